@@ -1,0 +1,8 @@
+"""python -m colorize VERB"""
+
+import sys
+
+from colorize.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

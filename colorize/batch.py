@@ -1,0 +1,46 @@
+"""The two records that travel: what a network is given, and what it answers. B batch, H W picture, N classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from torch import Tensor
+
+from colorize.color import rgb_to_lab
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photographs in CIE units."""
+
+    L: Tensor  #                    (B, 1, H, W) lightness, 0…100
+    ab: Tensor  #                   (B, 2, H, W)
+    label: Tensor | None = None  #  (B,) class index, -1 where a photograph has none
+
+    @classmethod
+    def from_rgb(cls, rgb: Tensor, label: Tensor | None = None) -> Batch:
+        """`rgb` (B, 3, H, W): sRGB, uint8 or floating point in 0…1."""
+        lab = rgb_to_lab(rgb)
+        return cls(lab[:, :1], lab[:, 1:], label)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network answers; it fills the fields that its `answers` name."""
+
+    ab: Tensor | None = None  #      (B, 2, H, W) CIE units, not clamped
+    logits: Tensor | None = None  #  (B, N) of the photograph's class
+
+    def float(self) -> Prediction:
+        """Every field in single precision: losses are never computed in less."""
+        return self._map(lambda tensor: tensor.float())
+
+    def detach(self) -> Prediction:
+        return self._map(lambda tensor: tensor.detach())
+
+    def answered(self) -> frozenset[str]:
+        """The names of the fields that are filled."""
+        return frozenset(f.name for f in fields(self) if getattr(self, f.name) is not None)
+
+    def _map(self, function) -> Prediction:
+        return replace(self, **{name: function(getattr(self, name)) for name in self.answered()})

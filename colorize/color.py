@@ -1,0 +1,98 @@
+"""sRGB and CIE L*a*b*: the only definition of colour in this project, used by loss, metric and picture alike.
+
+IEC 61966-2-1 for sRGB, CIE 15:2004 for L*a*b*, white point D65 and the 2° observer, as in scikit-image.
+All functions are pure, batched and differentiable, on any device. B batch, H W picture; a leading shape "…" is free.
+"""
+
+import torch
+from torch import Tensor
+
+# The constants are scikit-image's, to the digit, so that both give the same numbers.
+XYZ_FROM_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+WHITE = (0.95047, 1.0, 1.08883)
+LAB_FROM_F = ((0.0, 116.0, 0.0), (500.0, -500.0, 0.0), (0.0, 200.0, -200.0))
+
+EPSILON = (6 / 29) ** 3  #  below this the cube root of CIE 15 gives way to a straight line (0.008856…)
+SLOPE = (29 / 6) ** 2 / 3  # 7.787…
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """sRGB (…, 3, H, W), uint8 or floating point in 0…1 -> Lab (…, 3, H, W): L 0…100, a and b in CIE units."""
+    if rgb.dtype == torch.uint8:  # only 256 values exist: look them up
+        table = _linear(torch.arange(256, dtype=torch.float32, device=rgb.device) / 255)
+        linear = table.take(rgb.long())
+    elif rgb.is_floating_point():
+        linear = _linear(rgb)
+    else:
+        raise TypeError(f"rgb must be uint8 or floating point in 0…1, not {rgb.dtype}")
+    xyz = _mix(linear, _scaled(XYZ_FROM_RGB, WHITE))  # in units of the white point
+    return _mix(_cube_root(xyz), LAB_FROM_F, offset=(-16.0, 0.0, 0.0))
+
+
+def lab_to_rgb(L: Tensor, ab: Tensor) -> Tensor:
+    """L (…, 1, H, W) and ab (…, 2, H, W) in CIE units -> sRGB (…, 3, H, W), clipped to 0…1 where it leaves the gamut."""
+    fy = (L + 16) / 116
+    f = torch.cat([fy + ab[..., :1, :, :] / 500, fy, fy - ab[..., 1:, :, :] / 200], dim=-3)
+    rgb_from_xyz = torch.linalg.inv(torch.tensor(XYZ_FROM_RGB, dtype=torch.float64)) * torch.tensor(WHITE)
+    return _gamma(_mix(_cube(f), rgb_from_xyz.tolist())).clamp(0, 1)
+
+
+def lightness_to_rgb(L: Tensor) -> Tensor:
+    """L (…, 1, H, W) -> the grey sRGB picture (…, 3, H, W) in 0…1 that has this lightness."""
+    grey = _gamma(_cube((L + 16) / 116)).clamp(0, 1)
+    return torch.cat([grey, grey, grey], dim=-3)
+
+
+def to_uint8(rgb: Tensor) -> Tensor:
+    """sRGB in 0…1 -> uint8, rounded to the nearest: the pixels that a file holds."""
+    return (rgb * 255).round().to(torch.uint8)
+
+
+def _mix(x: Tensor, matrix, offset=(0.0, 0.0, 0.0)) -> Tensor:
+    """A 3×3 matrix along the channel axis, written out: on a CPU 40 times faster than a 1×1 convolution."""
+    p, q, r = x.unbind(dim=-3)
+    rows = [m[0] * p + m[1] * q + m[2] * r + shift for m, shift in zip(matrix, offset, strict=True)]
+    return torch.stack(rows, dim=-3)
+
+
+def _scaled(matrix, rows) -> list[list[float]]:
+    return [[value / row for value in line] for line, row in zip(matrix, rows, strict=True)]
+
+
+def _power(x: Tensor, exponent: float) -> Tensor:
+    """`x ** exponent` for x > 0, by way of logarithms: five times faster on a CPU, and exact to 1e-6."""
+    return (x.log() * exponent).exp()
+
+
+# In each of these curves the unused branch is held inside its own domain, so that no 0 × inf reaches a gradient.
+
+
+def _linear(rgb: Tensor) -> Tensor:
+    return torch.where(rgb > 0.04045, _power((rgb.clamp(min=0.04045) + 0.055) / 1.055, 2.4), rgb / 12.92)
+
+
+def _gamma(rgb: Tensor) -> Tensor:
+    return torch.where(rgb > 0.0031308, 1.055 * _power(rgb.clamp(min=0.0031308), 1 / 2.4) - 0.055, rgb * 12.92)
+
+
+def _cube_root(x: Tensor) -> Tensor:
+    return torch.where(x > EPSILON, _power(x.clamp(min=EPSILON), 1 / 3), SLOPE * x + 16 / 116)
+
+
+def _cube(f: Tensor) -> Tensor:
+    return torch.where(f > 6 / 29, f * f * f, (f - 16 / 116) / SLOPE)
+
+
+def colorfulness(rgb: Tensor, *, absolute: bool = False) -> Tensor:
+    """How colourful pictures are: (B, 3, H, W) in 0…1 -> (B,) on the scale of 8-bit values; 0 is grey, 100 is gaudy.
+
+    Hasler and Süsstrunk 2003: √(σ²_rg + σ²_yb) + 0.3 √(μ²_rg + μ²_yb) with rg = R − G, yb = (R + G)/2 − B.
+    `absolute` takes |rg| and |yb| first: not the paper's, but what most published colorization code computes.
+    """
+    r, g, b = (255 * rgb).unbind(dim=1)  # each (B, H, W)
+    opponents = torch.stack([r - g, (r + g) / 2 - b], dim=1)
+    opponents = opponents.abs() if absolute else opponents
+    spread = opponents.var(dim=(2, 3), unbiased=False).sum(dim=1)
+    offset = opponents.mean(dim=(2, 3)).square().sum(dim=1)
+    tiny = 1e-6  # an exactly grey picture has no gradient at √0
+    return (spread + tiny).sqrt() + 0.3 * (offset + tiny).sqrt()

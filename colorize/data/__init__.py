@@ -1,0 +1,6 @@
+"""Photographs: where they lie, which of them train and which validate, and how they become batches."""
+
+from colorize.data.photographs import Photographs
+from colorize.data.sources import Demo, Folder
+
+__all__ = ["Demo", "Folder", "Photographs"]

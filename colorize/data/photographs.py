@@ -1,0 +1,158 @@
+"""Two lists of photographs, one to train on and one to validate on, and the geometry that makes pixels of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from colorize.data.transforms import centre_square, open_rgb, random_square
+from colorize.errors import UserError
+
+
+class Photo(NamedTuple):
+    path: Path
+    name: str  #       relative to its folder, with "/" on every system
+    label: int = -1  # class index; -1: none
+
+
+class Draw(NamedTuple):
+    """One place in the stream of training samples."""
+
+    index: int  # which photograph
+    seed: int  #  of its augmentation
+
+
+class Pixels(NamedTuple):
+    """A batch as the workers deliver it."""
+
+    rgb: Tensor  #               (B, 3, H, W) uint8
+    label: Tensor | None  #      (B,) int64, -1 where a photograph has none; None where no photograph has one
+    unreadable: list[str] = []  # "file: why" of photographs that another one stood in for
+
+
+class Photographs:
+    """Training and validation photographs of `size`² pixels.
+
+    Training: a random square of `crop[0]` to `crop[1]` of the shorter side, resized (antialiased), flipped half of
+    the time. Validation: the centre square, resized.
+    `num_workers: auto` loads in the training process where that trains on the CPU anyway, else with one worker for
+    each core, eight at most.
+    """
+
+    def __init__(
+        self,
+        train: Sequence[Photo],
+        val: Sequence[Photo],
+        *,
+        classes: Sequence[str] = (),
+        size: int = 96,
+        crop: tuple[float, float] = (0.6, 1.0),
+        flip: bool = True,
+        num_workers: int | str = "auto",
+    ):
+        if size < 32:
+            raise UserError(f"data.size is {size}; the smallest picture that every network takes is 32")
+        if not 0 < crop[0] <= crop[1] <= 1:
+            raise UserError(f"data.crop is {list(crop)}; it must be two fractions of the shorter side, 0 < low ≤ high ≤ 1")
+        if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
+            raise UserError(f"data.num_workers is {num_workers!r}; it must be 'auto' or a number from 0 up")
+        self.train, self.val, self.classes = list(train), list(val), list(classes)
+        self.size, self.num_workers = size, num_workers
+        self.augment = partial(random_square, size=size, crop=tuple(crop), flip=flip)
+
+    def batches(self, draws: Iterable[Draw], batch_size: int, workers: int) -> Iterator[Pixels]:
+        """Training batches of exactly `batch_size`, in the order of `draws`."""
+        dataset = TrainingSet(self.train, self.augment, labelled=bool(self.classes))
+        loader = DataLoader(
+            dataset, batch_sampler=_Groups(draws, batch_size), num_workers=workers, collate_fn=_collate,
+            pin_memory=torch.cuda.is_available(), persistent_workers=workers > 0,
+        )  # fmt: skip
+        return iter(loader)
+
+    def validation(self, batch_size: int) -> Iterator[Tensor]:
+        """The centre squares of the validation photographs, in order: (B, 3, size, size) uint8.
+
+        An unreadable one raises `UserError`: a score over fewer photographs would be another score.
+        """
+        for start in range(0, len(self.val), batch_size):
+            yield torch.stack([self.centre(photo) for photo in self.val[start : start + batch_size]])
+
+    def centre(self, photo: Photo) -> Tensor:
+        """(3, size, size) uint8"""
+        try:
+            return _tensor(centre_square(open_rgb(photo.path), self.size))
+        except UNREADABLE as error:
+            raise UserError(f"cannot read {str(photo.path)!r}: {_short(error)}; mend it or take it away") from error
+
+    def manifest(self) -> str:
+        """Identifies what validation measures: the names of its photographs and their size in pixels."""
+        names = "\n".join(photo.name for photo in self.val)
+        return sha256(f"{self.size}\n{names}".encode()).hexdigest()[:16]
+
+    def workers(self, device: torch.device) -> int:
+        if self.num_workers != "auto":
+            return int(self.num_workers)
+        return 0 if device.type == "cpu" else min(8, torch.multiprocessing.cpu_count())
+
+
+class TrainingSet(Dataset):
+    """Turns draws into pixels. A photograph that cannot be read is replaced by the next one that can, and named."""
+
+    def __init__(self, photos: Sequence[Photo], augment, *, labelled: bool):
+        self.photos, self.augment, self.labelled = photos, augment, labelled
+
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, int | None, list[str]]:
+        unreadable = []
+        for offset in range(len(self.photos)):
+            photo = self.photos[(draw.index + offset) % len(self.photos)]
+            try:
+                square = self.augment(open_rgb(photo.path), np.random.default_rng(draw.seed))
+            except UNREADABLE as error:
+                unreadable.append(f"{photo.path}: {_short(error)}")
+                continue
+            return _tensor(square), photo.label if self.labelled else None, unreadable
+        raise UserError(f"none of the {len(self.photos)} training photographs can be read, e.g. {unreadable[0]}")
+
+
+# What Pillow raises for files that are cut short, empty, of another kind, broken inside, or absurdly large.
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)
+
+
+class _Groups:
+    """A batch sampler over a stream of draws. (torch's own would ask for its length.)"""
+
+    def __init__(self, draws: Iterable[Draw], batch_size: int):
+        self.draws, self.batch_size = draws, batch_size
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        group: list[Draw] = []
+        for draw in self.draws:
+            group.append(draw)
+            if len(group) == self.batch_size:
+                yield group
+                group = []
+
+
+def _collate(samples) -> Pixels:
+    rgb, labels, unreadable = zip(*samples, strict=True)
+    label = None if labels[0] is None else torch.tensor(labels)
+    return Pixels(torch.stack(rgb), label, [name for names in unreadable for name in names])
+
+
+def _tensor(image) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the array is Pillow's and read-only; nothing writes to it
+        return torch.from_numpy(np.asarray(image)).permute(2, 0, 1).contiguous()
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

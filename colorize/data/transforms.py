@@ -1,0 +1,35 @@
+"""From a file to a square of pixels. Everything here works on Pillow images and takes its randomness as an argument."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+import numpy as np
+from PIL import Image, ImageOps
+
+
+def open_rgb(path: str | PathLike) -> Image.Image:
+    """The whole photograph as 8-bit RGB, turned as its EXIF says. Raises what Pillow raises on a bad file."""
+    with Image.open(path) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def centre_square(image: Image.Image, size: int) -> Image.Image:
+    """The largest centred square, resized with an antialiased bicubic filter to `size`²."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return _resize(image, (left, top, left + side, top + side), size)
+
+
+def random_square(
+    image: Image.Image, random: np.random.Generator, *, size: int, crop: tuple[float, float], flip: bool
+) -> Image.Image:
+    """A random square of `crop[0]` to `crop[1]` of the shorter side, resized to `size`²; mirrored half of the time."""
+    side = max(1.0, min(image.size) * random.uniform(*crop))
+    left, top = random.uniform(0, image.width - side), random.uniform(0, image.height - side)
+    square = _resize(image, (left, top, left + side, top + side), size)
+    return ImageOps.mirror(square) if flip and random.random() < 0.5 else square
+
+
+def _resize(image: Image.Image, box: tuple[float, float, float, float], size: int) -> Image.Image:
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)

@@ -1,0 +1,11 @@
+"""The one exception that a user is meant to read."""
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave. Its message is one sentence: what is wrong, and what would be right.
+
+    The command line prints the sentence and exits with `exit_code`; anything else that is raised is a bug and keeps
+    its traceback.
+    """
+
+    exit_code = 2

@@ -1,0 +1,106 @@
+"""Scoring: paint every validation photograph once, and let every metric read the same pixels.
+
+B batch, H W picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorize.batch import Batch
+from colorize.color import lab_to_rgb, lightness_to_rgb, to_uint8
+from colorize.data import Photographs
+from colorize.metrics import Metric
+from colorize.pictures import sample_grid
+
+Paint = Callable[[Tensor], Tensor]  # L (B, 1, H, W) -> ab (B, 2, H, W), CIE units
+KEEP_BELOW = 2**28  #                  bytes of decoded validation pixels that are kept in memory
+MEAN_AB_OF = 512  #                    training photographs whose mean colour is the `mean_ab` baseline
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What a network must beat, and what it aims at."""
+
+    rows: dict[str, dict[str, float]]  #  grey, mean_ab: metric -> value
+    truth: dict[str, float]  #            the true pictures' own scores, where these are finite
+
+
+class Evaluator:
+    """Scores on the centre square of every validation photograph, at the data's size, as 8-bit pixels.
+
+    Lightness is that of the true colours; painted pictures are rounded to 8 bits before they are measured.
+    """
+
+    def __init__(self, photographs: Photographs, metrics: Mapping[str, Metric], *, batch_size: int, samples: int = 8):
+        self.photographs, self.metrics = photographs, dict(metrics)
+        self.batch_size, self.samples = batch_size, samples
+        count = len(photographs.val)
+        self._kept: list[Tensor] | None = [] if count * 3 * photographs.size**2 < KEEP_BELOW else None
+
+    def pixels(self) -> Iterator[Tensor]:
+        """(B, 3, H, W) uint8. The first call reads the files, and finds out whether all can be read."""
+        if self._kept:
+            yield from self._kept
+            return
+        read = []
+        for rgb in self.photographs.validation(self.batch_size):
+            if self._kept is not None:
+                read.append(rgb)
+            yield rgb
+        self._kept = read if self._kept is not None else None
+
+    @torch.no_grad()
+    def score(self, paint: Paint, device: torch.device) -> tuple[dict[str, float], Image.Image]:
+        """Metric -> value, and a grid of the first photographs: grey, painted, true."""
+        for metric in self.metrics.values():
+            metric.reset()
+        shown: list[tuple[Tensor, Tensor, Tensor]] = []
+        for rgb in self.pixels():
+            true = rgb.to(device)
+            batch = Batch.from_rgb(true)
+            painted = to_uint8(lab_to_rgb(batch.L, paint(batch.L)))
+            for metric in self.metrics.values():
+                metric.update(painted.float() / 255, true.float() / 255)
+            if len(shown) * self.batch_size < self.samples:
+                shown.append((to_uint8(lightness_to_rgb(batch.L)), painted, true))
+        return {name: metric.compute() for name, metric in self.metrics.items()}, self._grid(shown)
+
+    def baselines(self, device: torch.device) -> Baselines:
+        """The scores of painting grey, and of painting the training photographs' mean colour everywhere."""
+        mean = self.mean_ab().to(device).view(1, 2, 1, 1)
+        zero = torch.zeros_like(mean)
+        rows = {name: self.score(constant(ab), device)[0] for name, ab in (("grey", zero), ("mean_ab", mean))}
+        if colorfulness := self.metrics.get("colorfulness"):
+            colorfulness.reset()
+            for rgb in self.pixels():
+                colorfulness.update(rgb.float() / 255, rgb.float() / 255)
+        return Baselines(rows, {"colorfulness": colorfulness.compute()} if colorfulness else {})
+
+    def mean_ab(self) -> Tensor:
+        """(2,) mean colour of the training photographs' centre squares; of the first 512 that can be read."""
+        from colorize.errors import UserError
+
+        total, count = torch.zeros(2), 0
+        for photo in self.photographs.train[:MEAN_AB_OF]:
+            try:
+                rgb = self.photographs.centre(photo)
+            except UserError:  # training names and counts it
+                continue
+            total, count = total + Batch.from_rgb(rgb[None]).ab.mean(dim=(0, 2, 3)), count + 1
+        return total / max(count, 1)
+
+    def _grid(self, shown: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Image.Image:
+        rows = zip(("grey input", "prediction", "truth"), zip(*shown, strict=True), strict=True)
+        names = [photo.name for photo in self.photographs.val[: self.samples]]
+        return sample_grid({name: torch.cat(tiles)[: self.samples] for name, tiles in rows}, names)
+
+
+def constant(ab: Tensor) -> Paint:
+    """Paints `ab` (1, 2, 1, 1) everywhere."""
+    return lambda L: ab.expand(len(L), 2, *L.shape[2:])

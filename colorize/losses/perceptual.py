@@ -1,0 +1,92 @@
+"""Compare pictures by what a classification network sees in them (Johnson et al. 2016), as DDColor weighs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, nn
+
+from colorize.batch import Batch, Prediction
+from colorize.color import lab_to_rgb
+from colorize.errors import UserError
+from colorize.losses.loss import Term
+from colorize.models.encoders import Encoder
+
+VGG_TAPS = (0, 7, 14, 24, 34)  # conv1_1 … conv5_1 of VGG16-BN, before norm and ReLU
+FEATURES = ("vgg16_bn", "efficientnet_lite0", "auto")
+
+
+class Perceptual(Term):
+    """Σ_k weights[k] · mean |φ_k(painted) − φ_k(true)| / scale_k over five feature maps of both RGB pictures.
+
+    features    vgg16_bn: as published; torchvision's ImageNet weights, downloaded if need be, or `UserError`; the
+                maps' own scale. efficientnet_lite0: the maps of an EfficientNet-Lite0 at 1/2 … 1/32, each in units of
+                its mean absolute value on the true picture. auto: VGG where its weights are on this machine, else
+                EfficientNet-Lite0; afterwards the attribute says which, and `origin` says it in words.
+    """
+
+    def __init__(self, features: str = "auto", weights: Sequence[float] = (0.0625, 0.125, 0.25, 0.5, 1.0)):
+        super().__init__()
+        if features not in FEATURES:
+            raise UserError(f"perceptual features are {features!r}; they must be one of {FEATURES}")
+        if features == "auto":
+            features = "vgg16_bn" if vgg_file().is_file() else "efficientnet_lite0"
+        self.features, self.weights = features, tuple(weights)
+        self.net: nn.Module = VGG() if features == "vgg16_bn" else Encoder("tf_efficientnet_lite0", True, (2, 4, 8, 16, 32))
+        self.origin = str(self.net.origin)
+        self.net.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Perceptual:
+        """Its network is an instrument: always in eval mode."""
+        super().train(mode)
+        self.net.eval()
+        return self
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            true = self.net(lab_to_rgb(batch.L, batch.ab))
+        painted = self.net(lab_to_rgb(batch.L, pred.ab))  # type: ignore[arg-type]
+        scales = [t.abs().mean() if self.features != "vgg16_bn" else 1.0 for t in true]
+        return sum(  # type: ignore[return-value]
+            weight * F.l1_loss(p, t) / scale
+            for weight, p, t, scale in zip(self.weights, painted, true, scales, strict=True)
+        )
+
+
+class VGG(nn.Module):
+    """The convolutions conv1_1, conv2_1, … conv5_1 of torchvision's VGG16-BN, before norm and ReLU."""
+
+    def __init__(self):
+        super().__init__()
+        try:
+            net = torchvision.models.vgg16_bn(weights="IMAGENET1K_V1")
+        except Exception as error:  # urllib, ssl and torch.hub raise unrelated types here
+            raise UserError(
+                f"the VGG16 weights of the perceptual term cannot be had ({type(error).__name__}): put them at "
+                f"{str(vgg_file())!r}, or say loss.terms.perceptual.features=efficientnet_lite0"
+            ) from error
+        self.layers = net.features[: VGG_TAPS[-1] + 1]
+        for layer in self.layers:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = False  # in place, it would overwrite a tap that is still to be compared
+        self.origin = "vgg16_bn, ImageNet (torchvision)"
+        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, rgb: Tensor) -> list[Tensor]:
+        x, taps = (rgb - self.mean) / self.std, []
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            if index in VGG_TAPS:
+                taps.append(x)
+        return taps
+
+
+def vgg_file() -> Path:
+    """Where torchvision keeps the weights once they are downloaded."""
+    url = torchvision.models.VGG16_BN_Weights.IMAGENET1K_V1.url
+    return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])

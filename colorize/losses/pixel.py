@@ -1,0 +1,39 @@
+"""Pixel terms. Errors are measured in ab / unit, so that a weight can be quoted with the unit it was tuned for."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from colorize.batch import Batch, Prediction
+from colorize.errors import UserError
+from colorize.losses.loss import Term
+
+
+class L1(Term):
+    """mean |âb − ab| / unit over batch, channels and pixels. `unit` 1: CIE units; 128 or 110: as many codes scale ab."""
+
+    def __init__(self, unit: float = 1.0):
+        super().__init__()
+        self.unit = unit
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        return F.l1_loss(pred.ab, batch.ab) / self.unit  # type: ignore[arg-type]
+
+
+class SquaredError(Term):
+    """‖(âb − ab) / unit‖² (Iizuka et al. 2016, eq. 3, where unit is 255).
+
+    reduction   image_sum: summed over each picture, averaged over the batch (the paper's). sum: over the batch too.
+                mean: over everything.
+    """
+
+    def __init__(self, unit: float = 255.0, reduction: str = "image_sum"):
+        super().__init__()
+        if reduction not in ("image_sum", "sum", "mean"):
+            raise UserError(f"reduction is {reduction!r}; it must be image_sum, sum or mean")
+        self.unit, self.reduction = unit, reduction
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        square = ((pred.ab - batch.ab) / self.unit).square()  # (B, 2, H, W)
+        if self.reduction == "mean":
+            return square.mean()
+        return square.sum() if self.reduction == "sum" else square.sum() / len(square)

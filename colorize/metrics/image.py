@@ -1,0 +1,57 @@
+"""Metrics of single pictures, averaged over a set. B batch, H W picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from colorize.color import colorfulness
+
+
+class Metric:
+    """The mean over pictures of one number for each. The sums are kept in double precision, whatever the batch size."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def update(self, rgb_hat: Tensor, rgb: Tensor) -> None:
+        """Painted and true pictures, both (B, 3, H, W) sRGB in 0…1."""
+        self.total += self.measure(rgb_hat, rgb).double().sum().item()
+        self.count += len(rgb)
+
+    def compute(self) -> float:
+        return self.total / self.count
+
+    def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
+        """(B,)"""
+        raise NotImplementedError
+
+
+class PSNR(Metric):
+    """Peak signal-to-noise ratio in dB over the three sRGB channels: the mean of each picture's own dB.
+
+    A picture without any error counts as 100 dB, since its own value would be infinite.
+    """
+
+    def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
+        decibel = peak_signal_noise_ratio(rgb_hat, rgb, data_range=1.0, reduction="none", dim=(1, 2, 3))
+        return decibel.clamp(max=100)
+
+
+class SSIM(Metric):
+    """Structural similarity of the three sRGB channels, Gaussian window of 11 pixels, σ 1.5 (Wang et al. 2004)."""
+
+    def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
+        similarity = structural_similarity_index_measure(rgb_hat, rgb, data_range=1.0, reduction="none")
+        return torch.atleast_1d(similarity)  # type: ignore[arg-type]
+
+
+class Colorfulness(Metric):
+    """Hasler and Süsstrunk's colourfulness of the painted picture, on the scale of 8-bit values."""
+
+    def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
+        return colorfulness(rgb_hat)

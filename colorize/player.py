@@ -1,0 +1,70 @@
+"""A network and what moves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+
+class Player:
+    """The model, or a critic inside a loss term: a network, its optimizer, and perhaps the average of its past weights.
+
+    ema     decay of the exponential moving average of the weights; None: no average. It starts low, (1 + n)/(10 + n)
+            after n steps, so that a short run is not averaged with its random beginning. Buffers are copied.
+    """
+
+    def __init__(self, module: nn.Module, ema: float | None = None):
+        self.module = module
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.average = AveragedModel(module, multi_avg_fn=_moving_average(ema)) if ema else None
+
+    def begin(self, optimizer: torch.optim.Optimizer) -> None:
+        """Start a phase: the network carries over, its optimizer is fresh."""
+        self.optimizer = optimizer
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.base_lr = [group["lr"] for group in optimizer.param_groups]
+
+    def gradient_norm(self, clip: float | None) -> Tensor:
+        """() norm of all gradients, which are then scaled down to `clip` if it is larger."""
+        return nn.utils.clip_grad_norm_(self.parameters, clip or float("inf"))
+
+    def step(self, lr: float) -> None:
+        """Move by the gradients gathered; `lr` is a factor on the optimizer's own rates."""
+        assert self.optimizer is not None
+        for group, base in zip(self.optimizer.param_groups, self.base_lr, strict=True):
+            group["lr"] = base * lr
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self.module)
+
+    @property
+    def best_module(self) -> nn.Module:
+        """The averaged network if there is one: the one to evaluate and to hand on."""
+        return self.average.module if self.average is not None else self.module
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer.state_dict() if self.optimizer else None,
+            "average": self.average.state_dict() if self.average is not None else None,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.module.load_state_dict(state["module"])
+        if self.optimizer is not None and state["optimizer"] is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+
+
+def _moving_average(decay: float):
+    @torch.no_grad()
+    def update(averages: list[Tensor], values: list[Tensor], count: Tensor) -> None:
+        n = float(count)
+        torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + n) / (10 + n)))
+
+    return update

@@ -1,0 +1,109 @@
+"""Run folders: which config a folder holds, and the summary it ends with."""
+
+from __future__ import annotations
+
+import json
+import platform
+import secrets
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from colorize import __version__
+from colorize.checkpoint import write_whole
+from colorize.errors import UserError
+
+# What may change between two starts of one run: it moves no weight.
+FREE = ("name", "overwrite", "tracker", "trainer.device", "data.num_workers", "checkpoint.every", "trainer.log_every")
+PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "wandb")
+
+
+class RunFolder:
+    """`outputs/<name>/`: its config, what each `auto` in it came to, and its summary."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.config = self.folder / ".hydra" / "config.yaml"
+        self.resolved = self.folder / ".hydra" / "resolved.yaml"
+        self.summary = self.folder / "summary.json"
+
+    def check(self, cfg: DictConfig) -> None:
+        """Refuse a folder that holds a run with another config, unless `overwrite` gives it up."""
+        if cfg.overwrite or not self.config.exists():
+            return
+        if different := differences(OmegaConf.load(self.config), cfg):
+            pairs = list(different.items())
+            shown = ", ".join(f"{key} ({old!r} there, {new!r} now)" for key, (old, new) in pairs[:5])
+            more = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
+            raise UserError(
+                f"{str(self.folder)!r} holds a run with another config: {shown}{more}; "
+                "say name=… for a new run, or overwrite=true to lose the old one"
+            )
+
+    def claim(self, cfg: DictConfig, overrides: list[str], resolved: Mapping[str, Any]) -> None:
+        """Make this folder the run's own; `resolved` is what each `auto` came to."""
+        if cfg.overwrite:
+            self.empty()
+        self.config.parent.mkdir(parents=True, exist_ok=True)
+        for name, content in (("config", cfg), ("overrides", overrides), ("resolved", dict(resolved))):
+            write_whole(self.config.with_name(f"{name}.yaml"), lambda part, content=content: OmegaConf.save(content, part))
+
+    def token(self) -> str:
+        """Eight characters that tell this run from every other; they stay while the run is resumed."""
+        path = self.config.with_name("token")
+        if not path.exists():
+            write_whole(path, lambda part: part.write_text(secrets.token_hex(4)))
+        return path.read_text()
+
+    def empty(self) -> None:
+        """Remove what a run of ours left, and nothing else."""
+        for name in (".hydra", "checkpoints", "samples"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("metrics.jsonl", "summary.json"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def read_config(self) -> DictConfig:
+        if not self.config.exists():
+            raise UserError(f"{str(self.folder)!r} is not a run folder: it has no .hydra/config.yaml")
+        return OmegaConf.load(self.config)  # type: ignore[return-value]
+
+    def read_resolved(self) -> dict[str, Any]:
+        return OmegaConf.to_container(OmegaConf.load(self.resolved)) if self.resolved.exists() else {}  # type: ignore[return-value]
+
+    def read_summary(self) -> dict[str, Any]:
+        return json.loads(self.summary.read_text(encoding="utf-8")) if self.summary.exists() else {}
+
+    def write_summary(self, values: Mapping[str, Any]) -> None:
+        text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+        write_whole(self.summary, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
+    """config path -> (old, new), for every value that differs and matters."""
+    before, after = flat(old), flat(new)
+    paths = sorted(before.keys() | after.keys())
+    changed = {p: (before.get(p), after.get(p)) for p in paths if before.get(p) != after.get(p)}
+    return {p: pair for p, pair in changed.items() if not any(p == free or p.startswith(free + ".") for free in FREE)}
+
+
+def flat(cfg: Any) -> dict[str, Any]:
+    """config path -> value, resolved; lists count as values."""
+    leaves = {}
+
+    def walk(node: Any, path: str) -> None:
+        if isinstance(node, dict) and node:
+            for key, value in node.items():
+                walk(value, f"{path}.{key}" if path else str(key))
+        else:
+            leaves[path] = node
+
+    walk(OmegaConf.to_container(cfg, resolve=True), "")
+    return leaves
+
+
+def versions() -> dict[str, str]:
+    return {"colorize": __version__, "python": platform.python_version(), **{package: version(package) for package in PACKAGES}}

@@ -1,0 +1,103 @@
+"""Phases of training and their learning-rate curves: pure functions of a counter, so nothing of them is ever saved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from colorize.data.photographs import Draw
+from colorize.errors import UserError
+from colorize.seeds import seed_of
+
+Curve = Callable[[float], float]  # progress through the phase, 0…1 -> factor on every learning rate
+
+
+class Phase:
+    """A stretch of training, `steps` optimizer steps long, or as many as `epochs` passes over its photographs take.
+
+    fraction      share of the photographs that an epoch sees
+    redraw_every  epochs after which another random subset is drawn
+    lr            curve of the learning rate over the phase
+    weights       loss weights that differ from the loss's own in this phase; 0 switches a term off
+    optimizer     optimizer arguments that differ in this phase
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: int | None = None,
+        epochs: float | None = None,
+        fraction: float = 1.0,
+        redraw_every: int = 1,
+        lr: Curve | None = None,
+        weights: Mapping[str, float] | None = None,
+        optimizer: Mapping[str, Any] | None = None,
+    ):
+        if (steps is None) == (epochs is None):
+            raise UserError(f"a phase has either steps or epochs; here steps={steps} and epochs={epochs}")
+        if (length := steps if steps is not None else epochs) is None or length <= 0:
+            raise UserError(f"a phase must be longer than nothing; here steps={steps} and epochs={epochs}")
+        if not 0 < fraction <= 1:
+            raise UserError(f"a phase's fraction is {fraction}; it must lie above 0 and be at most 1")
+        if redraw_every < 1:
+            raise UserError(f"a phase's redraw_every is {redraw_every}; it must be 1 epoch or more")
+        self._steps, self._epochs = steps, epochs
+        self.fraction, self.redraw_every = fraction, redraw_every
+        self.lr = lr or constant
+        self.weights, self.optimizer = dict(weights or {}), dict(optimizer or {})
+
+    def seen(self, size: int) -> int:
+        """How many of `size` photographs an epoch sees."""
+        return max(1, round(self.fraction * size))
+
+    def steps(self, size: int, batch_size: int) -> int:
+        """The length in optimizer steps, for `size` photographs."""
+        return self._steps or math.ceil(self._epochs * self.seen(size) / batch_size)  # type: ignore[operator]
+
+    def subset(self, size: int, epoch: int, *key: int | str) -> list[int]:
+        """The photographs of an epoch, in their order: which ones changes every `redraw_every` epochs, the order always.
+
+        A pure function of its arguments (`key` starts with the seed).
+        """
+        drawn = _permutation(size, *key, "subset", epoch // self.redraw_every)[: self.seen(size)]
+        order = _permutation(len(drawn), *key, "order", epoch)
+        return [drawn[i] for i in order]
+
+    def draws(self, size: int, start: int, *key: int | str) -> Iterator[Draw]:
+        """The endless stream of training samples from its position `start` on: epoch after epoch, without a gap.
+
+        Batches are cut from this stream, so each is full and every photograph of an epoch comes exactly once.
+        """
+        position, seen = start, self.seen(size)
+        while True:
+            epoch, first = divmod(position, seen)
+            for place, index in enumerate(self.subset(size, epoch, *key)[first:], start=first):
+                yield Draw(index, seed_of(*key, "augment", epoch, place))
+            position = (epoch + 1) * seen
+
+
+def locate(lengths: Mapping[str, int], step: int) -> tuple[str, int]:
+    """The phase that takes optimizer step number `step` (from 0), and the step's number inside it."""
+    for name, length in lengths.items():
+        if step < length:
+            return name, step
+        step -= length
+    raise ValueError("the schedule is over")
+
+
+def constant(progress: float) -> float:
+    return 1.0
+
+
+def warmup_cosine(progress: float, *, warmup: float = 0.05, floor: float = 0.0) -> float:
+    """A straight climb over the first `warmup` of the phase, then half a cosine down to `floor`."""
+    if progress < warmup:
+        return progress / warmup
+    return floor + (1 - floor) * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
+
+
+def _permutation(size: int, *key: int | str) -> list[int]:
+    return torch.randperm(size, generator=torch.Generator().manual_seed(seed_of(*key))).tolist()

@@ -1,0 +1,61 @@
+"""What a run says on the terminal: a progress bar, or plain lines where nobody watches, and a table at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+console = Console(soft_wrap=True, highlight=False)
+
+
+def say(sentence: str) -> None:
+    """One line for the user; text in brackets is text, not markup."""
+    console.print(sentence, markup=False)
+
+
+class Bar:
+    """Progress of training: steps, loss, images a second, time left. Plain lines every `every` seconds off a terminal."""
+
+    def __init__(self, total: int, done: int, every: float = 10.0):
+        self.total, self.done, self.every = total, done, every
+        self.first, self.began, self.said = done, time.monotonic(), time.monotonic()
+        self.progress = Progress(
+            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
+            TimeRemainingColumn(elapsed_when_finished=True), console=console, disable=not console.is_terminal,
+        )  # fmt: skip
+        self.task = self.progress.add_task("training", total=total, completed=done, told="")
+
+    def __enter__(self) -> Bar:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.progress.stop()
+
+    def update(self, step: int, loss: float, images_per_second: float) -> None:
+        told = f"loss {loss:.4g} · {images_per_second:.0f} images/s"
+        self.progress.update(self.task, completed=step, told=told)
+        now = time.monotonic()
+        if not console.is_terminal and (now - self.said >= self.every or step == self.total):
+            left = (now - self.began) / max(step - self.first, 1) * (self.total - step)
+            say(f"step {step}/{self.total} · {told} · {left:.0f} s left")
+            self.said = now
+
+
+def score_table(rows: Mapping[str, Mapping[str, float | None]], title: str) -> None:
+    """A row for each painter, a column for each metric; None where a metric has no number for it."""
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in columns:
+        table.add_column({"psnr": "PSNR dB", "ssim": "SSIM"}.get(name, name), justify="right")
+    digits = {"psnr": 2, "ssim": 4, "colorfulness": 1}
+    for name, row in rows.items():
+        values = [row.get(column) for column in columns]
+        cells = ["–" if v is None else f"{v:.{digits.get(c, 4)}f}" for c, v in zip(columns, values, strict=True)]
+        table.add_row(name, *cells)
+    console.print(table)

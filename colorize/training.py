@@ -1,0 +1,115 @@
+"""One run, from a composed config to its summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from colorize.build import Parts, build_parts, build_trainer, make, origins
+from colorize.errors import UserError
+from colorize.evaluate import Baselines
+from colorize.runs import RunFolder, versions
+from colorize.terminal import say, score_table
+from colorize.tracking import JsonLines, Loggers, Tracker
+from colorize.trainer import Trainer
+
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
+
+
+def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
+    """Train what `cfg` says in `folder`, going on where an earlier start of the same run stopped. The exit status."""
+    check_values(cfg)
+    run = RunFolder(folder)
+    run.check(cfg)
+    if not cfg.overwrite and (summary := run.read_summary()).get("status") == "finished":
+        say(f"{str(run.folder)!r} is finished: {summary['steps']} steps. Say name=… for another run, or overwrite=true")
+        show(summary)
+        return 0
+    parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved())
+    trainer = build_trainer(cfg, parts, run.folder)
+    baselines = parts.evaluator.baselines(trainer.device)  # reads every validation photograph: broken ones show here
+    run.claim(cfg, overrides, parts.resolved)
+    resumed = trainer.restore()
+    introduce(cfg, parts, trainer, resumed)
+    log = open_logger(cfg, run, trainer)
+    status, code = "failed", 1
+    try:
+        finished = trainer.fit(log)
+        status, code = ("finished", 0) if finished else ("interrupted", INTERRUPTED)
+    except KeyboardInterrupt:
+        status, code = "interrupted", INTERRUPTED
+    finally:
+        summary = summarise(cfg, parts, trainer, baselines, status)
+        run.write_summary(summary)
+        log.summary({f"{name}/{key}": value for name, row in rows(summary).items() for key, value in row.items()})
+        log.finish(code)
+    if status == "interrupted":
+        say(f"stopped after step {trainer.steps} of {trainer.total}; the same command goes on from there")
+    else:
+        show(summary)
+        say(f"everything is in {str(run.folder)!r}")
+    return code
+
+
+def check_values(cfg: DictConfig) -> None:
+    """Find required values that are missing before anything starts."""
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        key = missing[0]
+        raise UserError(f"{key} has no value: say {key}=… on the command line")
+
+
+def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) -> None:
+    """What is about to happen, each thing in a line."""
+    size = sum(p.numel() for p in parts.model.parameters()) / 1e6
+    say(f"{cfg.name}: {cfg.names.model} of {size:.1f} M parameters on {trainer.device}, loss {cfg.names.loss}")
+    data = parts.photographs
+    say(
+        f"{cfg.names.data}: {len(data.train)} photographs train, {len(data.val)} validate, {len(data.classes)} classes, "
+        f"{data.size}² pixels; {trainer.total} steps of {trainer.effective_batch}"
+    )
+    for name, origin in origins(parts).items():
+        say(f"{name}: {origin}")
+    for note in [*parts.notes, *(f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items())]:
+        say(note)
+    if resumed:
+        say(f"going on after step {trainer.steps}")
+
+
+def open_logger(cfg: DictConfig, run: RunFolder, trainer: Trainer) -> Loggers:
+    lines = JsonLines(run.folder, trainer.steps)
+    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    run_id = f"{cfg.name}-{run.token()}"
+    tracker: Tracker = make(cfg.tracker, "tracker")(run_id=run_id, name=cfg.name, settings=settings)
+    if tracker.said:
+        say(tracker.said)
+    return Loggers([lines, tracker])
+
+
+def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baselines, status: str) -> dict[str, Any]:
+    seen = trainer.steps * trainer.effective_batch
+    data = parts.photographs
+    return {
+        "name": cfg.name, "model": cfg.names.model, "loss": cfg.names.loss, "data": cfg.names.data, "status": status,
+        "steps": trainer.steps, "seconds": round(trainer.seconds, 1),
+        "images_per_second": round(seen / trainer.trained_seconds, 1) if trainer.trained_seconds else None,
+        "val": trainer.scores, "baseline": baselines.rows, "truth": baselines.truth,
+        "validation": {"photographs": len(data.val), "size": data.size, "manifest": data.manifest()},
+        "weights": {**origins(parts), "evaluated": trainer.evaluated}, "notes": parts.notes,
+        "unreadable": trainer.unreadable, "versions": versions(), "device": str(trainer.device), "seed": cfg.seed,
+    }  # fmt: skip
+
+
+def rows(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {"val": summary["val"], **summary["baseline"], "truth": summary["truth"]}
+
+
+def show(summary: dict[str, Any]) -> None:
+    measured = summary["validation"]
+    title = f"{measured['photographs']} validation photographs, centre square at {measured['size']}²"
+    table = {summary["name"]: summary["val"], **summary["baseline"], "truth": summary["truth"]}
+    score_table({name.replace("_", "-"): row for name, row in table.items()}, title)
+    if summary["unreadable"]:
+        say(f"{len(summary['unreadable'])} training photographs could not be read; summary.json names them")
+

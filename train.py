@@ -1,0 +1,8 @@
+"""Train one colorizer: python train.py model=transformer loss=ddcolor"""
+
+import sys
+
+from colorize.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", *sys.argv[1:]]))
