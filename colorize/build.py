@@ -29,28 +29,31 @@ class Parts:
     loss: Loss
     photographs: Photographs
     evaluator: Evaluator
-    resolved: dict[str, Any] = field(default_factory=dict)  # config path -> what its "auto" came to
+    resolved: dict[str, Any] = field(default_factory=dict)  # config path -> what was left open (auto, classes) came to
     notes: list[str] = field(default_factory=list)  #         what the user should know, each said once
 
 
 def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> Parts:
     """Model, loss, photographs and evaluator.
 
-    `resolved` are an earlier run's answers to `auto`; they are kept, so that a resumed run sees the same weights.
+    `resolved` is what the config left open came to at an earlier start; a resumed run keeps to it.
     Raises `UserError` for what the config gets wrong; a model and a loss that do not fit before any data is read.
     """
-    cfg = with_answers(cfg, resolved or {})
+    answers = dict(resolved or {})
+    cfg = with_answers(cfg, answers)
     torch.manual_seed(seed_of(cfg.seed, "build"))  # initial weights are part of the seed
     loss: Loss = make(cfg.loss, "loss")
     loss.check(get_class(cfg.model._target_).answers)
     photographs: Photographs = make(cfg.data, "data")
     loss, notes = fit_to_labels(loss, photographs)
-    model = make_model(cfg.model, loss, photographs)
+    if "classes" in cfg.model and cfg.model.classes is None:
+        answers["model.classes"] = cfg.model.classes = count_classes(loss, photographs)
+    model: Colorizer = make(cfg.model, "model")
     evaluator = Evaluator(
         photographs, make(cfg.metrics, "metrics"), batch_size=cfg.evaluate.batch_size, samples=cfg.evaluate.samples
     )
-    answers = {path: lookup({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
-    return Parts(model, loss, photographs, evaluator, {**(resolved or {}), **answers}, notes)
+    answers |= {path: lookup({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
+    return Parts(model, loss, photographs, evaluator, answers, notes)
 
 
 def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path) -> Trainer:
@@ -75,12 +78,10 @@ def make(node: DictConfig, name: str, /, **extra: Any) -> Any:
         raise
 
 
-def make_model(node: DictConfig, loss: Loss, photographs: Photographs) -> Colorizer:
-    """The model; a classification head gets the data's classes, if the loss reads it at all."""
-    if "classes" not in node or node.classes is not None:
-        return make(node, "model")
-    wanted = any("logits" in term.needs for term in loss.terms.values())  # type: ignore[operator]
-    return make(node, "model", classes=len(photographs.classes) if wanted else 0)
+def count_classes(loss: Loss, photographs: Photographs) -> int:
+    """The size of a classification head: the data's classes, if the loss reads one at all."""
+    reads = any("logits" in term.needs for term in loss.terms.values())  # type: ignore[operator]
+    return len(photographs.classes) if reads else 0
 
 
 def fit_to_labels(loss: Loss, photographs: Photographs) -> tuple[Loss, list[str]]:
@@ -109,11 +110,10 @@ def auto_paths(cfg: DictConfig) -> list[str]:
 
 
 def with_answers(cfg: DictConfig, resolved: Mapping[str, Any]) -> DictConfig:
-    """A copy of the config in which `auto` is what it came to before."""
+    """A copy of the config in which what was left open is what it came to before."""
     cfg = cfg.copy()
-    for path in auto_paths(cfg):
-        if path in resolved:
-            OmegaConf.update(cfg, path, resolved[path])
+    for path, value in resolved.items():
+        OmegaConf.update(cfg, path, value)
     return cfg
 
 

@@ -68,3 +68,10 @@ def _moving_average(decay: float):
         torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + n) / (10 + n)))
 
     return update
+
+
+def best_state(state: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights to use from a saved `Player.state`: the averaged ones if there are any."""
+    if state["average"] is None:
+        return state["module"]
+    return {key.removeprefix("module."): value for key, value in state["average"].items() if key != "n_averaged"}

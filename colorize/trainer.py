@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -228,10 +228,9 @@ class Trainer:
             player.load(state["players"][name])
         return True
 
-    def remember_unreadable(self, found: list[str]) -> None:
+    def remember_unreadable(self, found: Sequence[tuple[str, str]]) -> None:
         """Name each photograph that training skips, once."""
-        for entry in found:
-            file, why = entry.rsplit(": ", 1)
+        for file, why in found:
             if file not in self.unreadable:
                 self.unreadable[file] = why
                 say(f"skipped {file}: {why}")

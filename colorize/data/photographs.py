@@ -36,7 +36,7 @@ class Pixels(NamedTuple):
 
     rgb: Tensor  #               (B, 3, H, W) uint8
     label: Tensor | None  #      (B,) int64, -1 where a photograph has none; None where no photograph has one
-    unreadable: list[str] = []  # "file: why" of photographs that another one stood in for
+    unreadable: Sequence[tuple[str, str]] = ()  # (file, why) of photographs that another one stood in for
 
 
 class Photographs:
@@ -110,17 +110,17 @@ class TrainingSet(Dataset):
     def __init__(self, photos: Sequence[Photo], augment, *, labelled: bool):
         self.photos, self.augment, self.labelled = photos, augment, labelled
 
-    def __getitem__(self, draw: Draw) -> tuple[Tensor, int | None, list[str]]:
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, int | None, list[tuple[str, str]]]:
         unreadable = []
         for offset in range(len(self.photos)):
             photo = self.photos[(draw.index + offset) % len(self.photos)]
             try:
                 square = self.augment(open_rgb(photo.path), np.random.default_rng(draw.seed))
             except UNREADABLE as error:
-                unreadable.append(f"{photo.path}: {_short(error)}")
+                unreadable.append((str(photo.path), _short(error)))
                 continue
             return _tensor(square), photo.label if self.labelled else None, unreadable
-        raise UserError(f"none of the {len(self.photos)} training photographs can be read, e.g. {unreadable[0]}")
+        raise UserError(f"none of the {len(self.photos)} training photographs can be read, e.g. {unreadable[0][0]}: {unreadable[0][1]}")
 
 
 # What Pillow raises for files that are cut short, empty, of another kind, broken inside, or absurdly large.

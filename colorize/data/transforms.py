@@ -18,7 +18,8 @@ def centre_square(image: Image.Image, size: int) -> Image.Image:
     """The largest centred square, resized with an antialiased bicubic filter to `size`²."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    return _resize(image, (left, top, left + side, top + side), size)
+    square = image.crop((left, top, left + side, top + side))  # first: a filter may not see beyond the square
+    return square.resize((size, size), Image.Resampling.BICUBIC)
 
 
 def random_square(
@@ -27,9 +28,6 @@ def random_square(
     """A random square of `crop[0]` to `crop[1]` of the shorter side, resized to `size`²; mirrored half of the time."""
     side = max(1.0, min(image.size) * random.uniform(*crop))
     left, top = random.uniform(0, image.width - side), random.uniform(0, image.height - side)
-    square = _resize(image, (left, top, left + side, top + side), size)
+    box = (left, top, left + side, top + side)
+    square = image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
     return ImageOps.mirror(square) if flip and random.random() < 0.5 else square
-
-
-def _resize(image: Image.Image, box: tuple[float, float, float, float], size: int) -> Image.Image:
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)

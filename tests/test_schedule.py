@@ -1,0 +1,92 @@
+"""Phases as pure functions: what is drawn, in which order, at which learning rate."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from colorize.errors import UserError
+from colorize.schedule import Phase, constant, locate, warmup_cosine
+from colorize.seeds import seed_of
+
+
+def test_an_epoch_shows_every_photograph_once_and_in_another_order():
+    draws = list(islice(Phase(steps=1).draws(11, 0, 7), 33))
+    epochs = [[d.index for d in draws[i : i + 11]] for i in (0, 11, 22)]
+    assert all(sorted(epoch) == list(range(11)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert len({d.seed for d in draws}) == 33
+
+
+@pytest.mark.parametrize("start", [1, 10, 11, 12, 25])
+def test_the_stream_goes_on_where_it_is_entered(start):
+    phase = Phase(steps=1, fraction=0.7, redraw_every=2)
+    whole = list(islice(phase.draws(16, 0, 3, "all"), 60))
+    assert list(islice(phase.draws(16, start, 3, "all"), 60 - start)) == whole[start:]
+
+
+def test_a_subset_is_redrawn_when_it_is_due_and_covers_what_it_says():
+    phase = Phase(epochs=20, fraction=0.4, redraw_every=5)
+    subsets = [frozenset(phase.subset(100, epoch, 0)) for epoch in range(20)]
+    assert all(len(subset) == 40 for subset in subsets)
+    assert [len(set(subsets[i : i + 5])) for i in (0, 5, 10, 15)] == [1, 1, 1, 1]
+    assert len(set(subsets)) == 4
+    orders = [tuple(phase.subset(100, epoch, 0)) for epoch in range(5)]
+    assert len(set(orders)) == 5
+
+
+def test_subsets_depend_on_the_seed_and_on_nothing_else():
+    phase = Phase(epochs=1, fraction=0.5)
+    assert phase.subset(50, 3, 0, "a") == Phase(steps=9, fraction=0.5).subset(50, 3, 0, "a")
+    assert phase.subset(50, 3, 0, "a") != phase.subset(50, 3, 1, "a")
+    assert phase.subset(50, 3, 0, "a") != phase.subset(50, 3, 0, "b")
+
+
+def test_seeds_are_the_same_in_every_process():
+    code = "from colorize.seeds import seed_of; print(seed_of(0, 'step', 1))"
+    for salt in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": salt}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert int(done.stdout) == seed_of(0, "step", 1)
+    assert len({seed_of(0, "step", i) for i in range(10_000)}) == 10_000
+
+
+def test_photographs_are_drawn_evenly():
+    counts = Counter(d.index for d in islice(Phase(steps=1, fraction=0.5).draws(10, 0, 0), 5 * 400))
+    assert all(140 < count < 260 for count in counts.values())
+
+
+def test_lengths():
+    assert Phase(steps=7).steps(1000, 16) == 7
+    assert Phase(epochs=2).steps(100, 16) == 13  # 200 photographs in full batches
+    assert Phase(epochs=20, fraction=0.4).steps(1_281_167, 64) == 160_146
+    lengths = {"first": 3, "second": 2}
+    assert [locate(lengths, step) for step in range(5)] == [
+        ("first", 0), ("first", 1), ("first", 2), ("second", 0), ("second", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "either steps or epochs"),
+        ({"steps": 1, "epochs": 1}, "either steps or epochs"),
+        ({"steps": 0}, "longer than nothing"),
+        ({"epochs": -1}, "longer than nothing"),
+        ({"steps": 1, "fraction": 0}, "fraction"),
+        ({"steps": 1, "fraction": 1.1}, "fraction"),
+        ({"steps": 1, "redraw_every": 0}, "redraw_every"),
+    ],
+)
+def test_impossible_phases_are_refused(arguments, message):
+    with pytest.raises(UserError, match=message):
+        Phase(**arguments)
+
+
+def test_learning_rate_curves():
+    assert constant(0.3) == 1
+    curve = [warmup_cosine(p, warmup=0.2, floor=0.1) for p in (0.05, 0.1, 0.2, 0.6, 1.0)]
+    assert curve == pytest.approx([0.25, 0.5, 1.0, 0.55, 0.1])

@@ -1,0 +1,199 @@
+"""The loop: a run cut in two ends where the whole run ends, and what must not happen does not."""
+
+import signal
+
+import pytest
+import torch
+from conftest import options
+from omegaconf import OmegaConf
+
+from colorize.batch import Batch
+from colorize.build import build_parts, build_trainer
+from colorize.checkpoint import read
+from colorize.errors import UserError
+from colorize.player import Player, best_state
+from colorize.tracking import Logger
+
+PAIRS = [(model, model) for model in options("model")] + [("transformer", "l1")]
+
+
+class Record(Logger):
+    """Keeps what is logged; raises `SIGINT` when it hears of step `stop_at`."""
+
+    def __init__(self, stop_at=None):
+        self.lines, self.pictures, self.stop_at = [], [], stop_at
+
+    def scalars(self, values, step):
+        self.lines.append((step, {k: v for k, v in values.items() if k != "images_per_second"}))
+        if step == self.stop_at and "lr" in values:
+            signal.raise_signal(signal.SIGINT)
+
+    def images(self, named, step):
+        self.pictures.append((step, sorted(named)))
+
+
+def trainer_of(cfg, folder):
+    return build_trainer(cfg, build_parts(cfg), folder)
+
+
+def same(one, other):
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+@pytest.mark.parametrize(("model", "loss"), PAIRS)
+def test_a_run_cut_in_two_ends_where_the_whole_run_ends(model, loss, tiny, tmp_path):
+    cfg = tiny(f"model={model}", f"loss={loss}", "checkpoint.every=100")
+    whole = trainer_of(cfg, tmp_path / "whole")
+    heard = Record()
+    assert whole.fit(heard)
+    first, first_heard = trainer_of(cfg, tmp_path / "cut"), Record(stop_at=3)
+    assert not first.fit(first_heard)
+    assert first.steps == 3
+    second, second_heard = trainer_of(cfg, tmp_path / "cut"), Record()
+    assert second.restore()
+    assert second.fit(second_heard)
+    assert same(whole.state()["players"], second.state()["players"])
+    assert first_heard.lines + second_heard.lines == heard.lines
+    assert first_heard.pictures + second_heard.pictures == heard.pictures == [(s, ["samples"]) for s in (0, 2, 4)]
+    saved = read(tmp_path / "cut" / "checkpoints" / "last.pt")
+    assert same(saved["players"], whole.state()["players"])
+
+
+@pytest.mark.parametrize(("model", "loss"), PAIRS)
+def test_every_player_moves(model, loss, tiny, tmp_path):
+    # at 32² the deepest map is one pixel, and batch norm takes away all that a bias adds to it
+    trainer = trainer_of(tiny(f"model={model}", f"loss={loss}", "data.size=64"), tmp_path)
+    before = {k: [p.clone() for p in player.module.parameters()] for k, player in trainer.players.items()}
+    trainer.enter("all")
+    trainer.advance(next(trainer.stream("all", 0)))
+    for name, player in trainer.players.items():
+        still = [n for (n, p), old in zip(player.module.named_parameters(), before[name], strict=True) if torch.equal(p, old)]
+        assert still == [], name
+
+
+def test_a_network_learns_eight_photographs(tiny, tmp_path):
+    cfg = tiny("loss=l1", "data.size=64", "trainer.batch_size=8", "schedule.all.steps=60", "schedule=single")
+    trainer = trainer_of(cfg, tmp_path)
+    trainer.enter("all")
+    batches = next(trainer.stream("all", 0))
+    losses = [trainer.step(batches, trainer.weights["all"], 1.0)["pixel"] for _ in range(60)]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_accumulation_gives_the_gradient_of_the_whole_batch(tiny, tmp_path):
+    """Without normalisation over the batch, two halves weigh what the whole does."""
+    gradients = []
+    for batch_size, accumulate in ((4, 1), (2, 2)):
+        cfg = tiny("loss=l1", f"trainer.batch_size={batch_size}", f"trainer.accumulate={accumulate}", "trainer.clip=null")
+        trainer = trainer_of(cfg, tmp_path)
+        trainer.enter("all")
+        for module in trainer.model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.train = lambda mode, module=module: module
+                module.eval = lambda module=module: module
+                module.training = False
+        steps = []
+        trainer.players["model"].step = lambda lr, player=trainer.players["model"], steps=steps: steps.append(
+            torch.cat([p.grad.flatten() for p in player.parameters])
+        )
+        trainer.advance(next(trainer.stream("all", 0)))
+        gradients += steps
+    whole, halves = gradients
+    assert (whole - halves).norm() < 0.02 * whole.norm()  # spectral norm's vectors advance with each forward pass
+
+
+def test_a_loss_that_is_not_a_number_stops_before_any_weight_moves(tiny, tmp_path):
+    trainer = trainer_of(tiny("loss=l1", "model=cnn"), tmp_path)
+    trainer.enter("all")
+    (batch,) = next(trainer.stream("all", 0))
+    before = [p.clone() for p in trainer.model.parameters()]
+    broken = Batch(batch.L, batch.ab * float("nan"))
+    with pytest.raises(UserError, match="'pixel' became nan at step 1"):
+        trainer.step([broken], trainer.weights["all"], 1.0)
+    assert all(torch.equal(p, old) for p, old in zip(trainer.model.parameters(), before, strict=True))
+
+
+def test_phases_start_with_fresh_optimizers_and_their_own_weights(tiny, tmp_path):
+    cfg = tiny("model=cnn", "loss=ddcolor")
+    phase = {"_target_": "colorize.schedule.Phase", "steps": 2}
+    alone = {**phase, "weights": {"perceptual": 0, "adversarial": 0}}
+    rivals = {**phase, "weights": {"perceptual": 0}, "optimizer": {"betas": [0.5, 0.9]}}
+    cfg.schedule = OmegaConf.create({"alone": alone, "rivals": rivals})
+    trainer = trainer_of(cfg, tmp_path)
+    heard = Record()
+    trainer.fit(heard)
+    terms = {step: set(values) for step, values in heard.lines if "lr" in values}
+    assert "train/adversarial" not in terms[2]
+    assert {"train/adversarial", "train/adversarial_critic"} <= terms[3]
+    for player in trainer.players.values():
+        assert player.optimizer.param_groups[0]["betas"] == (0.5, 0.9)
+        assert {int(state["step"]) for state in player.optimizer.state.values()} == {2}
+
+
+def test_the_average_is_the_one_it_says():
+    module = torch.nn.Linear(1, 1, bias=False)
+    player = Player(module, ema=0.9)
+    player.begin(torch.optim.SGD(module.parameters(), lr=1.0))
+    expected = None
+    for n in range(30):
+        module.weight.data.fill_(float(n))
+        module.weight.grad = torch.zeros_like(module.weight)
+        player.step(1.0)
+        decay = min(0.9, (1 + n) / (10 + n))
+        expected = float(n) if expected is None else decay * expected + (1 - decay) * n
+        assert player.best_module.weight.item() == pytest.approx(expected, rel=1e-5)
+    assert best_state(player.state())["weight"].item() == pytest.approx(expected, rel=1e-5)
+    assert best_state(Player(module).state())["weight"].item() == 29
+
+
+def test_unreadable_photographs_are_counted_once(tiny, photographs, tmp_path, capsys):
+    bad = sorted(photographs.rglob("*.jpg"))[0]
+    bad.write_bytes(b"")
+    cfg = tiny("loss=l1", "model=cnn", "data=folder", f"data.root='{photographs}'", f"data.val_root='{photographs}/dogs'",
+               "schedule.all.steps=20", "evaluate.every=20")  # fmt: skip
+    trainer = trainer_of(cfg, tmp_path / "run")
+    trainer.fit(Record())
+    assert list(trainer.unreadable) == [str(bad)]
+    assert capsys.readouterr().out.count(f"skipped {bad}") == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.batch_size=0", "batch_size"),
+        ("trainer.device=tpu", "auto, cpu, cuda"),
+        ("trainer.precision=float16", "bfloat16"),
+        ("checkpoint.monitor=val/pnsr", "val/psnr"),
+        ("checkpoint.mode=most", "max or min"),
+        ("optimizer.lr=0", "learning rate above 0"),
+        ("optimizer.algorithm=Adamw", "no optimizer 'Adamw'"),
+        ("+optimizer.momentum=0.9", r"takes no \['momentum'\]"),
+        ("+optimizer.critic.beta=0.9", r"takes no \['beta'\]"),
+        ("schedule.all.steps=0", "longer than nothing"),
+        ("+schedule.all.weights={pixle: 1}", r"a phase weighs \['pixle'\]"),
+    ],
+)
+def test_impossible_settings_are_refused(override, message, tiny, tmp_path):
+    with pytest.raises(UserError, match=message):
+        trainer_of(tiny(override), tmp_path)
+
+
+@pytest.mark.parametrize("name", options("optimizer"))
+@pytest.mark.parametrize("schedule", options("schedule"))
+def test_every_optimizer_and_schedule_takes_a_step(name, schedule, tiny, tmp_path):
+    trainer = trainer_of(tiny("model=cnn", "loss=l1", f"optimizer={name}", f"schedule={schedule}"), tmp_path)
+    trainer.enter(next(iter(trainer.lengths)))
+    before = [p.clone() for p in trainer.model.parameters()]
+    trainer.advance(next(trainer.stream(trainer.phase, 0)))
+    assert any((p != old).any() for p, old in zip(trainer.model.parameters(), before, strict=True))
+
+
+def test_the_encoder_learns_at_its_own_rate(tiny, tmp_path):
+    trainer = trainer_of(tiny("optimizer.lr=0.001", "optimizer.encoder=0.1", "optimizer.critic.lr=0.0005"), tmp_path)
+    trainer.enter("all")
+    assert [g["lr"] for g in trainer.players["model"].optimizer.param_groups] == [0.001, 0.0001]
+    assert [g["lr"] for g in trainer.players["adversarial"].optimizer.param_groups] == [0.0005]
