@@ -43,7 +43,8 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> P
     cfg = with_answers(cfg, answers)
     torch.manual_seed(seed_of(cfg.seed, "build"))  # initial weights are part of the seed
     loss: Loss = make(cfg.loss, "loss")
-    loss.check(get_class(cfg.model._target_).answers)
+    network: type[Colorizer] = get_class(cfg.model._target_)
+    loss.check(network.answers)
     photographs: Photographs = make(cfg.data, "data")
     loss, notes = fit_to_labels(loss, photographs)
     if "classes" in cfg.model and cfg.model.classes is None:
@@ -128,7 +129,7 @@ def lookup(parts: Mapping[str, Any], path: str) -> Any:
 
 def origins(parts: Parts) -> dict[str, str]:
     """Where pretrained weights came from: name of the part -> words."""
-    found = {}
+    found: dict[str, str] = {}
     for group, root in (("model", parts.model), ("loss", parts.loss)):
         for path, module in root.named_modules():
             if isinstance(origin := getattr(module, "origin", None), str):

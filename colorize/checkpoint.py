@@ -50,13 +50,20 @@ def write_whole(path: Path, write) -> None:
     part = path.with_name(path.name + ".part")
     try:
         write(part)
-        os.replace(part, path)
+        part.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write it: {error.strerror}", str(path)) from error
     finally:
         part.unlink(missing_ok=True)
 
 
 def _write(state: dict[str, Any], part: Path) -> None:
-    with part.open("wb") as file:  # a Python file, so that a full disk is an OSError
-        torch.save(state, file)
+    with part.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch makes this of a full disk
+                raise error.__context__ from None
+            raise
         file.flush()
         os.fsync(file.fileno())

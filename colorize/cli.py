@@ -23,25 +23,30 @@ def main(argv: list[str] | None = None) -> int:
     if verb in ("-h", "--help"):
         print(USAGE, end="")
         return 0
+    if verb not in VERBS:
+        return guarded(lambda: unknown(verb))
+    return guarded(lambda: VERBS[verb](rest))
+
+
+def guarded(job: Callable[[], int]) -> int:
+    """Run `job`; say what is wrong in one sentence where that is the user's or the disk's doing.
+
+    HYDRA_FULL_ERROR=1 shows the traceback as well.
+    """
     try:
-        if verb not in VERBS:
-            raise UserError(f"there is no verb {verb!r}; there are {', '.join(VERBS)}")
-        return VERBS[verb](rest)
-    except UserError as error:
-        return refuse(error)
-    except OSError as error:
+        return job()
+    except (UserError, OSError) as error:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
-        print(f"{error.strerror or error}: {error.filename or 'while writing'}", file=sys.stderr)
+        if isinstance(error, UserError):
+            print(error, file=sys.stderr)
+            return error.exit_code
+        print(f"{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
         return 1
 
 
-def refuse(error: UserError) -> int:
-    """Say what is wrong. HYDRA_FULL_ERROR=1 shows where, too."""
-    if os.environ.get("HYDRA_FULL_ERROR"):
-        raise error
-    print(error, file=sys.stderr)
-    return error.exit_code
+def unknown(verb: str) -> int:
+    raise UserError(f"there is no verb {verb!r}; there are {', '.join(VERBS)}")
 
 
 def train(argv: list[str]) -> int:
@@ -93,10 +98,8 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     @hydra.main(config_path=str(conf_folder()), config_name=config_name, version_base="1.3")
     def task(cfg) -> None:
         context = HydraConfig.get()
-        try:
-            codes.append(job(cfg, context.runtime.output_dir, list(context.overrides.task)))
-        except UserError as error:  # the other jobs of a multirun go on
-            codes.append(refuse(error))
+        words = list(context.overrides.task)
+        codes.append(guarded(lambda: job(cfg, context.runtime.output_dir, words)))  # a multirun's other jobs go on
 
     sys.argv = [config_name, *argv]
     task()

@@ -14,7 +14,9 @@ def compare_runs(folders: list[str]) -> int:
     summaries = {folder: RunFolder(folder).read_summary() for folder in folders}
     for folder, summary in summaries.items():
         if summary.get("status") != "finished":
-            raise UserError(f"{folder!r} holds no finished run: its summary.json says {summary.get('status', 'nothing')}")
+            raise UserError(
+                f"{folder!r} holds no finished run: its summary.json says {summary.get('status', 'nothing')}"
+            )
     first, *others = summaries.items()
     for folder, summary in others:
         for key, value in first[1]["validation"].items():

@@ -50,5 +50,7 @@ class Optimizers:
         if unknown := arguments.keys() - known:
             raise UserError(f"{algorithm} takes no {sorted(unknown)}; it takes {sorted(known)}")
         if not isinstance(arguments.get("lr"), (int, float)) or arguments["lr"] <= 0:
-            raise UserError(f"{algorithm} needs a learning rate above 0, such as lr=0.0003; it was given {arguments.get('lr')!r}")
+            raise UserError(
+                f"{algorithm} needs a learning rate above 0, such as lr=0.0003; it was given {arguments.get('lr')!r}"
+            )
         return cls, arguments

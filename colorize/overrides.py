@@ -58,7 +58,9 @@ def check_choice(override: Override) -> bool:
     values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
     for value in map(str, values):
         if value not in options and value not in ("None", "null"):
-            raise UserError(f"{key} has no option {value!r}{suggestion(value, options, f'{key}=')}; {listing(key, options)}")
+            raise UserError(
+                f"{key} has no option {value!r}{suggestion(value, options, f'{key}=')}; {listing(key, options)}"
+            )
     return loader is not None
 
 
@@ -75,7 +77,12 @@ def check_key(override: Override, known: dict[str, Any]) -> None:
     elif not inside:
         raise UserError(f"there is no {key!r}{suggestion(key, [*known, *groups])}; --cfg job shows every key")
     number, value = known.get(key), None if override.is_sweep_override() else override.value()
-    if isinstance(number, int | float) and not isinstance(number, bool) and isinstance(value, str) and "${" not in value:
+    if (
+        isinstance(number, int | float)
+        and not isinstance(number, bool)
+        and isinstance(value, str)
+        and "${" not in value
+    ):
         raise UserError(f"{key} is a number, such as {number}; {value!r} is not")
 
 

@@ -22,7 +22,9 @@ def sample_grid(rows: Mapping[str, Tensor], names: Sequence[str]) -> Image.Image
         top = MARGIN + row * step
         draw.text((MARGIN, top + TILE // 2), caption, fill="black", font=font, anchor="lm")
         for column, tile in enumerate(tiles):
-            picture = Image.fromarray(tile.permute(1, 2, 0).cpu().numpy()).resize((TILE, TILE), Image.Resampling.BICUBIC)
+            picture = Image.fromarray(tile.permute(1, 2, 0).cpu().numpy()).resize(
+                (TILE, TILE), Image.Resampling.BICUBIC
+            )
             canvas.paste(picture, (left + column * step, top))
     for column, name in enumerate(names):
         caption = fit(Path(name).stem, font, TILE)

@@ -50,7 +50,9 @@ class RunFolder:
             self.empty()
         self.config.parent.mkdir(parents=True, exist_ok=True)
         for name, content in (("config", cfg), ("overrides", overrides), ("resolved", dict(resolved))):
-            write_whole(self.config.with_name(f"{name}.yaml"), lambda part, content=content: OmegaConf.save(content, part))
+            write_whole(
+                self.config.with_name(f"{name}.yaml"), lambda part, content=content: OmegaConf.save(content, part)
+            )
 
     def token(self) -> str:
         """Eight characters that tell this run from every other; they stay while the run is resumed."""
@@ -106,4 +108,8 @@ def flat(cfg: Any) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    return {"colorize": __version__, "python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
+    return {
+        "colorize": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+    }

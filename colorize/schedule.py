@@ -58,7 +58,7 @@ class Phase:
         return self._steps or math.ceil(self._epochs * self.seen(size) / batch_size)  # type: ignore[operator]
 
     def subset(self, size: int, epoch: int, *key: int | str) -> list[int]:
-        """The photographs of an epoch, in their order: which ones changes every `redraw_every` epochs, the order always.
+        """An epoch's photographs, in order: which ones changes every `redraw_every` epochs, their order always.
 
         A pure function of its arguments (`key` starts with the seed).
         """

@@ -33,9 +33,11 @@ def score_run(cfg: DictConfig) -> int:
     model, steps = load_trained(run, trained, cfg.checkpoint)
     photographs: Photographs = make(trained.data, "data")
     evaluator = Evaluator(photographs, make(trained.metrics, "metrics"), batch_size=cfg.batch_size)
-    scores, grid = evaluator.score(model.to(device).colorize, device)  # type: ignore[arg-type]
+    scores, grid = evaluator.score(model.to(device).colorize, device)
     baselines = evaluator.baselines(device)
-    say(f"{cfg.checkpoint}.pt of step {steps}, {len(photographs.val)} photographs, centre square at {photographs.size}²")
+    say(
+        f"{cfg.checkpoint}.pt of step {steps}, {len(photographs.val)} photographs, centre square at {photographs.size}²"
+    )
     score_table({trained.name: scores, **baselines.rows, "truth": baselines.truth}, "")
     result: dict[str, Any] = {
         "name": trained.name, "checkpoint": cfg.checkpoint, "steps": steps, "val": scores, "baseline": baselines.rows,
@@ -58,4 +60,4 @@ def load_trained(run: RunFolder, trained: DictConfig, which: str) -> tuple[Color
         settings.pretrained = False
     model: Colorizer = make(settings, "model")
     model.load_state_dict(best_state(state["players"]["model"]))
-    return model.to(memory_format=torch.channels_last).eval(), state["steps"]  # type: ignore[call-overload]
+    return model.to(memory_format=torch.channels_last).eval(), state["steps"]

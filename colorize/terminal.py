@@ -18,7 +18,7 @@ def say(sentence: str) -> None:
 
 
 class Bar:
-    """Progress of training: steps, loss, images a second, time left. Plain lines every `every` seconds off a terminal."""
+    """Steps, loss, images a second and time left. Off a terminal, a plain line every `every` seconds."""
 
     def __init__(self, total: int, done: int, every: float = 10.0):
         self.total, self.done, self.every = total, done, every

@@ -11,6 +11,9 @@ from typing import Any, TextIO
 from PIL import Image
 
 from colorize.checkpoint import write_whole
+from colorize.errors import UserError
+
+MODES = ("auto", "online", "offline", "disabled")
 
 
 class Logger:
@@ -119,7 +122,9 @@ class WandB(Tracker):
         folder: str = "outputs",
         tags: Sequence[str] = (),
     ):
-        import wandb
+        if mode not in MODES:
+            raise UserError(f"tracker.mode is {mode!r}; it must be one of {', '.join(MODES)}")
+        import wandb  # takes a second, and not every run is tracked
 
         self.wandb = wandb
         Path(folder).mkdir(parents=True, exist_ok=True)

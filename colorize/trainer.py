@@ -47,8 +47,11 @@ class Trainer:
         device: str = "auto", precision: str = "auto", channels_last: bool = True, log_every: int = 10,
         evaluate_every: int = 200, checkpoint_every: int = 100, monitor: str = "val/psnr", mode: str = "max",
     ):  # fmt: skip
-        for name, value in {"batch_size": batch_size, "accumulate": accumulate, "log_every": log_every,
-                            "evaluate_every": evaluate_every, "checkpoint_every": checkpoint_every}.items():  # fmt: skip
+        counts = {
+            "batch_size": batch_size, "accumulate": accumulate, "log_every": log_every,
+            "evaluate_every": evaluate_every, "checkpoint_every": checkpoint_every,
+        }  # fmt: skip
+        for name, value in counts.items():
             if not isinstance(value, int) or value < 1:
                 raise UserError(f"trainer's {name} is {value!r}; it must be a whole number from 1 up")
         if mode not in ("max", "min"):
@@ -68,10 +71,12 @@ class Trainer:
         self.monitor, self.sign = monitor, 1 if mode == "max" else -1
         self.checkpoints = Checkpoints(Path(folder) / "checkpoints")
         self.weights = {name: loss.active(phase.weights) for name, phase in schedule.items()}
-        self.lengths = {name: phase.steps(len(photographs.train), self.effective_batch) for name, phase in schedule.items()}
+        self.lengths = {
+            name: phase.steps(len(photographs.train), self.effective_batch) for name, phase in schedule.items()
+        }
         self.total = sum(self.lengths.values())
         self.players = {"model": Player(self.model, ema)}
-        self.players |= {name: Player(term.critic) for name, term in loss.terms.items() if term.critic is not None}  # type: ignore[arg-type,misc]
+        self.players |= {name: Player(term.critic) for name, term in loss.terms.items() if term.critic is not None}  # type: ignore[arg-type]
         self.playing: list[str] = []  #   the players of the current phase
         self.phase: str | None = None
         self.steps, self.seconds, self.trained_seconds = 0, 0.0, 0.0

@@ -42,9 +42,9 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
         status, code = "interrupted", INTERRUPTED
     finally:
         summary = summarise(cfg, parts, trainer, baselines, status)
-        run.write_summary(summary)
         log.summary({f"{name}/{key}": value for name, row in rows(summary).items() for key, value in row.items()})
         log.finish(code)
+        run.write_summary(summary)
     if status == "interrupted":
         say(f"stopped after step {trainer.steps} of {trainer.total}; the same command goes on from there")
     else:
@@ -66,8 +66,8 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
     say(f"{cfg.name}: {cfg.names.model} of {size:.1f} M parameters on {trainer.device}, loss {cfg.names.loss}")
     data = parts.photographs
     say(
-        f"{cfg.names.data}: {len(data.train)} photographs train, {len(data.val)} validate, {len(data.classes)} classes, "
-        f"{data.size}² pixels; {trainer.total} steps of {trainer.effective_batch}"
+        f"{cfg.names.data}: {len(data.train)} train, {len(data.val)} validate, {len(data.classes)} classes "
+        f"at {data.size}² pixels; {trainer.total} steps of {trainer.effective_batch}"
     )
     for name, origin in origins(parts).items():
         say(f"{name}: {origin}")
@@ -112,4 +112,3 @@ def show(summary: dict[str, Any]) -> None:
     score_table({name.replace("_", "-"): row for name, row in table.items()}, title)
     if summary["unreadable"]:
         say(f"{len(summary['unreadable'])} training photographs could not be read; summary.json names them")
-

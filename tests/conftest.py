@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported: no test waits for a network
+
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -16,6 +19,7 @@ from colorize.cli import seeded
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
+BIN = Path(sys.executable).parent  # where the console commands are
 ALIASES = {path.stem for path in (CONF / "model").glob("*.yaml")}  # conf/loss/<model>.yaml only names another file
 
 OmegaConf.register_new_resolver("seeded", seeded, replace=True)
@@ -43,7 +47,6 @@ def pytest_collection_modifyitems(config, items):
 def offline(monkeypatch):
     """No test waits for a network that may not be there."""
     monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture

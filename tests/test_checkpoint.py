@@ -78,7 +78,9 @@ def test_a_truncated_checkpoint_is_refused(tmp_path):
         checkpoints.load()
 
 
-@pytest.mark.parametrize("save", [lambda value, path: torch.save(value, path), lambda value, path: path.write_bytes(pickle.dumps(value))])
+@pytest.mark.parametrize(
+    "save", [lambda value, path: torch.save(value, path), lambda value, path: path.write_bytes(pickle.dumps(value))]
+)
 def test_a_file_that_wants_to_run_code_is_refused(tmp_path, save):
     save({"steps": Runs(tmp_path / "ran")}, tmp_path / "last.pt")
     with pytest.raises(UserError, match="not a whole, plain checkpoint"):

@@ -104,7 +104,9 @@ def test_the_global_branch_reuses_what_the_main_branch_saw():
 def test_fusion_equals_the_published_order():
     """Published: shuffle and blur 256 channels at full size, then E·F, then a 1×1 convolution on [maps, picture]."""
     torch.manual_seed(0)
-    model = Transformer(encoder="tf_efficientnet_lite0", pretrained=False, widths=(32, 32, 16), queries=10, dim=32).double()
+    model = Transformer(
+        encoder="tf_efficientnet_lite0", pretrained=False, widths=(32, 32, 16), queries=10, dim=32
+    ).double()
     queries = torch.randn(2, 10, 16, dtype=torch.float64)
     sub_pixels = torch.randn(2, 256, 6, 5, dtype=torch.float64)
     grey = torch.randn(2, 3, 24, 20, dtype=torch.float64)
@@ -112,7 +114,9 @@ def test_fusion_equals_the_published_order():
     full = F.avg_pool2d(F.pad(full, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
     maps = torch.einsum("bqc,bchw->bqhw", queries, full)
     model.eval()
-    assert torch.allclose(model.fuse(queries, sub_pixels, grey), model.refine(torch.cat([maps, grey], dim=1)), atol=1e-10)
+    assert torch.allclose(
+        model.fuse(queries, sub_pixels, grey), model.refine(torch.cat([maps, grey], dim=1)), atol=1e-10
+    )
 
 
 def test_place_codes_by_hand():

@@ -81,7 +81,9 @@ def test_a_folder_without_photographs_is_refused(tmp_path):
         Folder(str(tmp_path / "missing"))
 
 
-@pytest.mark.parametrize("argument", [{"size": 8}, {"crop": (0, 1)}, {"crop": (0.9, 0.5)}, {"num_workers": -1}, {"num_workers": "x"}])
+@pytest.mark.parametrize(
+    "argument", [{"size": 8}, {"crop": (0, 1)}, {"crop": (0.9, 0.5)}, {"num_workers": -1}, {"num_workers": "x"}]
+)
 def test_impossible_geometry_is_refused(argument):
     with pytest.raises(UserError, match=next(iter(argument))):
         Demo(**argument)
@@ -118,7 +120,7 @@ def test_unreadable_photographs_are_named_and_replaced(photographs):
 def test_unreadable_photographs_stop_a_validation(photographs):
     damage(photographs)
     data = Folder(str(photographs), val_root=str(photographs))
-    with pytest.raises(UserError, match="cannot read .*mend it or take it away"):
+    with pytest.raises(UserError, match=r"cannot read .*mend it or take it away"):
         list(data.validation(4))
 
 
@@ -133,7 +135,9 @@ def test_nothing_readable_at_all_is_an_error(photographs):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
 def test_every_mode_becomes_rgb(tmp_path, mode):
     path = tmp_path / ("picture.tif" if mode == "CMYK" else "picture.png")
-    Image.new("I;16", (40, 50)).save(path) if mode == "I;16" else Image.new("RGB", (40, 50), "red").convert(mode).save(path)
+    Image.new("I;16", (40, 50)).save(path) if mode == "I;16" else Image.new("RGB", (40, 50), "red").convert(mode).save(
+        path
+    )
     assert open_rgb(path).mode == "RGB"
 
 

@@ -15,7 +15,7 @@ from colorize.seeds import seed_of
 
 def test_an_epoch_shows_every_photograph_once_and_in_another_order():
     draws = list(islice(Phase(steps=1).draws(11, 0, 7), 33))
-    epochs = [[d.index for d in draws[i : i + 11]] for i in (0, 11, 22)]
+    epochs = [[d.photo for d in draws[i : i + 11]] for i in (0, 11, 22)]
     assert all(sorted(epoch) == list(range(11)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
     assert len({d.seed for d in draws}) == 33
@@ -55,7 +55,7 @@ def test_seeds_are_the_same_in_every_process():
 
 
 def test_photographs_are_drawn_evenly():
-    counts = Counter(d.index for d in islice(Phase(steps=1, fraction=0.5).draws(10, 0, 0), 5 * 400))
+    counts = Counter(d.photo for d in islice(Phase(steps=1, fraction=0.5).draws(10, 0, 0), 5 * 400))
     assert all(140 < count < 260 for count in counts.values())
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import BIN, ROOT
 from PIL import Image
 
 from colorize.tracking import JsonLines, WandB
@@ -45,8 +45,8 @@ def test_wandb_offline_holds_what_the_run_folder_holds(tmp_path):
     tracker.finish()
     assert "wandb sync" in tracker.said
     (folder,) = (tmp_path / "wandb").glob("offline-run-*-run-1")
-    done = subprocess.run(["wandb", "leet", "inspect", "--json", str(folder)], capture_output=True, text=True, check=True,
-                          env={**os.environ, "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])})  # fmt: skip
+    words = [BIN / "wandb", "leet", "inspect", "--json", folder]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     history = [json.loads(line) for line in done.stdout.splitlines() if json.loads(line).get("type") == "history"]
     text = json.dumps(history)
     for name, value in values.items():

@@ -71,7 +71,8 @@ def test_every_player_moves(model, loss, tiny, tmp_path):
     trainer.enter("all")
     trainer.advance(next(trainer.stream("all", 0)))
     for name, player in trainer.players.items():
-        still = [n for (n, p), old in zip(player.module.named_parameters(), before[name], strict=True) if torch.equal(p, old)]
+        pairs = zip(player.module.named_parameters(), before[name], strict=True)
+        still = [n for (n, p), old in pairs if torch.equal(p, old)]
         assert still == [], name
 
 
@@ -88,7 +89,9 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(tiny, tmp_path):
     """Without normalisation over the batch, two halves weigh what the whole does."""
     gradients = []
     for batch_size, accumulate in ((4, 1), (2, 2)):
-        cfg = tiny("loss=l1", f"trainer.batch_size={batch_size}", f"trainer.accumulate={accumulate}", "trainer.clip=null")
+        cfg = tiny(
+            "loss=l1", f"trainer.batch_size={batch_size}", f"trainer.accumulate={accumulate}", "trainer.clip=null"
+        )
         trainer = trainer_of(cfg, tmp_path)
         trainer.enter("all")
         for module in trainer.model.modules():
@@ -153,8 +156,8 @@ def test_the_average_is_the_one_it_says():
 def test_unreadable_photographs_are_counted_once(tiny, photographs, tmp_path, capsys):
     bad = sorted(photographs.rglob("*.jpg"))[0]
     bad.write_bytes(b"")
-    cfg = tiny("loss=l1", "model=cnn", "data=folder", f"data.root='{photographs}'", f"data.val_root='{photographs}/dogs'",
-               "schedule.all.steps=20", "evaluate.every=20")  # fmt: skip
+    folders = (f"data.root='{photographs}'", f"data.val_root='{photographs}/dogs'")
+    cfg = tiny("loss=l1", "model=cnn", "data=folder", *folders, "schedule.all.steps=20", "evaluate.every=20")
     trainer = trainer_of(cfg, tmp_path / "run")
     trainer.fit(Record())
     assert list(trainer.unreadable) == [str(bad)]

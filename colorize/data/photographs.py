@@ -27,7 +27,7 @@ class Photo(NamedTuple):
 class Draw(NamedTuple):
     """One place in the stream of training samples."""
 
-    index: int  # which photograph
+    photo: int  # which photograph
     seed: int  #  of its augmentation
 
 
@@ -62,12 +62,14 @@ class Photographs:
         if size < 32:
             raise UserError(f"data.size is {size}; the smallest picture that every network takes is 32")
         if not 0 < crop[0] <= crop[1] <= 1:
-            raise UserError(f"data.crop is {list(crop)}; it must be two fractions of the shorter side, 0 < low ≤ high ≤ 1")
+            raise UserError(
+                f"data.crop is {list(crop)}; it must be two fractions of the shorter side, 0 < low ≤ high ≤ 1"
+            )
         if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
             raise UserError(f"data.num_workers is {num_workers!r}; it must be 'auto' or a number from 0 up")
         self.train, self.val, self.classes = list(train), list(val), list(classes)
         self.size, self.num_workers = size, num_workers
-        self.augment = partial(random_square, size=size, crop=tuple(crop), flip=flip)
+        self.augment = partial(random_square, size=size, crop=(crop[0], crop[1]), flip=flip)
 
     def batches(self, draws: Iterable[Draw], batch_size: int, workers: int) -> Iterator[Pixels]:
         """Training batches of exactly `batch_size`, in the order of `draws`."""
@@ -113,14 +115,17 @@ class TrainingSet(Dataset):
     def __getitem__(self, draw: Draw) -> tuple[Tensor, int | None, list[tuple[str, str]]]:
         unreadable = []
         for offset in range(len(self.photos)):
-            photo = self.photos[(draw.index + offset) % len(self.photos)]
+            photo = self.photos[(draw.photo + offset) % len(self.photos)]
             try:
                 square = self.augment(open_rgb(photo.path), np.random.default_rng(draw.seed))
             except UNREADABLE as error:
                 unreadable.append((str(photo.path), _short(error)))
                 continue
             return _tensor(square), photo.label if self.labelled else None, unreadable
-        raise UserError(f"none of the {len(self.photos)} training photographs can be read, e.g. {unreadable[0][0]}: {unreadable[0][1]}")
+        raise UserError(
+            f"none of the {len(self.photos)} training photographs can be read, e.g. "
+            f"{unreadable[0][0]}: {unreadable[0][1]}"
+        )
 
 
 # What Pillow raises for files that are cut short, empty, of another kind, broken inside, or absurdly large.

@@ -15,4 +15,4 @@ class Classify(Term):
 
     def forward(self, pred: Prediction, batch: Batch) -> Tensor:
         total = F.cross_entropy(pred.logits, batch.label, ignore_index=-1, reduction="sum")  # type: ignore[arg-type]
-        return total / (batch.label >= 0).sum().clamp(min=1)  # type: ignore[operator]
+        return total / (batch.label >= 0).sum().clamp(min=1)  # type: ignore[operator, union-attr]

@@ -39,12 +39,10 @@ class Loss(nn.Module):
             raise UserError(f"loss terms {sorted(terms)} and loss weights {sorted(weights)} must have the same names")
         self.terms, self.weights = nn.ModuleDict(terms), dict(weights)
 
-    def forward(
-        self, pred: Prediction, batch: Batch, weights: Mapping[str, float]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, pred: Prediction, batch: Batch, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted total, and the unweighted terms by name."""
         values = {name: self.terms[name](pred, batch) for name in weights}
-        return sum(weights[name] * value for name, value in values.items()), values  # type: ignore[return-value]
+        return sum(weights[name] * value for name, value in values.items()), values
 
     def active(self, changes: Mapping[str, float]) -> dict[str, float]:
         """The weights that are not zero once a phase has had its say."""

@@ -36,7 +36,9 @@ class Perceptual(Term):
         if features == "auto":
             features = "vgg16_bn" if vgg_file().is_file() else "efficientnet_lite0"
         self.features, self.weights = features, tuple(weights)
-        self.net: nn.Module = VGG() if features == "vgg16_bn" else Encoder("tf_efficientnet_lite0", True, (2, 4, 8, 16, 32))
+        self.net: nn.Module = (
+            VGG() if features == "vgg16_bn" else Encoder("tf_efficientnet_lite0", True, (2, 4, 8, 16, 32))
+        )
         self.origin = str(self.net.origin)
         self.net.requires_grad_(False)
 
@@ -59,6 +61,9 @@ class Perceptual(Term):
 
 class VGG(nn.Module):
     """The convolutions conv1_1, conv2_1, … conv5_1 of torchvision's VGG16-BN, before norm and ReLU."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self):
         super().__init__()

