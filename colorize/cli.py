@@ -35,6 +35,9 @@ def guarded(job: Callable[[], int]) -> int:
     """
     try:
         return job()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except (UserError, OSError) as error:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise

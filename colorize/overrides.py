@@ -51,7 +51,6 @@ def parse(words: list[str]) -> list[Override]:
 
 def check_choice(override: Override) -> bool:
     """Whether the override chooses options of a group; one that does not exist is refused."""
-    loader = GlobalHydra.instance().config_loader()
     key = override.key_or_group
     if not (options := group_options(key)) or override.is_delete():
         return False
@@ -61,7 +60,7 @@ def check_choice(override: Override) -> bool:
             raise UserError(
                 f"{key} has no option {value!r}{suggestion(value, options, f'{key}=')}; {listing(key, options)}"
             )
-    return loader is not None
+    return True
 
 
 def check_key(override: Override, known: dict[str, Any]) -> None:
@@ -100,10 +99,12 @@ def compose_chosen(config_name: str, overrides: list[Override]) -> Any:
 
 def group_options(group: str) -> list[str]:
     """The options of a group, those in its folders included: smoke, ddcolor/tiny, …; none where it is not a group."""
+    if not group:
+        return []
     loader = GlobalHydra.instance().config_loader()
-    folders = [name for name in loader.list_groups(group) if group]
+    folders = loader.list_groups(group)
     nested = [f"{folder}/{option}" for folder in folders for option in group_options(f"{group}/{folder}")]
-    return [*loader.get_group_options(group), *(name.removeprefix(f"{group}/") for name in nested)] if group else []
+    return [*loader.get_group_options(group), *nested]
 
 
 def leaves(cfg: Any) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from omegaconf import DictConfig
 from colorize.build import make, with_answers
 from colorize.checkpoint import read, write_whole
 from colorize.data import Photographs
+from colorize.devices import choose_device
 from colorize.errors import UserError
 from colorize.evaluate import Evaluator
 from colorize.models import Colorizer
 from colorize.player import best_state
 from colorize.runs import RunFolder
 from colorize.terminal import say, score_table
-from colorize.trainer import choose_device
 from colorize.training import check_values
 
 

@@ -69,6 +69,7 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
         f"{cfg.names.data}: {len(data.train)} train, {len(data.val)} validate, {len(data.classes)} classes "
         f"at {data.size}² pixels; {trainer.total} steps of {trainer.effective_batch}"
     )
+    say(f"validation: {data.held_back}")
     for name, origin in origins(parts).items():
         say(f"{name}: {origin}")
     for note in [*parts.notes, *(f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items())]:
@@ -95,7 +96,9 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
         "steps": trainer.steps, "seconds": round(trainer.seconds, 1),
         "images_per_second": round(seen / trainer.trained_seconds, 1) if trainer.trained_seconds else None,
         "val": trainer.scores, "baseline": baselines.rows, "truth": baselines.truth,
-        "validation": {"photographs": len(data.val), "size": data.size, "manifest": data.manifest()},
+        "validation": {
+            "photographs": len(data.val), "size": data.size, "manifest": data.manifest(), "held_back": data.held_back,
+        },
         "weights": {**origins(parts), "evaluated": trainer.evaluated}, "notes": parts.notes,
         "unreadable": trainer.unreadable, "versions": versions(), "device": str(trainer.device), "seed": cfg.seed,
     }  # fmt: skip

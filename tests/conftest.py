@@ -32,6 +32,11 @@ def options(group: str) -> list[str]:
     return sorted(found - ALIASES if group == "loss" else found)
 
 
+def own_loss(model: str) -> str:
+    """The loss that a model has by default, or the plainest where it brings none."""
+    return model if (CONF / "loss" / f"{model}.yaml").exists() else "l1"
+
+
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
 

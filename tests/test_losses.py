@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import options
+from conftest import options, own_loss
 from hydra.utils import get_class, instantiate
 
 from colorize.batch import Batch, Prediction
@@ -55,7 +55,7 @@ def test_the_truth_costs_least_and_gradients_are_finite(name, config, batch, pre
     assert grey.ab.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize("name", [model for model in options("model") if own_loss(model) == model])
 def test_the_loss_follows_the_model_unless_it_is_named(name, config):
     cfg = config(f"model={name}")
     loss = instantiate(cfg.loss, _convert_="all")

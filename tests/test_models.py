@@ -17,7 +17,7 @@ from colorize.models.transformer import sine_places
 
 def build(config, name):
     torch.manual_seed(0)
-    return instantiate(config(f"model={name}").model, _convert_="all")
+    return instantiate(config(f"model={name}", "loss=l1").model, _convert_="all")
 
 
 def parameters(module):
@@ -26,7 +26,7 @@ def parameters(module):
 
 @pytest.mark.parametrize("name", options("model"))
 def test_it_answers_what_it_promises(name, config):
-    node = config(f"model={name}").model
+    node = config(f"model={name}", "loss=l1").model
     if "classes" in node:
         node.classes = 5
     model = instantiate(node, _convert_="all")

@@ -89,11 +89,17 @@ def test_impossible_geometry_is_refused(argument):
         Demo(**argument)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_batches_are_the_same_whatever_loads_them(photographs, workers):
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_batches_are_the_same_whatever_loads_them(photographs, method, monkeypatch):
+    """Windows and macOS spawn their workers, older Linux forks them."""
+    if method not in torch.multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system cannot {method}")
+    monkeypatch.setattr(
+        "multiprocessing.context._default_context._actual_context", torch.multiprocessing.get_context(method)
+    )
     data = Folder(str(photographs), size=32)
     single = [b for b, _ in zip(data.batches(draws(data, 12), 4, 0), range(3), strict=True)]
-    several = [b for b, _ in zip(data.batches(draws(data, 12), 4, workers), range(3), strict=True)]
+    several = [b for b, _ in zip(data.batches(draws(data, 12), 4, 2), range(3), strict=True)]
     for one, other in zip(single, several, strict=True):
         assert torch.equal(one.rgb, other.rgb)
         assert torch.equal(one.label, other.label)

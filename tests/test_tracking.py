@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import subprocess
 import sys
 import time
@@ -61,9 +60,9 @@ def test_a_second_run_in_one_process_is_another_run(tmp_path):
     second.finish()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal, which Windows has none of")
 def test_without_a_key_nothing_asks_on_a_terminal(tmp_path):
     """A terminal is where W&B would stop at its question."""
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
     environment |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none"), "WANDB_BASE_URL": "http://127.0.0.1:9"}
     words = [sys.executable, str(ROOT / "train.py"), "experiment=smoke", "model=cnn", "loss=l1"]

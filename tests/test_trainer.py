@@ -4,7 +4,7 @@ import signal
 
 import pytest
 import torch
-from conftest import options
+from conftest import options, own_loss
 from omegaconf import OmegaConf
 
 from colorize.batch import Batch
@@ -14,7 +14,7 @@ from colorize.errors import UserError
 from colorize.player import Player, best_state
 from colorize.tracking import Logger
 
-PAIRS = [(model, model) for model in options("model")] + [("transformer", "l1")]
+PAIRS = [(model, own_loss(model)) for model in options("model")] + [("transformer", "l1")]
 
 
 class Record(Logger):

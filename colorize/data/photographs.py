@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -40,7 +41,7 @@ class Pixels(NamedTuple):
 
 
 class Photographs:
-    """Training and validation photographs of `size`² pixels.
+    """Training and validation photographs of `size`² pixels; `held_back` says in words where the latter come from.
 
     Training: a random square of `crop[0]` to `crop[1]` of the shorter side, resized (antialiased), flipped half of
     the time. Validation: the centre square, resized.
@@ -54,6 +55,7 @@ class Photographs:
         val: Sequence[Photo],
         *,
         classes: Sequence[str] = (),
+        held_back: str,
         size: int = 96,
         crop: tuple[float, float] = (0.6, 1.0),
         flip: bool = True,
@@ -68,7 +70,7 @@ class Photographs:
         if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
             raise UserError(f"data.num_workers is {num_workers!r}; it must be 'auto' or a number from 0 up")
         self.train, self.val, self.classes = list(train), list(val), list(classes)
-        self.size, self.num_workers = size, num_workers
+        self.size, self.num_workers, self.held_back = size, num_workers, held_back
         self.augment = partial(random_square, size=size, crop=(crop[0], crop[1]), flip=flip)
 
     def batches(self, draws: Iterable[Draw], batch_size: int, workers: int) -> Iterator[Pixels]:
@@ -76,7 +78,7 @@ class Photographs:
         dataset = TrainingSet(self.train, self.augment, labelled=bool(self.classes))
         loader = DataLoader(
             dataset, batch_sampler=_Groups(draws, batch_size), num_workers=workers, collate_fn=_collate,
-            pin_memory=torch.cuda.is_available(), persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(), worker_init_fn=_leave_signals_to_the_parent,
         )  # fmt: skip
         return iter(loader)
 
@@ -145,6 +147,11 @@ class _Groups:
             if len(group) == self.batch_size:
                 yield group
                 group = []
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; the parent wants to finish its step first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _collate(samples) -> Pixels:

@@ -23,7 +23,8 @@ class Demo(Photographs):
     def __init__(self, **geometry):
         ranked = sorted(DEMO.glob("*.jpg"), key=lambda path: digest(path.name))
         photos = [Photo(path, path.stem) for path in ranked]
-        super().__init__(photos[DEMO_VALIDATION:], photos[:DEMO_VALIDATION], **geometry)
+        held_back = f"the {DEMO_VALIDATION} whose names have the smallest hashes"
+        super().__init__(photos[DEMO_VALIDATION:], photos[:DEMO_VALIDATION], held_back=held_back, **geometry)
 
 
 class Folder(Photographs):
@@ -43,13 +44,15 @@ class Folder(Photographs):
         found = find_photographs(root)
         classes = class_folders(found) if labels else []
         if val_root is not None:
-            train, val = found, find_photographs(val_root)
+            train, val, held_back = found, find_photographs(val_root), f"all of {val_root}"
         else:
             train, val = split(found, val_fraction, root)
+            held_back = f"{val_fraction:.0%} of {root}, those whose names have the smallest hashes"
         super().__init__(
             [label(photo, classes) for photo in train],
             [label(photo, classes) for photo in val],
             classes=classes,
+            held_back=held_back,
             **geometry,
         )
 
