@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +68,10 @@ def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path) -> Trainer:
     )  # fmt: skip
 
 
-def make(node: DictConfig, name: str, /, **extra: Any) -> Any:
+def make(node: DictConfig, name: str) -> Any:
     """Instantiate a config group; a mistake in it reads as one sentence that begins with the group's name."""
     try:
-        return instantiate(node, **extra, _convert_="all")
+        built = instantiate(node, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, UserError):
@@ -77,6 +79,11 @@ def make(node: DictConfig, name: str, /, **extra: Any) -> Any:
         if isinstance(cause, TypeError | ValueError):
             raise UserError(f"config group {name!r}: {cause}") from error
         raise
+    if isinstance(built, partial):  # its constructor has not seen the arguments yet
+        known = inspect.signature(built.func).parameters
+        if unknown := built.keywords.keys() - known.keys():
+            raise UserError(f"config group {name!r}: there is no {sorted(unknown)}; there are {sorted(known)}")
+    return built
 
 
 def count_classes(loss: Loss, photographs: Photographs) -> int:

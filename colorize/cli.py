@@ -94,6 +94,7 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
 
     from colorize.overrides import check_overrides
 
+    sys.argv = [f"colorize {config_name}", *argv]  # Hydra reads its words there
     OmegaConf.register_new_resolver("seeded", seeded, replace=True)
     check_overrides(conf_folder(), config_name, argv)
     codes = [0]
@@ -104,7 +105,6 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
         words = list(context.overrides.task)
         codes.append(guarded(lambda: job(cfg, context.runtime.output_dir, words)))  # a multirun's other jobs go on
 
-    sys.argv = [config_name, *argv]
     task()
     return max(codes)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from colorize.batch import Batch
 from colorize.color import lab_to_rgb, lightness_to_rgb, to_uint8
 from colorize.data import Photographs
+from colorize.errors import UserError
 from colorize.metrics import Metric
 from colorize.pictures import sample_grid
 
@@ -38,6 +39,8 @@ class Evaluator:
     """
 
     def __init__(self, photographs: Photographs, metrics: Mapping[str, Metric], *, batch_size: int, samples: int = 8):
+        if batch_size < 1 or samples < 1:
+            raise UserError(f"evaluate takes a batch_size and samples of 1 or more, not {batch_size} and {samples}")
         self.photographs, self.metrics = photographs, dict(metrics)
         self.batch_size, self.samples = batch_size, samples
         count = len(photographs.val)
@@ -84,8 +87,6 @@ class Evaluator:
 
     def mean_ab(self) -> Tensor:
         """(2,) mean colour of the training photographs' centre squares; of the first 512 that can be read."""
-        from colorize.errors import UserError
-
         total, count = torch.zeros(2), 0
         for photo in self.photographs.train[:MEAN_AB_OF]:
             try:

@@ -47,6 +47,7 @@ class Phase:
         self._steps, self._epochs = steps, epochs
         self.fraction, self.redraw_every = fraction, redraw_every
         self.lr = lr or constant
+        self.lr(0.5)  # a curve that cannot be evaluated fails here, not in the middle of training
         self.weights, self.optimizer = dict(weights or {}), dict(optimizer or {})
 
     def seen(self, size: int) -> int:

@@ -60,6 +60,11 @@ class Trainer:
         known = [f"val/{name}" for name in evaluator.metrics]
         if monitor not in known:
             raise UserError(f"checkpoint.monitor is {monitor!r}; it must be one of {known}")
+        if photographs.size % model.multiple:
+            raise UserError(
+                f"data.size is {photographs.size}; {type(model).__name__} takes multiples of {model.multiple}, such as "
+                f"{-(-photographs.size // model.multiple) * model.multiple}"
+            )
         loss.check(model.answers)
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
@@ -103,12 +108,13 @@ class Trainer:
                     elapsed = time.monotonic() - began  # loading included
                     self.trained_seconds += elapsed
                     self.tell(values, self.effective_batch / elapsed, log, bar)
-                    if self.steps % self.evaluate_every == 0 or self.steps == self.total:
+                    evaluated = self.steps % self.evaluate_every == 0 or self.steps == self.total
+                    if evaluated:
                         self.evaluate(log)
                     self.seconds += time.monotonic() - began
                     began = time.monotonic()
-                    if stop or self.steps % self.checkpoint_every == 0 or self.steps == self.total:
-                        self.save()
+                    if stop or evaluated or self.steps % self.checkpoint_every == 0:
+                        self.save(best=evaluated and self.is_best())
                     if stop:
                         break
         return self.steps == self.total
@@ -207,18 +213,22 @@ class Trainer:
         log.scalars({f"val/{name}": value for name, value in self.scores.items()}, self.steps)
         log.images({"samples": grid}, self.steps)
 
-    def save(self) -> None:
+    def is_best(self) -> bool:
+        """Whether the newest score is the best so far; remembers it then."""
         value = self.scores[self.monitor.removeprefix("val/")] * self.sign
-        evaluated_now = self.steps % self.evaluate_every == 0 or self.steps == self.total
-        best = evaluated_now and (self.best is None or value > self.best)
-        if best:
-            self.best = value
+        if self.best is not None and value <= self.best:
+            return False
+        self.best = value
+        return True
+
+    def save(self, *, best: bool) -> None:
         self.checkpoints.save(self.state(), best=best)
 
     def state(self) -> dict[str, Any]:
         return {
             "steps": self.steps, "seconds": self.seconds, "trained_seconds": self.trained_seconds,
             "phase": self.phase, "best": self.best, "scores": self.scores, "unreadable": self.unreadable,
+            "photographs": self.photographs.fingerprint(),
             "players": {name: player.state() for name, player in self.players.items()},
         }  # fmt: skip
 
@@ -227,6 +237,11 @@ class Trainer:
         state = self.checkpoints.load()
         if state is None:
             return False
+        if state["photographs"] != self.photographs.fingerprint():
+            raise UserError(
+                f"the photographs are not those that {str(self.checkpoints.last)!r} was trained on: put them back, or "
+                "say name=… for a new run"
+            )
         for name in ("steps", "seconds", "trained_seconds", "best", "scores", "unreadable"):
             setattr(self, name, state[name])
         self.enter(state["phase"])

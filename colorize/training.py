@@ -46,7 +46,7 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
         log.finish(code)
         run.write_summary(summary)
     if status == "interrupted":
-        say(f"stopped after step {trainer.steps} of {trainer.total}; the same command goes on from there")
+        say(f"stopped at step {trainer.steps} of {trainer.total}; the same command goes on from the newest checkpoint")
     else:
         show(summary)
         say(f"everything is in {str(run.folder)!r}")

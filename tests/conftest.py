@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported: no test waits for a network
 
 import torch
@@ -15,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
-from colorize.cli import seeded
+from colorize.cli import main, seeded
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -23,7 +24,7 @@ BIN = Path(sys.executable).parent  # where the console commands are
 ALIASES = {path.stem for path in (CONF / "model").glob("*.yaml")}  # conf/loss/<model>.yaml only names another file
 
 OmegaConf.register_new_resolver("seeded", seeded, replace=True)
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # the pictures are tiny: a second thread only waits
 
 
 def options(group: str) -> list[str]:
@@ -83,6 +84,21 @@ def photographs(tmp_path):
         coarse = Image.fromarray(random.integers(0, 256, (4, 5, 3), dtype=np.uint8))
         coarse.resize((60, 48), Image.Resampling.BICUBIC).save(folder / f"photo {i}.jpg", quality=95)
     return tmp_path / "photographs"
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch, capsys):
+    """The same inside this process, for the many that would take seconds to start: `inside("train", "seed=x")`."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(verb: str, *words: str):
+        monkeypatch.setattr(sys, "argv", ["colorize"])
+        capsys.readouterr()
+        code = main([verb, *map(str, words)])
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture

@@ -99,8 +99,11 @@ class Photographs:
 
     def manifest(self) -> str:
         """Identifies what validation measures: the names of its photographs and their size in pixels."""
-        names = "\n".join(photo.name for photo in self.val)
-        return sha256(f"{self.size}\n{names}".encode()).hexdigest()[:16]
+        return _digest(self.size, *(photo.name for photo in self.val))
+
+    def fingerprint(self) -> str:
+        """Identifies all photographs by name, and which of them train."""
+        return _digest(*(photo.name for photo in self.train), "", *(photo.name for photo in self.val))
 
     def workers(self, device: torch.device) -> int:
         if self.num_workers != "auto":
@@ -158,6 +161,10 @@ def _collate(samples) -> Pixels:
     rgb, labels, unreadable = zip(*samples, strict=True)
     label = None if labels[0] is None else torch.tensor(labels)
     return Pixels(torch.stack(rgb), label, [name for names in unreadable for name in names])
+
+
+def _digest(*lines: object) -> str:
+    return sha256("\n".join(map(str, lines)).encode()).hexdigest()[:16]
 
 
 def _tensor(image) -> Tensor:

@@ -1,0 +1,86 @@
+"""What is installed is whole: configs, photographs and credits are in the wheel, and it runs without the checkout."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from configparser import ConfigParser
+
+import pytest
+from conftest import CONF, ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of a copy of the checkout, unpacked; built with what is installed, without a network."""
+    source, home = tmp_path_factory.mktemp("source") / "tree", tmp_path_factory.mktemp("wheel")
+    kept = shutil.ignore_patterns(".*", "outputs", "build", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=kept)
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+        "-w",
+        home,
+        source,
+    ]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (path,) = home.glob("colorize-*.whl")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(home / "unpacked")
+    return home / "unpacked"
+
+
+def test_every_config_and_photograph_is_in_the_wheel(wheel):
+    configs = {path.relative_to(CONF) for path in CONF.rglob("*.yaml")}
+    assert {
+        path.relative_to(wheel / "colorize" / "conf") for path in (wheel / "colorize" / "conf").rglob("*.yaml")
+    } == configs
+    photos = ROOT / "colorize" / "data" / "photos"
+    assert {p.name for p in (wheel / "colorize" / "data" / "photos").iterdir()} == {p.name for p in photos.iterdir()}
+    modules = {p.relative_to(ROOT) for p in (ROOT / "colorize").rglob("*.py")}
+    assert {p.relative_to(wheel) for p in (wheel / "colorize").rglob("*.py")} == modules
+
+
+def test_the_wheel_runs_without_the_checkout(wheel, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(wheel)}
+    words = [sys.executable, "-m", "colorize", "train", "experiment=smoke", "model=cnn", "loss=l1", "tracker=none"]
+    where = [sys.executable, "-c", "import colorize; print(colorize.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert found.startswith(str(wheel))
+    subprocess.run(words, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    (summary,) = tmp_path.glob("outputs/*/summary.json")
+    assert json.loads(summary.read_text())["status"] == "finished"
+
+
+def test_the_plain_requirements_are_plain():
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    plain = setup["options"]["install_requires"]
+    for name in ("torch", "torchvision", "hydra-core", "omegaconf", "wandb", "timm", "einops", "lpips"):
+        assert f"\n{name}>=" in plain
+    assert "==" not in plain
+
+
+def test_importing_the_package_touches_no_signal_and_nothing_heavy():
+    code = (
+        "import signal, sys; before = {n: signal.getsignal(n) for n in signal.valid_signals()};"
+        "import colorize, colorize.cli; assert 'torch' not in sys.modules;"
+        "import colorize.training; assert before == {n: signal.getsignal(n) for n in before}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_benchmark_ends_with_its_figures():
+    words = [sys.executable, ROOT / "benchmarks" / "loop.py", "--steps", "1", "--rounds", "1", "--models", "cnn"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["overhead"]["cnn"] > 0
+    assert figures["import_seconds"] > 0
