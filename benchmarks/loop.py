@@ -5,7 +5,8 @@
 Both sides see the same batches of the same size, take turns in one process, and do the same arithmetic: forward, loss,
 backward, clipping, optimizer. The trainer adds everything else that a run does at a step: loading and augmenting
 photographs, seeds, checks for numbers that are not finite, counters, lines of metrics, the averaged weights, a progress
-line. The averaged weights are also timed alone, since a bare loop that wanted them would pay for them too.
+line. The averaged weights are also timed apart, since a bare loop that wanted them would pay for them too; and so is
+a bare step in a process that does not ask glibc to keep freed memory, as the trainer does.
 The last line is one JSON object.
 """
 
@@ -28,6 +29,7 @@ from rich.table import Table
 
 from colorize.build import build_parts, build_trainer
 from colorize.cli import conf_folder
+from colorize.devices import keep_freed_memory
 from colorize.terminal import Bar
 from colorize.tracking import JsonLines
 
@@ -55,14 +57,25 @@ def bare(trainer, count: int) -> float:
     return (time.perf_counter() - began) / count
 
 
-def whole(trainer, log, count: int) -> float:
-    """Seconds a step of the real loop, photographs and all; `seconds` leaves out nothing but start-up."""
-    trainer.enter("all")
-    with Bar(trainer.total, trainer.steps) as bar:
+def whole(trainer, stream, log, count: int) -> float:
+    """Seconds a step of the real loop, photographs and all."""
+    with Bar(trainer.total, trainer.steps, every=float("inf")) as bar:
         began = time.perf_counter()
-        for batches in islice(trainer.stream("all", trainer.steps), count):
+        for batches in islice(stream, count):
             trainer.tell(trainer.advance(batches), 1.0, log, bar)
         return (time.perf_counter() - began) / count
+
+
+def step_without_kept_memory(model: str, steps: int) -> float:
+    """Seconds of a bare step in a process that leaves glibc's memory as it is, which cannot be undone in this one."""
+    code = (
+        "import tempfile; from pathlib import Path; from loop import bare, trainer_of;"
+        f"t = trainer_of({model!r}, Path(tempfile.mkdtemp()), 'trainer.ema=null');"
+        f"bare(t, {steps}); print(bare(t, {steps}))"
+    )
+    folder = Path(__file__).parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def measure(model: str, steps: int, rounds: int) -> dict[str, float]:
@@ -71,14 +84,16 @@ def measure(model: str, steps: int, rounds: int) -> dict[str, float]:
         settings = {"bare": ["trainer.ema=null"], "loop": ["trainer.ema=null"], "loop with averaged weights": []}
         trainers = {name: trainer_of(model, Path(folder, str(i)), "schedule.all.steps=100000", *words)
                     for i, (name, words) in enumerate(settings.items())}  # fmt: skip
-        logs = {}
+        logs, streams = {}, {}
         for name, trainer in trainers.items():
+            trainer.enter("all")
             trainer.checkpoints.folder.mkdir(parents=True)
-            logs[name] = JsonLines(trainer.checkpoints.folder.parent)
+            logs[name], streams[name] = JsonLines(trainer.checkpoints.folder.parent), trainer.stream("all", 0)
         seconds: dict[str, list[float]] = {name: [] for name in settings}
         for turn in range(rounds + 1):
             for name, trainer in trainers.items():
-                taken = bare(trainer, steps) if name == "bare" else whole(trainer, logs[name], steps)
+                loop = (trainer, streams[name], logs[name], steps)
+                taken = bare(trainer, steps) if name == "bare" else whole(*loop)
                 if turn:
                     seconds[name].append(taken)
     return {name: statistics.median(taken) for name, taken in seconds.items()}
@@ -98,18 +113,33 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["transformer", "cnn"])
     arguments = parser.parse_args()
     table = Table(
-        "network", "bare step ms", "loop / bare", "with averaged weights / bare", title="l1, 16 pictures of 96²"
-    )
-    overhead, averaged = {}, {}
+        "network", "bare step ms", "loop / bare", "with averaged weights / bare", "bare, default malloc / bare",
+        title="l1, 16 pictures of 96²",
+    )  # fmt: skip
+    overhead, averaged, default_memory = {}, {}, {}
+    for model in arguments.models:
+        default_memory[model] = step_without_kept_memory(model, arguments.steps)
+    keep_freed_memory()
     for model in arguments.models:
         took = measure(model, arguments.steps, arguments.rounds)
         overhead[model] = round(took["loop"] / took["bare"], 3)
         averaged[model] = round(took["loop with averaged weights"] / took["bare"], 3)
-        table.add_row(model, f"{took['bare'] * 1000:.1f}", f"{overhead[model]:.3f}", f"{averaged[model]:.3f}")
+        default_memory[model] = round(default_memory[model] / took["bare"], 3)
+        ratios = (overhead[model], averaged[model], default_memory[model])
+        table.add_row(model, f"{took['bare'] * 1000:.1f}", *(f"{ratio:.3f}" for ratio in ratios))
     Console().print(table)
     imported = round(import_seconds(), 2)
     print(f"import of everything: {imported} s")
-    print(json.dumps({"overhead": overhead, "overhead_with_average": averaged, "import_seconds": imported}))
+    print(
+        json.dumps(
+            {
+                "overhead": overhead,
+                "overhead_with_average": averaged,
+                "default_memory": default_memory,
+                "import_seconds": imported,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

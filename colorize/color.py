@@ -10,6 +10,7 @@ from torch import Tensor
 # The constants are scikit-image's, to the digit, so that both give the same numbers.
 XYZ_FROM_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 WHITE = (0.95047, 1.0, 1.08883)
+RGB_FROM_XYZ = (torch.linalg.inv(torch.tensor(XYZ_FROM_RGB, dtype=torch.float64)) * torch.tensor(WHITE)).tolist()
 LAB_FROM_F = ((0.0, 116.0, 0.0), (500.0, -500.0, 0.0), (0.0, 200.0, -200.0))
 
 EPSILON = (6 / 29) ** 3  #  below this the cube root of CIE 15 gives way to a straight line (0.008856…)
@@ -33,8 +34,7 @@ def lab_to_rgb(L: Tensor, ab: Tensor) -> Tensor:
     """L (…, 1, H, W) and ab (…, 2, H, W) in CIE units -> sRGB (…, 3, H, W), clipped to 0…1 outside the gamut."""
     fy = (L + 16) / 116
     f = torch.cat([fy + ab[..., :1, :, :] / 500, fy, fy - ab[..., 1:, :, :] / 200], dim=-3)
-    rgb_from_xyz = torch.linalg.inv(torch.tensor(XYZ_FROM_RGB, dtype=torch.float64)) * torch.tensor(WHITE)
-    return _gamma(_mix(_cube(f), rgb_from_xyz.tolist())).clamp(0, 1)
+    return _gamma(_mix(_cube(f), RGB_FROM_XYZ)).clamp(0, 1)
 
 
 def lightness_to_rgb(L: Tensor) -> Tensor:
@@ -64,23 +64,28 @@ def _power(x: Tensor, exponent: float) -> Tensor:
     return (x.log() * exponent).exp()
 
 
-# In each of these curves the unused branch is held inside its own domain, so that no 0 × inf reaches a gradient.
+# Each curve is a power that gives way to a straight line near zero. The two meet in one point, so their sum, each held
+# on its own side of that point, is the curve: faster than a choice between them, and no 0 × inf reaches a gradient.
 
 
 def _linear(rgb: Tensor) -> Tensor:
-    return torch.where(rgb > 0.04045, _power((rgb.clamp(min=0.04045) + 0.055) / 1.055, 2.4), rgb / 12.92)
+    knee = 0.04045
+    return _power((rgb.clamp(min=knee) + 0.055) / 1.055, 2.4) + (rgb.clamp(max=knee) - knee) / 12.92
 
 
 def _gamma(rgb: Tensor) -> Tensor:
-    return torch.where(rgb > 0.0031308, 1.055 * _power(rgb.clamp(min=0.0031308), 1 / 2.4) - 0.055, rgb * 12.92)
+    knee = 0.0031308
+    return 1.055 * _power(rgb.clamp(min=knee), 1 / 2.4) - 0.055 + 12.92 * (rgb.clamp(max=knee) - knee)
 
 
 def _cube_root(x: Tensor) -> Tensor:
-    return torch.where(x > EPSILON, _power(x.clamp(min=EPSILON), 1 / 3), SLOPE * x + 16 / 116)
+    return _power(x.clamp(min=EPSILON), 1 / 3) + SLOPE * (x.clamp(max=EPSILON) - EPSILON)
 
 
 def _cube(f: Tensor) -> Tensor:
-    return torch.where(f > 6 / 29, f * f * f, (f - 16 / 116) / SLOPE)
+    knee = 6 / 29
+    high = f.clamp(min=knee)
+    return high * high * high + (f.clamp(max=knee) - knee) / SLOPE
 
 
 def colorfulness(rgb: Tensor, *, absolute: bool = False) -> Tensor:

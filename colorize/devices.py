@@ -1,5 +1,8 @@
 """Where a network runs, and in which precision."""
 
+import ctypes
+import platform
+
 import torch
 
 from colorize.errors import UserError
@@ -22,3 +25,17 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         raise UserError(f"trainer.precision is {name!r}; it must be auto, float32 or bfloat16")
     gains = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return torch.bfloat16 if name == "bfloat16" or (name == "auto" and gains) else torch.float32
+
+
+def keep_freed_memory() -> bool:
+    """Ask glibc to keep the memory that tensors free, instead of returning it to Linux and asking for it again.
+
+    A training step on the CPU makes and frees thousands of tensors of a few megabytes; by default the pages of each are
+    handed back and faulted in anew, which takes a tenth to a third of the time (`benchmarks/loop.py` says how much).
+    Returns whether it was done: it is nowhere else needed than on Linux with glibc.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(mallopt(trim_threshold, 2**31 - 1) and mallopt(mmap_threshold, 2**25))

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.build import Parts, build_parts, build_trainer, make, origins
+from colorize.devices import keep_freed_memory
 from colorize.errors import UserError
 from colorize.evaluate import Baselines
 from colorize.runs import RunFolder, versions
@@ -21,6 +22,7 @@ INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
 def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
     """Train what `cfg` says in `folder`, going on where an earlier start of the same run stopped. The exit status."""
     check_values(cfg)
+    keep_freed_memory()
     run = RunFolder(folder)
     run.check(cfg)
     if not cfg.overwrite and (summary := run.read_summary()).get("status") == "finished":

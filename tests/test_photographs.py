@@ -11,7 +11,7 @@ from PIL import Image
 
 from colorize.data import Demo, Folder
 from colorize.data.sources import DEMO
-from colorize.data.transforms import centre_square, open_rgb, random_square
+from colorize.data.transforms import centre_square, open_rgb, open_small, random_square
 from colorize.errors import UserError
 from colorize.schedule import Phase
 
@@ -152,6 +152,27 @@ def test_exif_orientation_is_honoured(tmp_path):
     exif[0x0112] = 6  # turn by 90°
     Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
     assert open_rgb(tmp_path / "turned.jpg").size == (20, 40)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("size", [(1000, 700), (100, 700), (90, 60)])
+def test_small_photographs_keep_their_shape(tmp_path, size, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    grain = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(grain).resize(size, Image.Resampling.BICUBIC).save(tmp_path / "p.jpg", exif=exif, quality=95)
+    whole, small = open_rgb(tmp_path / "p.jpg"), open_small(tmp_path / "p.jpg", 80)
+    assert min(small.size) == min(80, *whole.size)
+    assert small.width / small.height == pytest.approx(whole.width / whole.height, rel=0.02)
+    difference = np.asarray(whole.resize(small.size, Image.Resampling.BICUBIC)).astype(float) - np.asarray(small)
+    assert np.abs(difference).mean() < 3
+
+
+def test_what_is_kept_in_memory_is_what_is_read(photographs, monkeypatch):
+    data = Folder(str(photographs), size=32)
+    kept = [next(data.batches(draws(data, 24), 24, 0)).rgb for _ in range(2)]
+    monkeypatch.setattr("colorize.data.photographs.KEEP_BELOW", 0)
+    assert all(torch.equal(rgb, next(data.batches(draws(data, 24), 24, 0)).rgb) for rgb in kept)
 
 
 def test_the_centre_square_is_the_centre():

@@ -7,15 +7,17 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from colorize.data.transforms import centre_square, open_rgb, random_square
+from colorize.data.transforms import centre_square, open_rgb, open_small, random_square
 from colorize.errors import UserError
 
 
@@ -71,11 +73,12 @@ class Photographs:
             raise UserError(f"data.num_workers is {num_workers!r}; it must be 'auto' or a number from 0 up")
         self.train, self.val, self.classes = list(train), list(val), list(classes)
         self.size, self.num_workers, self.held_back = size, num_workers, held_back
+        self.shorter = ceil(size / crop[0])  # pixels of a side that lose nothing in the smallest crop
         self.augment = partial(random_square, size=size, crop=(crop[0], crop[1]), flip=flip)
 
     def batches(self, draws: Iterable[Draw], batch_size: int, workers: int) -> Iterator[Pixels]:
         """Training batches of exactly `batch_size`, in the order of `draws`."""
-        dataset = TrainingSet(self.train, self.augment, labelled=bool(self.classes))
+        dataset = TrainingSet(self.train, self.shorter, self.augment, labelled=bool(self.classes))
         loader = DataLoader(
             dataset, batch_sampler=_Groups(draws, batch_size), num_workers=workers, collate_fn=_collate,
             pin_memory=torch.cuda.is_available(), worker_init_fn=_leave_signals_to_the_parent,
@@ -112,17 +115,33 @@ class Photographs:
 
 
 class TrainingSet(Dataset):
-    """Turns draws into pixels. A photograph that cannot be read is replaced by the next one that can, and named."""
+    """Turns draws into pixels. A photograph that cannot be read is replaced by the next one that can, and named.
 
-    def __init__(self, photos: Sequence[Photo], augment, *, labelled: bool):
-        self.photos, self.augment, self.labelled = photos, augment, labelled
+    Photographs are shrunk before anything else, and kept like that while there is room; not in worker processes, of
+    which each would keep its own.
+    """
+
+    def __init__(self, photos: Sequence[Photo], shorter: int, augment, *, labelled: bool):
+        self.photos, self.shorter, self.augment, self.labelled = photos, shorter, augment, labelled
+        self.kept: dict[int, Image.Image] = {}
+        self.room = KEEP_BELOW
+
+    def open(self, index: int) -> Image.Image:
+        if index in self.kept:
+            return self.kept[index]
+        image = open_small(self.photos[index].path, self.shorter)
+        size = 3 * image.width * image.height
+        if size <= self.room and get_worker_info() is None:
+            self.kept[index], self.room = image, self.room - size
+        return image
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, int | None, list[tuple[str, str]]]:
         unreadable = []
         for offset in range(len(self.photos)):
-            photo = self.photos[(draw.photo + offset) % len(self.photos)]
+            index = (draw.photo + offset) % len(self.photos)
+            photo = self.photos[index]
             try:
-                square = self.augment(open_rgb(photo.path), np.random.default_rng(draw.seed))
+                square = self.augment(self.open(index), np.random.default_rng(draw.seed))
             except UNREADABLE as error:
                 unreadable.append((str(photo.path), _short(error)))
                 continue
@@ -132,6 +151,8 @@ class TrainingSet(Dataset):
             f"{unreadable[0][0]}: {unreadable[0][1]}"
         )
 
+
+KEEP_BELOW = 2**29  # bytes of shrunk training photographs that are kept in memory
 
 # What Pillow raises for files that are cut short, empty, of another kind, broken inside, or absurdly large.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)

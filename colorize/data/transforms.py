@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from os import PathLike
 
 import numpy as np
@@ -12,6 +13,19 @@ def open_rgb(path: str | PathLike) -> Image.Image:
     """The whole photograph as 8-bit RGB, turned as its EXIF says. Raises what Pillow raises on a bad file."""
     with Image.open(path) as image:
         return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def open_small(path: str | PathLike, shorter: int) -> Image.Image:
+    """As `open_rgb`, with the shorter side shrunk to `shorter` pixels if it is longer. JPEGs shrink while decoding."""
+    with Image.open(path) as image:
+        scale = shorter / min(image.size)
+        image.draft("RGB", (ceil(image.width * scale), ceil(image.height * scale)))
+        photograph = ImageOps.exif_transpose(image).convert("RGB")
+    scale = shorter / min(photograph.size)
+    if scale >= 1:
+        return photograph
+    size = (max(shorter, round(photograph.width * scale)), max(shorter, round(photograph.height * scale)))
+    return photograph.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
 def centre_square(image: Image.Image, size: int) -> Image.Image:
@@ -29,5 +43,5 @@ def random_square(
     side = max(1.0, min(image.size) * random.uniform(*crop))
     left, top = random.uniform(0, image.width - side), random.uniform(0, image.height - side)
     box = (left, top, left + side, top + side)
-    square = image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    square = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
     return ImageOps.mirror(square) if flip and random.random() < 0.5 else square

@@ -18,7 +18,7 @@ class Metric:
 
     def update(self, rgb_hat: Tensor, rgb: Tensor) -> None:
         """Painted and true pictures, both (B, 3, H, W) sRGB in 0…1."""
-        self.total += self.measure(rgb_hat, rgb).double().sum().item()
+        self.total += self.measure(rgb_hat, rgb).cpu().double().sum().item()  # Apple's GPUs have no doubles
         self.count += len(rgb)
 
     def compute(self) -> float:
