@@ -5,8 +5,7 @@
 Both sides see the same batches of the same size, take turns in one process, and do the same arithmetic: forward, loss,
 backward, clipping, optimizer. The trainer adds everything else that a run does at a step: loading and augmenting
 photographs, seeds, checks for numbers that are not finite, counters, lines of metrics, the averaged weights, a progress
-line. The averaged weights are also timed apart, since a bare loop that wanted them would pay for them too; and so is
-a bare step in a process that does not ask glibc to keep freed memory, as the trainer does.
+line. The averaged weights are also timed apart, since a bare loop that wanted them would pay for them too.
 The last line is one JSON object.
 """
 
@@ -66,18 +65,6 @@ def whole(trainer, stream, log, count: int) -> float:
         return (time.perf_counter() - began) / count
 
 
-def step_without_kept_memory(model: str, steps: int) -> float:
-    """Seconds of a bare step in a process that leaves glibc's memory as it is, which cannot be undone in this one."""
-    code = (
-        "import tempfile; from pathlib import Path; from loop import bare, trainer_of;"
-        f"t = trainer_of({model!r}, Path(tempfile.mkdtemp()), 'trainer.ema=null');"
-        f"bare(t, {steps}); print(bare(t, {steps}))"
-    )
-    folder = Path(__file__).parent
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
-    return float(done.stdout)
-
-
 def measure(model: str, steps: int, rounds: int) -> dict[str, float]:
     """Medians over alternating rounds, after one that does not count."""
     with tempfile.TemporaryDirectory() as folder:
@@ -112,34 +99,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--models", nargs="+", default=["transformer", "cnn"])
     arguments = parser.parse_args()
-    table = Table(
-        "network", "bare step ms", "loop / bare", "with averaged weights / bare", "bare, default malloc / bare",
-        title="l1, 16 pictures of 96²",
-    )  # fmt: skip
-    overhead, averaged, default_memory = {}, {}, {}
-    for model in arguments.models:
-        default_memory[model] = step_without_kept_memory(model, arguments.steps)
-    keep_freed_memory()
+    table = Table("network", "bare step ms", "loop / bare", "with averaged weights / bare", title="l1, 16 × 96²")
+    overhead, averaged = {}, {}
+    keep_freed_memory()  # as the trainer does, for both sides
     for model in arguments.models:
         took = measure(model, arguments.steps, arguments.rounds)
         overhead[model] = round(took["loop"] / took["bare"], 3)
         averaged[model] = round(took["loop with averaged weights"] / took["bare"], 3)
-        default_memory[model] = round(default_memory[model] / took["bare"], 3)
-        ratios = (overhead[model], averaged[model], default_memory[model])
-        table.add_row(model, f"{took['bare'] * 1000:.1f}", *(f"{ratio:.3f}" for ratio in ratios))
+        table.add_row(model, f"{took['bare'] * 1000:.1f}", f"{overhead[model]:.3f}", f"{averaged[model]:.3f}")
     Console().print(table)
     imported = round(import_seconds(), 2)
     print(f"import of everything: {imported} s")
-    print(
-        json.dumps(
-            {
-                "overhead": overhead,
-                "overhead_with_average": averaged,
-                "default_memory": default_memory,
-                "import_seconds": imported,
-            }
-        )
-    )
+    print(json.dumps({"overhead": overhead, "overhead_with_average": averaged, "import_seconds": imported}))
 
 
 if __name__ == "__main__":

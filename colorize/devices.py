@@ -30,8 +30,8 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def keep_freed_memory() -> bool:
     """Ask glibc to keep the memory that tensors free, instead of returning it to Linux and asking for it again.
 
-    A training step on the CPU makes and frees thousands of tensors of a few megabytes; by default the pages of each are
-    handed back and faulted in anew, which takes a tenth to a third of the time (`benchmarks/loop.py` says how much).
+    A training step on the CPU makes and frees thousands of tensors of a few megabytes; by default the pages of many are
+    handed back and faulted in anew, over and over.
     Returns whether it was done: it is nowhere else needed than on Linux with glibc.
     """
     if platform.libc_ver()[0] != "glibc":
