@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from colorize.errors import UserError
+from colorize.errors import INTERRUPTED, UserError
 
 USAGE = """colorize VERB …
 
@@ -37,7 +37,7 @@ def guarded(job: Callable[[], int]) -> int:
         return job()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except (UserError, OSError) as error:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from colorize.errors import UserError
 from colorize.runs import RunFolder
-from colorize.terminal import score_table
+from colorize.terminal import measured_on, score_table
 
 
 def compare_runs(folders: list[str]) -> int:
@@ -28,7 +28,6 @@ def compare_runs(folders: list[str]) -> int:
                 )
     ranked = sorted(summaries.values(), key=lambda summary: -summary["val"]["psnr"])
     table = {summary["name"]: summary["val"] for summary in ranked}
-    measured = first[1]["validation"]
-    title = f"{measured['photographs']} validation photographs, centre square at {measured['size']}²"
+    title = measured_on(first[1]["validation"]["photographs"], first[1]["validation"]["size"])
     score_table({**table, **first[1]["baseline"], "truth": first[1]["truth"]}, title)
     return 0

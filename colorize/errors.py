@@ -1,5 +1,7 @@
 """The one exception that a user is meant to read."""
 
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
+
 
 class UserError(ValueError):
     """A mistake in what the user gave. Its message is one sentence: what is wrong, and what would be right.

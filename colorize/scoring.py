@@ -18,7 +18,7 @@ from colorize.evaluate import Evaluator
 from colorize.models import Colorizer
 from colorize.player import best_state
 from colorize.runs import RunFolder
-from colorize.terminal import say, score_table
+from colorize.terminal import measured_on, say, score_table
 from colorize.training import check_values
 
 
@@ -35,10 +35,8 @@ def score_run(cfg: DictConfig) -> int:
     evaluator = Evaluator(photographs, make(trained.metrics, "metrics"), batch_size=cfg.batch_size)
     scores, grid = evaluator.score(model.to(device).colorize, device)
     baselines = evaluator.baselines(device)
-    say(
-        f"{cfg.checkpoint}.pt of step {steps}, {len(photographs.val)} photographs, centre square at {photographs.size}²"
-    )
-    score_table({trained.name: scores, **baselines.rows, "truth": baselines.truth}, "")
+    title = f"{cfg.checkpoint}.pt of step {steps}; {measured_on(len(photographs.val), photographs.size)}"
+    score_table({trained.name: scores, **baselines.rows, "truth": baselines.truth}, title)
     result: dict[str, Any] = {
         "name": trained.name, "checkpoint": cfg.checkpoint, "steps": steps, "val": scores, "baseline": baselines.rows,
         "truth": baselines.truth, "manifest": photographs.manifest(),

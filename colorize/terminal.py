@@ -46,6 +46,11 @@ class Bar:
             self.said = now
 
 
+def measured_on(photographs: int, size: int) -> str:
+    """What a table of scores was measured on, in words."""
+    return f"{photographs} validation photographs, centre square at {size}²"
+
+
 def score_table(rows: Mapping[str, Mapping[str, float | None]], title: str) -> None:
     """A row for each painter, a column for each metric; None where a metric has no number for it."""
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))

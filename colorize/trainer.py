@@ -97,7 +97,7 @@ class Trainer:
     def fit(self, log: Logger) -> bool:
         """Train to the end of the schedule: True. Where a signal stops it: False, and the same call goes on later."""
         if self.steps == 0:
-            self.evaluate(log)  # also finds unreadable validation photographs before hours are spent
+            self.evaluate(log)
         with StopSignal() as stop, Bar(self.total, self.steps) as bar:
             while self.steps < self.total and not stop:
                 name, done = locate(self.lengths, self.steps)
@@ -207,7 +207,7 @@ class Trainer:
         return values
 
     def evaluate(self, log: Logger) -> None:
-        """Score the best weights there are, keep the samples, and remember the best score."""
+        """Score the best weights there are, and log the scores and samples."""
         module = self.players["model"].best_module.eval()
         self.scores, grid = self.evaluator.score(module.colorize, self.device)  # type: ignore[arg-type]
         log.scalars({f"val/{name}": value for name, value in self.scores.items()}, self.steps)

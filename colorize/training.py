@@ -9,14 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from colorize.build import Parts, build_parts, build_trainer, make, origins
 from colorize.devices import keep_freed_memory
-from colorize.errors import UserError
+from colorize.errors import INTERRUPTED, UserError
 from colorize.evaluate import Baselines
 from colorize.runs import RunFolder, versions
-from colorize.terminal import say, score_table
+from colorize.terminal import measured_on, say, score_table
 from colorize.tracking import JsonLines, Loggers, Tracker
 from colorize.trainer import Trainer
-
-INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
 
 
 def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
@@ -111,9 +109,8 @@ def rows(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def show(summary: dict[str, Any]) -> None:
-    measured = summary["validation"]
-    title = f"{measured['photographs']} validation photographs, centre square at {measured['size']}²"
     table = {summary["name"]: summary["val"], **summary["baseline"], "truth": summary["truth"]}
+    title = measured_on(summary["validation"]["photographs"], summary["validation"]["size"])
     score_table({name.replace("_", "-"): row for name, row in table.items()}, title)
     if summary["unreadable"]:
         say(f"{len(summary['unreadable'])} training photographs could not be read; summary.json names them")
