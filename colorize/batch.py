@@ -30,6 +30,14 @@ class Prediction:
 
     ab: Tensor | None = None  #      (B, 2, H, W) CIE units, not clamped
     logits: Tensor | None = None  #  (B, N) of the photograph's class
+    noise: Tensor | None = None  #   (B, 2, H, W) what a diffusion network was to say: the noise, or the velocity
+    noise_hat: Tensor | None = None  #  (B, 2, H, W) what it said
+    noise_weight: Tensor | None = None  #  (B,) how much each photograph's noise level counts; None: all the same
+    rgb: Tensor | None = None  #     (B, 3, H, W) sRGB as the network says it, lightness included; not clamped
+    lab: Tensor | None = None  #     (B, 2, H, W) each: chroma in one colour space, in the units of `color.chroma`
+    hsv: Tensor | None = None
+    hs: Tensor | None = None
+    yuv: Tensor | None = None
 
     def float(self) -> Prediction:
         """Every field in single precision: losses are never computed in less."""

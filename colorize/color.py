@@ -1,4 +1,4 @@
-"""sRGB and CIE L*a*b*: the only definition of colour in this project, used by loss, metric and picture alike.
+"""sRGB, CIE L*a*b*, HSV and YUV: the only definition of colour here, used by loss, metric and picture alike.
 
 IEC 61966-2-1 for sRGB, CIE 15:2004 for L*a*b*, white point D65 and the 2° observer, as in scikit-image.
 All functions are pure, batched and differentiable, on any device. B batch, H W picture; a leading shape "…" is free.
@@ -101,3 +101,44 @@ def colorfulness(rgb: Tensor, *, absolute: bool = False) -> Tensor:
     offset = opponents.mean(dim=(2, 3)).square().sum(dim=1)
     tiny = 1e-6  # an exactly grey picture has no gradient at √0
     return (spread + tiny).sqrt() + 0.3 * (offset + tiny).sqrt()
+
+
+# Chroma without lightness: what one unit of a network's own scale is, in the units of `chroma`
+CHROMA_SCALE = {"lab": 128.0, "hsv": 1.0, "hs": 1.0, "yuv": 1.0}
+YUV_FROM_RGB = ((-0.14714119, -0.28886916, 0.43601035), (0.61497538, -0.51496512, -0.10001026))  # U and V, as scikit-image
+YUV_RANGE = (0.436, 0.615)  # the largest U and V
+
+
+def chroma(space: str, rgb: Tensor) -> Tensor:
+    """sRGB (B, 3, H, W) in 0…1 -> the two channels of colour without lightness (B, 2, H, W).
+
+    lab     a and b in CIE units
+    hsv     saturation times the cosine and the sine of hue: a circle, with no jump at red
+    hs      hue and saturation in 0…1: hue jumps from 1 to 0 at red
+    yuv     U / 0.436 and V / 0.615, each in −1…1
+    """
+    if space == "lab":
+        return rgb_to_lab(rgb)[:, 1:]
+    if space == "yuv":
+        red, green, blue = rgb.unbind(dim=1)
+        rows = zip(YUV_FROM_RGB, YUV_RANGE, strict=True)
+        return torch.stack([(m[0] * red + m[1] * green + m[2] * blue) / top for m, top in rows], dim=1)
+    hue, saturation = _hue_saturation(rgb)
+    if space == "hs":
+        return torch.stack([hue, saturation], dim=1)
+    if space == "hsv":
+        angle = 2 * torch.pi * hue
+        return torch.stack([saturation * angle.cos(), saturation * angle.sin()], dim=1)
+    raise KeyError(space)
+
+
+def _hue_saturation(rgb: Tensor) -> tuple[Tensor, Tensor]:
+    """Each (B, H, W) in 0…1; of grey, both are 0. The hexagonal hue of Smith 1978."""
+    red, green, blue = rgb.unbind(dim=1)
+    value, spread = rgb.amax(dim=1), rgb.amax(dim=1) - rgb.amin(dim=1)
+    safe = spread.clamp(min=1e-12)
+    sextant = torch.where(
+        value == red, (green - blue) / safe, torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
+    )
+    hue = torch.where(spread > 0, (sextant / 6) % 1, 0)
+    return hue, torch.where(value > 0, spread / value.clamp(min=1e-12), 0)

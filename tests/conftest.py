@@ -21,7 +21,7 @@ from colorize.cli import main, seeded
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
 BIN = Path(sys.executable).parent  # where the console commands are
-ALIASES = {path.stem for path in (CONF / "model").glob("*.yaml")}  # conf/loss/<model>.yaml only names another file
+ALIASES = {path.stem for path in (CONF / "loss").glob("*.yaml") if "defaults:" in path.read_text()}  # name another file
 
 OmegaConf.register_new_resolver("seeded", seeded, replace=True)
 torch.set_num_threads(1)  # the pictures are tiny: a second thread only waits

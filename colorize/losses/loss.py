@@ -14,7 +14,7 @@ from colorize.errors import UserError
 class Term(nn.Module):
     """One comparison of a prediction with the truth: a scalar, averaged over the batch, not yet weighted."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"ab"})  # the Prediction fields it reads
+    needs: frozenset[str] = frozenset({"ab"})  # the Prediction fields it reads
     needs_labels: ClassVar[bool] = False  #                whether it reads batch.label too
     critic: nn.Module | None  #                             its rival, if it trains one
 

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from colorize.batch import Batch, Prediction
+from colorize.color import CHROMA_SCALE, chroma, lab_to_rgb
 from colorize.errors import UserError
 from colorize.losses.loss import Term
 
@@ -37,3 +38,30 @@ class SquaredError(Term):
         if self.reduction == "mean":
             return square.mean()
         return square.sum() if self.reduction == "sum" else square.sum() / len(square)
+
+
+class ChromaL1(Term):
+    """mean |ĉ − c| / unit in one colour space (Du et al. 2024), each side in that space: lab, hsv, hs or yuv.
+
+    The truth is that of `color.chroma`; `unit` as in `L1`.
+    """
+
+    def __init__(self, space: str, unit: float = 1.0):
+        super().__init__()
+        if space not in CHROMA_SCALE:
+            raise UserError(f"space is {space!r}; it must be one of {sorted(CHROMA_SCALE)}")
+        self.space, self.unit, self.needs = space, unit, frozenset({space})
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        said = getattr(pred, self.space)
+        truth = batch.ab if self.space == "lab" else chroma(self.space, lab_to_rgb(batch.L, batch.ab))
+        return F.l1_loss(said, truth) / self.unit
+
+
+class RGB(Term):
+    """mean |R̂GB − RGB| over batch, channels and pixels in 0…1, lightness included."""
+
+    needs = frozenset({"rgb"})
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        return F.l1_loss(pred.rgb, lab_to_rgb(batch.L, batch.ab))  # type: ignore[arg-type]

@@ -2,7 +2,14 @@
 
 from colorize.models.base import Colorizer
 from colorize.models.cnn import CNN
-from colorize.models.critics import Critic, PatchCritic
+from colorize.models.critics import Critic, PatchCritic, UNetCritic
+from colorize.models.diffusion import Diffusion
+from colorize.models.multicolor import MultiColor
+from colorize.models.resnet_unet import ResNetUNet
 from colorize.models.transformer import Transformer
+from colorize.models.unet import UNet
 
-__all__ = ["CNN", "Colorizer", "Critic", "PatchCritic", "Transformer"]
+__all__ = [
+    "CNN", "Colorizer", "Critic", "Diffusion", "MultiColor", "PatchCritic", "ResNetUNet", "Transformer", "UNet",
+    "UNetCritic",
+]  # fmt: skip

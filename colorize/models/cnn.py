@@ -1,7 +1,8 @@
 """Let there be Color!: global and local features, with classification on the side (Iizuka et al. 2016).
 
-The layers are those of table 1 of the paper. Two branches share the low-level network: the picture itself, of any
-size, and a copy of fixed size from which one vector for the whole picture comes, which also names its class.
+The layers are those of table 1 of the paper; each convolution is followed by batch norm and ReLU.
+Two branches share the low-level network: the picture itself, of any size, and a copy of fixed size from which one
+vector for the whole picture comes, which also names its class.
 B batch, H W picture, N classes.
 """
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
 from colorize.errors import UserError
-from colorize.models.base import Colorizer
+from colorize.models.base import Colorizer, resize
 
 
 class CNN(Colorizer):
@@ -23,15 +24,27 @@ class CNN(Colorizer):
     classes      size of the classification head; 0: no head, and no `logits` in the answer
     width        factor on every number of channels; 1 is the paper's
     global_size  side of the square copy that the global branch sees; 224 is the paper's
+    branches     2: the paper's. 1: the global branch reads the picture itself, which must then be global_size² (as
+                 some published ports have it; `colorize` resizes)
+    upsample     bilinear or nearest, of the finished colour from H/2 to H; nearest leaves 2×2 blocks
     """
 
     answers = frozenset({"ab", "logits"})
     multiple = 8
 
-    def __init__(self, *, classes: int = 0, width: float = 1.0, global_size: int = 224):
+    def __init__(
+        self, *, classes: int = 0, width: float = 1.0, global_size: int = 224, branches: int = 2,
+        upsample: str = "bilinear",
+    ):  # fmt: skip
         super().__init__()
         if global_size % 32:
             raise UserError(f"model.global_size is {global_size}; it must be a multiple of 32, such as 96 or 224")
+        if branches not in (1, 2):
+            raise UserError(f"model.branches is {branches}; it must be 1 or 2")
+        if upsample not in ("bilinear", "nearest"):
+            raise UserError(f"model.upsample is {upsample!r}; it must be bilinear or nearest")
+        self.fixed_size = global_size if branches == 1 else None
+        self.upsample = upsample
         c64, c128, c256, c512, c1024, c32 = (max(8, round(n * width)) for n in (64, 128, 256, 512, 1024, 32))
         self.global_size = global_size
         self.low = nn.Sequential(
@@ -71,7 +84,7 @@ class CNN(Colorizer):
         whole = repeat(self.to_fusion(summary), "b c -> b c h w", h=local.shape[2], w=local.shape[3])
         fused = self.fusion(torch.cat([whole, self.mid(local)], dim=1))  # (B, 256, H/8, W/8), eq. 2
         half = self.colour(fused)  #                                     (B, 2, H/2, W/2) in 0…1
-        full = F.interpolate(half, scale_factor=2, mode="bilinear", align_corners=False)
+        full = F.interpolate(half, scale_factor=2, mode=self.upsample)
         return 255 * full - 128, summary
 
     def low_of_copy(self, grey: Tensor, local: Tensor) -> Tensor:
@@ -79,7 +92,7 @@ class CNN(Colorizer):
         size = (self.global_size, self.global_size)
         if grey.shape[2:] == size:
             return local
-        return self.low(F.interpolate(grey, size, mode="bilinear", align_corners=False, antialias=True))
+        return self.low(resize(grey, size))
 
 
 def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

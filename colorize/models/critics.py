@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
+import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from colorize.color import lab_to_rgb
 
 
 class Critic(nn.Module):
@@ -44,3 +51,49 @@ def initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+class UNetCritic(Critic):
+    """DDColor's critic (Kang et al. 2023) on sRGB: spectral norm on every convolution, ReLU, self-attention at 1/4.
+
+    256² pixels give 13×13 logits. The name is the published one; it only goes down.
+    """
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        widths = [width, 2 * width, 4 * width, 8 * width]
+        layers: list[nn.Module] = [normalised(3, width, 4, stride=2, padding=1), nn.ReLU()]
+        for i, (inputs, outputs) in enumerate(pairwise(widths)):
+            layers += [normalised(inputs, inputs, 3, padding=1), nn.ReLU()]
+            layers += [normalised(inputs, outputs, 4, stride=2, padding=1), nn.ReLU()]
+            if i == 0:
+                layers.append(SelfAttention(outputs))
+        layers += [normalised(widths[-1], widths[-1], 3, padding=1), nn.ReLU()]
+        layers.append(normalised(widths[-1], 1, 4, bias=False))
+        self.layers = nn.Sequential(*layers)
+
+    def judge(self, L: Tensor, ab: Tensor) -> Tensor:
+        return self.layers(lab_to_rgb(L, ab))
+
+
+class SelfAttention(nn.Module):
+    """Zhang et al. 2019 (SAGAN): starts as the identity, γ being 0."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.query, self.key = (normalised(channels, channels // 8, 1, bias=False) for _ in range(2))
+        self.value = normalised(channels, channels, 1, bias=False)
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (rearrange(part(x), "b c h w -> b 1 (h w) c") for part in (self.query, self.key, self.value))
+        y = F.scaled_dot_product_attention(q, k, v, scale=1.0)
+        return x + self.gamma * rearrange(y, "b 1 (h w) c -> b c h w", h=x.shape[2])
+
+
+def normalised(inputs: int, outputs: int, kernel: int, **options) -> nn.Module:
+    conv = nn.Conv2d(inputs, outputs, kernel, **options)
+    nn.init.kaiming_normal_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return spectral_norm(conv)

@@ -27,6 +27,8 @@ REDUCTIONS = (4, 8, 16, 32)
 class Encoder(nn.Module):
     """A timm network's feature maps at the given fractions of the picture's size.
 
+    freeze      its weights and its norms' statistics stay as they are
+    inputs      3 for RGB; 1 for grey, where the first convolution's weights are summed over RGB
     pretrained  True: ImageNet weights, or `UserError`. False: random. "auto": the weights that a package carries or
                 the local cache holds, otherwise random; never the network. Afterwards the attribute says which, True
                 or False, and `origin` says it in words.
@@ -35,7 +37,10 @@ class Encoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, pretrained: bool | str = "auto", reductions: tuple[int, ...] = REDUCTIONS):
+    def __init__(
+        self, name: str, pretrained: bool | str = "auto", reductions: tuple[int, ...] = REDUCTIONS, inputs: int = 3,
+        freeze: bool = False,
+    ):  # fmt: skip
         super().__init__()
         if not timm.is_model(name):
             close = timm.list_models(f"*{name.split('.')[0][:8]}*")[:3]
@@ -45,11 +50,16 @@ class Encoder(nn.Module):
         if pretrained not in (True, False, "auto"):
             raise UserError(f"pretrained is {pretrained!r}; it must be true, false or auto")
         self.pretrained = find_weights(name) is not None if pretrained == "auto" else bool(pretrained)
-        self.net, self.origin = create_features(name, self.pretrained, reductions)
+        self.net, self.origin = create_features(name, self.pretrained, reductions, inputs)
         self.channels: list[int] = self.net.feature_info.channels()  # type: ignore[union-attr, operator]
+        self.frozen = freeze
+        self.net.requires_grad_(not freeze)
         mean, std = statistics(name, self.net)
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+
+    def train(self, mode: bool = True) -> Encoder:
+        return super().train(mode and not self.frozen)
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
         """sRGB (B, 3, H, W) in 0…1 -> one (B, C, H/r, W/r) for each reduction r"""
@@ -62,6 +72,11 @@ class Encoder(nn.Module):
     def see_grey(self, L: Tensor) -> tuple[list[Tensor], Tensor]:
         """L (B, 1, H, W) -> the features of the grey picture, and that picture as the encoder sees it (B, 3, H, W)."""
         seen = self.normalise(lightness_to_rgb(L))
+        return self.net(seen), seen
+
+    def see_lightness(self, L: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The same of (L/50 − 1), three times, as the thesis shows it: a range that no encoder was trained with."""
+        seen = (L / 50 - 1).expand(-1, 3, -1, -1)
         return self.net(seen), seen
 
 
@@ -80,12 +95,16 @@ def find_weights(name: str) -> Path | None:
     return None
 
 
-def create_features(name: str, pretrained: bool, reductions: tuple[int, ...]) -> tuple[nn.Module, str]:
+def create_features(
+    name: str, pretrained: bool, reductions: tuple[int, ...], inputs: int
+) -> tuple[nn.Module, str]:
     """The feature network with its weights, and in words where these come from."""
     every: list[int] = timm.create_model(name, features_only=True).feature_info.reduction()  # type: ignore[union-attr, operator]
     if missing := [r for r in reductions if r not in every]:
         raise UserError(f"encoder {name!r} has feature maps at 1/{every}, not at 1/{missing}: choose another")
-    options: dict[str, Any] = {"features_only": True, "out_indices": [every.index(r) for r in reductions]}
+    options: dict[str, Any] = {
+        "features_only": True, "out_indices": [every.index(r) for r in reductions], "in_chans": inputs,
+    }  # fmt: skip
     if not pretrained:
         return timm.create_model(name, **options), f"{name}, random"
     path = find_weights(name)
@@ -113,7 +132,13 @@ def packaged_state(name: str, path: Path, net: nn.Module) -> dict[str, Tensor]:
     if [t.shape for t in theirs.values()] != [t.shape for t in ours.values()]:
         raise UserError(f"{path} does not hold the weights of {name!r}: reinstall the package {PACKAGED[name][0]}")
     renamed = dict(zip(ours, theirs.values(), strict=True))
-    return {key: renamed[key] for key in net.state_dict()}
+    return {key: fit_inputs(renamed[key], value) for key, value in net.state_dict().items()}
+
+
+def fit_inputs(weight: Tensor, wanted: Tensor) -> Tensor:
+    """The first convolution's weight, summed over RGB where a grey picture will come in; any other as it is."""
+    grey = wanted.ndim == 4 and wanted.shape[1] == 1 and weight.shape[1] == 3
+    return weight.sum(dim=1, keepdim=True) if grey else weight
 
 
 def statistics(name: str, net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:

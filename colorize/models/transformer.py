@@ -1,36 +1,34 @@
-"""DDColor: a pixel decoder and a decoder of colour queries, side by side (Kang et al. 2023).
+"""DDColor: a pixel decoder and a decoder of colour queries, side by side, on one encoder (Kang et al. 2023).
 
-The pixel decoder climbs back to the picture's size; the colour decoder lets learned queries read the picture at three
-scales; their product, 100 maps of "how much of this colour is here", becomes ab.
-B batch, C channels, H W picture, h w feature map, Q queries, D width of a query.
+B batch, C channels, H W picture, Q queries.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
-from einops import rearrange, repeat
 from timm.layers import LayerNorm2d
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from colorize.batch import Batch, Prediction
 from colorize.errors import UserError
 from colorize.models.base import Colorizer
+from colorize.models.blocks import convolution
+from colorize.models.dual_decoder import Climb, ColourDecoder, PixelDecoder, ThesisClimb, check_sizes
 from colorize.models.encoders import Encoder
 
 
 class Transformer(Colorizer):
     """The defaults are DDColor-T as published.
 
-    encoder     a timm name with feature maps at 1/4, 1/8, 1/16, 1/32; `pretrained` as in `Encoder`
-    widths      channels of the pixel decoder at 1/16, 1/8 and 1/4
-    queries     colour queries, of `dim` numbers each; `heads` and `feedforward` are those of their layers
-    rounds      how often the queries read the three scales, coarse to fine (the paper's M)
-    spectral    spectral normalisation of the pixel decoder's convolutions
+    encoder        a timm name with feature maps at 1/4, 1/8, 1/16, 1/32; `pretrained` and `freeze` as in `Encoder`
+    widths         channels of the pixel decoder at 1/16, 1/8 and 1/4
+    queries        colour queries, of `dim` numbers each; `heads` and `feedforward` are those of their layers
+    rounds         how often the queries read the three scales, coarse to fine (the paper's M)
+    pixel_decoder  ddcolor; or thesis: 3×3 convolutions before the shuffles, no blur, the encoder's maps not
+                   normalised, its input (L/50 − 1) three times, and ab = 128 · y
+    spectral       spectral normalisation of the convolutions of pixel_decoder=ddcolor
     """
 
     answers = frozenset({"ab"})
@@ -41,172 +39,51 @@ class Transformer(Colorizer):
         *,
         encoder: str = "convnext_tiny.fb_in22k",
         pretrained: bool | str = "auto",
+        freeze: bool = False,
         widths: Sequence[int] = (512, 512, 256),
         queries: int = 100,
         dim: int = 256,
         heads: int = 8,
         feedforward: int = 2048,
         rounds: int = 3,
+        pixel_decoder: str = "ddcolor",
         spectral: bool = True,
     ):
         super().__init__()
-        if len(widths) != 3 or dim % heads or dim % 4:
-            raise UserError(
-                f"model.widths {list(widths)} must be three numbers, and model.dim {dim} a multiple of 4 and of "
-                f"model.heads {heads}"
-            )
-        self.encoder = Encoder(encoder, pretrained)
+        check_sizes(widths, dim, heads)
+        if pixel_decoder not in ("ddcolor", "thesis"):
+            raise UserError(f"model.pixel_decoder is {pixel_decoder!r}; it must be ddcolor or thesis")
+        self.encoder = Encoder(encoder, pretrained, freeze=freeze)
         self.pretrained = self.encoder.pretrained
-        self.norms = nn.ModuleList(LayerNorm2d(c, eps=1e-6) for c in self.encoder.channels)
-        self.pixels = PixelDecoder(self.encoder.channels, widths, spectral)
+        self.thesis = pixel_decoder == "thesis"
+        channels = self.encoder.channels
+        if self.thesis:
+            self.pixels = PixelDecoder(channels, widths, ThesisClimb)
+            self.refine = nn.Conv2d(queries + 3, 2, 1)
+        else:
+            self.norms = nn.ModuleList(LayerNorm2d(c, eps=1e-6) for c in channels)
+            self.pixels = PixelDecoder(channels, widths, Climb, spectral=spectral)
+            self.refine = convolution(queries + 3, 2, spectral=spectral)
         self.colours = ColourDecoder(widths, dim, queries, heads, feedforward, rounds)
-        self.refine = convolution(queries + 3, 2, spectral=spectral, bias=True)
 
     def forward(self, batch: Batch) -> Prediction:
         return Prediction(ab=self.predict_ab(batch.L))
 
     def predict_ab(self, L: Tensor) -> Tensor:
-        maps, grey = self.encoder.see_grey(L)  #                      1/4, 1/8, 1/16, 1/32; (B, 3, H, W)
-        maps = [norm(x) for norm, x in zip(self.norms, maps, strict=True)]
-        *scales, sub_pixels = self.pixels(maps)  #                    1/16, 1/8, 1/4; (B, 16 C, H/4, W/4)
-        return self.fuse(self.colours(scales), sub_pixels, grey)
+        maps, grey = self.see(L)  #                        1/4, 1/8, 1/16, 1/32; (B, 3, H, W)
+        scales, sub_pixels = self.pixels(maps)  #          1/16, 1/8, 1/4; (B, 16 C, H/4, W/4)
+        ab = self.fuse(self.colours(scales), sub_pixels, grey)
+        return 128 * ab if self.thesis else ab
+
+    def see(self, L: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The encoder's maps of the grey picture, and that picture as the encoder was shown it."""
+        if self.thesis:
+            return self.encoder.see_lightness(L)
+        maps, grey = self.encoder.see_grey(L)
+        return [norm(x) for norm, x in zip(self.norms, maps, strict=True)], grey
 
     def fuse(self, queries: Tensor, sub_pixels: Tensor, grey: Tensor) -> Tensor:
-        """ab = W · [E · F, grey] + b, the paper's fusion, in another order.
-
-        E (B, Q, C) are the queries and F (B, C, H, W) = blur(shuffle(sub_pixels)). Product, shuffle and blur are
-        linear, so the C channels shrink to two *before* the shuffle: the same numbers from a 128th of the memory.
-        """
+        """ab = W · [E · F, grey] + b: the queries' maps and the picture, mixed by a 1×1 convolution (B, 2, H, W)"""
         weight, bias = self.refine.weight, self.refine.bias
-        of_maps, of_grey = weight[:, : queries.shape[1], 0, 0], weight[:, queries.shape[1] :]
-        mix = torch.einsum("oq,bqc->boc", of_maps, queries)  #        (B, 2, C)
-        small = torch.einsum("boc,bcshw->boshw", mix, rearrange(sub_pixels, "b (c s) h w -> b c s h w", s=16))
-        full = blur(F.pixel_shuffle(rearrange(small, "b o s h w -> b (o s) h w"), 4))
-        return full + F.conv2d(grey, of_grey, bias)
-
-
-class PixelDecoder(nn.Module):
-    """From 1/32 back to 1/4 by pixel shuffles, meeting the encoder's map at each size; then 16 sub-pixels each."""
-
-    def __init__(self, channels: Sequence[int], widths: Sequence[int], spectral: bool):
-        super().__init__()
-        *skips, deepest = channels
-        inputs = [deepest, *widths[:-1]]
-        self.steps = nn.ModuleList(
-            Climb(i, skip, width, spectral) for i, skip, width in zip(inputs, reversed(skips), widths, strict=True)
-        )
-        self.last = convolution(widths[-1], 16 * widths[-1], spectral=spectral, bias=True, shuffle=4)
-
-    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Maps at 1/4 … 1/32 -> maps at 1/16, 1/8, 1/4, and (B, 16 C, H/4, W/4) sub-pixels, ready to shuffle"""
-        *skips, x = maps
-        climbed = []
-        for step, skip in zip(self.steps, reversed(skips), strict=True):
-            climbed.append(x := step(x, skip))
-        return [*climbed, F.relu(self.last(x))]
-
-
-class Climb(nn.Module):
-    """Twice the size, then one look at the encoder's map of that size."""
-
-    def __init__(self, inputs: int, skip: int, outputs: int, spectral: bool):
-        super().__init__()
-        self.up = convolution(inputs, 4 * outputs, spectral=spectral, shuffle=2)
-        self.up_norm = nn.BatchNorm2d(4 * outputs)
-        self.skip_norm = nn.BatchNorm2d(skip)
-        nn.init.constant_(self.skip_norm.bias, 1e-3)
-        self.mix = convolution(outputs + skip, outputs, kernel=3, spectral=spectral)
-        self.mix_norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        up = blur(F.pixel_shuffle(F.relu(self.up_norm(self.up(x))), 2))
-        joined = F.relu(torch.cat([up, self.skip_norm(skip)], dim=1))
-        return self.mix_norm(F.relu(self.mix(joined)))  # ReLU before the norm here, after it above: as published
-
-
-class ColourDecoder(nn.Module):
-    """Queries read the maps in turn, coarse to fine, `rounds` times; then each becomes a filter over the last map."""
-
-    def __init__(self, widths: Sequence[int], dim: int, queries: int, heads: int, feedforward: int, rounds: int):
-        super().__init__()
-        self.query = nn.Embedding(queries, dim)
-        self.query_place = nn.Embedding(queries, dim)
-        self.level = nn.Embedding(len(widths), dim)
-        self.project = nn.ModuleList(nn.Conv2d(width, dim, 1) for width in widths)
-        self.layers = nn.ModuleList(ColourLayer(dim, heads, feedforward) for _ in range(rounds * len(widths)))
-        self.norm = nn.LayerNorm(dim)
-        self.embed = nn.Sequential(
-            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, widths[-1])
-        )
-        for name, parameter in self.project.named_parameters():
-            nn.init.zeros_(parameter) if name.endswith("bias") else nn.init.kaiming_uniform_(parameter, a=1)
-
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Maps at 1/16, 1/8, 1/4 -> (B, Q, C), C the channels of the last map"""
-        tokens = [
-            rearrange(project(x), "b d h w -> b (h w) d") + level
-            for project, x, level in zip(self.project, maps, self.level.weight, strict=True)
-        ]
-        places = [sine_places(x, self.level.embedding_dim) for x in maps]  #  (h·w, D)
-        query = repeat(self.query.weight, "q d -> b q d", b=len(maps[0]))
-        for i, layer in enumerate(self.layers):
-            scale = i % len(maps)
-            query = layer(query, self.query_place.weight, tokens[scale], places[scale])
-        return self.embed(self.norm(query))
-
-
-class ColourLayer(nn.Module):
-    """Read the picture, talk to the other queries, think; each with a residual and a norm after it."""
-
-    def __init__(self, dim: int, heads: int, feedforward: int):
-        super().__init__()
-        self.read = nn.MultiheadAttention(dim, heads, batch_first=True)
-        self.read_norm = nn.LayerNorm(dim)
-        self.talk = nn.MultiheadAttention(dim, heads, batch_first=True)
-        self.talk_norm = nn.LayerNorm(dim)
-        self.think = nn.Sequential(nn.Linear(dim, feedforward), nn.ReLU(), nn.Linear(feedforward, dim))
-        self.think_norm = nn.LayerNorm(dim)
-        for parameter in self.parameters():
-            if parameter.ndim > 1:
-                nn.init.xavier_uniform_(parameter)
-
-    def forward(self, query: Tensor, query_place: Tensor, tokens: Tensor, places: Tensor) -> Tensor:
-        """Places are added to queries and keys, never to values."""
-        read, _ = self.read(query + query_place, tokens + places, tokens, need_weights=False)
-        query = self.read_norm(query + read)
-        talk, _ = self.talk(query + query_place, query + query_place, query, need_weights=False)
-        query = self.talk_norm(query + talk)
-        return self.think_norm(query + self.think(query))
-
-
-def convolution(
-    inputs: int, outputs: int, *, kernel: int = 1, spectral: bool, bias: bool = False, shuffle: int = 1
-) -> nn.Conv2d:
-    """Kaiming-normal weights; where a pixel shuffle follows, its sub-pixels start equal (ICNR: no checkerboard)."""
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
-    first = nn.init.kaiming_normal_(torch.empty(outputs // shuffle**2, inputs, kernel, kernel))
-    with torch.no_grad():
-        conv.weight.copy_(first.repeat_interleave(shuffle**2, dim=0))
-        if bias:
-            conv.bias.zero_()  # type: ignore[union-attr]
-    return spectral_norm(conv) if spectral else conv  # type: ignore[return-value]
-
-
-def blur(x: Tensor) -> Tensor:
-    """Each pixel averaged with its upper and left neighbours: softens the grid that a pixel shuffle leaves."""
-    return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
-
-
-def sine_places(x: Tensor, dim: int) -> Tensor:
-    """Fixed place codes of a map (B, C, h, w): (h·w, dim), the first half tells the row, the second the column."""
-    height, width = x.shape[2:]
-    period = 10000 ** (2 * (torch.arange(dim // 2, device=x.device) // 2) / (dim // 2))
-
-    def code(count: int) -> Tensor:
-        place = torch.arange(1, count + 1, device=x.device) / (count + 1e-6) * 2 * math.pi
-        angle = place[:, None] / period  #                                (count, dim/2)
-        return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
-
-    rows = repeat(code(height), "h d -> (h w) d", w=width)
-    columns = repeat(code(width), "w d -> (h w) d", h=height)
-    return torch.cat([rows, columns], dim=1).to(x.dtype)
+        of_maps, of_grey = weight[:, : queries.shape[1]], weight[:, queries.shape[1] :]
+        return self.pixels.fuse(queries, sub_pixels, of_maps) + F.conv2d(grey, of_grey, bias)

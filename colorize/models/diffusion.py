@@ -1,0 +1,122 @@
+"""Diffusion on colour alone: noise is added to ab and told apart again, seeing the grey picture (Ho et al. 2020;
+Millon 2023).
+
+B batch, N samples of each photograph, H W picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from colorize.batch import Batch, Prediction
+from colorize.errors import UserError
+from colorize.models.base import Colorizer, Generators, check_lightness
+from colorize.models.denoiser import NORMS, Denoiser, GreyEncoder
+from colorize.models.noise import NoiseSchedule
+from colorize.models.samplers import SAMPLERS, levels
+
+
+class Diffusion(Colorizer):
+    """The defaults are the thesis's network and noise, with the published linear attention.
+
+    widths          channels after the first convolution and after each stage; every stage but the last halves the map
+    time            width of the noise level's code
+    dropout         before the convolutions that change size; half of it on the way up
+    attention, norm  of `LinearAttention`; norm instance, or channel: the level of a channel survives
+    late_time       whether the last block, too, is told the noise level
+    ab_scale        ab / ab_scale is what noise of variance 1 is added to
+    steps, beta, rescale, zero_terminal, objective, min_snr   of `NoiseSchedule`
+    sampler         of `colorize`: dpm++ (DPM-Solver++ 2M), ddim, or ddpm
+    sampling_steps  noise levels that it visits; null: all of them
+    clip            keep x_0 within ±clip while sampling (in units of ab_scale); null: leave it
+    """
+
+    answers = frozenset({"noise", "noise_hat"})
+    stochastic = True
+
+    def __init__(
+        self, *, widths: Sequence[int] = (128, 256, 384, 512, 512), time: int = 128, dropout: float = 0.3,
+        attention: str = "published", norm: str = "instance", late_time: bool = True, ab_scale: float = 128.0,
+        steps: int = 500, beta: Sequence[float] = (1e-4, 0.02), rescale: bool = False, zero_terminal: bool = False,
+        objective: str = "noise", min_snr: float | None = None, sampler: str = "dpm++",
+        sampling_steps: int | None = 10, clip: float | None = 1.0,
+    ):  # fmt: skip
+        super().__init__()
+        if len(widths) < 2 or any(width % 8 for width in widths):
+            raise UserError(f"model.widths is {list(widths)}; it must be two multiples of 8 or more")
+        if norm not in NORMS:
+            raise UserError(f"model.norm is {norm!r}; it must be one of {sorted(NORMS)}")
+        self.multiple = 2 ** (len(widths) - 2)
+        self.ab_scale, self.clip = ab_scale, clip
+        self.noise = NoiseSchedule(
+            steps=steps, beta=beta, rescale=rescale, zero_terminal=zero_terminal, objective=objective, min_snr=min_snr
+        )
+        self.sample_with(sampler, sampling_steps)
+        self.encoder = GreyEncoder(widths, dropout, attention, norm)
+        self.denoiser = Denoiser(widths, time, dropout, attention, norm, late_time)
+
+    def sample_with(self, sampler: str, steps: int | None) -> None:
+        """Choose how `colorize` draws from here on."""
+        if sampler not in SAMPLERS:
+            raise UserError(f"sampler is {sampler!r}; it must be one of {sorted(SAMPLERS)}")
+        self.sampler, self.sampling_steps = sampler, levels(self.noise.steps, steps or self.noise.steps)
+
+    def forward(self, batch: Batch) -> Prediction:
+        clean = batch.ab / self.ab_scale
+        t = torch.randint(self.noise.steps, (len(clean),), device=clean.device)
+        noise = torch.randn_like(clean)
+        said = self.denoise(batch.L, self.noise.add(clean, noise, t), t, self.encoder(batch.L / 50 - 1))
+        return Prediction(
+            noise=self.noise.target(clean, noise, t), noise_hat=said, noise_weight=self.noise.weight(t)
+        )
+
+    def denoise(self, L: Tensor, noisy: Tensor, t: Tensor, grey: Sequence[Tensor]) -> Tensor:
+        """L (B, 1, H, W) in CIE units, noisy ab / ab_scale (B, 2, H, W), t (B,) in 0…T−1, the encoder's maps ->
+        the noise, or the velocity (B, 2, H, W)"""
+        return self.denoiser(torch.cat([L / 50 - 1, noisy], dim=1), t, grey)
+
+    def predict_ab(self, L: Tensor, generator: Generators = None) -> Tensor:
+        return self.draw(L, 1, generator)[:, 0]
+
+    @torch.no_grad()
+    def sample(self, L: Tensor, count: int, generator: Generators = None) -> Tensor:
+        """L (B, 1, H, W) -> `count` colourings of each (B, N, 2, H, W), ab in CIE units, clamped to ±128.
+
+        Height and width must be multiples of `multiple`.
+        """
+        check_lightness(L)
+        return self.draw(L, count, generator).float().clamp(-128, 128)
+
+    def draw(self, L: Tensor, count: int, generator: Generators) -> Tensor:
+        """As `sample`, not clamped. What the encoder saw serves every step and every sample of a photograph."""
+        grey = [map.repeat_interleave(count, dim=0) for map in self.encoder(L / 50 - 1)]
+        lightness = L.repeat_interleave(count, dim=0)
+        visited = self.sampling_steps
+        kept = [*self.noise.alpha_bar[visited].double().tolist(), 1.0]
+
+        def clean(x: Tensor, i: int) -> Tensor:
+            t = torch.full((len(x),), visited[i], device=x.device)
+            x0 = self.noise.clean(x, self.denoise(lightness, x, t, grey).float(), t)
+            return x0.clamp(-self.clip, self.clip) if self.clip else x0
+
+        def draw() -> Tensor:
+            return gaussian((len(L), count, 2, *L.shape[2:]), generator).flatten(0, 1).to(L)
+
+        with parametrize.cached():  # the standardised weights are the same at every step
+            x0 = SAMPLERS[self.sampler](clean, draw(), kept, draw)
+        return self.ab_scale * rearrange(x0, "(b n) c h w -> b n c h w", n=count)
+
+
+def gaussian(shape: Sequence[int], generator: Generators) -> Tensor:
+    """Unit noise; with a generator for each picture, each picture's is the same in any batch."""
+    if generator is None or isinstance(generator, torch.Generator):
+        device = generator.device if generator is not None else "cpu"
+        return torch.randn(shape, generator=generator, device=device)
+    if len(generator) != shape[0]:
+        raise UserError(f"{shape[0]} pictures need {shape[0]} generators, or one for all; there are {len(generator)}")
+    return torch.stack([torch.randn(shape[1:], generator=g, device=g.device) for g in generator])

@@ -1,0 +1,177 @@
+"""The two decoders of DDColor (Kang et al. 2023): one climbs to the picture's size, one lets colour queries read it.
+
+Their product, a map for each query of "how much of this colour is here", is mixed to chroma by a 1×1 convolution.
+B batch, C channels, H W picture, h w feature map, Q queries, D width of a query, O channels of chroma.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from torch import Tensor, nn
+
+from colorize.errors import UserError
+from colorize.models.blocks import convolution
+
+
+class PixelDecoder(nn.Module):
+    """From 1/32 back to 1/4 by pixel shuffles, meeting the encoder's map at each size; then 16 sub-pixels each.
+
+    climb    what makes one step: `Climb`, DDColor's, or `ThesisClimb`
+    """
+
+    def __init__(self, channels: Sequence[int], widths: Sequence[int], climb: type[Climb | ThesisClimb], **options):
+        super().__init__()
+        *skips, deepest = channels
+        inputs = [deepest, *widths[:-1]]
+        self.steps = nn.ModuleList(
+            climb(i, skip, width, **options) for i, skip, width in zip(inputs, reversed(skips), widths, strict=True)
+        )
+        self.blurred = climb.blurred
+        self.last = convolution(widths[-1], 16 * widths[-1], kernel=climb.kernel, shuffle=4, **options)
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Maps at 1/4 … 1/32 -> maps at 1/16, 1/8, 1/4, and (B, 16 C, H/4, W/4) sub-pixels, ready to shuffle"""
+        *skips, x = maps
+        climbed = []
+        for step, skip in zip(self.steps, reversed(skips), strict=True):
+            climbed.append(x := step(x, skip))
+        return climbed, F.relu(self.last(x))
+
+    def fuse(self, queries: Tensor, sub_pixels: Tensor, weight: Tensor) -> Tensor:
+        """W · (E · F), the paper's fusion, in another order: (B, O, H, W).
+
+        E (B, Q, C) are the queries, W (O, Q, 1, 1) mixes their maps, and F (B, C, H, W) = blur(shuffle(sub_pixels)).
+        Product, shuffle and blur are linear, so the C channels shrink to O *before* the shuffle: the same numbers from
+        a small part of the memory.
+        """
+        mix = torch.einsum("oq,bqc->boc", weight[:, :, 0, 0], queries)
+        small = torch.einsum("boc,bcshw->boshw", mix, rearrange(sub_pixels, "b (c s) h w -> b c s h w", s=16))
+        full = F.pixel_shuffle(rearrange(small, "b o s h w -> b (o s) h w"), 4)
+        return blur(full) if self.blurred else full
+
+
+class Climb(nn.Module):
+    """Twice the size, then one look at the encoder's map of that size."""
+
+    kernel, blurred = 1, True
+
+    def __init__(self, inputs: int, skip: int, outputs: int, *, spectral: bool):
+        super().__init__()
+        self.up = convolution(inputs, 4 * outputs, shuffle=2, bias=False, spectral=spectral)
+        self.up_norm = nn.BatchNorm2d(4 * outputs)
+        self.skip_norm = nn.BatchNorm2d(skip)
+        nn.init.constant_(self.skip_norm.bias, 1e-3)
+        self.mix = convolution(outputs + skip, outputs, kernel=3, bias=False, spectral=spectral)
+        self.mix_norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        up = blur(F.pixel_shuffle(F.relu(self.up_norm(self.up(x))), 2))
+        joined = F.relu(torch.cat([up, self.skip_norm(skip)], dim=1))
+        return self.mix_norm(F.relu(self.mix(joined)))  # ReLU before the norm here, after it above: as published
+
+
+class ThesisClimb(nn.Module):
+    """The same with a 3×3 convolution before the shuffle, no blur and no spectral norm, and ReLU after each norm."""
+
+    kernel, blurred = 3, False
+
+    def __init__(self, inputs: int, skip: int, outputs: int):
+        super().__init__()
+        self.up = convolution(inputs, 4 * outputs, kernel=3, shuffle=2)
+        self.up_norm = nn.BatchNorm2d(4 * outputs)
+        self.skip_norm = nn.BatchNorm2d(skip)
+        self.mix = convolution(outputs + skip, outputs, kernel=3)
+        self.mix_norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        up = F.pixel_shuffle(F.relu(self.up_norm(self.up(x))), 2)
+        joined = F.relu(torch.cat([up, self.skip_norm(skip)], dim=1))
+        return F.relu(self.mix_norm(self.mix(joined)))
+
+
+class ColourDecoder(nn.Module):
+    """Queries read the maps in turn, coarse to fine, `rounds` times; then each becomes a filter over the last map."""
+
+    def __init__(self, widths: Sequence[int], dim: int, queries: int, heads: int, feedforward: int, rounds: int):
+        super().__init__()
+        self.query = nn.Embedding(queries, dim)
+        self.query_place = nn.Embedding(queries, dim)
+        self.level = nn.Embedding(len(widths), dim)
+        self.project = nn.ModuleList(nn.Conv2d(width, dim, 1) for width in widths)
+        self.layers = nn.ModuleList(ColourLayer(dim, heads, feedforward) for _ in range(rounds * len(widths)))
+        self.norm = nn.LayerNorm(dim)
+        self.embed = nn.Sequential(
+            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, widths[-1])
+        )
+        for name, parameter in self.project.named_parameters():
+            nn.init.zeros_(parameter) if name.endswith("bias") else nn.init.kaiming_uniform_(parameter, a=1)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Maps at 1/16, 1/8, 1/4 -> (B, Q, C), C the channels of the last map"""
+        tokens = [
+            rearrange(project(x), "b d h w -> b (h w) d") + level
+            for project, x, level in zip(self.project, maps, self.level.weight, strict=True)
+        ]
+        places = [sine_places(x, self.level.embedding_dim) for x in maps]  #  (h·w, D)
+        query = repeat(self.query.weight, "q d -> b q d", b=len(maps[0]))
+        for i, layer in enumerate(self.layers):
+            scale = i % len(maps)
+            query = layer(query, self.query_place.weight, tokens[scale], places[scale])
+        return self.embed(self.norm(query))
+
+
+class ColourLayer(nn.Module):
+    """Read the picture, talk to the other queries, think; each with a residual and a norm after it."""
+
+    def __init__(self, dim: int, heads: int, feedforward: int):
+        super().__init__()
+        self.read = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.read_norm = nn.LayerNorm(dim)
+        self.talk = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.talk_norm = nn.LayerNorm(dim)
+        self.think = nn.Sequential(nn.Linear(dim, feedforward), nn.ReLU(), nn.Linear(feedforward, dim))
+        self.think_norm = nn.LayerNorm(dim)
+        for parameter in self.parameters():
+            if parameter.ndim > 1:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(self, query: Tensor, query_place: Tensor, tokens: Tensor, places: Tensor) -> Tensor:
+        """Places are added to queries and keys, never to values."""
+        read, _ = self.read(query + query_place, tokens + places, tokens, need_weights=False)
+        query = self.read_norm(query + read)
+        talk, _ = self.talk(query + query_place, query + query_place, query, need_weights=False)
+        query = self.talk_norm(query + talk)
+        return self.think_norm(query + self.think(query))
+
+
+def blur(x: Tensor) -> Tensor:
+    """Each pixel averaged with its upper and left neighbours: softens the grid that a pixel shuffle leaves."""
+    return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
+
+
+def sine_places(x: Tensor, dim: int) -> Tensor:
+    """Fixed place codes of a map (B, C, h, w): (h·w, dim), the first half tells the row, the second the column."""
+    height, width = x.shape[2:]
+    period = 10000 ** (2 * (torch.arange(dim // 2, device=x.device) // 2) / (dim // 2))
+
+    def code(count: int) -> Tensor:
+        place = torch.arange(1, count + 1, device=x.device) / (count + 1e-6) * 2 * math.pi
+        angle = place[:, None] / period  #                                (count, dim/2)
+        return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
+
+    rows = repeat(code(height), "h d -> (h w) d", w=width)
+    columns = repeat(code(width), "w d -> (h w) d", h=height)
+    return torch.cat([rows, columns], dim=1).to(x.dtype)
+
+
+def check_sizes(widths: Sequence[int], dim: int, heads: int) -> None:
+    if len(widths) != 3 or dim % heads or dim % 4:
+        raise UserError(
+            f"model.widths {list(widths)} must be three numbers, and model.dim {dim} a multiple of 4 and of "
+            f"model.heads {heads}"
+        )

@@ -1,0 +1,118 @@
+"""MultiColor: colour said in several colour spaces at once, and a small network that makes one picture of it
+(Du et al. 2024).
+
+Encoder and pixel decoder are DDColor's; each space has a decoder of colour queries and a mapper to its two channels of
+chroma; the complementary network (CSCNet) reads the grey picture and all chroma, and says sRGB.
+The paper gives neither weights nor code: where it is silent, docs/models.md says what was chosen.
+B batch, C channels, H W picture, Q queries, S spaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from colorize.batch import Batch, Prediction
+from colorize.color import CHROMA_SCALE, rgb_to_lab
+from colorize.errors import UserError
+from colorize.models.base import Colorizer
+from colorize.models.dual_decoder import ColourDecoder, PixelDecoder, ThesisClimb, check_sizes
+from colorize.models.encoders import Encoder
+from colorize.models.unet import group_norm
+
+
+class MultiColor(Colorizer):
+    """ab is that of the RGB picture that the complementary network says; lightness stays the input's.
+
+    spaces         of lab, hsv (S cos H, S sin H), hs (H, S: hue jumps at red) and yuv, each with its own decoder
+    complement     widths of the complementary network's blocks, of a 1×1 and a 3×3 convolution each
+    complement_norm  group: group norm and GELU, and a sigmoid at the end, as the thesis's text has it; batch: batch
+                   norm and ReLU, also at the end, as its code has it
+    The rest is as in `Transformer`.
+    """
+
+    answers = frozenset({"ab", "rgb", *CHROMA_SCALE})
+    multiple = 32
+
+    def __init__(
+        self, *, spaces: Sequence[str] = ("lab", "hsv", "yuv"), encoder: str = "convnext_tiny.fb_in22k",
+        pretrained: bool | str = "auto", freeze: bool = False, widths: Sequence[int] = (512, 512, 256),
+        queries: int = 100, dim: int = 256, heads: int = 8, feedforward: int = 2048, rounds: int = 3,
+        complement: Sequence[int] = (32, 64, 128, 64, 32), complement_norm: str = "group",
+    ):  # fmt: skip
+        super().__init__()
+        check_sizes(widths, dim, heads)
+        check_spaces(spaces)
+        if complement_norm not in COMPLEMENTS:
+            raise UserError(f"model.complement_norm is {complement_norm!r}; it must be one of {sorted(COMPLEMENTS)}")
+        self.answers = frozenset({"ab", "rgb", *spaces})
+        self.spaces = tuple(spaces)
+        self.encoder = Encoder(encoder, pretrained, freeze=freeze)
+        self.pretrained = self.encoder.pretrained
+        self.pixels = PixelDecoder(self.encoder.channels, widths, ThesisClimb)
+        self.colours = nn.ModuleDict(
+            {space: ColourDecoder(widths, dim, queries, heads, feedforward, rounds) for space in spaces}
+        )
+        self.mappers = nn.ModuleDict({space: nn.Conv2d(queries, 2, 1) for space in spaces})
+        self.complement = COMPLEMENTS[complement_norm](2 * len(spaces) + 1, complement)
+
+    def forward(self, batch: Batch) -> Prediction:
+        chroma, rgb = self.see(batch.L)
+        return Prediction(ab=self.ab_of(rgb), rgb=rgb, **chroma)
+
+    def predict_ab(self, L: Tensor) -> Tensor:
+        return self.ab_of(self.see(L)[1])
+
+    def see(self, L: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """L (B, 1, H, W) -> chroma (B, 2, H, W) by space, in the units of `color.chroma`, and sRGB (B, 3, H, W)"""
+        maps, grey = self.encoder.see_lightness(L)
+        scales, sub_pixels = self.pixels(maps)
+        said = {space: self.map(space, scales, sub_pixels) for space in self.spaces}
+        rgb = self.complement(torch.cat([*said.values(), grey[:, :1]], dim=1))
+        return {space: CHROMA_SCALE[space] * chroma for space, chroma in said.items()}, rgb
+
+    def map(self, space: str, scales: Sequence[Tensor], sub_pixels: Tensor) -> Tensor:
+        mapper = self.mappers[space]
+        return self.pixels.fuse(self.colours[space](scales), sub_pixels, mapper.weight) + mapper.bias.view(-1, 1, 1)
+
+    @staticmethod
+    def ab_of(rgb: Tensor) -> Tensor:
+        return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
+
+
+def check_spaces(spaces: Sequence[str]) -> None:
+    known = sorted(CHROMA_SCALE)
+    if "rgb" in spaces:
+        raise UserError(f"model.spaces is {list(spaces)}: rgb has no lightness to part from; choose from {known}")
+    if not spaces or len(set(spaces)) < len(spaces) or not set(spaces) <= set(known):
+        raise UserError(f"model.spaces is {list(spaces)}; it must be different ones of {known}")
+
+
+class GroupComplement(nn.Sequential):
+    """Convolutions with group norm and GELU; the last 3×3 says RGB through a sigmoid."""
+
+    def __init__(self, inputs: int, widths: Sequence[int]):
+        super().__init__()
+        for i, width in enumerate(widths):
+            last = i == len(widths) - 1
+            self.extend([nn.Conv2d(inputs, width, 1), group_norm(width), nn.GELU()])
+            self.append(nn.Conv2d(width, 3 if last else width, 3, padding=1))
+            self.extend([nn.Sigmoid()] if last else [group_norm(width), nn.GELU()])
+            inputs = width
+
+
+class BatchComplement(nn.Sequential):
+    """Convolutions with batch norm and ReLU throughout, the last one, which says RGB, among them."""
+
+    def __init__(self, inputs: int, widths: Sequence[int]):
+        super().__init__()
+        for i, width in enumerate(widths):
+            outputs = 3 if i == len(widths) - 1 else width
+            self.extend([nn.Conv2d(inputs, width, 1), nn.BatchNorm2d(width), nn.ReLU()])
+            self.extend([nn.Conv2d(width, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()])
+            inputs = outputs
+
+
+COMPLEMENTS = {"group": GroupComplement, "batch": BatchComplement}

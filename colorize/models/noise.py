@@ -1,0 +1,83 @@
+"""How a diffusion model adds noise, and what can be told from a noisy picture (Ho et al. 2020).
+
+x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, with t an index 0…T−1; ᾱ falls from nearly 1 to nearly 0. B batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from colorize.errors import UserError
+
+OBJECTIVES = ("noise", "velocity")
+
+
+class NoiseSchedule(nn.Module):
+    """β rises on a straight line; ᾱ_t = Π (1 − β).
+
+    steps           T, the number of noise levels
+    beta            first and last β
+    rescale         β times 1000/T: the line is meant for 1000 levels
+    zero_terminal   shift and scale √ᾱ so that nothing is left of the picture at T − 1 (Lin et al. 2024)
+    objective       what the network says: noise, ε; or velocity, √ᾱ ε − √(1 − ᾱ) x_0 (Salimans and Ho 2022)
+    min_snr         γ: each level counts as much as min(SNR, γ) does for x_0 (Hang et al. 2023); null: all the same
+    """
+
+    alpha_bar: Tensor  # (T,)
+
+    def __init__(
+        self, *, steps: int = 500, beta: Sequence[float] = (1e-4, 0.02), rescale: bool = False,
+        zero_terminal: bool = False, objective: str = "noise", min_snr: float | None = None,
+    ):  # fmt: skip
+        super().__init__()
+        scale = 1000 / steps if rescale else 1.0
+        if steps < 2 or not 0 < beta[0] * scale <= beta[1] * scale < 1:
+            raise UserError(
+                f"model.steps is {steps} and model.beta {list(beta)}: it takes two steps or more, and 0 < first β ≤ "
+                f"last β < 1{f' after scaling by {scale:g}' if rescale else ''}"
+            )
+        if objective not in OBJECTIVES:
+            raise UserError(f"model.objective is {objective!r}; it must be one of {OBJECTIVES}")
+        if zero_terminal and objective == "noise":
+            raise UserError(
+                "model.zero_terminal leaves pure noise at the last level, where the noise tells nothing of the "
+                "picture: it needs model.objective=velocity"
+            )
+        line = torch.linspace(beta[0] * scale, beta[1] * scale, steps, dtype=torch.float64)
+        root = torch.cumprod(1 - line, 0).sqrt()
+        if zero_terminal:
+            root = (root - root[-1]) * root[0] / (root[0] - root[-1])
+        self.register_buffer("alpha_bar", root.square().float(), persistent=False)
+        self.steps, self.objective, self.min_snr = steps, objective, min_snr
+
+    def roots(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """√ᾱ_t and √(1 − ᾱ_t) of t (B,), each (B, 1, 1, 1)"""
+        kept = self.alpha_bar[t].view(-1, 1, 1, 1)
+        return kept.sqrt(), (1 - kept).sqrt()
+
+    def add(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """x_t, Ho et al.'s eq. 4"""
+        kept, added = self.roots(t)
+        return kept * clean + added * noise
+
+    def target(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """What the network is to say of x_t."""
+        kept, added = self.roots(t)
+        return noise if self.objective == "noise" else kept * noise - added * clean
+
+    def clean(self, noisy: Tensor, said: Tensor, t: Tensor) -> Tensor:
+        """x_0 from x_t and what the network said of it."""
+        kept, added = self.roots(t)
+        return (noisy - added * said) / kept if self.objective == "noise" else kept * noisy - added * said
+
+    def weight(self, t: Tensor) -> Tensor | None:
+        """(B,) how much each level counts; None: all the same."""
+        if self.min_snr is None:
+            return None
+        kept = self.alpha_bar[t].double()
+        snr = kept / (1 - kept)
+        own = snr if self.objective == "noise" else snr + 1  # ‖ε̂ − ε‖² = SNR ‖x̂ − x‖², ‖v̂ − v‖² = (SNR + 1) ‖x̂ − x‖²
+        return (snr.clamp(max=self.min_snr) / own).float()

@@ -1,0 +1,73 @@
+"""From noise to a picture: ancestral DDPM, DDIM and DPM-Solver++ (2M), over any number of the trained noise levels.
+
+Each takes `clean(x, t)`, which tells x_0 from x_t; x_T (B, C, H, W); ᾱ at the levels visited, from noisy to clean,
+and a last 1; and `draw()`, fresh noise of x_T's shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from colorize.errors import UserError
+
+Clean = Callable[[Tensor, int], Tensor]
+Draw = Callable[[], Tensor]
+
+
+def ddpm(clean: Clean, x: Tensor, kept: Sequence[float], draw: Draw) -> Tensor:
+    """Ho et al. 2020, algorithm 2, with σ² = β. Over all levels it is the published chain; over some, β is that of
+    the leap. The last level, too, is left without noise."""
+    for i in range(len(kept) - 1):
+        now, then = kept[i], kept[i + 1]
+        beta = 1 - now / then
+        x0 = clean(x, i)
+        mean = (math.sqrt(then) * beta * x0 + math.sqrt(now / then) * (1 - then) * x) / (1 - now)  # their eq. 7
+        x = mean + math.sqrt(beta) * draw() if then < 1 else mean
+    return x
+
+
+def ddim(clean: Clean, x: Tensor, kept: Sequence[float], draw: Draw) -> Tensor:
+    """Song et al. 2021, eq. 12 with η = 0: no chance but that of x_T."""
+    for i in range(len(kept) - 1):
+        now, then = kept[i], kept[i + 1]
+        x0 = clean(x, i)
+        noise = (x - math.sqrt(now) * x0) / math.sqrt(1 - now)
+        x = math.sqrt(then) * x0 + math.sqrt(1 - then) * noise
+    return x
+
+
+def dpm(clean: Clean, x: Tensor, kept: Sequence[float], draw: Draw) -> Tensor:
+    """DPM-Solver++ (2M) of Lu et al. 2022, algorithm 2, deterministic; of first order in its first and last leap."""
+    before: Tensor | None = None
+    leap_before = 0.0
+    for i in range(len(kept) - 1):
+        now, then = kept[i], kept[i + 1]
+        x0 = clean(x, i)
+        if then == 1:
+            return x0
+        leap = half_log_snr(then) - half_log_snr(now)
+        ahead = x0 if before is None else x0 + (leap / (2 * leap_before)) * (x0 - before)
+        x = math.sqrt((1 - then) / (1 - now)) * x - math.sqrt(then) * math.expm1(-leap) * ahead
+        before, leap_before = x0, leap
+    return x
+
+
+def half_log_snr(kept: float) -> float:
+    """λ = log(√ᾱ / √(1 − ᾱ)); a level that keeps nothing at all is taken for one that keeps very little."""
+    kept = max(kept, 1e-8)
+    return 0.5 * math.log(kept / (1 - kept))
+
+
+SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "dpm++": dpm}
+
+
+def levels(total: int, count: int) -> list[int]:
+    """`count` of the levels total − 1 … 0, evenly spaced, both ends among them."""
+    if not 1 <= count <= total:
+        raise UserError(f"sampling takes from 1 to {total} steps, not {count}")
+    if count == 1:
+        return [total - 1]
+    return [round((total - 1) * (1 - i / (count - 1))) for i in range(count)]
