@@ -105,7 +105,10 @@ def colorfulness(rgb: Tensor, *, absolute: bool = False) -> Tensor:
 
 # Chroma without lightness: what one unit of a network's own scale is, in the units of `chroma`
 CHROMA_SCALE = {"lab": 128.0, "hsv": 1.0, "hs": 1.0, "yuv": 1.0}
-YUV_FROM_RGB = ((-0.14714119, -0.28886916, 0.43601035), (0.61497538, -0.51496512, -0.10001026))  # U and V, as scikit-image
+YUV_FROM_RGB = (
+    (-0.14714119, -0.28886916, 0.43601035),
+    (0.61497538, -0.51496512, -0.10001026),
+)  # U and V, as scikit-image
 YUV_RANGE = (0.436, 0.615)  # the largest U and V
 
 
@@ -138,7 +141,9 @@ def _hue_saturation(rgb: Tensor) -> tuple[Tensor, Tensor]:
     value, spread = rgb.amax(dim=1), rgb.amax(dim=1) - rgb.amin(dim=1)
     safe = spread.clamp(min=1e-12)
     sextant = torch.where(
-        value == red, (green - blue) / safe, torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
+        value == red,
+        (green - blue) / safe,
+        torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
     )
     hue = torch.where(spread > 0, (sextant / 6) % 1, 0)
     return hue, torch.where(value > 0, spread / value.clamp(min=1e-12), 0)

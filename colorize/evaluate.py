@@ -18,8 +18,10 @@ from colorize.data import Photographs
 from colorize.errors import UserError
 from colorize.metrics import Metric
 from colorize.pictures import sample_grid
+from colorize.seeds import seed_of
 
-Paint = Callable[[Tensor], Tensor]  # L (B, 1, H, W) -> ab (B, 2, H, W), CIE units
+# L (B, 1, H, W) and a source of chance for each picture -> ab (B, 2, H, W), CIE units
+Paint = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
 KEEP_BELOW = 2**28  #                  bytes of decoded validation pixels that are kept in memory
 MEAN_AB_OF = 512  #                    training photographs whose mean colour is the `mean_ab` baseline
 
@@ -35,6 +37,7 @@ class Baselines:
 class Evaluator:
     """Scores on the centre square of every validation photograph, at the data's size, as 8-bit pixels.
 
+    Networks that draw see the same chance for a photograph every time, whatever the batch.
     Lightness is that of the true colours; painted pictures are rounded to 8 bits before they are measured.
     """
 
@@ -64,10 +67,13 @@ class Evaluator:
         for metric in self.metrics.values():
             metric.reset()
         shown: list[tuple[Tensor, Tensor, Tensor]] = []
+        count = 0
         for rgb in self.pixels():
             true = rgb.to(device)
             batch = Batch.from_rgb(true)
-            painted = to_uint8(lab_to_rgb(batch.L, paint(batch.L)))
+            chances = [torch.Generator().manual_seed(seed_of("evaluate", count + i)) for i in range(len(true))]
+            painted = to_uint8(lab_to_rgb(batch.L, paint(batch.L, chances)))
+            count += len(true)
             for metric in self.metrics.values():
                 metric.update(painted.float() / 255, true.float() / 255)
             if len(shown) * self.batch_size < self.samples:
@@ -104,4 +110,4 @@ class Evaluator:
 
 def constant(ab: Tensor) -> Paint:
     """Paints `ab` (1, 2, 1, 1) everywhere."""
-    return lambda L: ab.expand(len(L), 2, *L.shape[2:])
+    return lambda L, _: ab.expand(len(L), 2, *L.shape[2:])

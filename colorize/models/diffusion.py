@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 from torch.nn.utils import parametrize
@@ -33,6 +34,7 @@ class Diffusion(Colorizer):
     steps, beta, rescale, zero_terminal, objective, min_snr   of `NoiseSchedule`
     sampler         of `colorize`: dpm++ (DPM-Solver++ 2M), ddim, or ddpm
     sampling_steps  noise levels that it visits; null: all of them
+    shrink          the network works at 1/shrink of the picture's side; colour is fine with less detail than lightness
     clip            keep x_0 within ±clip while sampling (in units of ab_scale); null: leave it
     """
 
@@ -44,15 +46,17 @@ class Diffusion(Colorizer):
         attention: str = "published", norm: str = "instance", late_time: bool = True, ab_scale: float = 128.0,
         steps: int = 500, beta: Sequence[float] = (1e-4, 0.02), rescale: bool = False, zero_terminal: bool = False,
         objective: str = "noise", min_snr: float | None = None, sampler: str = "dpm++",
-        sampling_steps: int | None = 10, clip: float | None = 1.0,
+        sampling_steps: int | None = 10, shrink: int = 1, clip: float | None = 1.0,
     ):  # fmt: skip
         super().__init__()
         if len(widths) < 2 or any(width % 8 for width in widths):
             raise UserError(f"model.widths is {list(widths)}; it must be two multiples of 8 or more")
         if norm not in NORMS:
             raise UserError(f"model.norm is {norm!r}; it must be one of {sorted(NORMS)}")
-        self.multiple = 2 ** (len(widths) - 2)
-        self.ab_scale, self.clip = ab_scale, clip
+        if shrink < 1:
+            raise UserError(f"model.shrink is {shrink}; it must be a whole number from 1 up")
+        self.multiple = shrink * 2 ** (len(widths) - 2)
+        self.ab_scale, self.clip, self.shrink = ab_scale, clip, shrink
         self.noise = NoiseSchedule(
             steps=steps, beta=beta, rescale=rescale, zero_terminal=zero_terminal, objective=objective, min_snr=min_snr
         )
@@ -67,13 +71,11 @@ class Diffusion(Colorizer):
         self.sampler, self.sampling_steps = sampler, levels(self.noise.steps, steps or self.noise.steps)
 
     def forward(self, batch: Batch) -> Prediction:
-        clean = batch.ab / self.ab_scale
+        L, clean = F.avg_pool2d(batch.L, self.shrink), F.avg_pool2d(batch.ab, self.shrink) / self.ab_scale
         t = torch.randint(self.noise.steps, (len(clean),), device=clean.device)
         noise = torch.randn_like(clean)
-        said = self.denoise(batch.L, self.noise.add(clean, noise, t), t, self.encoder(batch.L / 50 - 1))
-        return Prediction(
-            noise=self.noise.target(clean, noise, t), noise_hat=said, noise_weight=self.noise.weight(t)
-        )
+        said = self.denoise(L, self.noise.add(clean, noise, t), t, self.encoder(L / 50 - 1))
+        return Prediction(noise=self.noise.target(clean, noise, t), noise_hat=said, noise_weight=self.noise.weight(t))
 
     def denoise(self, L: Tensor, noisy: Tensor, t: Tensor, grey: Sequence[Tensor]) -> Tensor:
         """L (B, 1, H, W) in CIE units, noisy ab / ab_scale (B, 2, H, W), t (B,) in 0…T−1, the encoder's maps ->
@@ -94,8 +96,9 @@ class Diffusion(Colorizer):
 
     def draw(self, L: Tensor, count: int, generator: Generators) -> Tensor:
         """As `sample`, not clamped. What the encoder saw serves every step and every sample of a photograph."""
-        grey = [map.repeat_interleave(count, dim=0) for map in self.encoder(L / 50 - 1)]
-        lightness = L.repeat_interleave(count, dim=0)
+        small = F.avg_pool2d(L, self.shrink)
+        grey = [map.repeat_interleave(count, dim=0) for map in self.encoder(small / 50 - 1)]
+        lightness = small.repeat_interleave(count, dim=0)
         visited = self.sampling_steps
         kept = [*self.noise.alpha_bar[visited].double().tolist(), 1.0]
 
@@ -105,11 +108,12 @@ class Diffusion(Colorizer):
             return x0.clamp(-self.clip, self.clip) if self.clip else x0
 
         def draw() -> Tensor:
-            return gaussian((len(L), count, 2, *L.shape[2:]), generator).flatten(0, 1).to(L)
+            return gaussian((len(L), count, 2, *small.shape[2:]), generator).flatten(0, 1).to(L)
 
         with parametrize.cached():  # the standardised weights are the same at every step
             x0 = SAMPLERS[self.sampler](clean, draw(), kept, draw)
-        return self.ab_scale * rearrange(x0, "(b n) c h w -> b n c h w", n=count)
+        ab = self.ab_scale * F.interpolate(x0, L.shape[2:], mode="bilinear")
+        return rearrange(ab, "(b n) c h w -> b n c h w", n=count)
 
 
 def gaussian(shape: Sequence[int], generator: Generators) -> Tensor:

@@ -95,9 +95,7 @@ def find_weights(name: str) -> Path | None:
     return None
 
 
-def create_features(
-    name: str, pretrained: bool, reductions: tuple[int, ...], inputs: int
-) -> tuple[nn.Module, str]:
+def create_features(name: str, pretrained: bool, reductions: tuple[int, ...], inputs: int) -> tuple[nn.Module, str]:
     """The feature network with its weights, and in words where these come from."""
     every: list[int] = timm.create_model(name, features_only=True).feature_info.reduction()  # type: ignore[union-attr, operator]
     if missing := [r for r in reductions if r not in every]:
