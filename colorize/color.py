@@ -140,10 +140,7 @@ def _hue_saturation(rgb: Tensor) -> tuple[Tensor, Tensor]:
     red, green, blue = rgb.unbind(dim=1)
     value, spread = rgb.amax(dim=1), rgb.amax(dim=1) - rgb.amin(dim=1)
     safe = spread.clamp(min=1e-12)
-    sextant = torch.where(
-        value == red,
-        (green - blue) / safe,
-        torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )
+    of_red, of_green, of_blue = (green - blue) / safe, 2 + (blue - red) / safe, 4 + (red - green) / safe
+    sextant = torch.where(value == red, of_red, torch.where(value == green, of_green, of_blue))
     hue = torch.where(spread > 0, (sextant / 6) % 1, 0)
     return hue, torch.where(value > 0, spread / value.clamp(min=1e-12), 0)

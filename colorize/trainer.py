@@ -21,6 +21,7 @@ from colorize.losses import Loss
 from colorize.models import Colorizer
 from colorize.optimizers import Optimizers
 from colorize.player import Player
+from colorize.reach import freeze_unreached
 from colorize.schedule import Phase, locate
 from colorize.seeds import seed_of
 from colorize.signals import StopSignal
@@ -60,6 +61,11 @@ class Trainer:
         known = [f"val/{name}" for name in evaluator.metrics]
         if monitor not in known:
             raise UserError(f"checkpoint.monitor is {monitor!r}; it must be one of {known}")
+        if model.fixed_size and photographs.size != model.fixed_size:
+            raise UserError(
+                f"data.size is {photographs.size}; this {type(model).__name__} takes {model.fixed_size} alone: say "
+                f"data.size={model.fixed_size}"
+            )
         if photographs.size % model.multiple:
             raise UserError(
                 f"data.size is {photographs.size}; {type(model).__name__} takes multiples of {model.multiple}, such as "
@@ -77,6 +83,9 @@ class Trainer:
         self.monitor, self.sign = monitor, 1 if mode == "max" else -1
         self.checkpoints = Checkpoints(Path(folder) / "checkpoints")
         self.weights = {name: loss.active(phase.weights) for name, phase in schedule.items()}
+        self.frozen = freeze_unreached(
+            self.model, self.loss, self.weights.values(), photographs.size, len(photographs.classes)
+        )
         self.lengths = {
             name: phase.steps(len(photographs.train), self.effective_batch) for name, phase in schedule.items()
         }

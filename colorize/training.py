@@ -11,6 +11,7 @@ from colorize.build import Parts, build_parts, build_trainer, make, origins
 from colorize.devices import keep_freed_memory
 from colorize.errors import INTERRUPTED, UserError
 from colorize.evaluate import Baselines
+from colorize.reach import summarised
 from colorize.runs import RunFolder, versions
 from colorize.terminal import measured_on, say, score_table
 from colorize.tracking import JsonLines, Loggers, Tracker
@@ -74,6 +75,8 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
         say(f"{name}: {origin}")
     for note in [*parts.notes, *(f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items())]:
         say(note)
+    if trainer.frozen:
+        say(f"frozen, since no loss term reads what they say: {summarised(trainer.frozen)}")
     if resumed:
         say(f"going on after step {trainer.steps}")
 

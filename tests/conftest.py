@@ -23,6 +23,17 @@ CONF = ROOT / "conf"
 BIN = Path(sys.executable).parent  # where the console commands are
 ALIASES = {path.stem for path in (CONF / "loss").glob("*.yaml") if "defaults:" in path.read_text()}  # name another file
 
+# A few channels of each network, for tests that train it; a model that is not named here is trained as conf/ has it
+DECODERS = ["model.widths=[16,16,16]", "model.queries=8", "model.dim=16", "model.heads=2", "model.feedforward=32"]
+SMALL = {
+    "cnn": ["model.width=0.1", "model.global_size=32"],
+    "diffusion": ["model.widths=[8,16,16]", "model.time=16", "model.dropout=0"],
+    "gan": ["model.encoder=test_resnet", "model.width=0.2"],
+    "gan_unet": ["model.widths=[8,8,16,32]"],
+    "multicolor": ["model.encoder=test_convnext", *DECODERS, "model.complement=[8,16,8]"],
+    "transformer": ["model.encoder=test_convnext", *DECODERS],
+}
+
 OmegaConf.register_new_resolver("seeded", seeded, replace=True)
 torch.set_num_threads(1)  # the pictures are tiny: a second thread only waits
 
@@ -72,6 +83,12 @@ def tiny(config):
         return config("experiment=smoke", "tracker=none", *overrides)
 
     return build
+
+
+@pytest.fixture
+def small(tiny):
+    """The same with a network of a few channels: `small("gan", "loss=l1")`."""
+    return lambda model, *overrides: tiny(f"model={model}", *SMALL.get(model, []), *overrides)
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Losses: by hand, as contracts over conf/, and their refusals."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import skimage.color
 import torch
 import torch.nn.functional as F
 from conftest import options, own_loss
@@ -11,7 +13,10 @@ from hydra.utils import get_class, instantiate
 
 from colorize.batch import Batch, Prediction
 from colorize.errors import UserError
-from colorize.losses import L1, Adversarial, Classify, Colorfulness, Loss, Perceptual, SquaredError
+from colorize.color import CHROMA_SCALE, chroma, lab_to_rgb
+from colorize.losses import (
+    L1, RGB, Adversarial, ChromaL1, Classify, Colorfulness, Loss, NoiseError, Perceptual, SquaredError,
+)  # fmt: skip
 from colorize.models import PatchCritic
 
 
@@ -21,11 +26,20 @@ def batch():
     return Batch.from_rgb(rgb, torch.tensor([1, -1, 0]))
 
 
+LOGITS = torch.tensor([[0.0, 2.0], [5.0, -5.0], [1.0, 1.0]])
+
+
+def answer(batch, ab):
+    """A network's whole answer, in which every colour is that of `ab`."""
+    rgb = lab_to_rgb(batch.L, ab)
+    said = {space: chroma(space, rgb) for space in CHROMA_SCALE if space != "lab"}
+    return Prediction(ab=ab, rgb=rgb, lab=ab, logits=LOGITS, noise=batch.ab, noise_hat=ab, **said)
+
+
 @pytest.fixture
 def pred(batch):
     noise = torch.randn(batch.ab.shape, generator=torch.Generator().manual_seed(1))
-    logits = torch.tensor([[0.0, 2.0], [5.0, -5.0], [1.0, 1.0]])
-    return Prediction(ab=(batch.ab + 10 * noise).requires_grad_(), logits=logits)
+    return answer(batch, (batch.ab + 10 * noise).requires_grad_())
 
 
 def build(config, name):
@@ -48,9 +62,9 @@ def test_the_truth_costs_least_and_gradients_are_finite(name, config, batch, pre
     for term in loss.terms.values():
         if isinstance(term, Classify | Adversarial | Colorfulness):
             continue  # these do not compare with the truth
-        assert term(Prediction(ab=batch.ab), batch) == pytest.approx(0, abs=1e-6)
+        assert term(answer(batch, batch.ab), batch) == pytest.approx(0, abs=1e-6)
         assert term(pred, batch) > 0
-    grey = Prediction(ab=torch.zeros_like(batch.ab).requires_grad_(), logits=pred.logits)
+    grey = answer(batch, torch.zeros_like(batch.ab).requires_grad_())
     loss(grey, batch, loss.weights)[0].backward()
     assert grey.ab.grad.isfinite().all()
 
@@ -75,6 +89,37 @@ def test_l1_by_hand(batch, pred):
     assert L1(unit=128)(pred, batch).item() == pytest.approx(expected / 128, rel=1e-5)
 
 
+@pytest.mark.parametrize("space", sorted(CHROMA_SCALE))
+def test_each_space_is_compared_with_its_own_truth(space, batch, pred):
+    """The truth by scikit-image: a and b; hue and saturation, and their circle; U / 0.436 and V / 0.615."""
+    rgb = lab_to_rgb(batch.L, batch.ab).double().permute(0, 2, 3, 1).numpy()
+    hue, saturation = np.moveaxis(skimage.color.rgb2hsv(rgb)[..., :2], -1, 0)
+    truth = {
+        "lab": skimage.color.rgb2lab(rgb)[..., 1:],
+        "hs": np.stack([hue, saturation], axis=-1),
+        "hsv": np.stack([saturation * np.cos(2 * np.pi * hue), saturation * np.sin(2 * np.pi * hue)], axis=-1),
+        "yuv": skimage.color.rgb2yuv(rgb)[..., 1:] / (0.436, 0.615),
+    }[space]
+    term = ChromaL1(space, unit=2.0)
+    assert term.needs == {space}
+    said = np.moveaxis(getattr(pred, space).detach().double().numpy(), 1, -1)
+    assert term(pred, batch).item() == pytest.approx(np.abs(said - truth).mean() / 2, rel=1e-3)
+
+
+def test_rgb_by_hand(batch, pred):
+    expected = (pred.rgb - lab_to_rgb(batch.L, batch.ab)).abs().mean().item()
+    assert RGB()(pred, batch).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_error_on_the_noise_by_hand(batch, pred):
+    square = (pred.noise_hat - pred.noise).detach().double().numpy() ** 2
+    assert NoiseError()(pred, batch).item() == pytest.approx(square.mean(), rel=1e-5)
+    weights = torch.tensor([0.0, 1.0, 3.0])
+    weighted = replace(pred, noise_weight=weights)
+    expected = (square.mean(axis=(1, 2, 3)) * weights.numpy()).mean()
+    assert NoiseError()(weighted, batch).item() == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(("reduction", "share"), [("sum", 1), ("image_sum", 3), ("mean", 3 * 2 * 64 * 64)])
 def test_squared_error_by_hand(batch, pred, reduction, share):
     """Iizuka's unit: (ab + 128) / 255."""
@@ -92,8 +137,6 @@ def test_classify_leaves_out_what_has_no_label(batch, pred):
 
 def test_colorfulness_is_ddcolors(batch):
     """Kang et al.'s code: |R − G| and |(R + G)/2 − B| on RGB in 0…1; here averaged over the batch."""
-    from colorize.color import lab_to_rgb
-
     rgb = lab_to_rgb(batch.L, batch.ab).double().numpy()
     rg, yb = abs(rgb[:, 0] - rgb[:, 1]), abs((rgb[:, 0] + rgb[:, 1]) / 2 - rgb[:, 2])
     axes = (1, 2)
@@ -150,6 +193,7 @@ def test_a_weight_of_zero_switches_a_term_off():
         (lambda: SquaredError(reduction="median"), "image_sum, sum or mean"),
         (lambda: Colorfulness(scale="ten"), "hundred"),
         (lambda: Perceptual(features="vgg11"), "vgg16_bn"),
+        (lambda: ChromaL1("rgb"), "hsv"),
     ],
 )
 def test_impossible_terms_are_refused(make, message):

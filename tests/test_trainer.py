@@ -1,5 +1,6 @@
 """The loop: a run cut in two ends where the whole run ends, and what must not happen does not."""
 
+import re
 import signal
 
 import pytest
@@ -12,9 +13,12 @@ from colorize.build import build_parts, build_trainer
 from colorize.checkpoint import read
 from colorize.errors import UserError
 from colorize.player import Player, best_state
+from colorize.reach import summarised, unreached
 from colorize.tracking import Logger
 
 PAIRS = [(model, own_loss(model)) for model in options("model")] + [("transformer", "l1")]
+EVERY_PAIR = [(model, loss) for model in options("model") for loss in options("loss")]
+COMPARING = ("pixel", "lab", "noise")  # the terms that a network must lessen, whatever else its loss wants
 
 
 class Record(Logger):
@@ -45,8 +49,8 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(("model", "loss"), PAIRS)
-def test_a_run_cut_in_two_ends_where_the_whole_run_ends(model, loss, tiny, tmp_path):
-    cfg = tiny(f"model={model}", f"loss={loss}", "checkpoint.every=100")
+def test_a_run_cut_in_two_ends_where_the_whole_run_ends(model, loss, small, tmp_path):
+    cfg = small(model, f"loss={loss}", "checkpoint.every=100")
     whole = trainer_of(cfg, tmp_path / "whole")
     heard = Record()
     assert whole.fit(heard)
@@ -64,25 +68,78 @@ def test_a_run_cut_in_two_ends_where_the_whole_run_ends(model, loss, tiny, tmp_p
 
 
 @pytest.mark.parametrize(("model", "loss"), PAIRS)
-def test_every_player_moves(model, loss, tiny, tmp_path):
+def test_every_player_moves(model, loss, small, tmp_path):
     # at 32² the deepest map is one pixel, and batch norm takes away all that a bias adds to it
-    trainer = trainer_of(tiny(f"model={model}", f"loss={loss}", "data.size=64"), tmp_path)
+    trainer = trainer_of(small(model, f"loss={loss}", "data.size=64"), tmp_path)
+    assert trainer.frozen == []
     before = {k: [p.clone() for p in player.module.parameters()] for k, player in trainer.players.items()}
     trainer.enter("all")
-    trainer.advance(next(trainer.stream("all", 0)))
+    for _, batches in zip(range(2), trainer.stream("all", 0), strict=False):  # some branches start at zero
+        trainer.advance(batches)
     for name, player in trainer.players.items():
         pairs = zip(player.module.named_parameters(), before[name], strict=True)
         still = [n for (n, p), old in pairs if torch.equal(p, old)]
         assert still == [], name
 
 
-def test_a_network_learns_eight_photographs(tiny, tmp_path):
-    cfg = tiny("loss=l1", "data.size=64", "trainer.batch_size=8", "schedule.all.steps=60", "schedule=single")
-    trainer = trainer_of(cfg, tmp_path)
+@pytest.mark.parametrize(("model", "loss"), EVERY_PAIR)
+def test_every_pair_learns_eight_photographs_or_is_refused(model, loss, small, tmp_path):
+    words = ("trainer.batch_size=8", "data.size=64", "schedule=single", "optimizer.lr=0.003", "optimizer.encoder=1")
+    try:
+        trainer = trainer_of(small(model, f"loss={loss}", *words), tmp_path)
+    except UserError as refusal:
+        assert re.fullmatch(r"loss term '\w+' needs \[.*\]; the model answers \[.*\]: choose .*", str(refusal))  # noqa: PT017
+        return
     trainer.enter("all")
     batches = next(trainer.stream("all", 0))
-    losses = [trainer.step(batches, trainer.weights["all"], 1.0)["pixel"] for _ in range(60)]
-    assert losses[-1] < 0.6 * losses[0]
+    history = []
+    for _ in range(60):
+        torch.manual_seed(0)  # the same noise at the same levels
+        values = trainer.step(batches, trainer.weights["all"], 1.0)
+        history.append(next(values[name] for name in COMPARING if name in values))
+    assert history[-1] < 0.8 * history[0]
+
+
+def test_what_no_term_reads_is_frozen_and_named(small, tmp_path):
+    trainer = trainer_of(small("cnn", "loss=l1", "model.classes=7"), tmp_path)
+    names = [f"classify.{layer}.{kind}" for layer in (0, 2) for kind in ("weight", "bias")]
+    assert trainer.frozen == names
+    assert summarised(names) == "classify (4)"
+    assert not any(p.requires_grad for p in trainer.model.classify.parameters())
+    assert all(p.requires_grad for p in trainer.model.colour.parameters())
+    trainer.enter("all")
+    before = [p.clone() for p in trainer.model.classify.parameters()]
+    trainer.advance(next(trainer.stream("all", 0)))
+    assert all(torch.equal(p, old) for p, old in zip(trainer.model.classify.parameters(), before, strict=True))
+
+
+def test_what_one_phase_reads_is_not_frozen(small, tmp_path):
+    cfg = small("multicolor", "loss=multicolor")
+    phase = {"_target_": "colorize.schedule.Phase", "steps": 2}
+    nothing_but = {"hsv": 0, "yuv": 0, "rgb": 0, "perceptual": 0, "adversarial": 0, "colorful": 0}
+    cfg.schedule = OmegaConf.create({"lab": {**phase, "weights": nothing_but}})
+    frozen = trainer_of(cfg, tmp_path).frozen
+    assert {name.split(".")[0] for name in frozen} == {"colours", "mappers", "complement"}
+    assert not any(".lab." in name for name in frozen)
+    cfg.schedule = OmegaConf.create({"lab": {**phase, "weights": nothing_but}, "all": phase})
+    assert trainer_of(cfg, tmp_path).frozen == []
+
+
+def test_finding_what_is_reached_changes_nothing(small, tmp_path):
+    for model in options("model"):
+        parts = build_parts(small(model))
+        before = {k: v.clone() for k, v in parts.model.state_dict().items()}
+        state = torch.get_rng_state()
+        unreached(parts.model, parts.loss, parts.loss.weights, 64, 3)
+        assert same(before, dict(parts.model.state_dict()))
+        assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("size", [32, 96])
+def test_a_network_of_one_size_is_trained_at_that_size(size, small, tmp_path):
+    cfg = small("cnn", "loss=l1", "model.branches=1", "model.global_size=64", f"data.size={size}")
+    with pytest.raises(UserError, match=f"data.size is {size}; this CNN takes 64 alone: say data.size=64"):
+        trainer_of(cfg, tmp_path)
 
 
 def test_accumulation_gives_the_gradient_of_the_whole_batch(tiny, tmp_path):

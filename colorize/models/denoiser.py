@@ -7,6 +7,7 @@ B batch, C channels, H W picture, h heads, d width of a head, n pixels, S width 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -28,15 +29,15 @@ class Denoiser(nn.Module):
         self.late_time = late_time
         self.time = nn.Sequential(TimeCode(time), nn.Linear(time, code), nn.GELU(), nn.Linear(code, code))
         self.first = nn.Conv2d(3, first, 7, padding=3)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(itertools.pairwise(widths))
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for i, (inner, outer) in enumerate(pairs):
-            options = {"code": code, "attention": attention, "norm": norm}
-            self.down.append(Stage(inner, inner, down(2 * inner, outer, dropout, i == len(pairs) - 1), **options))
-            self.up.insert(0, Stage(inner + outer, outer, up(outer, inner, dropout / 2, i == 0), **options))
-        self.middle = nn.ModuleList([
-            ResBlock(last, last, code), Residual(FullAttention(last), last, norm), ResBlock(last, last, code),
-        ])  # fmt: skip
+            smaller = down(2 * inner, outer, dropout, last=i == len(pairs) - 1)
+            larger = up(outer, inner, dropout / 2, last=i == 0)
+            self.down.append(DownStage(inner, inner, smaller, code, attention, norm))
+            self.up.insert(0, UpStage(inner + outer, outer, larger, code, attention, norm))
+        self.before, self.after = ResBlock(last, last, code), ResBlock(last, last, code)
+        self.attend = Residual(FullAttention(last), last, norm)
         self.last = ResBlock(2 * first, first, code if late_time else None)
         self.head = nn.Conv2d(first, 2, 1)
 
@@ -44,17 +45,13 @@ class Denoiser(nn.Module):
         """[L, a, b] (B, 3, H, W), t (B,) and the encoder's maps -> the noise (B, 2, H, W)"""
         code = self.time(t)
         x = first = self.first(noisy)
-        skips = []
+        skips: list[Tensor] = []
         for stage, beside in zip(self.down, grey, strict=True):
-            skips.append(x := stage.one(x, code))
-            skips.append(x := stage.attend(stage.two(x, code)))
-            x = stage.leave(torch.cat([x, beside], dim=1))
-        before, attend, after = self.middle
-        x = after(attend(before(x, code)), code)
+            one, two, x = stage(x, code, beside)
+            skips += [one, two]
+        x = self.after(self.attend(self.before(x, code)), code)
         for stage in self.up:
-            x = stage.one(torch.cat([x, skips.pop()], dim=1), code)
-            x = stage.two(torch.cat([x, skips.pop()], dim=1), code)
-            x = stage.leave(stage.attend(x))
+            x = stage(x, code, skips.pop(), skips.pop())
         return self.head(self.last(torch.cat([x, first], dim=1), code))
 
 
@@ -65,29 +62,46 @@ class GreyEncoder(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(1, widths[0], 7, padding=3)
         self.down = nn.ModuleList()
-        for i, (inner, outer) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for i, (inner, outer) in enumerate(itertools.pairwise(widths)):
             end = i == len(widths) - 2
-            leave = nn.Identity() if end else down(inner, outer, dropout, last=False)
-            self.down.append(Stage(inner, inner, leave, code=None, attention=attention, norm=norm))
+            smaller = nn.Identity() if end else down(inner, outer, dropout, last=False)
+            self.down.append(DownStage(inner, inner, smaller, None, attention, norm))
 
     def forward(self, grey: Tensor) -> list[Tensor]:
         """(B, 1, H, W) -> (B, C, H/2ⁱ, W/2ⁱ) for each stage i"""
         x, maps = self.first(grey), []
         for stage in self.down:
-            maps.append(x := stage.attend(stage.two(stage.one(x, None), None)))
-            x = stage.leave(x)
+            _, seen, x = stage(x)
+            maps.append(seen)
         return maps
 
 
 class Stage(nn.Module):
     """Two residual blocks, linear attention, and a step to the next size."""
 
-    def __init__(self, inputs: int, outputs: int, leave: nn.Module, *, code: int | None, attention: str, norm: str):
+    def __init__(self, inputs: int, outputs: int, leave: nn.Module, code: int | None, attention: str, norm: str):
         super().__init__()
-        self.one = ResBlock(inputs, outputs, code)
-        self.two = ResBlock(inputs, outputs, code)
+        self.one, self.two = ResBlock(inputs, outputs, code), ResBlock(inputs, outputs, code)
         self.attend = Residual(LinearAttention(outputs, attention, norm), outputs, norm)
         self.leave = leave
+
+
+class DownStage(Stage):
+    def forward(
+        self, x: Tensor, code: Tensor | None = None, beside: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the first block says, what the second and the attention say, and that, with `beside`, a size smaller"""
+        one = self.one(x, code)
+        two = self.attend(self.two(one, code))
+        return one, two, self.leave(two if beside is None else torch.cat([two, beside], dim=1))
+
+
+class UpStage(Stage):
+    def forward(self, x: Tensor, code: Tensor, two: Tensor, one: Tensor) -> Tensor:
+        """`two` and `one` are what the stage of this size said on the way down."""
+        x = self.one(torch.cat([x, two], dim=1), code)
+        x = self.two(torch.cat([x, one], dim=1), code)
+        return self.leave(self.attend(x))
 
 
 def down(inputs: int, outputs: int, dropout: float, last: bool) -> nn.Module:
@@ -190,10 +204,10 @@ class TimeCode(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.half = width // 2
+        self.pairs = width // 2
 
     def forward(self, t: Tensor) -> Tensor:
-        rate = torch.exp(torch.arange(self.half, device=t.device) * (-math.log(10000) / (self.half - 1)))
+        rate = torch.exp(torch.arange(self.pairs, device=t.device) * (-math.log(10000) / (self.pairs - 1)))
         angle = t.float()[:, None] * rate
         return torch.cat([angle.sin(), angle.cos()], dim=1)
 

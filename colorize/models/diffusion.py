@@ -68,7 +68,8 @@ class Diffusion(Colorizer):
         """Choose how `colorize` draws from here on."""
         if sampler not in SAMPLERS:
             raise UserError(f"sampler is {sampler!r}; it must be one of {sorted(SAMPLERS)}")
-        self.sampler, self.sampling_steps = sampler, levels(self.noise.steps, steps or self.noise.steps)
+        kept = self.noise.alpha_bar.double().tolist()
+        self.sampler, self.sampling_steps = sampler, levels(kept, len(kept) if steps is None else steps)
 
     def forward(self, batch: Batch) -> Prediction:
         L, clean = F.avg_pool2d(batch.L, self.shrink), F.avg_pool2d(batch.ab, self.shrink) / self.ab_scale
@@ -97,7 +98,7 @@ class Diffusion(Colorizer):
     def draw(self, L: Tensor, count: int, generator: Generators) -> Tensor:
         """As `sample`, not clamped. What the encoder saw serves every step and every sample of a photograph."""
         small = F.avg_pool2d(L, self.shrink)
-        grey = [map.repeat_interleave(count, dim=0) for map in self.encoder(small / 50 - 1)]
+        grey = [seen.repeat_interleave(count, dim=0) for seen in self.encoder(small / 50 - 1)]
         lightness = small.repeat_interleave(count, dim=0)
         visited = self.sampling_steps
         kept = [*self.noise.alpha_bar[visited].double().tolist(), 1.0]

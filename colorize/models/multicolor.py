@@ -74,8 +74,9 @@ class MultiColor(Colorizer):
         return {space: CHROMA_SCALE[space] * chroma for space, chroma in said.items()}, rgb
 
     def map(self, space: str, scales: Sequence[Tensor], sub_pixels: Tensor) -> Tensor:
-        mapper = self.mappers[space]
-        return self.pixels.fuse(self.colours[space](scales), sub_pixels, mapper.weight) + mapper.bias.view(-1, 1, 1)
+        weight, bias = self.mappers[space].weight, self.mappers[space].bias
+        assert isinstance(weight, Tensor) and isinstance(bias, Tensor)  # noqa: PT018
+        return self.pixels.fuse(self.colours[space](scales), sub_pixels, weight) + bias.view(-1, 1, 1)
 
     @staticmethod
     def ab_of(rgb: Tensor) -> Tensor:

@@ -61,13 +61,23 @@ def half_log_snr(kept: float) -> float:
     return 0.5 * math.log(kept / (1 - kept))
 
 
+LOWEST = -5.0  # λ below which nothing is left to tell: levels are not spent there
+
 SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "dpm++": dpm}
 
 
-def levels(total: int, count: int) -> list[int]:
-    """`count` of the levels total − 1 … 0, evenly spaced, both ends among them."""
+def levels(kept: Sequence[float], count: int) -> list[int]:
+    """`count` of the levels T − 1 … 0, both ends among them, evenly spaced in λ: where a solver's error grows.
+
+    `kept` holds ᾱ of all levels, from clean to noisy.
+    """
+    total = len(kept)
     if not 1 <= count <= total:
         raise UserError(f"sampling takes from 1 to {total} steps, not {count}")
-    if count == 1:
-        return [total - 1]
-    return [round((total - 1) * (1 - i / (count - 1))) for i in range(count)]
+    scale = [max(half_log_snr(value), LOWEST) for value in kept]
+    chosen = [total - 1]
+    for i in range(1, count):
+        wanted = scale[-1] + (scale[0] - scale[-1]) * i / (count - 1)
+        nearest = min(range(total), key=lambda level: abs(scale[level] - wanted))
+        chosen.append(max(min(nearest, chosen[-1] - 1), count - 1 - i))  # each once, and enough left for the rest
+    return chosen
