@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import timm
 import torch
+import torchvision
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from colorize.losses import Perceptual
+from colorize.losses.perceptual import vgg_file
 from colorize.models import encoders
 from colorize.models.encoders import Encoder, find_weights
 
@@ -76,17 +78,15 @@ def test_perceptual_auto_falls_back_aloud(tmp_path, monkeypatch):
     assert "EfficientNet" in term.origin or "efficientnet_lite0" in term.origin
 
 
-def test_perceptual_auto_takes_vgg_where_it_is(tmp_path, monkeypatch):
-    import torchvision
-
+@pytest.mark.parametrize(("name", "lowest"), [("vgg16_bn", "before"), ("vgg16", "after")])
+def test_perceptual_takes_vgg_where_it_is(name, lowest, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    vgg = torchvision.models.vgg16_bn(weights=None)
-    from colorize.losses.perceptual import vgg_file
-
-    vgg_file().parent.mkdir(parents=True)
-    torch.save(vgg.state_dict(), vgg_file())
-    term = Perceptual("auto")
-    assert term.features == "vgg16_bn"
+    vgg = getattr(torchvision.models, name)(weights=None)
+    vgg_file(name).parent.mkdir(parents=True)
+    torch.save(vgg.state_dict(), vgg_file(name))
+    term = Perceptual("auto" if name == "vgg16_bn" else name)
+    assert term.features == name
     taps = term.net(torch.rand(1, 3, 64, 64))
     assert [tap.shape[1] for tap in taps] == [64, 128, 256, 512, 512]
-    assert min(tap.min() for tap in taps) < 0  # before the ReLU
+    assert [tap.shape[2] for tap in taps] == [64, 32, 16, 8, 4]
+    assert (min(tap.min() for tap in taps) < 0) == (lowest == "before")  # the ReLU

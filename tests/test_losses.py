@@ -163,6 +163,23 @@ def test_adversarial_is_binary_cross_entropy_and_spares_the_critic(batch, pred):
     assert halved.critic_loss(pred.detach(), batch).item() == pytest.approx(told.item() / 2, rel=1e-5)
 
 
+def test_the_other_kinds_of_adversary_by_hand(batch, pred):
+    critic = PatchCritic(width=8)
+    fake, real = (critic.judge(batch.L, ab) for ab in (pred.ab, batch.ab))
+    expected = {
+        "minimax": ((1 - fake.sigmoid()).log(), None),
+        "lsgan": ((fake - 1) ** 2, fake.square().mean() + (real - 0.9).square().mean()),
+        "hinge": (-fake, (1 + fake).clamp(min=0).mean() + (1 - real).clamp(min=0).mean()),
+    }
+    for kind, (painted, told) in expected.items():
+        term = Adversarial(critic, kind=kind, smooth=1.0 if kind == "hinge" else 0.9)
+        assert term(pred, batch).item() == pytest.approx(painted.mean().item(), rel=1e-4)
+        if told is not None:
+            assert term.critic_loss(pred.detach(), batch).item() == pytest.approx(told.item(), rel=1e-4)
+    alike = Adversarial(critic), Adversarial(critic, kind="minimax")
+    assert len({term.critic_loss(pred.detach(), batch).item() for term in alike}) == 1
+
+
 def test_perceptual_instrument_stays_still(batch, pred):
     term = Perceptual("efficientnet_lite0").train()
     before = {k: v.clone() for k, v in term.net.state_dict().items()}
@@ -194,6 +211,8 @@ def test_a_weight_of_zero_switches_a_term_off():
         (lambda: Colorfulness(scale="ten"), "hundred"),
         (lambda: Perceptual(features="vgg11"), "vgg16_bn"),
         (lambda: ChromaL1("rgb"), "hsv"),
+        (lambda: Adversarial(PatchCritic(width=8), kind="wgan"), "lsgan"),
+        (lambda: Adversarial(PatchCritic(width=8), kind="hinge", smooth=0.9), "no labels to smooth"),
     ],
 )
 def test_impossible_terms_are_refused(make, message):

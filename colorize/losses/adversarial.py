@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
+from colorize.errors import UserError
 from colorize.losses.loss import Term
 from colorize.models.critics import Critic
 
 
 class Adversarial(Term):
-    """Non-saturating GAN loss: binary cross-entropy on the critic's logits, written as softplus.
+    """How well the critic is deceived.
 
+    kind        vanilla: binary cross-entropy on the critic's logits, not saturating. minimax: the same critic, but the
+                generator lessens log(1 − D), as Goodfellow et al. 2014 write it first; its gradient fades while the
+                critic is right. lsgan: squared distance from 1 and 0 (Mao et al. 2017). hinge (Lim and Ye 2017).
     smooth      what the critic is told of true pictures: 1, or 0.9 for one-sided label smoothing
     halve       halve the critic's loss, as pix2pix does to slow it down
 
@@ -24,18 +29,37 @@ class Adversarial(Term):
 
     critic: Critic
 
-    def __init__(self, critic: Critic, *, smooth: float = 1.0, halve: bool = False):
+    def __init__(self, critic: Critic, *, kind: str = "vanilla", smooth: float = 1.0, halve: bool = False):
         super().__init__(critic)
-        self.smooth, self.share = smooth, 0.5 if halve else 1.0
+        if kind not in KINDS:
+            raise UserError(f"adversarial kind is {kind!r}; it must be one of {sorted(KINDS)}")
+        if kind == "hinge" and smooth != 1:
+            raise UserError("adversarial kind=hinge has no labels to smooth: leave smooth at 1")
+        self.kind, self.smooth, self.share = kind, smooth, 0.5 if halve else 1.0
 
     def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        deceived, _, _ = KINDS[self.kind]
         with frozen(self.critic):
-            return F.softplus(-self.critic.judge(batch.L, pred.ab)).mean()  # type: ignore[arg-type]
+            return deceived(self.critic.judge(batch.L, pred.ab)).mean()  # type: ignore[arg-type]
 
     def critic_loss(self, pred: Prediction, batch: Batch) -> Tensor:
         fake, real = self.critic(batch.L, pred.ab, batch.ab)
-        believed = self.smooth * F.softplus(-real) + (1 - self.smooth) * F.softplus(real)
-        return self.share * (F.softplus(fake).mean() + believed.mean())
+        _, of_fake, of_real = KINDS[self.kind]
+        return self.share * (of_fake(fake).mean() + of_real(real, self.smooth).mean())
+
+
+def believed(real: Tensor, smooth: float) -> Tensor:
+    """Binary cross-entropy of a logit against the label `smooth`, written as softplus."""
+    return smooth * F.softplus(-real) + (1 - smooth) * F.softplus(real)
+
+
+# On the critic's word: what the painter lessens for its picture, what the critic lessens for painted and for true ones
+KINDS: dict[str, tuple[Callable, Callable, Callable]] = {
+    "vanilla": (lambda fake: F.softplus(-fake), F.softplus, believed),
+    "minimax": (lambda fake: -F.softplus(fake), F.softplus, believed),
+    "lsgan": (lambda fake: (fake - 1).square(), torch.square, lambda real, smooth: (real - smooth).square()),
+    "hinge": (torch.neg, lambda fake: F.relu(1 + fake), lambda real, _: F.relu(1 - real)),
+}
 
 
 @contextmanager

@@ -16,15 +16,19 @@ from colorize.errors import UserError
 from colorize.losses.loss import Term
 from colorize.models.encoders import Encoder
 
-VGG_TAPS = (0, 7, 14, 24, 34)  # conv1_1 … conv5_1 of VGG16-BN, before norm and ReLU
-FEATURES = ("vgg16_bn", "efficientnet_lite0", "auto")
+VGG_TAPS = {
+    "vgg16_bn": (0, 7, 14, 24, 34),  # conv1_1 … conv5_1, before norm and ReLU
+    "vgg16": (1, 6, 11, 18, 25),  #    relu1_1 … relu5_1
+}
+FEATURES = (*VGG_TAPS, "efficientnet_lite0", "auto")
 
 
 class Perceptual(Term):
     """Σ_k weights[k] · mean |φ_k(painted) − φ_k(true)| / scale_k over five feature maps of both RGB pictures.
 
-    features    vgg16_bn: as published; torchvision's ImageNet weights, downloaded if need be, or `UserError`; the
-                maps' own scale. efficientnet_lite0: the maps of an EfficientNet-Lite0 at 1/2 … 1/32, each in units of
+    features    vgg16_bn: DDColor's, convolutions before norm and ReLU; vgg16: the thesis's, after ReLU. Both with
+                torchvision's ImageNet weights, downloaded if need be, or `UserError`; the maps' own scale.
+                efficientnet_lite0: the maps of an EfficientNet-Lite0 at 1/2 … 1/32, each in units of
                 its mean absolute value on the true picture. auto: VGG where its weights are on this machine, else
                 EfficientNet-Lite0; afterwards the attribute says which, and `origin` says it in words.
     """
@@ -34,10 +38,10 @@ class Perceptual(Term):
         if features not in FEATURES:
             raise UserError(f"perceptual features are {features!r}; they must be one of {FEATURES}")
         if features == "auto":
-            features = "vgg16_bn" if vgg_file().is_file() else "efficientnet_lite0"
+            features = "vgg16_bn" if vgg_file("vgg16_bn").is_file() else "efficientnet_lite0"
         self.features, self.weights = features, tuple(weights)
         self.net: nn.Module = (
-            VGG() if features == "vgg16_bn" else Encoder("tf_efficientnet_lite0", True, (2, 4, 8, 16, 32))
+            VGG(features) if features in VGG_TAPS else Encoder("tf_efficientnet_lite0", True, (2, 4, 8, 16, 32))
         )
         self.origin = str(self.net.origin)
         self.net.requires_grad_(False)
@@ -52,7 +56,7 @@ class Perceptual(Term):
         with torch.no_grad():
             true = self.net(lab_to_rgb(batch.L, batch.ab))
         painted = self.net(lab_to_rgb(batch.L, pred.ab))  # type: ignore[arg-type]
-        scales = [t.abs().mean() if self.features != "vgg16_bn" else 1.0 for t in true]
+        scales = [1.0 if self.features in VGG_TAPS else t.abs().mean() for t in true]
         return sum(  # type: ignore[return-value]
             weight * F.l1_loss(p, t) / scale
             for weight, p, t, scale in zip(self.weights, painted, true, scales, strict=True)
@@ -60,25 +64,26 @@ class Perceptual(Term):
 
 
 class VGG(nn.Module):
-    """The convolutions conv1_1, conv2_1, … conv5_1 of torchvision's VGG16-BN, before norm and ReLU."""
+    """The first maps of the five sizes of torchvision's VGG16, with batch norm or without."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self):
+    def __init__(self, name: str):
         super().__init__()
         try:
-            net = torchvision.models.vgg16_bn(weights="IMAGENET1K_V1")
+            net = getattr(torchvision.models, name)(weights="IMAGENET1K_V1")
         except Exception as error:  # urllib, ssl and torch.hub raise unrelated types here
             raise UserError(
                 f"the VGG16 weights of the perceptual term cannot be had ({type(error).__name__}): put them at "
-                f"{str(vgg_file())!r}, or say loss.terms.perceptual.features=efficientnet_lite0"
+                f"{str(vgg_file(name))!r}, or say loss.terms.perceptual.features=efficientnet_lite0"
             ) from error
-        self.layers = net.features[: VGG_TAPS[-1] + 1]
+        self.taps = VGG_TAPS[name]
+        self.layers = net.features[: self.taps[-1] + 1]
         for layer in self.layers:
             if isinstance(layer, nn.ReLU):
                 layer.inplace = False  # in place, it would overwrite a tap that is still to be compared
-        self.origin = "vgg16_bn, ImageNet (torchvision)"
+        self.origin = f"{name}, ImageNet (torchvision)"
         self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1), persistent=False)
 
@@ -86,12 +91,12 @@ class VGG(nn.Module):
         x, taps = (rgb - self.mean) / self.std, []
         for index, layer in enumerate(self.layers):
             x = layer(x)
-            if index in VGG_TAPS:
+            if index in self.taps:
                 taps.append(x)
         return taps
 
 
-def vgg_file() -> Path:
+def vgg_file(name: str) -> Path:
     """Where torchvision keeps the weights once they are downloaded."""
-    url = torchvision.models.VGG16_BN_Weights.IMAGENET1K_V1.url
+    url = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
     return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])
