@@ -12,10 +12,19 @@ from conftest import options, own_loss
 from hydra.utils import get_class, instantiate
 
 from colorize.batch import Batch, Prediction
-from colorize.errors import UserError
 from colorize.color import CHROMA_SCALE, chroma, lab_to_rgb
+from colorize.errors import UserError
 from colorize.losses import (
-    L1, RGB, Adversarial, ChromaL1, Classify, Colorfulness, Loss, NoiseError, Perceptual, SquaredError,
+    L1,
+    RGB,
+    Adversarial,
+    ChromaL1,
+    Classify,
+    Colorfulness,
+    Loss,
+    NoiseError,
+    Perceptual,
+    SquaredError,
 )  # fmt: skip
 from colorize.models import PatchCritic
 
