@@ -5,8 +5,8 @@
 A training step is forward, the network's reconstruction or noise term, backward and AdamW. Its fraction of the limit is
 the multiplications of that step (forward and backward, of what is trained) a second, over those of a large matrix
 product in the same process. Each network has a process of its own, for its peak memory.
-DDColor-T is also timed as it is published: its convolutions under spectral norm, the pixel decoder's 256 channels
-shuffled and blurred at full size before the queries meet them, in torch's default memory layout.
+DDColor-T is also timed as it is published: its convolutions under spectral norm, linear layers in the encoder, the
+pixel decoder's 256 channels shuffled and blurred at full size before the queries meet them, torch's default layout.
 The last line is one JSON object.
 """
 
@@ -20,7 +20,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
+import timm
 import torch
 import torch.nn.functional as F
 from rich.console import Console
@@ -28,9 +30,10 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from colorize.batch import Batch
+from colorize.color import lightness_to_rgb
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.models import CNN, Colorizer, Diffusion, MultiColor, ResNetUNet, Transformer, UNet
-from colorize.models.dual_decoder import blur
+from colorize.models.dual_decoder import blur, sine_places
 from colorize.optimizers import Optimizers
 from colorize.player import Player
 
@@ -83,16 +86,16 @@ def work(name: str, rounds: int) -> dict[str, float]:
         player.gradient_norm(1.0)
         player.step(1.0)
 
-    @torch.no_grad()
-    def forward() -> None:
-        model.eval()(batch)
+    def forward(*, counting: bool = False) -> None:
+        with torch.set_grad_enabled(counting):  # the counter follows modules by their gradients
+            model.eval()(batch)
 
     before = peak_bytes(device)
     counts = {}
-    for job in (forward, step):
+    for job in (partial(forward, counting=True), step):
         with FlopCounterMode(display=False) as counter:
             job()
-        counts[job] = counter.get_total_flops()
+        counts[getattr(job, "func", job)] = counter.get_total_flops()
     rates, seconds = [], {forward: [], step: []}
     for _ in range(rounds):
         rates.append(matrix_rate(device))
@@ -108,13 +111,40 @@ def work(name: str, rounds: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-def published_order(model: Transformer, L: torch.Tensor) -> torch.Tensor:
-    """DDColor's forward pass as its code has it: F (B, 256, H, W) at full size, then E · F, then a 1×1 convolution."""
-    maps, grey = model.see(L)
-    scales, sub_pixels = model.pixels(maps)
-    full = blur(F.pixel_shuffle(sub_pixels, 4))
-    product = torch.einsum("bqc,bchw->bqhw", model.colours(scales), full)
-    return model.refine(torch.cat([product, grey], dim=1))
+class Published:
+    """DDColor's forward pass as its code has it, with a `Transformer`'s weights: linear layers in the encoder, torch's
+    attention with its weights, F (B, 256, H, W) blurred at full size, then E · F, then a 1×1 convolution."""
+
+    def __init__(self, model: Transformer):
+        self.model = model
+        held = model.encoder.net.state_dict()
+        net = timm.create_model("convnext_tiny.fb_in22k", features_only=True)
+        net.load_state_dict({name: held[name].view_as(value) for name, value in net.state_dict().items()})
+        self.net = net.to(held["stem_0.weight"].device).eval()
+
+    def __call__(self, L: torch.Tensor) -> torch.Tensor:
+        model = self.model
+        grey = model.encoder.normalise(lightness_to_rgb(L))
+        maps = [norm(x) for norm, x in zip(model.norms, self.net(grey), strict=True)]
+        scales, sub_pixels = model.pixels(maps)
+        full = blur(F.pixel_shuffle(sub_pixels, 4))
+        product = torch.einsum("bqc,bchw->bqhw", self.colours(scales), full)
+        return model.refine(torch.cat([product, grey], dim=1))
+
+    def colours(self, scales: list[torch.Tensor]) -> torch.Tensor:
+        decoder = self.model.colours
+        tokens, places = [], []
+        for project, x, level in zip(decoder.project, scales, decoder.level.weight, strict=True):
+            tokens.append(project(x).flatten(2).mT + level)
+            places.append(sine_places(x, len(level)).flatten(1).mT)
+        query = decoder.query.weight.expand(len(scales[0]), -1, -1)
+        own = decoder.query_place.weight
+        for i, layer in enumerate(decoder.layers):
+            seen, place = tokens[i % 3], places[i % 3]
+            query = layer.read_norm(query + layer.read(query + own, seen + place, seen)[0])
+            query = layer.talk_norm(query + layer.talk(query + own, query + own, query)[0])
+            query = layer.think_norm(query + layer.think(query))
+        return decoder.embed(decoder.norm(query))
 
 
 @torch.no_grad()
@@ -123,12 +153,13 @@ def work_ddcolor(rounds: int) -> dict[str, float]:
     device = choose_device("auto")
     keep_freed_memory()
     torch.manual_seed(0)
-    published = Transformer(pretrained=False).to(device)
+    model = Transformer(pretrained=False).to(device)
     L = 100 * torch.rand(2, 1, 256, 256, device=device)
     for _ in range(2):
-        published.train()(Batch(L, L.expand(-1, 2, -1, -1)))  # the norms' statistics
-    ours = fold(published.eval()).to(memory_format=torch.channels_last)
-    jobs = {"published": lambda: published_order(published, L), "ours": lambda: ours.predict_ab(L)}
+        model.train()(Batch(L, L.expand(-1, 2, -1, -1)))  # the norms' statistics
+    published = Published(model.eval())
+    ours = fold(model).to(memory_format=torch.channels_last)
+    jobs = {"published": lambda: published(L), "ours": lambda: ours.predict_ab(L)}
     first, second = (job() for job in jobs.values())
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(rounds):

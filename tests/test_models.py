@@ -4,6 +4,7 @@ import math
 from contextlib import nullcontext
 
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
 from conftest import options
@@ -14,8 +15,8 @@ from colorize.batch import Batch
 from colorize.errors import UserError
 from colorize.models import CNN, Diffusion, MultiColor, PatchCritic, ResNetUNet, Transformer, UNet, UNetCritic
 from colorize.models.critics import SelfAttention
-from colorize.models.dual_decoder import sine_places
-from colorize.models.encoders import fit_inputs
+from colorize.models.dual_decoder import read_map, sine_places
+from colorize.models.encoders import fit_inputs, with_convolutions
 
 
 def build(config, name, *overrides):
@@ -193,12 +194,34 @@ def test_fusion_equals_the_published_order():
 
 def test_place_codes_by_hand():
     """DETR's: place counted from 1 over the last place, times 2π, divided by 10000^(2⌊k/2⌋/half); sin, cos in turn."""
-    codes = sine_places(torch.zeros(1, 1, 3, 4, dtype=torch.float64), 8).view(3, 4, 8)
+    codes = sine_places(torch.zeros(1, 1, 3, 4, dtype=torch.float64), 8).permute(1, 2, 0)
     for row, column, k in [(0, 0, 0), (2, 3, 1), (1, 2, 2), (2, 0, 3)]:
         period = 10000 ** (2 * (k // 2) / 4)
         wave = math.sin if k % 2 == 0 else math.cos
         assert codes[row, column, k] == pytest.approx(wave((row + 1) / 3 * 2 * math.pi / period), abs=1e-5)
         assert codes[row, column, 4 + k] == pytest.approx(wave((column + 1) / 4 * 2 * math.pi / period), abs=1e-5)
+
+
+def test_reading_a_map_is_torchs_attention():
+    torch.manual_seed(0)
+    attention = torch.nn.MultiheadAttention(16, 4, batch_first=True).double()
+    torch.nn.init.normal_(attention.in_proj_bias)
+    query, keys, values = (torch.randn(2, *shape, dtype=torch.float64) for shape in ((5, 16), (16, 3, 4), (16, 3, 4)))
+    expected, _ = attention(query, keys.flatten(2).mT, values.flatten(2).mT)
+    assert torch.allclose(read_map(attention, query, keys, values), expected, atol=1e-12)
+
+
+def test_a_convnext_of_convolutions_is_the_same_network():
+    torch.manual_seed(0)
+    plain = timm.create_model("test_convnext", features_only=True, out_indices=(0, 1, 2, 3)).eval()
+    for parameter in plain.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    options = {"features_only": True, "out_indices": (0, 1, 2, 3), "in_chans": 3}
+    ours = with_convolutions("test_convnext", plain, options).eval()
+    x = torch.randn(1, 3, 64, 64)
+    for one, other in zip(ours(x), plain(x), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
+    assert with_convolutions("resnet18", plain, {}) is plain
 
 
 def test_spectral_norm_bounds_the_pixel_decoder():

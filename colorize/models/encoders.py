@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def create_features(name: str, pretrained: bool, reductions: tuple[int, ...], in
         "features_only": True, "out_indices": [every.index(r) for r in reductions], "in_chans": inputs,
     }  # fmt: skip
     if not pretrained:
-        return timm.create_model(name, **options), f"{name}, random"
+        return with_convolutions(name, timm.create_model(name, **options), options), f"{name}, random"
     path = find_weights(name)
     if path is not None and name in PACKAGED:
         net = timm.create_model(name, **options)
@@ -120,7 +121,22 @@ def create_features(name: str, pretrained: bool, reductions: tuple[int, ...], in
             f"the ImageNet weights of {name!r} cannot be had ({type(error).__name__}): check the network, "
             "or say pretrained=auto to go on with what this machine has"
         ) from error
-    return net, f"{name}, ImageNet (timm)"
+    return with_convolutions(name, net, options), f"{name}, ImageNet (timm)"
+
+
+def with_convolutions(name: str, net: nn.Module, options: Mapping[str, Any]) -> nn.Module:
+    """A ConvNeXt whose linear layers are 1×1 convolutions of the same weights, any other network as it is.
+
+    On a CPU oneDNN's convolutions are up to twice as fast as the BLAS behind linear layers.
+    """
+    if "convnext" not in name:
+        return net
+    faster = timm.create_model(
+        name, conv_mlp=True, **{k: options[k] for k in ("features_only", "out_indices", "in_chans")}
+    )
+    held = net.state_dict()
+    faster.load_state_dict({key: held[key].view_as(value) for key, value in faster.state_dict().items()})
+    return faster
 
 
 def packaged_state(name: str, path: Path, net: nn.Module) -> dict[str, Tensor]:
