@@ -1,3 +1,19 @@
 """Automatic image colorization: four families of networks, one trainer, one way of judging them."""
 
+from typing import Any
+
 __version__ = "0.1.0"
+__all__ = ["load", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    """`colorize.load` and `colorize.save`, imported when they are first asked for: torch takes seconds."""
+    if name == "load":
+        from colorize.loading import load
+
+        return load
+    if name == "save":
+        from colorize.export import save
+
+        return save
+    raise AttributeError(f"module 'colorize' has no attribute {name!r}")

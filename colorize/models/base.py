@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from functools import wraps
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,19 @@ class Colorizer(nn.Module):
     multiple: int = 1  #                  predict_ab() takes heights and widths that this divides
     fixed_size: int | None = None  #      or only squares of this side
     stochastic: ClassVar[bool] = False  # whether predict_ab() draws, and takes generators to draw from
+    settings: dict[str, Any]  #           what the network was built with, as an export keeps it
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        build = cls.__init__
+
+        @wraps(build)
+        def remembering(self, **settings: Any) -> None:
+            build(self, **settings)
+            if type(self) is cls:
+                self.settings = settings
+
+        cls.__init__ = remembering  # type: ignore[method-assign]
 
     def forward(self, batch: Batch) -> Prediction:
         """One training pass."""

@@ -68,7 +68,7 @@ class Diffusion(Colorizer):
         """Choose how `colorize` draws from here on."""
         if sampler not in SAMPLERS:
             raise UserError(f"sampler is {sampler!r}; it must be one of {sorted(SAMPLERS)}")
-        kept = self.noise.alpha_bar.double().tolist()
+        kept = self.noise.kept
         self.sampler, self.sampling_steps = sampler, levels(kept, len(kept) if steps is None else steps)
 
     def forward(self, batch: Batch) -> Prediction:
@@ -101,7 +101,7 @@ class Diffusion(Colorizer):
         grey = [seen.repeat_interleave(count, dim=0) for seen in self.encoder(small / 50 - 1)]
         lightness = small.repeat_interleave(count, dim=0)
         visited = self.sampling_steps
-        kept = [*self.noise.alpha_bar[visited].double().tolist(), 1.0]
+        kept = [*(self.noise.kept[level] for level in visited), 1.0]
 
         def clean(x: Tensor, i: int) -> Tensor:
             t = torch.full((len(x),), visited[i], device=x.device)

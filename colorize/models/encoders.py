@@ -29,6 +29,7 @@ class Encoder(nn.Module):
     """A timm network's feature maps at the given fractions of the picture's size.
 
     freeze      its weights and its norms' statistics stay as they are
+    options     further arguments of `timm.create_model`, such as depths and dims
     inputs      3 for RGB; 1 for grey, where the first convolution's weights are summed over RGB
     pretrained  True: ImageNet weights, or `UserError`. False: random. "auto": the weights that a package carries or
                 the local cache holds, otherwise random; never the network. Afterwards the attribute says which, True
@@ -40,7 +41,7 @@ class Encoder(nn.Module):
 
     def __init__(
         self, name: str, pretrained: bool | str = "auto", reductions: tuple[int, ...] = REDUCTIONS, inputs: int = 3,
-        freeze: bool = False,
+        freeze: bool = False, options: Mapping[str, Any] | None = None,
     ):  # fmt: skip
         super().__init__()
         if not timm.is_model(name):
@@ -51,7 +52,7 @@ class Encoder(nn.Module):
         if pretrained not in (True, False, "auto"):
             raise UserError(f"pretrained is {pretrained!r}; it must be true, false or auto")
         self.pretrained = find_weights(name) is not None if pretrained == "auto" else bool(pretrained)
-        self.net, self.origin = create_features(name, self.pretrained, reductions, inputs)
+        self.net, self.origin = create_features(name, self.pretrained, reductions, inputs, options or {})
         self.channels: list[int] = self.net.feature_info.channels()  # type: ignore[union-attr, operator]
         self.frozen = freeze
         self.net.requires_grad_(not freeze)
@@ -96,13 +97,16 @@ def find_weights(name: str) -> Path | None:
     return None
 
 
-def create_features(name: str, pretrained: bool, reductions: tuple[int, ...], inputs: int) -> tuple[nn.Module, str]:
+def create_features(
+    name: str, pretrained: bool, reductions: tuple[int, ...], inputs: int, further: Mapping[str, Any]
+) -> tuple[nn.Module, str]:
     """The feature network with its weights, and in words where these come from."""
-    every: list[int] = timm.create_model(name, features_only=True).feature_info.reduction()  # type: ignore[union-attr, operator]
+    every: list[int] = timm.create_model(name, features_only=True, **further).feature_info.reduction()  # type: ignore[union-attr, operator]
     if missing := [r for r in reductions if r not in every]:
         raise UserError(f"encoder {name!r} has feature maps at 1/{every}, not at 1/{missing}: choose another")
     options: dict[str, Any] = {
         "features_only": True, "out_indices": [every.index(r) for r in reductions], "in_chans": inputs,
+        **further,
     }  # fmt: skip
     if not pretrained:
         return with_convolutions(name, timm.create_model(name, **options), options), f"{name}, random"

@@ -9,7 +9,8 @@ B batch, C channels, H W picture, Q queries, S spaces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,7 @@ class MultiColor(Colorizer):
         pretrained: bool | str = "auto", freeze: bool = False, widths: Sequence[int] = (512, 512, 256),
         queries: int = 100, dim: int = 256, heads: int = 8, feedforward: int = 2048, rounds: int = 3,
         complement: Sequence[int] = (32, 64, 128, 64, 32), complement_norm: str = "group",
+        encoder_options: Mapping[str, Any] | None = None,
     ):  # fmt: skip
         super().__init__()
         check_sizes(widths, dim, heads)
@@ -49,7 +51,7 @@ class MultiColor(Colorizer):
             raise UserError(f"model.complement_norm is {complement_norm!r}; it must be one of {sorted(COMPLEMENTS)}")
         self.answers = frozenset({"ab", "rgb", *spaces})
         self.spaces = tuple(spaces)
-        self.encoder = Encoder(encoder, pretrained, freeze=freeze)
+        self.encoder = Encoder(encoder, pretrained, freeze=freeze, options=encoder_options)
         self.pretrained = self.encoder.pretrained
         self.pixels = PixelDecoder(self.encoder.channels, widths, ThesisClimb)
         self.colours = nn.ModuleDict(

@@ -46,11 +46,12 @@ class NoiseSchedule(nn.Module):
                 "model.zero_terminal leaves pure noise at the last level, where the noise tells nothing of the "
                 "picture: it needs model.objective=velocity"
             )
-        line = torch.linspace(beta[0] * scale, beta[1] * scale, steps, dtype=torch.float64)
+        line = torch.linspace(beta[0] * scale, beta[1] * scale, steps, dtype=torch.float64, device="cpu")
         root = torch.cumprod(1 - line, 0).sqrt()
         if zero_terminal:
             root = (root - root[-1]) * root[0] / (root[0] - root[-1])
-        self.register_buffer("alpha_bar", root.square().float(), persistent=False)
+        self.kept: list[float] = root.square().tolist()  # ᾱ, as numbers
+        self.register_buffer("alpha_bar", torch.tensor(self.kept), persistent=False)
         self.steps, self.objective, self.min_snr = steps, objective, min_snr
 
     def roots(self, t: Tensor) -> tuple[Tensor, Tensor]:

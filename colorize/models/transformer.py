@@ -5,7 +5,8 @@ B batch, C channels, H W picture, Q queries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from timm.layers import LayerNorm2d
@@ -29,6 +30,7 @@ class Transformer(Colorizer):
     pixel_decoder  ddcolor; or thesis: 3×3 convolutions before the shuffles, no blur, the encoder's maps not
                    normalised, its input (L/50 − 1) three times, and ab = 128 · y
     spectral       spectral normalisation of the convolutions of pixel_decoder=ddcolor
+    encoder_options  further arguments of `timm.create_model`, such as depths and dims
     """
 
     answers = frozenset({"ab"})
@@ -48,12 +50,13 @@ class Transformer(Colorizer):
         rounds: int = 3,
         pixel_decoder: str = "ddcolor",
         spectral: bool = True,
+        encoder_options: Mapping[str, Any] | None = None,
     ):
         super().__init__()
         check_sizes(widths, dim, heads)
         if pixel_decoder not in ("ddcolor", "thesis"):
             raise UserError(f"model.pixel_decoder is {pixel_decoder!r}; it must be ddcolor or thesis")
-        self.encoder = Encoder(encoder, pretrained, freeze=freeze)
+        self.encoder = Encoder(encoder, pretrained, freeze=freeze, options=encoder_options)
         self.pretrained = self.encoder.pretrained
         self.thesis = pixel_decoder == "thesis"
         channels = self.encoder.channels

@@ -1,0 +1,27 @@
+"""Command lines of the verbs that are not composed by Hydra: a mistake is one sentence."""
+
+from __future__ import annotations
+
+import argparse
+from difflib import get_close_matches
+from typing import NoReturn
+
+from colorize.errors import UserError
+
+
+class Arguments(argparse.ArgumentParser):
+    """Raises `UserError` where argparse would print its usage and leave."""
+
+    def __init__(self, verb: str, description: str):
+        super().__init__(prog=f"colorize {verb}", description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{self.prog}: {message}; --help shows all options")
+
+    def parse_args(self, args=None, namespace=None):  # type: ignore[override]
+        words, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            close = get_close_matches(unknown[0], known, n=1)
+            self.error(f"there is no option {unknown[0]!r}" + (f": did you mean {close[0]}?" if close else ""))
+        return words
