@@ -14,6 +14,10 @@ USAGE = """colorize VERB …
   train      [group=option …] [key=value …]    train a colorizer; --help lists the groups
   evaluate   run=FOLDER [key=value …]          score a run's checkpoint
   compare    FOLDER FOLDER …                   put runs side by side
+  paint      PHOTO … --weights W -o OUT        colour photographs at their full size
+  export     W -o FOLDER                       write a network as safetensors, config and model card
+
+W is a run folder, a checkpoint, a published file of DDColor's or the thesis's, or a name on the hub.
 """
 
 
@@ -76,7 +80,21 @@ def compare(argv: list[str]) -> int:
     return compare_runs(argv)
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {"train": train, "evaluate": evaluate, "compare": compare}
+def paint(argv: list[str]) -> int:
+    from colorize.painting import paint
+
+    return paint(argv)
+
+
+def export(argv: list[str]) -> int:
+    from colorize.exporting import export
+
+    return export(argv)
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "train": train, "evaluate": evaluate, "compare": compare, "paint": paint, "export": export,
+}  # fmt: skip
 
 
 def conf_folder() -> Path:

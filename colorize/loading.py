@@ -39,7 +39,7 @@ def load(source: str | Path) -> Colorizer:
         return load(fetch(str(source)))
     else:
         raise UserError(f"there is no file or folder {str(source)!r}, and it is no name on the hub, such as owner/name")
-    return model.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return model.to(memory_format=torch.channels_last).eval()
 
 
 def load_folder(folder: Path) -> Colorizer:

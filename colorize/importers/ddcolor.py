@@ -1,4 +1,4 @@
-"""DDColor's own checkpoints (Kang et al. 2023): `ddcolor_paper`, `ddcolor_modelscope`, `ddcolor_artistic`, tiny ones."""
+"""DDColor's own checkpoints (Kang et al. 2023): `ddcolor_paper`, `ddcolor_modelscope`, `ddcolor_artistic` and so on."""
 
 from __future__ import annotations
 

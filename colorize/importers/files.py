@@ -44,7 +44,8 @@ def take_out(content: Mapping[str, Any], path: Path) -> State:
         held = {f"{part}.{name}": value for part in ("model", "encoder")
                 for name, value in content[f"{part}_state_dict"].items()}  # fmt: skip
     else:
-        held = next((content[name] for name in CONTAINERS if isinstance(content.get(name), Mapping)), content)
+        inside = [content[name] for name in CONTAINERS if isinstance(content.get(name), Mapping)]
+        held = inside[0] if inside else dict(content)
     state = {str(name): value for name, value in held.items() if isinstance(value, Tensor)}
     if not state:
         raise UserError(f"{str(path)!r} holds no weights: its keys are {shortened(content)}")

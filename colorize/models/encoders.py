@@ -135,9 +135,8 @@ def with_convolutions(name: str, net: nn.Module, options: Mapping[str, Any]) -> 
     """
     if "convnext" not in name:
         return net
-    faster = timm.create_model(
-        name, conv_mlp=True, **{k: options[k] for k in ("features_only", "out_indices", "in_chans")}
-    )
+    options = {key: value for key, value in options.items() if key != "pretrained_cfg_overlay"}
+    faster = timm.create_model(name, conv_mlp=True, **options)
     held = net.state_dict()
     faster.load_state_dict({key: held[key].view_as(value) for key, value in faster.state_dict().items()})
     return faster
