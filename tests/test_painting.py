@@ -1,0 +1,196 @@
+"""The verb `paint`: photographs of any kind and size, and what is said to those that cannot be painted."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+import colorize
+from colorize import painting
+from colorize.batch import Batch
+from colorize.models import CNN, Diffusion
+from colorize.photograph_files import open_photograph
+from colorize.upsampling import Upsampling
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    model = CNN(width=0.1, global_size=32).eval()
+    torch.nn.init.normal_(model.colour[-2].bias, std=0.2)
+    return colorize.save(model, tmp_path_factory.mktemp("weights"), {"trained_size": 64})
+
+
+@pytest.fixture
+def picture():
+    random = np.random.default_rng(0)
+    return Image.fromarray(random.integers(60, 200, (5, 7), dtype=np.uint8)).resize((70, 50), Image.Resampling.BICUBIC)
+
+
+def lightness(image):
+    return Batch.from_rgb(torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None]).L
+
+
+MODES = ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"]
+
+
+def in_mode(picture, mode):
+    if mode == "I;16":
+        return Image.fromarray((np.asarray(picture).astype(np.uint16) * 257))
+    if mode in ("LA", "RGBA"):
+        seen = picture.convert(mode)
+        seen.putalpha(Image.new("L", picture.size, 128))
+        return seen
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_keeps_its_size_and_lightness(mode, picture, weights, inside, tmp_path):
+    source = tmp_path / ("in.jpg" if mode in ("CMYK", "YCbCr") else "in.png")
+    in_mode(picture, mode).save(source, **({"quality": 100, "subsampling": 0} if source.suffix == ".jpg" else {}))
+    done = inside("paint", source, "--weights", weights, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    painted = Image.open(tmp_path / "out" / "in.png")
+    assert painted.size == picture.size
+    assert painted.mode == ("RGBA" if mode in ("LA", "RGBA") else "RGB")
+    assert np.ptp(np.asarray(painted.convert("RGB")).astype(int), axis=2).max() > 5  # there is colour in it
+    if mode != "1":  # pure black and white have no room for colour
+        assert (
+            lightness(painted) - lightness(Image.open(source).convert("L") if mode != "I;16" else picture)
+        ).abs().mean() < 1
+
+
+def test_an_oriented_photograph_is_turned_and_keeps_its_exif(picture, weights, inside, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a maker"
+    picture.save(tmp_path / "in.jpg", exif=exif)
+    assert inside("paint", tmp_path / "in.jpg", "-w", weights, "-o", tmp_path / "out.jpg").returncode == 0
+    painted = Image.open(tmp_path / "out.jpg")
+    assert painted.size == (picture.height, picture.width)
+    assert painted.getexif().get(0x0112) is None
+    assert painted.getexif()[0x010F] == "a maker"
+    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(painted.info["icc_profile"])))
+
+
+def test_a_colour_profile_is_converted(tmp_path):
+    """sRGB's own profile with the primaries of red and blue exchanged: what its numbers call red is blue."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"----").replace(b"bXYZ", b"rXYZ").replace(b"----", b"bXYZ")
+    red = Image.new("RGB", (8, 8), (200, 10, 10))
+    for name, profile in (("same", srgb), ("swapped", swapped), ("broken", b"no profile")):
+        red.save(tmp_path / f"{name}.png", icc_profile=profile)
+    pixels = {name: open_photograph(tmp_path / f"{name}.png").rgb[0, 0] for name in ("same", "swapped", "broken")}
+    assert abs(pixels["same"].astype(int) - (200, 10, 10)).max() <= 1
+    assert abs(pixels["swapped"].astype(int) - (10, 10, 200)).max() <= 4
+    assert tuple(pixels["broken"]) == (200, 10, 10)
+    assert "does not fit" in open_photograph(tmp_path / "broken.png").notes[0]
+
+
+def test_bad_files_are_named_and_the_others_painted(picture, weights, inside, tmp_path):
+    folder = tmp_path / "in [1]"
+    folder.mkdir()
+    picture.save(folder / "good.png")
+    picture.save(folder / "cut.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:200])
+    (folder / "text.png").write_text("no picture")
+    Image.fromarray(np.ones((4, 4), dtype=np.float32)).save(folder / "float.tif")
+    done = inside("paint", folder, "-w", weights, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    lines = sorted(done.stderr.strip().splitlines())
+    assert [line.split(": ")[0].rsplit("/", 1)[-1].rsplit("\\", 1)[-1] for line in lines] == [
+        "cut.jpg",
+        "float.tif",
+        "text.png",
+    ]
+    assert "painted 1 of 4; 3 could not be" in done.stdout
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]  # and no half file
+
+
+def test_the_same_command_goes_on(picture, weights, inside, tmp_path):
+    for name in ("a.png", "b.png"):
+        picture.save(tmp_path / name)
+    words = ("paint", tmp_path / "*.png", "-w", weights, "-o", tmp_path / "out")
+    assert inside("paint", tmp_path / "a.png", "-w", weights, "-o", tmp_path / "out").returncode == 0
+    before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
+    done = inside(*words)
+    assert "painted 1 of 2" in done.stdout
+    assert "is there already" in done.stdout
+    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+    assert "painted 2 of 2" in inside(*words, "--overwrite").stdout
+
+
+def test_impossible_words_get_one_sentence(picture, weights, inside, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "empty").mkdir()
+    for name in ("a.png", "x/a.png"):
+        picture.save(tmp_path / name)
+    a, again, out = tmp_path / "a.png", tmp_path / "x" / "a.png", tmp_path / "out"
+    for words, message in [
+        ((a, again, "-w", weights, "-o", out), "would both become"),
+        ((a, "-w", weights, "-o", tmp_path), "is one of the photographs"),
+        ((a, "-w", weights, "-o", a), "is one of the photographs"),
+        ((a, again, "-w", weights, "-o", tmp_path / "out.png"), "is one file for 2 photographs"),
+        ((tmp_path / "no.png", "-w", weights, "-o", out), "there is no photograph"),
+        ((tmp_path / "empty", "-w", weights, "-o", out), "no photographs in"),
+        ((a, "-o", out), "required: -w/--weights"),
+        ((a, "-w", weights, "-o", out, "--upsampel", "guided"), "did you mean --upsample?"),
+        ((a, "-w", weights, "-o", out, "--size", "0"), "--size is 0"),
+        ((a, "-w", weights, "-o", out, "--size", "big"), "invalid int value: 'big'"),
+        ((a, "-w", weights, "-o", out, "--samples", "2"), "--samples is for diffusion"),
+        ((a, "-w", tmp_path / "none.pth", "-o", out), "no file or folder"),
+        ((a, "-w", weights, "-o", out, "--device", "tpu"), "auto, cpu, cuda"),
+    ]:
+        done = inside("paint", *words)
+        assert done.returncode == 2, words
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert message in done.stderr, done.stderr
+
+
+def test_diffusion_gives_as_many_as_asked_and_the_same_again(picture, inside, tmp_path):
+    torch.manual_seed(0)
+    weights = colorize.save(Diffusion(widths=(8, 16, 16), time=16, sampling_steps=2), tmp_path / "w")
+    picture.save(tmp_path / "a.png")
+    for out in ("one", "two"):
+        words = ("-w", weights, "-o", tmp_path / out, "--samples", 2, "--size", 16)
+        assert inside("paint", tmp_path / "a.png", *words).returncode == 0
+    files = [tmp_path / out / f"a-{i}.png" for out in ("one", "two") for i in (1, 2)]
+    first, second, again, _ = (np.asarray(Image.open(file)) for file in files)
+    assert (first != second).any()
+    assert (first == again).all()
+
+
+@pytest.mark.parametrize("method", ["guided", "bilinear"])
+def test_strips_have_no_seams(method, monkeypatch):
+    random = np.random.default_rng(0)
+    photograph = painting.Photograph(random.integers(0, 256, (61, 47, 3), dtype=np.uint8))
+    L = painting.shrunk(photograph.rgb, 16)
+    ab = torch.randn(1, 2, *L.shape[2:]) * 30
+    whole = painting.coloured(photograph, L, ab, method)
+    monkeypatch.setattr(painting, "STRIP", 47 * 7)
+    assert torch.allclose(painting.shrunk(photograph.rgb, 16), L, atol=1e-4)
+    assert abs(painting.coloured(photograph, L, ab, method).astype(int) - whole).max() <= 1
+
+
+def test_colour_ends_where_lightness_does():
+    """A red half beside a dark green one, predicted at an eighth of the size: guided, each keeps its colour up to the
+    edge; bilinear smears it."""
+    big = torch.full((1, 1, 128, 128), 70.0)
+    big[..., 60:] = 30.0  # the edge lies inside a small pixel
+    small = torch.nn.functional.avg_pool2d(big, 8)
+    ab = torch.where(small > 50, 40.0, -40.0).expand(1, 2, -1, -1) * torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
+    ab[..., 7] = 0.0
+    truth = torch.where(big > 50, 40.0, -40.0)
+    error = {
+        method: (Upsampling(small, ab, (128, 128), method).rows(big, 0)[:, :1] - truth)[..., 52:68].abs().mean().item()
+        for method in ("guided", "bilinear")
+    }
+    assert error["guided"] < 0.4 * error["bilinear"]
+
+
+def test_plain_upsampling_is_torchs():
+    L, ab = 100 * torch.rand(1, 1, 9, 7), torch.randn(1, 2, 9, 7)
+    expected = torch.nn.functional.interpolate(ab, (40, 33), mode="bilinear")
+    rows = Upsampling(L, ab, (40, 33), "bilinear").rows(torch.zeros(1, 1, 40, 33), 0)
+    assert torch.allclose(rows, expected, atol=1e-4)
