@@ -38,7 +38,7 @@ MODES = ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"]
 
 def in_mode(picture, mode):
     if mode == "I;16":
-        return Image.fromarray((np.asarray(picture).astype(np.uint16) * 257))
+        return Image.fromarray(np.asarray(picture).astype(np.uint16) * 257)
     if mode in ("LA", "RGBA"):
         seen = picture.convert(mode)
         seen.putalpha(Image.new("L", picture.size, 128))
