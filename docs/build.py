@@ -1,0 +1,81 @@
+"""Writes what docs/models.md says in numbers: parameters, layers, recipes and figures, from the code and conf/.
+
+    python docs/build.py            bring docs/models.md and docs/figures up to date
+    python docs/build.py --check    only say what is stale; the exit status is then 1
+
+The text around the generated parts is written by hand; each stands between <!-- begin NAME --> and <!-- end NAME -->.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from generator.counts import counts
+from generator.figures import figure
+from generator.layers import layers
+from generator.networks import CRITICS, NETWORKS, look
+from generator.recipes import described, models
+
+DOCS = Path(__file__).parent
+PAGE = DOCS / "models.md"
+
+
+def parts() -> dict[str, Callable[[], str]]:
+    """Name of a generated part -> what writes it."""
+    found: dict[str, Callable[[], str]] = {"counts": counts}
+    found |= {f"layers {name}": partial(lambda n: layers(n, look(n)), name) for name in (*NETWORKS, *CRITICS)}
+    return found | {f"recipes {name}": partial(described, name) for name in models()}
+
+
+def write_page(text: str, wanted: Callable[[str], bool] = lambda name: True) -> str:
+    """The page with its generated parts as they should be. Fails where a part has no place in it."""
+    for name, write in parts().items():
+        if not wanted(name):
+            continue
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise SystemExit(f"{PAGE.name} has no place for the generated part {name!r}: {begin} {end}")
+        head, _, rest = text.partition(begin)
+        _, _, tail = rest.partition(end)
+        text = f"{head}{begin}\n\n{write()}\n\n{end}{tail}"
+    return text
+
+
+def files(wanted: Callable[[str], bool] = lambda name: True) -> dict[Path, str]:
+    """Every generated file, as it should be."""
+    found = {PAGE: write_page(PAGE.read_text(encoding="utf-8"), wanted)}
+    for name in re.findall(r"\(figures/(\w+)\.svg\)", found[PAGE]):
+        if wanted(f"figure {name}"):
+            found[DOCS / "figures" / f"{name}.svg"] = figure(name, look(name))
+    return found
+
+
+def stale(wanted: Callable[[str], bool] = lambda name: True) -> list[str]:
+    """The files that are not as they should be."""
+    return [
+        path.relative_to(DOCS.parent).as_posix()
+        for path, text in files(wanted).items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something is stale")
+    if parser.parse_args().check:
+        if found := stale():
+            print(f"stale: {', '.join(found)}; run python docs/build.py", file=sys.stderr)
+        return bool(found)
+    for path, text in files().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
