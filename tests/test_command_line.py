@@ -212,7 +212,7 @@ def test_a_multirun_gives_each_job_its_folder_and_survives_one_that_fails(inside
 
 
 MISTAKES = [
-    (["model=transfomer"], ["did you mean model=transformer?", "cnn, transformer"]),
+    (["model=transfomer"], ["did you mean model=transformer?", "cnn, diffusion, gan, gan_unet"]),
     (["experimnt=smoke"], ["'experimnt'", "experiment"]),
     (["experiment=quickstrat"], ["did you mean experiment=quickstart?"]),
     (["optimizer.lrr=1"], ["'optimizer.lrr'", "did you mean optimizer.lr"]),
@@ -283,7 +283,7 @@ def test_a_full_disk(tmp_path):
 
 def test_help_lists_the_groups(command):
     done = command("train.py", "--help")
-    assert re.search(r"model: cnn, transformer", done.stdout)
+    assert re.search(r"model: cnn, diffusion, gan, gan_unet", done.stdout)
     assert "experiment: " in done.stdout
     assert "python train.py" in done.stdout
 
