@@ -212,7 +212,8 @@ def main() -> None:
             f"{row['forward_seconds']:.3f}", f"{row['forward_of_limit']:.2f}", f"{row['step_seconds']:.3f}",
             f"{row['step_of_limit']:.2f}", f"{row['peak_mb']:.0f}",
         )  # fmt: skip
-    Console(width=120).print(table)
+    if found:
+        Console(width=120).print(table)
     result: dict[str, object] = {
         "train_of_limit": {name: round(row["step_of_limit"], 3) for name, row in found.items()},
         "forward_of_limit": {name: round(row["forward_of_limit"], 3) for name, row in found.items()},

@@ -50,9 +50,9 @@ class PixelDecoder(nn.Module):
         a small part of the memory.
         """
         mix = torch.einsum("oq,bqc->boc", weight[:, :, 0, 0], queries)
-        each = torch.einsum("boc,st->bcsot", mix, torch.eye(16).to(mix)).flatten(3).flatten(1, 2)  # sub-pixels apart
-        pixels = rearrange(sub_pixels, "b c h w -> b (h w) c")  #      no copy where channels lie last
-        small = rearrange(pixels @ each, "b (h w) o -> b o h w", h=sub_pixels.shape[2])  # (B, 16 O, H/4, W/4)
+        apart = torch.eye(16).to(mix)  # each sub-pixel by itself
+        each = torch.einsum("boc,st->bosct", mix, apart).flatten(3).flatten(1, 2)  # (B, 16 O, 16 C)
+        small = torch.cat([F.conv2d(x, w[..., None, None]) for x, w in zip(sub_pixels.split(1), each, strict=True)])
         full = F.pixel_shuffle(small, 4)
         return blur(full) if self.blurred else full
 
@@ -119,11 +119,11 @@ class ColourDecoder(nn.Module):
             project(x) + level.view(-1, 1, 1)
             for project, x, level in zip(self.project, maps, self.level.weight, strict=True)
         ]
-        places = [sine_places(x, self.level.embedding_dim) for x in maps]  #  (D, h, w)
+        keys = [x + sine_places(x, self.level.embedding_dim) for x in tokens]  #  places are never part of values
         query = repeat(self.query.weight, "q d -> b q d", b=len(maps[0]))
         for i, layer in enumerate(self.layers):
             scale = i % len(maps)
-            query = layer(query, self.query_place.weight, tokens[scale], places[scale])
+            query = layer(query, self.query_place.weight, keys[scale], tokens[scale])
         return self.embed(self.norm(query))
 
 
@@ -142,12 +142,20 @@ class ColourLayer(nn.Module):
             if parameter.ndim > 1:
                 nn.init.xavier_uniform_(parameter)
 
-    def forward(self, query: Tensor, query_place: Tensor, tokens: Tensor, places: Tensor) -> Tensor:
-        """(B, Q, D), (Q, D), (B, D, h, w), (D, h, w): places are added to queries and keys, never to values."""
-        query = self.read_norm(query + read_map(self.read, query + query_place, tokens + places, tokens))
-        talk, _ = self.talk(query + query_place, query + query_place, query, need_weights=False)
+    def forward(self, query: Tensor, query_place: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """(B, Q, D), (Q, D), (B, D, h, w) twice: places are added to queries and keys, never to values."""
+        query = self.read_norm(query + read_map(self.read, query + query_place, keys, values))
+        own = query + query_place
+        talk, _ = self.talk(own, own, query, need_weights=False)
         query = self.talk_norm(query + talk)
-        return self.think_norm(query + self.think(query))
+        first, relu, last = self.think
+        return self.think_norm(query + pointwise(last, relu(pointwise(first, query))))
+
+
+def pointwise(linear: nn.Module, x: Tensor) -> Tensor:
+    """`linear(x)` of x (B, Q, D) as a 1×1 convolution: on a CPU up to twice as fast."""
+    assert isinstance(linear, nn.Linear)
+    return F.conv2d(x.mT[..., None], linear.weight[..., None, None], linear.bias)[..., 0].mT
 
 
 def read_map(attention: nn.MultiheadAttention, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
