@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
@@ -16,12 +17,25 @@ class Batch:
     L: Tensor  #                    (B, 1, H, W) lightness, 0…100
     ab: Tensor  #                   (B, 2, H, W)
     label: Tensor | None = None  #  (B,) class index, -1 where a photograph has none
+    seeds: Sequence[int] | None = None  # (B,) where each photograph's own chance (noise, dropout) comes from, if said
 
     @classmethod
-    def from_rgb(cls, rgb: Tensor, label: Tensor | None = None) -> Batch:
+    def from_rgb(cls, rgb: Tensor, label: Tensor | None = None, seeds: Sequence[int] | None = None) -> Batch:
         """`rgb` (B, 3, H, W): sRGB, uint8 or floating point in 0…1."""
         lab = rgb_to_lab(rgb)
-        return cls(lab[:, :1], lab[:, 1:], label)
+        return cls(lab[:, :1], lab[:, 1:], label, seeds)
+
+    def __len__(self) -> int:
+        return len(self.L)
+
+    def split(self, size: int) -> list[Batch]:
+        """Pieces of at most `size` photographs."""
+
+        def piece(start: int) -> Batch:
+            return Batch(*(None if part is None else part[start : start + size] for part in parts))  # type: ignore[arg-type]
+
+        parts = (self.L, self.ab, self.label, self.seeds)
+        return [piece(start) for start in range(0, len(self), size)]
 
 
 @dataclass(frozen=True)

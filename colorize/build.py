@@ -15,10 +15,12 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.data import Photographs
+from colorize.distributed import World
 from colorize.errors import UserError
 from colorize.evaluate import Evaluator
 from colorize.losses import Loss
 from colorize.models import Colorizer
+from colorize.optimizers import Optimizers
 from colorize.seeds import seed_of
 from colorize.trainer import Trainer
 
@@ -33,6 +35,13 @@ class Parts:
     evaluator: Evaluator
     resolved: dict[str, Any] = field(default_factory=dict)  # config path -> what was left open (auto, classes) came to
     notes: list[str] = field(default_factory=list)  #         what the user should know, each said once
+
+
+def check_values(cfg: DictConfig) -> None:
+    """Find required values that are missing before anything starts."""
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        key = missing[0]
+        raise UserError(f"{key} has no value: say {key}=… on the command line")
 
 
 def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> Parts:
@@ -59,12 +68,14 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> P
     return Parts(model, loss, photographs, evaluator, answers, notes)
 
 
-def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path) -> Trainer:
+def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path, world: World | None = None) -> Trainer:
     trainer = make(cfg.trainer, "trainer")  # partial: Hydra would copy what it is handed
+    optimizers: Optimizers = make(cfg.optimizer, "optimizer")
+    parts.notes += optimizers.notes()
     return trainer(
-        parts.model, parts.loss, parts.photographs, make(cfg.optimizer, "optimizer"), make(cfg.schedule, "schedule"),
-        parts.evaluator, folder=folder, seed=cfg.seed, evaluate_every=cfg.evaluate.every,
-        checkpoint_every=cfg.checkpoint.every, monitor=cfg.checkpoint.monitor, mode=cfg.checkpoint.mode,
+        parts.model, parts.loss, parts.photographs, optimizers, make(cfg.schedule, "schedule"), parts.evaluator,
+        folder=folder, seed=cfg.seed, evaluate_every=cfg.evaluate.every, checkpoint_every=cfg.checkpoint.every,
+        keep=cfg.checkpoint.keep, monitor=cfg.checkpoint.monitor, mode=cfg.checkpoint.mode, world=world or World(),
     )  # fmt: skip
 
 

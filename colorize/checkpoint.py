@@ -1,7 +1,8 @@
-"""Checkpoints: files that appear whole or not at all, and are read without running anything that is in them."""
+"""Checkpoints: files that appear whole or not at all, carry a checksum, and are read without running anything."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import shutil
@@ -11,31 +12,61 @@ from typing import Any
 import torch
 
 from colorize.errors import UserError
+from colorize.terminal import say
+
+SEAL = b"colorize sha256 "  # then 32 bytes: the digest of all before it. A zip file, which torch's is, may have a tail
 
 
 class Checkpoints:
-    """`last.pt` and `best.pt` of a run."""
+    """`step-NNNNNNNN.pt`, the newest `keep` of them, and `best.pt` of a run."""
 
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
-        self.last, self.best = self.folder / "last.pt", self.folder / "best.pt"
+    def __init__(self, folder: str | Path, keep: int = 2):
+        if not isinstance(keep, int) or keep < 1:
+            raise UserError(f"checkpoint.keep is {keep!r}; it must be a whole number from 1 up")
+        self.folder, self.keep = Path(folder), keep
+        self.best = self.folder / "best.pt"
 
-    def save(self, state: dict[str, Any], *, best: bool = False) -> None:
-        """Writes beside, then renames: a run that is killed, or a disk that is full, leaves the old file whole."""
+    def save(self, state: dict[str, Any], *, best: bool = False) -> Path:
+        """Writes beside, then renames: a run that is killed, or a disk that is full, leaves the old files whole."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.last, lambda part: _write(state, part))
+        path = self.folder / f"step-{state['steps']:08d}.pt"
+        write_whole(path, lambda part: _write(state, part))
         if best:
-            write_whole(self.best, lambda part: shutil.copyfile(self.last, part))
+            write_whole(self.best, lambda part: shutil.copyfile(path, part))
+        for old in self.steps()[self.keep :]:
+            old.unlink()
+        return path
 
-    def load(self) -> dict[str, Any] | None:
-        """The newest state, on the CPU; None where a run has just begun."""
-        return read(self.last) if self.last.exists() else None
+    def newest(self) -> Path | None:
+        """The newest file that is whole; None where a run has just begun.
+
+        A newer one that is damaged is named, and put aside as .damaged. Raises `UserError` where all are.
+        """
+        found = self.steps()
+        for path in found:
+            with path.open("rb") as file:
+                if _intact(file):
+                    return path
+            say(f"{str(path)!r} is damaged, its checksum is wrong or missing: going back to the one before it")
+            path.replace(path.with_suffix(".damaged"))
+        if found:
+            raise UserError(
+                f"every checkpoint in {str(self.folder)!r} is damaged: restore one from a copy, or start again with "
+                "overwrite=true"
+            )
+        return None
+
+    def steps(self) -> list[Path]:
+        """The newest first."""
+        return sorted(self.folder.glob("step-*.pt"), reverse=True)
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """Reads tensors and plain values only: a file that wants to run code is refused."""
+    """Reads tensors and plain values only: a file that wants to run code is refused. A checksum is compared, if any."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with Path(path).open("rb") as file:
+            if _intact(file) is not False:
+                return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"there is no checkpoint {str(path)!r}") from error
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
@@ -43,6 +74,7 @@ def read(path: str | Path) -> dict[str, Any]:
             f"{str(path)!r} is not a whole, plain checkpoint ({type(error).__name__}): restore it from a copy, "
             "or start again with overwrite=true"
         ) from error
+    raise UserError(f"{str(path)!r} is damaged, its checksum is wrong: restore it from a copy")
 
 
 def write_whole(path: Path, write) -> None:
@@ -58,7 +90,7 @@ def write_whole(path: Path, write) -> None:
 
 
 def _write(state: dict[str, Any], part: Path) -> None:
-    with part.open("wb") as file:
+    with part.open("w+b") as file:
         try:
             torch.save(state, file)
         except RuntimeError as error:
@@ -66,4 +98,27 @@ def _write(state: dict[str, Any], part: Path) -> None:
                 raise error.__context__ from None
             raise
         file.flush()
+        file.seek(0)
+        seal = SEAL + hashlib.file_digest(file, "sha256").digest()
+        file.seek(0, os.SEEK_END)
+        file.write(seal)
+        file.flush()
         os.fsync(file.fileno())
+
+
+def _intact(file) -> bool | None:
+    """Whether the file is what its checksum says, from the start; None where it has none. Leaves it at its start."""
+    length = len(SEAL) + hashlib.sha256().digest_size
+    end = file.seek(0, os.SEEK_END)
+    body = end - length
+    file.seek(max(body, 0))
+    seal = file.read()
+    file.seek(0)
+    if not seal.startswith(SEAL) or len(seal) < length:
+        return None
+    digest = hashlib.sha256()
+    while body:
+        digest.update(piece := file.read(min(2**20, body)))
+        body -= len(piece)
+    file.seek(0)
+    return seal == SEAL + digest.digest()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from colorize.errors import INTERRUPTED, UserError
+from colorize.errors import INTERRUPTED, TRY_AGAIN, UserError
 
 USAGE = """colorize VERB …
 
@@ -46,10 +46,16 @@ def guarded(job: Callable[[], int]) -> int:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
         if isinstance(error, UserError):
-            print(error, file=sys.stderr)
+            print(f"{speaker()}{error}", file=sys.stderr)
             return error.exit_code
-        print(f"{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        print(f"{speaker()}{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
         return 1
+
+
+def speaker() -> str:
+    """Which of several processes says something wrong; nothing for the first, which says all else."""
+    rank = os.environ.get("RANK", "0")
+    return "" if rank == "0" else f"process {rank}: "
 
 
 def unknown(verb: str) -> int:
@@ -57,12 +63,14 @@ def unknown(verb: str) -> int:
 
 
 def train(argv: list[str]) -> int:
+    from colorize.again import expand
+
     def job(cfg, folder: str, overrides: list[str]) -> int:
         from colorize.training import train  # torch and its like take seconds: not before the words are checked
 
         return train(cfg, folder, overrides)
 
-    return run_hydra("train", argv, job)
+    return run_hydra("train", expand(argv), job)
 
 
 def evaluate(argv: list[str]) -> int:
@@ -121,7 +129,10 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     def task(cfg) -> None:
         context = HydraConfig.get()
         words = list(context.overrides.task)
-        codes.append(guarded(lambda: job(cfg, context.runtime.output_dir, words)))  # a multirun's other jobs go on
+        code = guarded(lambda: job(cfg, context.runtime.output_dir, words))
+        codes.append(code)
+        if code in (INTERRUPTED, TRY_AGAIN):
+            raise SystemExit(code)  # the jobs of a multirun that are still to come do not begin; after an error they do
 
     task()
     return max(codes)

@@ -1,6 +1,7 @@
 """Where a network runs, and in which precision."""
 
 import ctypes
+import os
 import platform
 
 import torch
@@ -8,10 +9,12 @@ import torch
 from colorize.errors import UserError
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA, else Apple's MPS, else the CPU."""
+def choose_device(name: str, local_rank: int | None = None) -> torch.device:
+    """`auto` is CUDA, else Apple's MPS, else the CPU. `local_rank`: which of a machine's GPUs, among processes."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda" and local_rank is not None:
+        name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -25,6 +28,15 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         raise UserError(f"trainer.precision is {name!r}; it must be auto, float32 or bfloat16")
     gains = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return torch.bfloat16 if name == "bfloat16" or (name == "auto" and gains) else torch.float32
+
+
+def prepare(device: torch.device, deterministic: bool) -> None:
+    """Let the device be fast, or let it give the same bits on every start. The CPU is both."""
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
+        torch.use_deterministic_algorithms(True)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = not deterministic
 
 
 def keep_freed_memory() -> bool:

@@ -1,6 +1,7 @@
 """The one exception that a user is meant to read."""
 
 INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
+TRY_AGAIN = 75  #    EX_TEMPFAIL of sysexits.h: stopped from outside, and the same command goes on
 
 
 class UserError(ValueError):

@@ -15,6 +15,7 @@ from torch import Tensor
 from colorize.batch import Batch
 from colorize.color import lab_to_rgb, lightness_to_rgb, to_uint8
 from colorize.data import Photographs
+from colorize.distributed import World
 from colorize.errors import UserError
 from colorize.metrics import Metric
 from colorize.pictures import sample_grid
@@ -23,6 +24,7 @@ from colorize.seeds import seed_of
 # L (B, 1, H, W) and a source of chance for each picture -> ab (B, 2, H, W), CIE units
 Paint = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
 KEEP_BELOW = 2**28  #                  bytes of decoded validation pixels that are kept in memory
+ALONE = World()
 MEAN_AB_OF = 512  #                    training photographs whose mean colour is the `mean_ab` baseline
 
 
@@ -46,39 +48,47 @@ class Evaluator:
             raise UserError(f"evaluate takes a batch_size and samples of 1 or more, not {batch_size} and {samples}")
         self.photographs, self.metrics = photographs, dict(metrics)
         self.batch_size, self.samples = batch_size, samples
-        count = len(photographs.val)
-        self._kept: list[Tensor] | None = [] if count * 3 * photographs.size**2 < KEEP_BELOW else None
+        self._keeps = len(photographs.val) * 3 * photographs.size**2 < KEEP_BELOW
+        self._kept: dict[tuple[int, int], list[Tensor]] = {}
 
-    def pixels(self) -> Iterator[Tensor]:
-        """(B, 3, H, W) uint8. The first call reads the files, and finds out whether all can be read."""
-        if self._kept:
-            yield from self._kept
+    def pixels(self, world: World = ALONE) -> Iterator[Tensor]:
+        """(B, 3, H, W) uint8 of this process's share. The first call reads the files, and finds out whether all can be
+        read."""
+        part = world.part(len(self.photographs.val))
+        if held := self._kept.get((part.start, part.stop)):
+            yield from held
             return
         read = []
-        for rgb in self.photographs.validation(self.batch_size):
-            if self._kept is not None:
+        for rgb in self.photographs.validation(self.batch_size, part):
+            if self._keeps:
                 read.append(rgb)
             yield rgb
-        self._kept = read if self._kept is not None else None
+        self._kept[part.start, part.stop] = read
 
     @torch.no_grad()
-    def score(self, paint: Paint, device: torch.device) -> tuple[dict[str, float], Image.Image]:
-        """Metric -> value, and a grid of the first photographs: grey, painted, true."""
+    def score(self, paint: Paint, device: torch.device, world: World = ALONE) -> tuple[dict[str, float], Image.Image]:
+        """Metric -> value, and a grid of the first photographs: grey, painted, true.
+
+        Several processes each paint their share; all get the scores of the whole.
+        """
         for metric in self.metrics.values():
             metric.reset()
         shown: list[tuple[Tensor, Tensor, Tensor]] = []
-        count = 0
-        for rgb in self.pixels():
+        place = world.part(len(self.photographs.val)).start
+        for rgb in self.pixels(world):
             true = rgb.to(device)
             batch = Batch.from_rgb(true)
-            chances = [torch.Generator().manual_seed(seed_of("evaluate", count + i)) for i in range(len(true))]
+            chances = [torch.Generator().manual_seed(seed_of("evaluate", place + i)) for i in range(len(true))]
             painted = to_uint8(lab_to_rgb(batch.L, paint(batch.L, chances)))
-            count += len(true)
             for metric in self.metrics.values():
                 metric.update(painted.float() / 255, true.float() / 255)
-            if len(shown) * self.batch_size < self.samples:
-                shown.append((to_uint8(lightness_to_rgb(batch.L)), painted, true))
-        return {name: metric.compute() for name, metric in self.metrics.items()}, self._grid(shown)
+            if place < self.samples:
+                shown.append((to_uint8(lightness_to_rgb(batch.L)).cpu(), painted.cpu(), rgb))
+            place += len(true)
+        tiles = [tile for process in world.gather(shown) for tile in process]
+        for metric in self.metrics.values():
+            metric.merge(world.gather(metric.parts()))
+        return {name: metric.compute() for name, metric in self.metrics.items()}, self._grid(tiles)
 
     def baselines(self, device: torch.device) -> Baselines:
         """The scores of painting grey, and of painting the training photographs' mean colour everywhere."""

@@ -44,7 +44,7 @@ def load(source: str | Path) -> Colorizer:
 
 def load_folder(folder: Path) -> Colorizer:
     if (folder / ".hydra").is_dir():
-        return load_run(folder, "best")
+        return load_run(RunFolder(folder).checkpoint("best"))
     if (model := read_export(folder)) is not None:
         return model
     for name in HUB_FILES:
@@ -65,12 +65,13 @@ def load_file(path: Path) -> Colorizer:
             f"{str(path)!r} is a checkpoint of a run, which needs the run's config: leave it in its run folder, or "
             "make a file that stands alone with colorize export"
         )
-    return load_run(run, path.stem)
+    return load_run(path)
 
 
-def load_run(folder: Path, which: str) -> Colorizer:
-    run = RunFolder(folder)
-    return load_trained(run, with_answers(run.read_config(), run.read_resolved()), which)[0]
+def load_run(path: Path) -> Colorizer:
+    """The network of a checkpoint that lies in its run folder."""
+    run = RunFolder(path.parent.parent)
+    return load_trained(path, with_answers(run.read_config(), run.read_resolved()))[0]
 
 
 def fetch(name: str) -> Path:

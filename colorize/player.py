@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 from torch.optim.swa_utils import AveragedModel
+
+CONVERGED = 50  # power iterations after which a spectral norm's vectors move no more
 
 
 class Player:
@@ -14,10 +18,14 @@ class Player:
 
     ema     decay of the exponential moving average of the weights; None: no average. It starts low, (1 + n)/(10 + n)
             after n steps, so that a short run is not averaged with its random beginning. Buffers are copied.
+    wrap    what makes a network one of several processes'; nothing, in one process
     """
 
-    def __init__(self, module: nn.Module, ema: float | None = None):
-        self.module = module
+    def __init__(
+        self, module: nn.Module, ema: float | None = None, wrap: Callable[[nn.Module], nn.Module] = lambda m: m
+    ):
+        self.module, self.wrap = module, wrap
+        self.wrapped = module  # forward passes go through it, state does not
         self.optimizer: torch.optim.Optimizer | None = None
         self.average = AveragedModel(module, multi_avg_fn=_moving_average(ema)) if ema else None
 
@@ -26,6 +34,7 @@ class Player:
         self.optimizer = optimizer
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.base_lr = [group["lr"] for group in optimizer.param_groups]
+        self.wrapped = self.wrap(self.module)
 
     def gradient_norm(self, clip: float | None) -> Tensor:
         """() norm of all gradients, which are then scaled down to `clip` if it is larger."""
@@ -37,14 +46,20 @@ class Player:
         for group, base in zip(self.optimizer.param_groups, self.base_lr, strict=True):
             group["lr"] = base * lr
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.forget()
         if self.average is not None:
             self.average.update_parameters(self.module)
 
-    @property
+    def forget(self) -> None:
+        """Drop the gradients gathered."""
+        self.module.zero_grad(set_to_none=True)
+
     def best_module(self) -> nn.Module:
-        """The averaged network if there is one: the one to evaluate and to hand on."""
-        return self.average.module if self.average is not None else self.module
+        """The averaged network if there is one, ready for use: the one to evaluate and to hand on."""
+        if self.average is None:
+            return self.module
+        converge_spectral_norms(self.average.module)
+        return self.average.module
 
     def state(self) -> dict[str, Any]:
         return {
@@ -53,12 +68,24 @@ class Player:
             "average": self.average.state_dict() if self.average is not None else None,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         self.module.load_state_dict(state["module"])
         if self.optimizer is not None and state["optimizer"] is not None:
             self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
+
+
+@torch.no_grad()
+def converge_spectral_norms(module: nn.Module) -> None:
+    """Singular vectors that belong to the weights as they are: averaged weights come with those of the newest ones."""
+    for part in module.modules():
+        if isinstance(part, ParametrizationList) and any(hasattr(norm, "_u") for norm in part):
+            training = part.training
+            part.train()
+            for _ in range(CONVERGED):
+                part()  # computing the weight in training mode is one power iteration
+            part.train(training)
 
 
 def _moving_average(decay: float):
@@ -70,7 +97,7 @@ def _moving_average(decay: float):
     return update
 
 
-def best_state(state: dict[str, Any]) -> dict[str, Tensor]:
+def best_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights to use from a saved `Player.state`: the averaged ones if there are any."""
     if state["average"] is None:
         return state["module"]

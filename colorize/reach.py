@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from colorize.batch import Batch
+from colorize.errors import UserError
 from colorize.losses import Loss
 from colorize.models import Colorizer
+
+if TYPE_CHECKING:
+    from colorize.data import Photographs
+    from colorize.schedule import Phase
 
 
 def unreached(model: Colorizer, loss: Loss, weights: Mapping[str, float], size: int, classes: int) -> list[str]:
@@ -32,17 +38,38 @@ def unreached(model: Colorizer, loss: Loss, weights: Mapping[str, float], size: 
     return [name for name, gradient in zip(named, gradients, strict=True) if gradient is None]
 
 
-def freeze_unreached(
-    model: Colorizer, loss: Loss, phases: Iterable[Mapping[str, float]], size: int, classes: int
-) -> list[str]:
-    """Freeze the parameters that no phase's weights reach, and return their names."""
-    never: set[str] | None = None
-    for terms in {frozenset(weights) for weights in phases}:
-        missed = unreached(model, loss, dict.fromkeys(terms, 1.0), size, classes)
-        never = set(missed) if never is None else never & set(missed)
-    for name in never or ():
-        model.get_parameter(name).requires_grad_(False)
-    return [name for name, _ in model.named_parameters() if name in (never or ())]
+def resting(
+    model: Colorizer,
+    loss: Loss,
+    schedule: Mapping[str, Phase],
+    weights: Mapping[str, Mapping[str, float]],
+    photographs: Photographs,
+) -> dict[str, list[str]]:
+    """phase -> the trainable parameters that do not learn in it: what no term reaches, and what it freezes.
+
+    Raises `UserError` where a phase freezes what is not there, or everything.
+    """
+    known: dict[frozenset[str], list[str]] = {}
+    found = {}
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    for phase, settings in schedule.items():
+        terms = frozenset(weights[phase])
+        if terms not in known:
+            ones = dict.fromkeys(terms, 1.0)
+            known[terms] = unreached(model, loss, ones, photographs.size, len(photographs.classes))
+        rest = set(known[terms])
+        for beginning in settings.frozen:
+            frozen = [name for name in names if name == beginning or name.startswith(beginning + ".")]
+            if not frozen:
+                parts = sorted({name.split(".")[0] for name in names})
+                raise UserError(
+                    f"phase {phase!r} freezes {beginning!r}, which is not in the model; its parts are {parts}"
+                )
+            rest |= set(frozen)
+        if len(rest) == len(names):
+            raise UserError(f"phase {phase!r} freezes every parameter of the model: leave one to learn")
+        found[phase] = [name for name in names if name in rest]
+    return found
 
 
 def summarised(names: Iterable[str]) -> str:

@@ -14,11 +14,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from colorize import __version__
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import Checkpoints, write_whole
 from colorize.errors import UserError
 
 # What may change between two starts of one run: it moves no weight.
-FREE = ("name", "overwrite", "tracker", "trainer.device", "data.num_workers", "checkpoint.every", "trainer.log_every")
+FREE = (
+    "name", "overwrite", "resume", "tracker", "trainer.device", "trainer.recompute", "data.num_workers",
+    "checkpoint.every", "checkpoint.keep",
+)  # fmt: skip
 PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "wandb")
 
 
@@ -44,10 +47,26 @@ class RunFolder:
                 "say name=… for a new run, or overwrite=true to lose the old one"
             )
 
+    def saved(self, overrides: list[str]) -> DictConfig:
+        """The config of the run that is here, with those of the `overrides` that may change between its starts."""
+        cfg = self.read_config()
+        for word in overrides:
+            key, _, value = word.partition("=")
+            if key.lstrip("+~") not in FREE:
+                raise UserError(
+                    f"resume goes on with the config of {str(self.folder)!r}, which {word} would change: leave it out, "
+                    "or start another run with rerun"
+                )
+            if key != "resume":
+                OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
+        return cfg
+
     def claim(self, cfg: DictConfig, overrides: list[str], resolved: Mapping[str, Any]) -> None:
-        """Make this folder the run's own; `resolved` is what each `auto` came to."""
+        """Make this folder the run's own, unless it is already; `resolved` is what each `auto` came to."""
         if cfg.overwrite:
             self.empty()
+        if self.config.exists():
+            return
         self.config.parent.mkdir(parents=True, exist_ok=True)
         for name, content in (("config", cfg), ("overrides", overrides), ("resolved", dict(resolved))):
             write_whole(
@@ -72,6 +91,20 @@ class RunFolder:
         if not self.config.exists():
             raise UserError(f"{str(self.folder)!r} is not a run folder: it has no .hydra/config.yaml")
         return OmegaConf.load(self.config)  # type: ignore[return-value]
+
+    def checkpoint(self, which: str) -> Path:
+        """The file of `best`, of `last`, which is the newest, or of a step's number."""
+        checkpoints = Checkpoints(self.folder / "checkpoints")
+        files = {f"{int(path.stem.removeprefix('step-'))}": path for path in checkpoints.steps()}
+        if files:
+            files["last"] = checkpoints.steps()[0]
+        if checkpoints.best.exists():
+            files["best"] = checkpoints.best
+        if str(which) not in files:
+            raise UserError(
+                f"{str(self.folder)!r} has no checkpoint {str(which)!r}; it has {', '.join(files) or 'none'}"
+            )
+        return files[str(which)]
 
     def read_resolved(self) -> dict[str, Any]:
         return OmegaConf.to_container(OmegaConf.load(self.resolved)) if self.resolved.exists() else {}  # type: ignore[return-value]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,9 @@ class Phase:
     redraw_every  epochs after which another random subset is drawn
     lr            curve of the learning rate over the phase
     weights       loss weights that differ from the loss's own in this phase; 0 switches a term off
-    optimizer     optimizer arguments that differ in this phase
+    optimizer     optimizer arguments that differ in this phase; `critic` in it holds those of the critics
+    size          pixels of a side of the training pictures; null: the data's. Evaluation keeps the data's
+    frozen        beginnings of the names of the model's parameters that rest in this phase, such as encoder
     """
 
     def __init__(
@@ -35,6 +37,8 @@ class Phase:
         lr: Curve | None = None,
         weights: Mapping[str, float] | None = None,
         optimizer: Mapping[str, Any] | None = None,
+        size: int | None = None,
+        frozen: Sequence[str] = (),
     ):
         if (steps is None) == (epochs is None):
             raise UserError(f"a phase has either steps or epochs; here steps={steps} and epochs={epochs}")
@@ -42,13 +46,16 @@ class Phase:
             raise UserError(f"a phase must be longer than nothing; here steps={steps} and epochs={epochs}")
         if not 0 < fraction <= 1:
             raise UserError(f"a phase's fraction is {fraction}; it must lie above 0 and be at most 1")
-        if redraw_every < 1:
-            raise UserError(f"a phase's redraw_every is {redraw_every}; it must be 1 epoch or more")
+        if not isinstance(redraw_every, int) or redraw_every < 1:
+            raise UserError(f"a phase's redraw_every is {redraw_every}; it must be a whole number of epochs, 1 or more")
+        if isinstance(frozen, str):
+            raise UserError(f"a phase's frozen is {frozen!r}; it must be a list, such as [encoder]")
         self._steps, self._epochs = steps, epochs
         self.fraction, self.redraw_every = fraction, redraw_every
         self.lr = lr or constant
         self.lr(0.5)  # a curve that cannot be evaluated fails here, not in the middle of training
         self.weights, self.optimizer = dict(weights or {}), dict(optimizer or {})
+        self.size, self.frozen = size, tuple(frozen)
 
     def seen(self, size: int) -> int:
         """How many of `size` photographs an epoch sees."""
@@ -98,6 +105,20 @@ def warmup_cosine(progress: float, *, warmup: float = 0.05, floor: float = 0.0) 
     if progress < warmup:
         return progress / warmup
     return floor + (1 - floor) * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
+
+
+def linear_decay(progress: float, *, start: float = 0.5, floor: float = 0.0) -> float:
+    """The full rate up to `start`, then a straight line down to `floor` at the end."""
+    if not 0 <= start < 1:
+        raise UserError(f"a linear decay starts at {start}; it must be a share of the phase, from 0 to less than 1")
+    return 1 - (1 - floor) * max(0.0, (progress - start) / (1 - start))
+
+
+def multistep(progress: float, *, milestones: Sequence[float], factor: float = 0.5) -> float:
+    """The rate falls to `factor` of itself after each of the `milestones`, which are shares of the phase."""
+    if not milestones or not all(0 < milestone < 1 for milestone in milestones):
+        raise UserError(f"milestones are {list(milestones)}; they must be shares of the phase between 0 and 1")
+    return factor ** sum(progress > milestone for milestone in milestones)
 
 
 def _permutation(size: int, *key: int | str) -> list[int]:

@@ -9,33 +9,30 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from colorize.build import make, with_answers
+from colorize.build import check_values, make, with_answers
 from colorize.checkpoint import read, write_whole
 from colorize.data import Photographs
 from colorize.devices import choose_device
-from colorize.errors import UserError
 from colorize.evaluate import Evaluator
 from colorize.models import Colorizer
-from colorize.player import best_state
+from colorize.player import best_state, converge_spectral_norms
 from colorize.runs import RunFolder
 from colorize.terminal import measured_on, say, score_table
-from colorize.training import check_values
 
 
 def score_run(cfg: DictConfig) -> int:
     """Print and keep the scores of `cfg.run`'s checkpoint; the exit status."""
     check_values(cfg)
-    if cfg.checkpoint not in ("best", "last"):
-        raise UserError(f"checkpoint is {cfg.checkpoint!r}; it must be best or last")
     run = RunFolder(cfg.run)
     trained = with_answers(run.read_config(), run.read_resolved())
     device = choose_device(cfg.device)
-    model, steps = load_trained(run, trained, cfg.checkpoint)
+    path = run.checkpoint(cfg.checkpoint)
+    model, steps = load_trained(path, trained)
     photographs: Photographs = make(trained.data, "data")
     evaluator = Evaluator(photographs, make(trained.metrics, "metrics"), batch_size=cfg.batch_size)
     scores, grid = evaluator.score(model.to(device).colorize, device)
     baselines = evaluator.baselines(device)
-    title = f"{cfg.checkpoint}.pt of step {steps}; {measured_on(len(photographs.val), photographs.size)}"
+    title = f"{path.name} of step {steps}; {measured_on(len(photographs.val), photographs.size)}"
     score_table({trained.name: scores, **baselines.rows, "truth": baselines.truth}, title)
     result: dict[str, Any] = {
         "name": trained.name, "checkpoint": cfg.checkpoint, "steps": steps, "val": scores, "baseline": baselines.rows,
@@ -50,12 +47,13 @@ def score_run(cfg: DictConfig) -> int:
     return 0
 
 
-def load_trained(run: RunFolder, trained: DictConfig, which: str) -> tuple[Colorizer, int]:
+def load_trained(path: Path, trained: DictConfig) -> tuple[Colorizer, int]:
     """The network of a run's checkpoint in eval mode, and its step. Its weights are the checkpoint's alone."""
-    state = read(Path(run.folder, "checkpoints", f"{which}.pt"))
+    state = read(path)
     settings = trained.model.copy()
     if "pretrained" in settings:
         settings.pretrained = False
     model: Colorizer = make(settings, "model")
     model.load_state_dict(best_state(state["players"]["model"]))
+    converge_spectral_norms(model)
     return model.to(memory_format=torch.channels_last).eval(), state["steps"]

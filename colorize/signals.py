@@ -5,25 +5,34 @@ from __future__ import annotations
 import signal
 import threading
 
+from colorize.errors import INTERRUPTED, TRY_AGAIN
 from colorize.terminal import say
+
+# Ctrl-C; what schedulers, containers and torchrun send; and what Slurm sends on request before time runs out
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
 
 
 class StopSignal:
-    """While it is entered, a first SIGINT (Ctrl-C) or SIGTERM turns it true; a second one interrupts at once.
+    """While it is entered, a first signal of `STOPPING` turns it true; a second Ctrl-C or SIGTERM interrupts at once.
 
     Python lets only the main thread handle signals; elsewhere this stays false.
     """
 
     def __init__(self) -> None:
-        self.received = False
+        self.received: int | None = None
 
     def __bool__(self) -> bool:
-        return self.received
+        return self.received is not None
+
+    @property
+    def exit_code(self) -> int:
+        """130 after Ctrl-C; after any other signal 75, "try again", by which schedulers know what to start again."""
+        return INTERRUPTED if self.received == signal.SIGINT else TRY_AGAIN
 
     def __enter__(self) -> StopSignal:
         self.previous = {}
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPPING:
                 self.previous[number] = signal.signal(number, self._handle)
         return self
 
@@ -32,7 +41,9 @@ class StopSignal:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame) -> None:
-        if self.received:
-            raise KeyboardInterrupt
-        self.received = True
-        say("stopping after this step; once more to stop at once")
+        if self.received is not None:
+            if number in (signal.SIGINT, signal.SIGTERM):
+                raise KeyboardInterrupt
+            return
+        self.received = number
+        say(f"{signal.Signals(number).name}: stopping after this step; Ctrl-C stops at once")

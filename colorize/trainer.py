@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -9,36 +10,48 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from colorize.batch import Batch
-from colorize.checkpoint import Checkpoints
+from colorize.checkpoint import Checkpoints, read
 from colorize.data import Photographs
-from colorize.devices import choose_device, choose_precision
-from colorize.errors import UserError
+from colorize.devices import choose_device, choose_precision, prepare
+from colorize.distributed import World, share, synchronise_batch_norm
+from colorize.errors import TRY_AGAIN, UserError
 from colorize.evaluate import Evaluator
+from colorize.fitting import check_phases, check_settings, check_sizes
+from colorize.gradients import finite, gather_gradients
+from colorize.health import Health
 from colorize.losses import Loss
+from colorize.memory import is_out_of_memory, recompute
 from colorize.models import Colorizer
 from colorize.optimizers import Optimizers
 from colorize.player import Player
-from colorize.reach import freeze_unreached
+from colorize.reach import resting
 from colorize.schedule import Phase, locate
 from colorize.seeds import seed_of
 from colorize.signals import StopSignal
 from colorize.terminal import Bar, say
 from colorize.tracking import Logger
 
+ALONE = World()
+
 
 class Trainer:
     """Trains `model` to lessen `loss` through the phases of `schedule`. Everything is handed in already built.
 
-    batch_size      photographs in one forward pass; times `accumulate` of those in one optimizer step
+    batch_size      photographs in one forward pass, of all processes together
+    accumulate      of those in one optimizer step; their product is what counts, however many processes share it
     clip            largest norm of each player's gradient; null: no limit
     ema             decay of the averaged weights that are evaluated and saved; null: none
     device          auto, cpu, cuda, mps or one GPU, such as cuda:1
     precision       float32, bfloat16 (autocast around the model's forward), or auto: bfloat16 where a GPU gains by it
+    compile         let torch.compile make one program of the model's forward pass
+    recompute       keep a block's input alone, and compute its activations again when they are needed
+    sync_batchnorm  batch norm reads the photographs of all processes; GPUs only
+    deterministic   the same bits on every start; without, a GPU may choose faster ways that add in any order
     log_every       optimizer steps between two lines of numbers
     evaluate_every, checkpoint_every    likewise, in optimizer steps
+    keep            newest checkpoints that stay
     monitor, mode   the number, such as val/psnr, whose best ("max" or "min") checkpoint is kept as best.pt
     """
 
@@ -46,69 +59,65 @@ class Trainer:
         self, model: Colorizer, loss: Loss, photographs: Photographs, optimizers: Optimizers,
         schedule: Mapping[str, Phase], evaluator: Evaluator, *, folder: str | Path, seed: int = 0,
         batch_size: int = 16, accumulate: int = 1, clip: float | None = 1.0, ema: float | None = None,
-        device: str = "auto", precision: str = "auto", channels_last: bool = True, log_every: int = 10,
-        evaluate_every: int = 200, checkpoint_every: int = 100, monitor: str = "val/psnr", mode: str = "max",
+        device: str = "auto", precision: str = "auto", channels_last: bool = True, compile: bool = False,
+        recompute: bool = False, sync_batchnorm: bool = False, deterministic: bool = False, log_every: int = 10,
+        evaluate_every: int = 200, checkpoint_every: int = 100, keep: int = 2, monitor: str = "val/psnr",
+        mode: str = "max", world: World = ALONE,
     ):  # fmt: skip
-        counts = {
-            "batch_size": batch_size, "accumulate": accumulate, "log_every": log_every,
-            "evaluate_every": evaluate_every, "checkpoint_every": checkpoint_every,
-        }  # fmt: skip
-        for name, value in counts.items():
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f"trainer's {name} is {value!r}; it must be a whole number from 1 up")
-        if mode not in ("max", "min"):
-            raise UserError(f"checkpoint.mode is {mode!r}; it must be max or min")
-        known = [f"val/{name}" for name in evaluator.metrics]
-        if monitor not in known:
-            raise UserError(f"checkpoint.monitor is {monitor!r}; it must be one of {known}")
-        if model.fixed_size and photographs.size != model.fixed_size:
-            raise UserError(
-                f"data.size is {photographs.size}; this {type(model).__name__} takes {model.fixed_size} alone: say "
-                f"data.size={model.fixed_size}"
-            )
-        if photographs.size % model.multiple:
-            raise UserError(
-                f"data.size is {photographs.size}; {type(model).__name__} takes multiples of {model.multiple}, such as "
-                f"{-(-photographs.size // model.multiple) * model.multiple}"
-            )
+        check_settings(
+            evaluator, monitor, mode, ema, clip, batch_size=batch_size, accumulate=accumulate, log_every=log_every,
+            evaluate_every=evaluate_every, checkpoint_every=checkpoint_every,
+        )  # fmt: skip
+        check_phases(schedule)
+        check_sizes(model, photographs.size, schedule)
+        for phase in schedule.values():
+            optimizers.check(phase.optimizer)
         loss.check(model.answers)
-        self.device = choose_device(device)
+        self.weights = {name: loss.active(phase.weights) for name, phase in schedule.items()}
+        self.world, self.effective_batch = world, batch_size * accumulate
+        self.passes = even_parts(share(self.effective_batch, world), batch_size)
+        self.device = choose_device(device, world.local_rank if world.size > 1 else None)
         self.precision = choose_precision(precision, self.device)
+        prepare(self.device, deterministic)
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.model: Colorizer = model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        model = model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        self.model: Colorizer = synchronise_batch_norm(model, world, self.device) if sync_batchnorm else model  # type: ignore[assignment]
         self.loss: Loss = loss.to(self.device, memory_format=layout)  # type: ignore[call-overload]
         self.photographs, self.optimizers, self.schedule, self.evaluator = photographs, optimizers, schedule, evaluator
-        self.batch_size, self.accumulate, self.clip, self.seed = batch_size, accumulate, clip, seed
-        self.log_every, self.evaluate_every, self.checkpoint_every = log_every, evaluate_every, checkpoint_every
+        self.clip, self.seed, self.log_every = clip, seed, log_every
+        self.evaluate_every, self.checkpoint_every = evaluate_every, checkpoint_every
         self.monitor, self.sign = monitor, 1 if mode == "max" else -1
-        self.checkpoints = Checkpoints(Path(folder) / "checkpoints")
-        self.weights = {name: loss.active(phase.weights) for name, phase in schedule.items()}
-        self.frozen = freeze_unreached(
-            self.model, self.loss, self.weights.values(), photographs.size, len(photographs.classes)
-        )
+        self.checkpoints = Checkpoints(Path(folder) / "checkpoints", keep)
+        self.resting = resting(self.model, self.loss, schedule, self.weights, photographs)
+        always = set.intersection(*map(set, self.resting.values()))
+        self.frozen = [name for name in next(iter(self.resting.values())) if name in always]
         self.lengths = {
             name: phase.steps(len(photographs.train), self.effective_batch) for name, phase in schedule.items()
         }
         self.total = sum(self.lengths.values())
-        self.players = {"model": Player(self.model, ema)}
-        self.players |= {name: Player(term.critic) for name, term in loss.terms.items() if term.critic is not None}  # type: ignore[arg-type]
+        self.players = {"model": Player(self.model, ema, world.wrap)}
+        critics = {name: term.critic for name, term in loss.terms.items() if term.critic is not None}
+        self.players |= {name: Player(critic, None, world.wrap) for name, critic in critics.items()}  # type: ignore[arg-type]
+        if recompute:
+            recompute_blocks(self.model)
+        if compile:
+            self.model.compile()
         self.playing: list[str] = []  #   the players of the current phase
         self.phase: str | None = None
         self.steps, self.seconds, self.trained_seconds = 0, 0.0, 0.0
         self.best: float | None = None
         self.scores: dict[str, float] = {}  # of the newest evaluation
         self.unreadable: dict[str, str] = {}  # file -> why
-
-    @property
-    def effective_batch(self) -> int:
-        return self.batch_size * self.accumulate
+        self.health, self.exit_code = Health(), 0
+        self.piece = max(self.passes)  #    photographs that a pass takes at most; less once memory ran out
 
     def fit(self, log: Logger) -> bool:
         """Train to the end of the schedule: True. Where a signal stops it: False, and the same call goes on later."""
         if self.steps == 0:
             self.evaluate(log)
         with StopSignal() as stop, Bar(self.total, self.steps) as bar:
-            while self.steps < self.total and not stop:
+            stopping = False
+            while self.steps < self.total and not stopping:
                 name, done = locate(self.lengths, self.steps)
                 self.enter(name)
                 began = time.monotonic()
@@ -118,14 +127,15 @@ class Trainer:
                     self.trained_seconds += elapsed
                     self.tell(values, self.effective_batch / elapsed, log, bar)
                     evaluated = self.steps % self.evaluate_every == 0 or self.steps == self.total
-                    if evaluated:
-                        self.evaluate(log)
+                    better = evaluated and self.evaluate(log)
                     self.seconds += time.monotonic() - began
                     began = time.monotonic()
-                    if stop or evaluated or self.steps % self.checkpoint_every == 0:
-                        self.save(best=evaluated and self.is_best())
-                    if stop:
+                    stopping = self.world.any(bool(stop), self.device)
+                    if stopping or evaluated or self.steps % self.checkpoint_every == 0:
+                        self.save(best=better)
+                    if stopping:
                         break
+        self.exit_code = (stop.exit_code if stop else TRY_AGAIN) if stopping else 0
         return self.steps == self.total
 
     @property
@@ -138,23 +148,30 @@ class Trainer:
         if name == self.phase:
             return
         self.phase = name
+        for parameter, p in self.model.named_parameters():
+            if any(parameter in names for names in self.resting.values()):
+                p.requires_grad_(parameter not in self.resting[name])
         self.playing = [player for player in self.players if player == "model" or player in self.weights[name]]
         for player in self.playing:
             changes = self.schedule[name].optimizer
             module = self.players[player].module
             self.players[player].begin(self.optimizers.build(module, critic=player != "model", **changes))
+        self.health.enter()
 
     def stream(self, name: str, done: int) -> Iterator[list[Batch]]:
-        """The batches of each optimizer step of a phase, from its step number `done` on; without end."""
-        draws = self.schedule[name].draws(len(self.photographs.train), done * self.effective_batch, self.seed, name)
+        """This process's batches of each optimizer step of a phase, from its step number `done` on; without end."""
+        phase, size = self.schedule[name], len(self.photographs.train)
+        draws = phase.draws(size, done * self.effective_batch, self.seed, name)
+        mine = self.world.part(self.effective_batch)
+        ours = (draw for i, draw in enumerate(draws) if mine.start <= i % self.effective_batch < mine.stop)
         workers = self.photographs.workers(self.device)
         batches = []
-        for pixels in self.photographs.batches(draws, self.batch_size, workers):
+        for pixels in self.photographs.batches(ours, self.passes, workers, phase.size):
             self.remember_unreadable(pixels.unreadable)
             rgb = pixels.rgb.to(self.device, non_blocking=True)
             label = None if pixels.label is None else pixels.label.to(self.device, non_blocking=True)
-            batches.append(Batch.from_rgb(rgb, label))
-            if len(batches) == self.accumulate:
+            batches.append(Batch.from_rgb(rgb, label, pixels.seeds))
+            if len(batches) == len(self.passes):
                 yield batches
                 batches = []
 
@@ -162,9 +179,10 @@ class Trainer:
         """Take the next optimizer step."""
         name, done = locate(self.lengths, self.steps)
         lr = self.schedule[name].lr((done + 1) / self.lengths[name])
-        torch.manual_seed(seed_of(self.seed, "step", self.steps))  # a resumed run draws the same noise
+        torch.manual_seed(seed_of(self.seed, "step", self.steps, self.world.rank))  # a resumed run draws the same
         values = self.step(batches, self.weights[name], lr)
         self.steps += 1
+        self.health.step(values, self.steps)
         return values
 
     def tell(self, values: Mapping[str, float], rate: float, log: Logger, bar: Bar) -> None:
@@ -178,82 +196,98 @@ class Trainer:
         lr = self.players["model"].optimizer.param_groups[0]["lr"]  # type: ignore[union-attr]
         log.scalars({"epoch": round(epoch, 4), **terms, "lr": lr, "images_per_second": round(rate, 2)}, self.steps)
 
-    def step(self, batches: list[Batch], weights: Mapping[str, float], lr: float) -> dict[str, float]:
+    def step(self, batches: Sequence[Batch], weights: Mapping[str, float], lr: float) -> dict[str, float]:
         """One update of every player. All gradients are taken before any weight moves.
 
-        Returns the unweighted terms, each critic's loss, the weighted total as `loss` and the gradient norms.
+        Returns what `gather_gradients` does, and the gradient norms.
         Raises `UserError` when one of them is not a finite number; no weight has moved then.
         """
+        self.train_mode()
+        players = {name: self.players[name] for name in self.playing}
+        autocast = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+        while True:
+            pieces = [piece for batch in batches for piece in batch.split(self.piece)]
+            try:
+                terms = gather_gradients(players, self.loss, pieces, weights, autocast)
+                break
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            self.take_smaller_pieces()  # outside of the handler, which keeps the failed step's tensors alive
+        terms = self.world.mean(terms)
+        for name, player in players.items():
+            terms["gradient" if name == "model" else f"gradient_{name}_critic"] = player.gradient_norm(self.clip)
+        values = finite(terms, self.steps + 1)
+        for player in players.values():
+            player.step(lr)
+        return values
+
+    def train_mode(self) -> None:
+        """Everything learns but what rests in this phase, whose batch norms keep their statistics."""
         self.model.train()
         self.loss.train()
-        for batch in batches:
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                pred = self.model(batch)
-            pred = pred.float()
-            total, terms = self.loss(pred, batch, weights)
-            (total / len(batches)).backward()
-            for name in self.playing[1:]:
-                terms[f"{name}_critic"] = self.loss.terms[name].critic_loss(pred.detach(), batch)  # type: ignore[operator]
-                (terms[f"{name}_critic"] / len(batches)).backward()
-            terms["loss"] = total
-        for name in self.playing:
-            suffix = "" if name == "model" else f"_{name}_critic"
-            terms[f"gradient{suffix}"] = self.players[name].gradient_norm(self.clip)
-        values = self.finite(terms)
-        for name in self.playing:
-            self.players[name].step(lr)
-        return values
+        for name in self.schedule[self.phase].frozen if self.phase else ():
+            if name in dict(self.model.named_modules()):
+                self.model.get_submodule(name).eval()
 
-    def finite(self, terms: Mapping[str, Tensor]) -> dict[str, float]:
-        """The values as numbers, fetched from the device together."""
-        values = dict(zip(terms, torch.stack([t.detach() for t in terms.values()]).tolist(), strict=True))
-        for name, value in values.items():
-            if value != value or value in (float("inf"), float("-inf")):
-                raise UserError(
-                    f"{name!r} became {value} at step {self.steps + 1}; the checkpoint of the step that was saved last "
-                    "is whole: start again from it with a lower optimizer.lr or trainer.clip"
-                )
-        return values
+    def take_smaller_pieces(self) -> None:
+        """Halve the photographs of a pass after memory ran out; an optimizer step still sees all of its own."""
+        for player in self.players.values():
+            player.forget()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.piece == 1 or self.world.size > 1:
+            raise UserError(
+                f"memory ran out on {self.piece} photographs of {self.photographs.size}² in a pass: say a smaller "
+                "trainer.batch_size and as much more trainer.accumulate, trainer.recompute=true, or a smaller data.size"
+            )
+        self.piece = math.ceil(self.piece / 2)
+        say(f"memory ran out: a pass takes {self.piece} photographs from here on; an optimizer step as many as before")
 
-    def evaluate(self, log: Logger) -> None:
-        """Score the best weights there are, and log the scores and samples."""
-        module = self.players["model"].best_module.eval()
-        self.scores, grid = self.evaluator.score(module.colorize, self.device)  # type: ignore[arg-type]
+    def evaluate(self, log: Logger) -> bool:
+        """Score the best weights there are, log the scores and samples; whether the score is the best so far."""
+        module = self.players["model"].best_module().eval()
+        self.world.same_buffers(module)
+        self.scores, grid = self.evaluator.score(module.colorize, self.device, self.world)  # type: ignore[arg-type]
         log.scalars({f"val/{name}": value for name, value in self.scores.items()}, self.steps)
         log.images({"samples": grid}, self.steps)
-
-    def is_best(self) -> bool:
-        """Whether the newest score is the best so far; remembers it then."""
-        value = self.scores[self.monitor.removeprefix("val/")] * self.sign
-        if self.best is not None and value <= self.best:
+        if self.steps == 0:
             return False
-        self.best = value
-        return True
+        value = self.scores[self.monitor.removeprefix("val/")] * self.sign
+        better = self.best is None or value > self.best
+        self.best = value if better else self.best
+        self.health.evaluated(self.scores, better, self.steps, self.total)
+        return better
 
     def save(self, *, best: bool) -> None:
-        self.checkpoints.save(self.state(), best=best)
+        found = self.world.gather(self.unreadable)
+        self.unreadable = {file: why for part in found for file, why in part.items()}
+        if self.world.first:
+            self.checkpoints.save(self.state(), best=best)
 
     def state(self) -> dict[str, Any]:
         return {
-            "steps": self.steps, "seconds": self.seconds, "trained_seconds": self.trained_seconds,
+            "steps": self.steps, "seconds": self.seconds, "trained_seconds": self.trained_seconds, "piece": self.piece,
             "phase": self.phase, "best": self.best, "scores": self.scores, "unreadable": self.unreadable,
-            "photographs": self.photographs.fingerprint(),
+            "photographs": self.photographs.fingerprint(), "health": self.health.state(),
             "players": {name: player.state() for name, player in self.players.items()},
         }  # fmt: skip
 
     def restore(self) -> bool:
-        """Go back to the newest checkpoint; False where there is none."""
-        state = self.checkpoints.load()
-        if state is None:
+        """Go back to the newest checkpoint that is whole; False where there is none."""
+        path = self.world.by_first(self.checkpoints.newest)
+        if path is None:
             return False
+        state = read(path)
         if state["photographs"] != self.photographs.fingerprint():
             raise UserError(
-                f"the photographs are not those that {str(self.checkpoints.last)!r} was trained on: put them back, or "
+                f"the photographs are not those that {str(path)!r} was trained on: put them back, or "
                 "say name=… for a new run"
             )
-        for name in ("steps", "seconds", "trained_seconds", "best", "scores", "unreadable"):
-            setattr(self, name, state[name])
         self.enter(state["phase"])
+        for name in ("steps", "seconds", "trained_seconds", "piece", "best", "scores", "unreadable"):
+            setattr(self, name, state[name])
+        self.health.load(state["health"])
         for name, player in self.players.items():
             player.load(state["players"][name])
         return True
@@ -264,3 +298,12 @@ class Trainer:
             if file not in self.unreadable:
                 self.unreadable[file] = why
                 say(f"skipped {file}: {why}")
+
+
+def even_parts(count: int, most: int) -> list[int]:
+    """`count` divided into as few parts of at most `most` as can be, as even as can be."""
+    parts = math.ceil(count / most)
+    return [count * (i + 1) // parts - count * i // parts for i in range(parts)]
+
+
+recompute_blocks = recompute  # the constructor's argument has the name

@@ -7,45 +7,54 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.build import Parts, build_parts, build_trainer, make, origins
-from colorize.devices import keep_freed_memory
-from colorize.errors import INTERRUPTED, UserError
+from colorize.build import Parts, build_parts, build_trainer, check_values, make, origins
+from colorize.devices import choose_device, keep_freed_memory
+from colorize.distributed import World, join, leave
+from colorize.errors import INTERRUPTED
 from colorize.evaluate import Baselines
 from colorize.reach import summarised
 from colorize.runs import RunFolder, versions
+from colorize.starting import Source, adopt
 from colorize.terminal import measured_on, say, score_table
-from colorize.tracking import JsonLines, Loggers, Tracker
+from colorize.tracking import JsonLines, Logger, Loggers, Tracker
 from colorize.trainer import Trainer
 
 
 def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
     """Train what `cfg` says in `folder`, going on where an earlier start of the same run stopped. The exit status."""
-    check_values(cfg)
     keep_freed_memory()
     run = RunFolder(folder)
-    run.check(cfg)
+    cfg = run.saved(overrides) if cfg.resume else cfg
+    check_values(cfg)
+    world = join(choose_device(cfg.trainer.device))
+    try:
+        return go(cfg, run, overrides, world)
+    finally:
+        leave()
+
+
+def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World) -> int:
+    source = adopt(cfg, run)
+    world.by_first(lambda: run.check(cfg))
     if not cfg.overwrite and (summary := run.read_summary()).get("status") == "finished":
         say(f"{str(run.folder)!r} is finished: {summary['steps']} steps. Say name=… for another run, or overwrite=true")
         show(summary)
         return 0
-    parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved())
-    trainer = build_trainer(cfg, parts, run.folder)
-    baselines = parts.evaluator.baselines(trainer.device)  # reads every validation photograph: broken ones show here
-    run.claim(cfg, overrides, parts.resolved)
-    resumed = trainer.restore()
+    parts, trainer, resumed, baselines = prepare(cfg, run, overrides, world, source)
     introduce(cfg, parts, trainer, resumed)
-    log = open_logger(cfg, run, trainer)
+    log = open_logger(cfg, run, trainer) if world.first else Logger()
     status, code = "failed", 1
     try:
         finished = trainer.fit(log)
-        status, code = ("finished", 0) if finished else ("interrupted", INTERRUPTED)
+        status, code = ("finished", 0) if finished else ("interrupted", trainer.exit_code)
     except KeyboardInterrupt:
         status, code = "interrupted", INTERRUPTED
     finally:
         summary = summarise(cfg, parts, trainer, baselines, status)
         log.summary({f"{name}/{key}": value for name, row in rows(summary).items() for key, value in row.items()})
         log.finish(code)
-        run.write_summary(summary)
+        if world.first:
+            run.write_summary(summary)
     if status == "interrupted":
         say(f"stopped at step {trainer.steps} of {trainer.total}; the same command goes on from the newest checkpoint")
     else:
@@ -54,11 +63,20 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
     return code
 
 
-def check_values(cfg: DictConfig) -> None:
-    """Find required values that are missing before anything starts."""
-    if missing := sorted(OmegaConf.missing_keys(cfg)):
-        key = missing[0]
-        raise UserError(f"{key} has no value: say {key}=… on the command line")
+def prepare(
+    cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, source: Source | None
+) -> tuple[Parts, Trainer, bool, Baselines]:
+    """Build everything, make the folder the run's, and go back to its newest checkpoint; whether there was one."""
+    parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved())
+    if source:
+        parts.notes += source.fill(parts.model)
+    trainer = build_trainer(cfg, parts, run.folder, world)
+    if source:
+        parts.notes += source.fill_critics(trainer.players)
+    # reads every validation photograph: broken ones show before the folder is claimed
+    baselines = world.by_first(lambda: parts.evaluator.baselines(trainer.device))
+    world.by_first(lambda: run.claim(cfg, overrides, parts.resolved))
+    return parts, trainer, trainer.restore(), baselines
 
 
 def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) -> None:
@@ -69,11 +87,15 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
     say(
         f"{cfg.names.data}: {len(data.train)} train, {len(data.val)} validate, {len(data.classes)} classes "
         f"at {data.size}² pixels; {trainer.total} steps of {trainer.effective_batch}"
+        + (f", shared by {trainer.world.size} processes" if trainer.world.size > 1 else "")
     )
     say(f"validation: {data.held_back}")
     for name, origin in origins(parts).items():
         say(f"{name}: {origin}")
-    for note in [*parts.notes, *(f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items())]:
+    for note in [
+        *parts.notes,
+        *(f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items() if text),
+    ]:
         say(note)
     if trainer.frozen:
         say(f"frozen, since no loss term reads what they say: {summarised(trainer.frozen)}")
@@ -102,8 +124,9 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
         "validation": {
             "photographs": len(data.val), "size": data.size, "manifest": data.manifest(), "held_back": data.held_back,
         },
-        "weights": {**origins(parts), "evaluated": trainer.evaluated}, "notes": parts.notes,
-        "unreadable": trainer.unreadable, "versions": versions(), "device": str(trainer.device), "seed": cfg.seed,
+        "weights": {**origins(parts), "evaluated": trainer.evaluated, "init_from": cfg.init_from},
+        "notes": parts.notes, "health": trainer.health.found, "unreadable": trainer.unreadable,
+        "versions": versions(), "device": str(trainer.device), "processes": trainer.world.size, "seed": cfg.seed,
     }  # fmt: skip
 
 
@@ -115,5 +138,7 @@ def show(summary: dict[str, Any]) -> None:
     table = {summary["name"]: summary["val"], **summary["baseline"], "truth": summary["truth"]}
     title = measured_on(summary["validation"]["photographs"], summary["validation"]["size"])
     score_table({name.replace("_", "-"): row for name, row in table.items()}, title)
+    for warning in summary["health"].values():
+        say(f"warned at step {warning['step']}: {warning['sentence']}")
     if summary["unreadable"]:
         say(f"{len(summary['unreadable'])} training photographs could not be read; summary.json names them")

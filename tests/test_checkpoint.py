@@ -23,20 +23,29 @@ class Runs:
 def test_what_is_saved_is_what_is_loaded(tmp_path):
     state = {"steps": 3, "tensor": torch.arange(4).to(torch.bfloat16), "nested": {"value": None, "list": [1.5]}}
     checkpoints = Checkpoints(tmp_path)
-    assert checkpoints.load() is None
-    checkpoints.save(state, best=True)
-    for path in (checkpoints.last, checkpoints.best):
-        loaded = read(path)
+    assert checkpoints.newest() is None
+    path = checkpoints.save(state, best=True)
+    assert checkpoints.newest() == path
+    for file in (path, checkpoints.best):
+        loaded = read(file)
         assert torch.equal(loaded.pop("tensor"), state["tensor"])
         assert loaded == {k: v for k, v in state.items() if k != "tensor"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "last.pt"]
+    assert torch.load(path, weights_only=True)["steps"] == 3  # the checksum does not disturb torch
+    assert names(tmp_path) == ["best.pt", "step-00000003.pt"]
 
 
-def test_best_stays_when_the_last_is_worse(tmp_path):
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save({"steps": 1}, best=True)
-    checkpoints.save({"steps": 2})
-    assert (read(checkpoints.best)["steps"], read(checkpoints.last)["steps"]) == (1, 2)
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_newest_stay_and_the_best(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    for step in (1, 2, 3, 4):
+        checkpoints.save({"steps": step}, best=step == 2)
+    assert names(tmp_path) == ["best.pt", "step-00000003.pt", "step-00000004.pt"]
+    assert read(checkpoints.best)["steps"] == 2
+    with pytest.raises(UserError, match=r"checkpoint\.keep is 0"):
+        Checkpoints(tmp_path, keep=0)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
@@ -49,8 +58,43 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr("colorize.checkpoint.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         checkpoints.save({"steps": 2})
-    assert read(checkpoints.last)["steps"] == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+    assert read(checkpoints.newest())["steps"] == 1
+    assert names(tmp_path) == ["step-00000001.pt"]
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def unseal(path):
+    path.write_bytes(path.read_bytes()[:-48])
+
+
+@pytest.mark.parametrize("damage", [cut, flip, unseal, lambda path: path.write_bytes(b"")])
+def test_a_damaged_checkpoint_is_put_aside_for_the_one_before(tmp_path, damage, capsys):
+    checkpoints = Checkpoints(tmp_path)
+    tensor = torch.arange(10_000)
+    first = checkpoints.save({"steps": 1, "tensor": tensor})
+    damage(checkpoints.save({"steps": 2, "tensor": tensor}))
+    assert checkpoints.newest() == first
+    assert "step-00000002.pt' is damaged" in capsys.readouterr().out
+    assert names(tmp_path) == ["step-00000001.pt", "step-00000002.damaged"]
+    damage(first)
+    with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
+        checkpoints.newest()
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    path = Checkpoints(tmp_path).save({"steps": 1, "tensor": torch.zeros(10_000)})
+    flip(path)
+    with pytest.raises(UserError, match="its checksum is wrong"):
+        read(path)
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path):
@@ -68,14 +112,6 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "last.pt").write_bytes(content)
     with pytest.raises(UserError, match="not a whole, plain checkpoint"):
         read(tmp_path / "last.pt")
-
-
-def test_a_truncated_checkpoint_is_refused(tmp_path):
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save({"tensor": torch.zeros(1000)})
-    checkpoints.last.write_bytes(checkpoints.last.read_bytes()[:2000])
-    with pytest.raises(UserError, match="not a whole, plain checkpoint"):
-        checkpoints.load()
 
 
 @pytest.mark.parametrize(

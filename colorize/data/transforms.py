@@ -37,11 +37,15 @@ def centre_square(image: Image.Image, size: int) -> Image.Image:
 
 
 def random_square(
-    image: Image.Image, random: np.random.Generator, *, size: int, crop: tuple[float, float], flip: bool
+    image: Image.Image, random: np.random.Generator, *, size: int, crop: tuple[float, float], flip: bool, stretch: bool
 ) -> Image.Image:
-    """A random square of `crop[0]` to `crop[1]` of the shorter side, resized to `size`²; mirrored half of the time."""
-    side = max(1.0, min(image.size) * random.uniform(*crop))
-    left, top = random.uniform(0, image.width - side), random.uniform(0, image.height - side)
-    box = (left, top, left + side, top + side)
+    """A random square of `crop[0]` to `crop[1]` of the shorter side, resized to `size`²; mirrored half of the time.
+
+    With `stretch` it is that part of both sides instead, so that the picture's proportions are lost.
+    """
+    share = random.uniform(*crop)
+    width, height = (max(1.0, side * share) for side in (image.size if stretch else [min(image.size)] * 2))
+    left, top = random.uniform(0, image.width - width), random.uniform(0, image.height - height)
+    box = (left, top, left + width, top + height)
     square = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
     return ImageOps.mirror(square) if flip and random.random() < 0.5 else square

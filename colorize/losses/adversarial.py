@@ -24,7 +24,8 @@ class Adversarial(Term):
     smooth      what the critic is told of true pictures: 1, or 0.9 for one-sided label smoothing
     halve       halve the critic's loss, as pix2pix does to slow it down
 
-    The generator's side leaves the critic's weights alone; `critic_loss` wants a detached prediction.
+    The generator's side leaves the critic's weights alone; `critic_loss` wants a detached prediction. A critic calls a
+    picture true where its logit lies above 0; under lsgan, above the middle between its two targets.
     """
 
     critic: Critic
@@ -42,10 +43,12 @@ class Adversarial(Term):
         with frozen(self.critic):
             return deceived(self.critic.judge(batch.L, pred.ab)).mean()  # type: ignore[arg-type]
 
-    def critic_loss(self, pred: Prediction, batch: Batch) -> Tensor:
-        fake, real = self.critic(batch.L, pred.ab, batch.ab)
+    def critic_loss(self, critic: nn.Module, pred: Prediction, batch: Batch) -> tuple[Tensor, Tensor]:
+        fake, real = critic(batch.L, pred.ab, batch.ab)
         _, of_fake, of_real = KINDS[self.kind]
-        return self.share * (of_fake(fake).mean() + of_real(real, self.smooth).mean())
+        doubt = self.smooth / 2 if self.kind == "lsgan" else 0.0
+        right = ((fake < doubt).float().mean() + (real > doubt).float().mean()) / 2
+        return self.share * (of_fake(fake).mean() + of_real(real, self.smooth).mean()), right.detach()
 
 
 def believed(real: Tensor, smooth: float) -> Tensor:

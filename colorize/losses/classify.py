@@ -8,11 +8,11 @@ from colorize.losses.loss import Term
 
 
 class Classify(Term):
-    """Cross-entropy, averaged over the photographs of the batch that have a label; zero when none has."""
+    """Cross-entropy, averaged over the batch; a photograph without a label counts zero, however a batch is divided."""
 
     needs = frozenset({"logits"})
     needs_labels = True
 
     def forward(self, pred: Prediction, batch: Batch) -> Tensor:
         total = F.cross_entropy(pred.logits, batch.label, ignore_index=-1, reduction="sum")  # type: ignore[arg-type]
-        return total / (batch.label >= 0).sum().clamp(min=1)  # type: ignore[operator, union-attr]
+        return total / len(batch)

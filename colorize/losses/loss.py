@@ -25,8 +25,11 @@ class Term(nn.Module):
     def forward(self, pred: Prediction, batch: Batch) -> Tensor:
         raise NotImplementedError
 
-    def critic_loss(self, pred: Prediction, batch: Batch) -> Tensor:
-        """What the critic minimises. Called only where there is one."""
+    def critic_loss(self, critic: nn.Module, pred: Prediction, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the critic minimises, and the share of its judgements that are right; both ().
+
+        Called only where there is one. `critic` is its critic, perhaps wrapped for several processes.
+        """
         raise NotImplementedError
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
-from colorize.color import colorfulness
+from colorize.color import colorfulness, rgb_to_lab
 
 
 class Metric:
@@ -14,7 +16,7 @@ class Metric:
         self.reset()
 
     def reset(self) -> None:
-        self.total, self.count = 0.0, 0
+        self.total, self.count = 0.0, 0.0
 
     def update(self, rgb_hat: Tensor, rgb: Tensor) -> None:
         """Painted and true pictures, both (B, 3, H, W) sRGB in 0…1."""
@@ -23,6 +25,14 @@ class Metric:
 
     def compute(self) -> float:
         return self.total / self.count
+
+    def parts(self) -> tuple[float, float]:
+        """What `compute` divides: sums that add up over processes."""
+        return self.total, self.count
+
+    def merge(self, parts: Sequence[tuple[float, float]]) -> None:
+        """Take the sums of every process, in their order, for one's own."""
+        self.total, self.count = (sum(column) for column in zip(*parts, strict=True))
 
     def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
         """(B,)"""
@@ -58,3 +68,20 @@ class Colorfulness(Metric):
 
     def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
         return colorfulness(rgb_hat)
+
+
+class Chroma(Metric):
+    """Mean chroma √(a² + b²) of the painted pictures over that of the true ones: 1 is as colourful, 0 is grey."""
+
+    def update(self, rgb_hat: Tensor, rgb: Tensor) -> None:
+        painted, true = (chroma_of(picture).cpu().double().sum().item() for picture in (rgb_hat, rgb))
+        self.total += painted
+        self.count += true
+
+    def compute(self) -> float:
+        return self.total / self.count if self.count else float("nan")
+
+
+def chroma_of(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) sRGB in 0…1 -> (B,) mean chroma in CIE units"""
+    return rgb_to_lab(rgb)[:, 1:].square().sum(dim=1).sqrt().mean(dim=(1, 2))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from colorize.errors import UserError
+from colorize.models.chance import Dropout
 
 
 class Denoiser(nn.Module):
@@ -108,12 +109,12 @@ def down(inputs: int, outputs: int, dropout: float, last: bool) -> nn.Module:
     """Four pixels become four times the channels, which a 1×1 convolution mixes; the last stage keeps its size."""
     if last:
         return nn.Conv2d(inputs, outputs, 3, padding=1)
-    return nn.Sequential(nn.PixelUnshuffle(2), nn.Dropout(dropout), nn.Conv2d(4 * inputs, outputs, 1))
+    return nn.Sequential(nn.PixelUnshuffle(2), Dropout(dropout), nn.Conv2d(4 * inputs, outputs, 1))
 
 
 def up(inputs: int, outputs: int, dropout: float, last: bool) -> nn.Module:
     mix = nn.Conv2d(inputs, outputs, 3, padding=1)
-    return mix if last else nn.Sequential(nn.Upsample(scale_factor=2), nn.Dropout(dropout), mix)
+    return mix if last else nn.Sequential(nn.Upsample(scale_factor=2), Dropout(dropout), mix)
 
 
 class ResBlock(nn.Module):

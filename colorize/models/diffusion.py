@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 from colorize.batch import Batch, Prediction
 from colorize.errors import UserError
 from colorize.models.base import Colorizer, Generators, check_lightness
+from colorize.models.chance import generators_of, seed_dropout
 from colorize.models.denoiser import NORMS, Denoiser, GreyEncoder
 from colorize.models.noise import NoiseSchedule
 from colorize.models.samplers import SAMPLERS, levels
@@ -73,8 +74,10 @@ class Diffusion(Colorizer):
 
     def forward(self, batch: Batch) -> Prediction:
         L, clean = F.avg_pool2d(batch.L, self.shrink), F.avg_pool2d(batch.ab, self.shrink) / self.ab_scale
-        t = torch.randint(self.noise.steps, (len(clean),), device=clean.device)
-        noise = torch.randn_like(clean)
+        chance = None if batch.seeds is None else generators_of(batch.seeds, "noise")
+        t = integers(self.noise.steps, len(clean), chance).to(clean.device)
+        noise = gaussian(clean.shape, chance).to(clean)
+        seed_dropout(self, batch.seeds)
         said = self.denoise(L, self.noise.add(clean, noise, t), t, self.encoder(L / 50 - 1))
         return Prediction(noise=self.noise.target(clean, noise, t), noise_hat=said, noise_weight=self.noise.weight(t))
 
@@ -125,3 +128,10 @@ def gaussian(shape: Sequence[int], generator: Generators) -> Tensor:
     if len(generator) != shape[0]:
         raise UserError(f"{shape[0]} pictures need {shape[0]} generators, or one for all; there are {len(generator)}")
     return torch.stack([torch.randn(shape[1:], generator=g, device=g.device) for g in generator])
+
+
+def integers(below: int, count: int, generators: Sequence[torch.Generator] | None) -> Tensor:
+    """(count,) whole numbers from 0 to `below` − 1; with a generator for each, each is the same in any batch."""
+    if generators is None:
+        return torch.randint(below, (count,))
+    return torch.cat([torch.randint(below, (1,), generator=g) for g in generators])

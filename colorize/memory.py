@@ -1,0 +1,70 @@
+"""Less memory for the same step: smaller pieces where a batch does not fit, and activations computed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
+from torch.utils.checkpoint import checkpoint
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device, or the CPU's allocator, had no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def recompute(module: nn.Module) -> int:
+    """Let each block of `module` forget its activations, and compute them again when its gradient is due.
+
+    Gradients, batch-norm statistics and spectral norms stay what they would have been. Returns the number of blocks.
+    """
+    found = list(blocks(module))
+    for block in found:
+        again = partial(_second_pass, block)
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False, context_fn=again)
+    return len(found)
+
+
+def blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """The outermost members of lists and sequences that hold two layers with weights or more."""
+    for child in module.children():
+        listed = isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
+        if isinstance(child, ParametrizationList):
+            continue
+        if listed and not isinstance(child, nn.ModuleList | nn.ModuleDict) and _layers(child) > 1 and _nested(child):
+            yield child
+        else:
+            yield from blocks(child)
+
+
+def _layers(module: nn.Module) -> int:
+    return sum(any(True for _ in part.parameters(recurse=False)) for part in module.modules())
+
+
+def _nested(module: nn.Module) -> bool:
+    """A stage of a network is too much to keep whole: one block of it at a time."""
+    return not any(_layers(child) > 4 for child in module.children())
+
+
+def _second_pass(block: nn.Module):
+    return nullcontext(), _nothing_moves(block)
+
+
+@contextmanager
+def _nothing_moves(block: nn.Module) -> Iterator[None]:
+    """Batch norm's statistics and spectral norm's vectors have moved in the first pass already."""
+    held = {name: buffer.clone() for name, buffer in block.named_buffers()}
+    norms = [part for part in block.modules() if isinstance(part, ParametrizationList) and part.training]
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.train()
+        for name, buffer in block.named_buffers():
+            buffer.copy_(held[name])
