@@ -49,7 +49,7 @@ def thesis_seconds(model: Diffusion, L: torch.Tensor, steps: int = 10) -> float:
     x = torch.randn(1, 2, *L.shape[2:])
     began = time.perf_counter()
     for i in range(THESIS_STEPS, THESIS_STEPS - steps, -1):
-        grey = model.encoder(L / 50 - 1)
+        grey = model.look(L)
         noise = model.denoise(L, x, torch.tensor([i]), grey)
         x = (x - beta[i] / (1 - kept[i]).sqrt() * noise) / (1 - beta[i]).sqrt() + beta[i].sqrt() * torch.randn_like(x)
     return (time.perf_counter() - began) * THESIS_STEPS / steps

@@ -1,11 +1,14 @@
-"""What the trainer costs over a bare training step of the same network, and what an import costs.
+"""What the trainer costs over a bare training step of the same network.
 
-    python benchmarks/loop.py [--steps 40] [--rounds 5] [--models transformer cnn]
+    python benchmarks/loop.py [--steps 30] [--models cnn gan …]
 
-Both sides see the same batches of the same size, take turns in one process, and do the same arithmetic: forward, loss,
-backward, clipping, optimizer. The trainer adds everything else that a run does at a step: loading and augmenting
-photographs, seeds, checks for numbers that are not finite, counters, lines of metrics, the averaged weights, a progress
-line. The averaged weights are also timed apart, since a bare loop that wanted them would pay for them too.
+Each network has the size and the loss of its cpu/ recipe, critic included. Both sides see the same batches, which lie
+in memory, and take turns step by step in one process; the figures are ratios of medians. A bare step is forward, loss,
+backward, clipping and optimizer, of every player. The trainer adds what a run does at a step: seeds, checks, averages
+over passes, health, counters, a line of metrics every 10 steps, a progress line. Averaged weights are timed apart,
+since a bare loop that wanted them would pay for them too; so is the loading of photographs. A checkpoint is written
+every `checkpoint.every` steps, and its share of that time is given. Last comes what it takes to go on with a run: the
+seconds from the start of the process to its first step, less those that importing everything takes.
 The last line is one JSON object.
 """
 
@@ -13,104 +16,181 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from itertools import islice
 from pathlib import Path
 
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
 from colorize.build import build_parts, build_trainer
-from colorize.cli import conf_folder
+from colorize.cli import conf_folder, seeded
 from colorize.devices import keep_freed_memory
 from colorize.terminal import Bar
 from colorize.tracking import JsonLines
 
+MODELS = ("cnn", "gan_unet", "gan", "diffusion", "transformer", "multicolor")
 
-def trainer_of(model: str, folder: Path, *overrides: str):
+
+def config(model: str, *overrides: str):
+    OmegaConf.register_new_resolver("seeded", seeded, replace=True)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        words = [f"model={model}", "loss=l1", "tracker=none", f"name={model}", "seed=0", *overrides]
-        cfg = compose("train", overrides=words)
-    return build_trainer(cfg, build_parts(cfg), folder)
+        return compose("train", overrides=[f"experiment=cpu/{model}", "tracker=none", *overrides])
 
 
-def bare(trainer, count: int) -> float:
-    """Seconds a step of forward, loss, backward, clip and optimizer, over batches that lie in memory."""
-    trainer.enter("all")
-    player = trainer.players["model"]
-    batches = [batches[0] for batches in islice(trainer.stream("all", 0), 4)]
-    began = time.perf_counter()
-    for i in range(count):
-        batch = batches[i % len(batches)]
-        total, _ = trainer.loss(trainer.model.train()(batch), batch, trainer.weights["all"])
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(player.parameters, trainer.clip)
-        player.optimizer.step()
-        player.optimizer.zero_grad(set_to_none=True)
-    return (time.perf_counter() - began) / count
+class Side:
+    """One trainer in its last phase, where every player plays, and four optimizer steps' batches."""
 
+    def __init__(self, model: str, folder: Path, *overrides: str):
+        self.cfg = config(model, *overrides)
+        self.trainer = build_trainer(self.cfg, build_parts(self.cfg), folder)
+        trainer = self.trainer
+        *before, last = trainer.lengths
+        trainer.steps = sum(trainer.lengths[name] for name in before)
+        trainer.enter(last)
+        self.stream = trainer.stream(last, 0)
+        self.batches = [next(self.stream) for _ in range(4)]
+        trainer.checkpoints.folder.mkdir(parents=True)
+        self.log, self.bar = JsonLines(folder), Bar(trainer.total, trainer.steps, every=float("inf"))
+        self.taken: list[float] = []
 
-def whole(trainer, stream, log, count: int) -> float:
-    """Seconds a step of the real loop, photographs and all."""
-    with Bar(trainer.total, trainer.steps, every=float("inf")) as bar:
+    def step(self, i: int, batches) -> None:
+        raise NotImplementedError
+
+    def time(self, i: int) -> None:
         began = time.perf_counter()
-        for batches in islice(stream, count):
-            trainer.tell(trainer.advance(batches), 1.0, log, bar)
-        return (time.perf_counter() - began) / count
+        self.step(i, self.batches[i % len(self.batches)])
+        self.taken.append(time.perf_counter() - began)
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(self.taken)
 
 
-def measure(model: str, steps: int, rounds: int) -> dict[str, float]:
-    """Medians over alternating rounds, after one that does not count."""
+class Bare(Side):
+    def step(self, i: int, batches) -> None:
+        trainer = self.trainer
+        trainer.model.train()
+        trainer.loss.train()
+        for batch in batches:
+            pred = trainer.model(batch)
+            total, _ = trainer.loss(pred, batch, trainer.weights[trainer.phase])
+            total.backward()
+            for name in trainer.playing[1:]:
+                term = trainer.loss.terms[name]
+                term.critic_loss(term.critic, pred.detach(), batch)[0].backward()
+        for name in trainer.playing:
+            player = trainer.players[name]
+            torch.nn.utils.clip_grad_norm_(player.parameters, trainer.clip)
+            player.optimizer.step()
+            player.optimizer.zero_grad(set_to_none=True)
+
+
+class Whole(Side):
+    def step(self, i: int, batches) -> None:
+        self.trainer.tell(self.trainer.advance(batches), 1.0, self.log, self.bar)
+
+
+class Loading(Whole):
+    def step(self, i: int, batches) -> None:
+        super().step(i, next(self.stream))
+
+
+def measure(model: str, steps: int) -> dict[str, float]:
+    """Ratios to the bare step, the seconds of that, and the share of checkpoints."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"bare": ["trainer.ema=null"], "loop": ["trainer.ema=null"], "loop with averaged weights": []}
-        trainers = {name: trainer_of(model, Path(folder, str(i)), "schedule.all.steps=100000", *words)
-                    for i, (name, words) in enumerate(settings.items())}  # fmt: skip
-        logs, streams = {}, {}
-        for name, trainer in trainers.items():
-            trainer.enter("all")
-            trainer.checkpoints.folder.mkdir(parents=True)
-            logs[name], streams[name] = JsonLines(trainer.checkpoints.folder.parent), trainer.stream("all", 0)
-        seconds: dict[str, list[float]] = {name: [] for name in settings}
-        for turn in range(rounds + 1):
-            for name, trainer in trainers.items():
-                loop = (trainer, streams[name], logs[name], steps)
-                taken = bare(trainer, steps) if name == "bare" else whole(*loop)
-                if turn:
-                    seconds[name].append(taken)
-    return {name: statistics.median(taken) for name, taken in seconds.items()}
+        places = (Path(folder, str(i)) for i in range(4))
+        sides = {
+            "bare": Bare(model, next(places), "trainer.ema=null"),
+            "loop": Whole(model, next(places), "trainer.ema=null"),
+            "average": Whole(model, next(places)),
+            "loading": Loading(model, next(places), "trainer.ema=null"),
+        }
+        for i in range(steps + 3):
+            for side in sides.values():
+                side.time(i)
+        for side in sides.values():
+            del side.taken[:3]
+        bare, averaged = sides["bare"].seconds, sides["average"]
+        ratios = {name: side.seconds / bare for name, side in sides.items() if name != "bare"}
+        saves = []
+        for _ in range(4):
+            began = time.perf_counter()
+            averaged.trainer.save(best=False)
+            saves.append(time.perf_counter() - began)
+        share = statistics.median(saves) / (averaged.cfg.checkpoint.every * averaged.seconds)
+        return {"bare": bare, **ratios, "checkpoints": share}
+
+
+def resume_seconds(model: str = "transformer") -> float:
+    """Seconds from the start of a process that goes on with a run to its first step, less those of the imports."""
+    environment = {**os.environ, "WANDB_MODE": "offline"}
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        command = [
+            sys.executable, "-m", "colorize", "train", f"experiment=cpu/{model}", "tracker=none",
+            "schedule.all.steps=1000", "trainer.log_every=1", "checkpoint.every=2", f"hydra.run.dir='{run}'",
+        ]  # fmt: skip
+
+        def start_until(step: int) -> float:
+            began = time.perf_counter()
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+            log = run / "metrics.jsonl"
+            while f'"step": {step}, "epoch"' not in (log.read_text() if log.exists() else ""):
+                if process.poll() is not None:
+                    raise RuntimeError(f"the run ended with {process.returncode}")
+                time.sleep(0.01)
+            seconds = time.perf_counter() - began
+            process.kill()
+            process.wait()
+            return seconds
+
+        start_until(4)
+        text = (run / "metrics.jsonl").read_text().splitlines()
+        newest = max(json.loads(line)["step"] for line in text)
+        took = start_until(newest - newest % 2 + 1)
+    return took - import_seconds()
 
 
 def import_seconds() -> float:
-    """Median time that `import colorize.training`, which brings in everything, takes a fresh interpreter."""
-    code = "import time; t = time.perf_counter(); import colorize.training; print(time.perf_counter() - t)"
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(4)]
-    return statistics.median(float(run.stdout) for run in runs[1:])
+    """Median time that a fresh interpreter takes to import everything that training needs."""
+    code = "import colorize.training, colorize.cli, hydra"
+    seconds = []
+    for _ in range(4):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds[1:])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=40, help="in a round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--models", nargs="+", default=["transformer", "cnn"])
+    parser.add_argument("--steps", type=int, default=30, help="of each side")
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     arguments = parser.parse_args()
-    table = Table("network", "bare step ms", "loop / bare", "with averaged weights / bare", title="l1, 16 × 96²")
-    overhead, averaged = {}, {}
+    table = Table(
+        "network", "bare step ms", "loop", "with averaged weights", "with loading", "checkpoints %",
+        title="ratios to a bare step, cpu/ recipes",
+    )  # fmt: skip
     keep_freed_memory()  # as the trainer does, for both sides
+    figures: dict[str, dict[str, float]] = {"loop": {}, "average": {}, "loading": {}, "checkpoints": {}}
     for model in arguments.models:
-        took = measure(model, arguments.steps, arguments.rounds)
-        overhead[model] = round(took["loop"] / took["bare"], 3)
-        averaged[model] = round(took["loop with averaged weights"] / took["bare"], 3)
-        table.add_row(model, f"{took['bare'] * 1000:.1f}", f"{overhead[model]:.3f}", f"{averaged[model]:.3f}")
+        took = measure(model, arguments.steps)
+        for name, values in figures.items():
+            values[model] = round(took[name], 4)
+        ratios = [f"{took[name]:.3f}" for name in ("loop", "average", "loading")]
+        table.add_row(model, f"{took['bare'] * 1000:.1f}", *ratios, f"{100 * took['checkpoints']:.2f}")
     Console().print(table)
-    imported = round(import_seconds(), 2)
-    print(f"import of everything: {imported} s")
-    print(json.dumps({"overhead": overhead, "overhead_with_average": averaged, "import_seconds": imported}))
+    imported, resumed = import_seconds(), resume_seconds()
+    print(f"import of everything: {imported:.2f} s; then {resumed:.2f} s to the first step of a run that goes on")
+    print(json.dumps({**figures, "import_seconds": round(imported, 2), "resume_seconds": round(resumed, 2)}))
 
 
 if __name__ == "__main__":

@@ -129,8 +129,10 @@ def first_node(env: Mapping[str, str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
 
 
-def share(photographs: int, world: World) -> int:
-    """How many photographs of an optimizer step this process takes."""
+def share(photographs: int, world: World, all_photographs: int) -> int:
+    """How many photographs of an optimizer step this process takes. Raises `UserError` where they cannot be shared."""
+    if world.size > all_photographs:
+        raise UserError(f"there are {world.size} processes and {all_photographs} photographs: start fewer processes")
     if photographs % world.size:
         fits = ", ".join(str(n) for n in range(1, photographs + 1) if photographs % n == 0)
         raise UserError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ class Trainer:
         loss.check(model.answers)
         self.weights = {name: loss.active(phase.weights) for name, phase in schedule.items()}
         self.world, self.effective_batch = world, batch_size * accumulate
-        self.passes = even_parts(share(self.effective_batch, world), batch_size)
+        self.passes = even_parts(share(self.effective_batch, world, len(photographs.train)), batch_size)
         self.device = choose_device(device, world.local_rank if world.size > 1 else None)
         self.precision = choose_precision(precision, self.device)
         prepare(self.device, deterministic)
@@ -111,11 +112,14 @@ class Trainer:
         self.health, self.exit_code = Health(), 0
         self.piece = max(self.passes)  #    photographs that a pass takes at most; less once memory ran out
 
-    def fit(self, log: Logger) -> bool:
-        """Train to the end of the schedule: True. Where a signal stops it: False, and the same call goes on later."""
+    def fit(self, log: Logger, stop: StopSignal | None = None) -> bool:
+        """Train to the end of the schedule: True. Where a signal stops it: False, and the same call goes on later.
+
+        `stop` is one that listens already; it stops after the first step.
+        """
         if self.steps == 0:
             self.evaluate(log)
-        with StopSignal() as stop, Bar(self.total, self.steps) as bar:
+        with nullcontext(stop) if stop is not None else StopSignal() as stop, Bar(self.total, self.steps) as bar:
             stopping = False
             while self.steps < self.total and not stopping:
                 name, done = locate(self.lengths, self.steps)

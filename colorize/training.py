@@ -14,6 +14,7 @@ from colorize.errors import INTERRUPTED
 from colorize.evaluate import Baselines
 from colorize.reach import summarised
 from colorize.runs import RunFolder, versions
+from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
 from colorize.terminal import measured_on, say, score_table
 from colorize.tracking import JsonLines, Logger, Loggers, Tracker
@@ -28,12 +29,13 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
     check_values(cfg)
     world = join(choose_device(cfg.trainer.device))
     try:
-        return go(cfg, run, overrides, world)
+        with StopSignal() as stop:
+            return go(cfg, run, overrides, world, stop)
     finally:
         leave()
 
 
-def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World) -> int:
+def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
     source = adopt(cfg, run)
     world.by_first(lambda: run.check(cfg))
     if not cfg.overwrite and (summary := run.read_summary()).get("status") == "finished":
@@ -45,7 +47,7 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World) -> i
     log = open_logger(cfg, run, trainer) if world.first else Logger()
     status, code = "failed", 1
     try:
-        finished = trainer.fit(log)
+        finished = trainer.fit(log, stop)
         status, code = ("finished", 0) if finished else ("interrupted", trainer.exit_code)
     except KeyboardInterrupt:
         status, code = "interrupted", INTERRUPTED

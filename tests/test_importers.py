@@ -125,7 +125,7 @@ def test_the_thesis_diffusion(foreign, deterministic):
     model = load(foreign("thesis_diffusion"), two_networks)
     L = deterministic.luminance(2, 128, 128)
     noisy = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 2, 128, 128)).astype(np.float32))
-    said = model.denoise(L, noisy, torch.tensor([3, 400]), model.encoder(L / 50 - 1))
+    said = model.denoise(L, noisy, torch.tensor([3, 400]), model.look(L))
     close(said[..., ::4, ::4], np.load(ROOT / "tests" / "published.npz")["thesis_diffusion"], 1e-4)
 
 

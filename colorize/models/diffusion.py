@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from colorize.batch import Batch, Prediction
@@ -19,6 +19,7 @@ from colorize.errors import UserError
 from colorize.models.base import Colorizer, Generators, check_lightness
 from colorize.models.chance import generators_of, seed_dropout
 from colorize.models.denoiser import NORMS, Denoiser, GreyEncoder
+from colorize.models.encoders import Encoder
 from colorize.models.noise import NoiseSchedule
 from colorize.models.samplers import SAMPLERS, levels
 
@@ -26,6 +27,8 @@ from colorize.models.samplers import SAMPLERS, levels
 class Diffusion(Colorizer):
     """The defaults are the thesis's network and noise, with the published linear attention.
 
+    encoder         null: the thesis's own, which learns to see with the rest; or a timm name whose maps at 1/shrink,
+                    1/(2 shrink), … are shown instead, `pretrained` as in `Encoder`
     widths          channels after the first convolution and after each stage; every stage but the last halves the map
     time            width of the noise level's code
     dropout         before the convolutions that change size; half of it on the way up
@@ -43,7 +46,8 @@ class Diffusion(Colorizer):
     stochastic = True
 
     def __init__(
-        self, *, widths: Sequence[int] = (128, 256, 384, 512, 512), time: int = 128, dropout: float = 0.3,
+        self, *, encoder: str | None = None, pretrained: bool | str = "auto",
+        widths: Sequence[int] = (128, 256, 384, 512, 512), time: int = 128, dropout: float = 0.3,
         attention: str = "published", norm: str = "instance", late_time: bool = True, ab_scale: float = 128.0,
         steps: int = 500, beta: Sequence[float] = (1e-4, 0.02), rescale: bool = False, zero_terminal: bool = False,
         objective: str = "noise", min_snr: float | None = None, sampler: str = "dpm++",
@@ -62,7 +66,15 @@ class Diffusion(Colorizer):
             steps=steps, beta=beta, rescale=rescale, zero_terminal=zero_terminal, objective=objective, min_snr=min_snr
         )
         self.sample_with(sampler, sampling_steps)
-        self.encoder = GreyEncoder(widths, dropout, attention, norm)
+        self.encoder: GreyEncoder | Encoder
+        self.pretrained, self.fit = False, None
+        if encoder is None:
+            self.encoder = GreyEncoder(widths, dropout, attention, norm)
+        else:
+            self.encoder = Encoder(encoder, pretrained, tuple(shrink * 2**i for i in range(len(widths) - 1)))
+            self.pretrained = self.encoder.pretrained
+            pairs = zip(self.encoder.channels, widths, strict=False)
+            self.fit = nn.ModuleList(nn.Conv2d(seen, width, 1) for seen, width in pairs)
         self.denoiser = Denoiser(widths, time, dropout, attention, norm, late_time)
 
     def sample_with(self, sampler: str, steps: int | None) -> None:
@@ -78,8 +90,15 @@ class Diffusion(Colorizer):
         t = integers(self.noise.steps, len(clean), chance).to(clean.device)
         noise = gaussian(clean.shape, chance).to(clean)
         seed_dropout(self, batch.seeds)
-        said = self.denoise(L, self.noise.add(clean, noise, t), t, self.encoder(L / 50 - 1))
+        said = self.denoise(L, self.noise.add(clean, noise, t), t, self.look(batch.L))
         return Prediction(noise=self.noise.target(clean, noise, t), noise_hat=said, noise_weight=self.noise.weight(t))
+
+    def look(self, L: Tensor) -> list[Tensor]:
+        """L (B, 1, H, W) in CIE units, not shrunk -> what the denoiser is shown of it: a map for each of its stages"""
+        if isinstance(self.encoder, GreyEncoder):
+            return self.encoder(F.avg_pool2d(L, self.shrink) / 50 - 1)
+        maps, _ = self.encoder.see_grey(L)
+        return [fit(seen) for fit, seen in zip(self.fit, maps, strict=True)]  # type: ignore[arg-type]
 
     def denoise(self, L: Tensor, noisy: Tensor, t: Tensor, grey: Sequence[Tensor]) -> Tensor:
         """L (B, 1, H, W) in CIE units, noisy ab / ab_scale (B, 2, H, W), t (B,) in 0…T−1, the encoder's maps ->
@@ -101,7 +120,7 @@ class Diffusion(Colorizer):
     def draw(self, L: Tensor, count: int, generator: Generators) -> Tensor:
         """As `sample`, not clamped. What the encoder saw serves every step and every sample of a photograph."""
         small = F.avg_pool2d(L, self.shrink)
-        grey = [seen.repeat_interleave(count, dim=0) for seen in self.encoder(small / 50 - 1)]
+        grey = [seen.repeat_interleave(count, dim=0) for seen in self.look(L)]
         lightness = small.repeat_interleave(count, dim=0)
         visited = self.sampling_steps
         kept = [*(self.noise.kept[level] for level in visited), 1.0]

@@ -1,0 +1,75 @@
+"""Twenty steps of SGD for every network, as one process or as each of several; started by torchrun or plainly.
+
+    python tests/several.py FOLDER [--batch-norm] [--models cnn …]
+
+Writes what every network came to, `MODEL-PROCESSES.pt`.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from conftest import CONF, SMALL, own_loss
+from hydra import compose, initialize_config_dir
+from torch import nn
+
+from colorize.build import build_parts, build_trainer
+from colorize.distributed import environment, join, leave
+from colorize.tracking import Logger
+
+STEPS = 20
+
+
+def without_batch_norm(module: nn.Module) -> None:
+    """A group norm in the place of every batch norm, with its weights."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d | nn.BatchNorm1d):
+            norm = nn.GroupNorm(1, child.num_features)
+            norm.load_state_dict({"weight": child.weight.data, "bias": child.bias.data})
+            setattr(module, name, norm)
+        else:
+            without_batch_norm(child)
+
+
+def config(model: str):
+    words = [
+        "experiment=smoke", "tracker=none", f"model={model}", f"loss={own_loss(model)}", *SMALL[model], "data.size=64",
+        "trainer.batch_size=4", "trainer.ema=0.9", "optimizer=sgd", "optimizer.lr=0.01", "optimizer.critic.lr=0.001",
+        "schedule=single", f"schedule.all.steps={STEPS}", "metrics=quick",
+        *(["model.dropout=0.1"] if model == "diffusion" else []),
+    ]  # fmt: skip
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides=words)
+
+
+def train(model: str, folder: Path, batch_norm: bool) -> None:
+    world = environment(os.environ)
+    parts = build_parts(config(model))
+    if not batch_norm:
+        without_batch_norm(parts.model)
+        without_batch_norm(parts.loss)
+    trainer = build_trainer(config(model), parts, folder / f"{model}-{world.size}", world)
+    scores, _ = trainer.evaluator.score(trainer.model.eval().colorize, trainer.device, world)
+    assert trainer.fit(Logger())
+    if world.first:
+        terms = trainer.scores
+        torch.save(
+            {"state": trainer.state()["players"], "first": scores, "last": terms}, folder / f"{model}-{world.size}.pt"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--batch-norm", action="store_true")
+    parser.add_argument("--models", nargs="+", default=list(SMALL))
+    arguments = parser.parse_args()
+    join(torch.device("cpu"))
+    for model in arguments.models:
+        train(model, arguments.folder, arguments.batch_norm)
+    leave()
+
+
+if __name__ == "__main__":
+    main()
