@@ -30,24 +30,19 @@ def recompute(module: nn.Module) -> int:
 
 
 def blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """The outermost members of lists and sequences that hold two layers with weights or more."""
+    """The innermost members of lists and sequences that have two layers with weights or more."""
+    listed = isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
     for child in module.children():
-        listed = isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
         if isinstance(child, ParametrizationList):
             continue
-        if listed and not isinstance(child, nn.ModuleList | nn.ModuleDict) and _layers(child) > 1 and _nested(child):
+        if inner := list(blocks(child)):
+            yield from inner
+        elif listed and not isinstance(child, nn.ModuleList | nn.ModuleDict) and _layers(child) > 1:
             yield child
-        else:
-            yield from blocks(child)
 
 
 def _layers(module: nn.Module) -> int:
     return sum(any(True for _ in part.parameters(recurse=False)) for part in module.modules())
-
-
-def _nested(module: nn.Module) -> bool:
-    """A stage of a network is too much to keep whole: one block of it at a time."""
-    return not any(_layers(child) > 4 for child in module.children())
 
 
 def _second_pass(block: nn.Module):

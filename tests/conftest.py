@@ -1,5 +1,6 @@
 """Fixtures: composed configs, a folder of small photographs, and a run in a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,9 @@ SMALL = {
     "multicolor": ["model.encoder=test_convnext", *DECODERS, "model.complement=[8,16,8]"],
     "transformer": ["model.encoder=test_convnext", *DECODERS],
 }
+
+KEYS = ROOT.parent / "shared" / "keys"
+published = pytest.mark.skipif(not KEYS.is_dir(), reason=f"the published key lists are not at {KEYS}")
 
 OmegaConf.register_new_resolver("seeded", seeded, replace=True)
 torch.set_num_threads(1)  # the pictures are tiny: a second thread only waits
@@ -134,3 +138,31 @@ def command(tmp_path):
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def deterministic():
+    sys.path.insert(0, str(KEYS))
+    import deterministic
+
+    sys.path.remove(str(KEYS))
+    return deterministic
+
+
+@pytest.fixture
+def foreign(deterministic):
+    """A published file's state by the name of its key list, with the same numbers on any machine."""
+
+    def build(name):
+        held = json.loads((KEYS / f"{name}_keys.json").read_text())
+        if isinstance(held, dict):
+            return deterministic.ddcolor_state([(k["name"], k["shape"], k["dtype"]) for k in held["keys"]])
+        return deterministic.state_dict(held)
+
+    return build
+
+
+def two_networks(state):
+    split = {part: {k.removeprefix(f"{part}."): v for k, v in state.items() if k.startswith(f"{part}.")}
+             for part in ("model", "encoder")}  # fmt: skip
+    return {"model_state_dict": split["model"], "encoder_state_dict": split["encoder"]}

@@ -6,13 +6,12 @@ fastai 2.8.2's DynamicUnet): every 8th pixel, every 4th of the diffusion network
 
 import json
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, options
+from conftest import KEYS, ROOT, options, published, two_networks
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
@@ -23,31 +22,6 @@ from colorize.errors import UserError
 from colorize.importers import recognise
 from colorize.importers.ddcolor import fold_spectral_norm
 from colorize.models import MultiColor, Transformer
-
-KEYS = ROOT.parent / "shared" / "keys"
-published = pytest.mark.skipif(not KEYS.is_dir(), reason=f"the published key lists are not at {KEYS}")
-
-
-@pytest.fixture(scope="module")
-def deterministic():
-    sys.path.insert(0, str(KEYS))
-    import deterministic
-
-    sys.path.remove(str(KEYS))
-    return deterministic
-
-
-@pytest.fixture
-def foreign(deterministic):
-    """A published file's state by the name of its key list, with the same numbers on any machine."""
-
-    def build(name):
-        held = json.loads((KEYS / f"{name}_keys.json").read_text())
-        if isinstance(held, dict):
-            return deterministic.ddcolor_state([(k["name"], k["shape"], k["dtype"]) for k in held["keys"]])
-        return deterministic.state_dict(held)
-
-    return build
 
 
 def close(ours, theirs, tolerance=1e-3):
@@ -111,12 +85,6 @@ def test_the_thesis_networks(name, foreign, deterministic):
         said, _ = model.see(L)
         for i, (space, unit) in enumerate([("lab", 128), ("hs", 1), ("yuv", 1)]):
             close(said[space][..., ::8, ::8] / unit, vectors[f"{name}_{i}"], 1e-4)
-
-
-def two_networks(state):
-    split = {part: {k.removeprefix(f"{part}."): v for k, v in state.items() if k.startswith(f"{part}.")}
-             for part in ("model", "encoder")}  # fmt: skip
-    return {"model_state_dict": split["model"], "encoder_state_dict": split["encoder"]}
 
 
 @published

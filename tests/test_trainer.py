@@ -194,6 +194,107 @@ def test_phases_start_with_fresh_optimizers_and_their_own_weights(tiny, tmp_path
         assert {int(state["step"]) for state in player.optimizer.state.values()} == {2}
 
 
+def test_the_gan_pretrains_alone_and_begins_its_second_phase_fresh(small, tmp_path):
+    """Phase 1 trains the generator alone, phase 2 starts from its weights with fresh optimizers and β₁ 0.5."""
+    lengths = ("schedule.pretrain.steps=3", "schedule.adversarial.steps=3", "optimizer=adam")
+    cfg = small("gan", "loss=pix2pix", "schedule=pretrain_then_adversarial", *lengths)
+    cfg.schedule = {name: phase for name, phase in cfg.schedule.items() if name != "all"}
+    trainer = trainer_of(cfg, tmp_path)
+    trainer.enter("pretrain")
+    assert list(trainer.players) == ["model", "adversarial"]
+    assert trainer.playing == ["model"]
+    model, critic = trainer.players["model"], trainer.players["adversarial"]
+    assert critic.optimizer is None
+    untouched = {name: value.clone() for name, value in critic.module.state_dict().items()}
+    for _, batches in zip(range(3), trainer.stream("pretrain", 0), strict=False):
+        assert "adversarial" not in trainer.advance(batches)
+    assert same(untouched, dict(critic.module.state_dict()))
+    first, learned = model.optimizer, {name: value.clone() for name, value in model.module.state_dict().items()}
+    assert {int(state["step"]) for state in first.state.values()} == {3}
+    assert {group["betas"] for group in first.param_groups} == {(0.9, 0.999)}
+
+    trainer.enter("adversarial")
+    assert trainer.playing == ["model", "adversarial"]
+    assert same(learned, dict(model.module.state_dict()))
+    assert model.optimizer is not first
+    assert len(model.optimizer.state) == len(critic.optimizer.state) == 0
+    assert {group["betas"] for group in model.optimizer.param_groups} == {(0.5, 0.999)}
+    assert {group["betas"] for group in critic.optimizer.param_groups} == {(0.5, 0.999)}
+    values = trainer.advance(next(trainer.stream("adversarial", 0)))
+    assert {"adversarial", "adversarial_critic", "adversarial_critic_right"} <= values.keys()
+    assert not same(untouched, dict(critic.module.state_dict()))
+
+
+def test_a_phase_has_its_size_and_its_frozen_parts(small, tmp_path):
+    cfg = small("transformer", "loss=l1", "data.size=64")
+    phase = {"_target_": "colorize.schedule.Phase", "steps": 2}
+    small_first = {**phase, "size": 32, "frozen": ["encoder", "pixels.steps.0"]}
+    cfg.schedule = OmegaConf.create({"small": small_first, "whole": phase})
+    trainer = trainer_of(cfg, tmp_path)
+    assert trainer.frozen == []
+    before = {name: p.clone() for name, p in trainer.model.named_parameters()}
+    statistics = {name: b.clone() for name, b in trainer.model.encoder.named_buffers()}
+    trainer.enter("small")
+    batches = next(trainer.stream("small", 0))
+    assert batches[0].L.shape == (2, 1, 32, 32)
+    trainer.advance(batches)
+    moved = {name for name, p in trainer.model.named_parameters() if not torch.equal(p, before[name])}
+    assert moved
+    assert not any(name.startswith(("encoder.", "pixels.steps.0.")) for name in moved)
+    assert same(statistics, dict(trainer.model.encoder.named_buffers()))
+    trainer.steps = 2
+    trainer.enter("whole")
+    batches = next(trainer.stream("whole", 0))
+    assert batches[0].L.shape == (2, 1, 64, 64)
+    trainer.advance(batches)
+    assert any(not torch.equal(p, before[name]) for name, p in trainer.model.named_parameters() if "encoder" in name)
+
+
+def test_averaged_weights_have_their_own_singular_vectors(small, tmp_path):
+    trainer = trainer_of(small("transformer", "loss=l1", "optimizer.lr=0.05", "trainer.ema=0.9"), tmp_path)
+    trainer.enter("all")
+    for _, batches in zip(range(3), trainer.stream("all", 0), strict=False):
+        trainer.advance(batches)
+    player = trainer.players["model"]
+
+    def error() -> float:
+        """How far the largest singular value of the worst convolution is from 1."""
+        found = [part for part in player.average.module.eval().modules() if hasattr(part, "parametrizations")]
+        return max(abs(torch.linalg.matrix_norm(part.weight.flatten(1).double(), ord=2).item() - 1) for part in found)
+
+    copied = error()
+    player.best_module()
+    assert error() < 0.02
+    assert error() < copied / 2
+
+
+@pytest.mark.parametrize("effective", [(4, 1), (2, 2), (1, 4)])
+def test_chance_belongs_to_the_photograph(effective, small, tmp_path):
+    """However a step is divided among passes, diffusion sees the same noise at the same levels."""
+    batch_size, accumulate = effective
+    words = (f"trainer.batch_size={batch_size}", f"trainer.accumulate={accumulate}", "model.dropout=0.3")
+    trainer = trainer_of(small("diffusion", "loss=ddpm", *words), tmp_path)
+    trainer.enter("all")
+    value = trainer.advance(next(trainer.stream("all", 0)))["noise"]
+    reference = trainer_of(small("diffusion", "loss=ddpm", "trainer.batch_size=4", "model.dropout=0.3"), tmp_path)
+    reference.enter("all")
+    assert value == pytest.approx(reference.advance(next(reference.stream("all", 0)))["noise"], rel=1e-5)
+
+
+def test_bits_are_the_same_when_they_must_be(small, tmp_path):
+    cfg = small("gan", "trainer.deterministic=true")
+    try:
+        ends = []
+        for name in ("one", "two"):
+            trainer = trainer_of(cfg, tmp_path / name)
+            trainer.fit(Record())
+            ends.append(trainer.state()["players"])
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert same(*ends)
+
+
 def test_the_average_is_the_one_it_says():
     module = torch.nn.Linear(1, 1, bias=False)
     player = Player(module, ema=0.9)
@@ -235,6 +336,16 @@ def test_unreadable_photographs_are_counted_once(tiny, photographs, tmp_path, ca
         ("+optimizer.critic.beta=0.9", r"takes no \['beta'\]"),
         ("schedule.all.steps=0", "longer than nothing"),
         ("+schedule.all.weights={pixle: 1}", r"a phase weighs \['pixle'\]"),
+        ("+schedule.all.fraction=1.5", "fraction is 1.5; it must lie above 0 and be at most 1"),
+        ("+schedule.all.redraw_every=0", "redraw_every is 0"),
+        ("+schedule.all.frozen=[encodr]", "phase 'all' freezes 'encodr', which is not in the model; its parts are"),
+        ("+schedule.all.size=50", r"schedule\.all\.size is 50; Transformer takes multiples of 32, such as 64"),
+        ("+schedule.al.steps=3", r"schedule\.al is not one of the schedule's phases, which are \['all'\]"),
+        ("+schedule.all.optimizer={beta: 1}", r"takes no \['beta'\]"),
+        ("optimizer.decay=some", "weights or all"),
+        ("trainer.ema=2", "trainer.ema is 2"),
+        ("trainer.clip=0", "trainer.clip is 0"),
+        ("checkpoint.keep=0", r"checkpoint\.keep is 0"),
     ],
 )
 def test_impossible_settings_are_refused(override, message, tiny, tmp_path):
@@ -248,6 +359,10 @@ def test_every_optimizer_and_schedule_takes_a_step(name, schedule, tiny, tmp_pat
     loss = "pix2pix" if schedule == "pretrain_then_adversarial" else "l1"
     cfg = tiny("model=cnn", f"loss={loss}", f"optimizer={name}", f"schedule={schedule}")
     cfg.schedule = {phase: settings for phase, settings in cfg.schedule.items() if "_target_" in settings}
+    if schedule == "pretrain_then_adversarial" and "betas" not in cfg.optimizer:
+        with pytest.raises(UserError, match=rf"{cfg.optimizer.algorithm} takes no \['betas'\]"):
+            trainer_of(cfg, tmp_path)
+        return
     trainer = trainer_of(cfg, tmp_path)
     trainer.enter(next(iter(trainer.lengths)))
     before = [p.clone() for p in trainer.model.parameters()]

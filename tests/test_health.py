@@ -1,0 +1,59 @@
+"""What a run warns of, and what it does not."""
+
+import pytest
+
+from colorize.health import Health
+
+
+def watch(numbers, **others):
+    health = Health()
+    health.enter()
+    for step, loss in enumerate(numbers, start=1):
+        health.step({"loss": loss, **others}, step)
+    return health
+
+
+def test_a_falling_loss_is_well():
+    assert watch([10 * 0.99**i for i in range(1000)]).found == {}
+
+
+def test_a_loss_that_explodes_is_said_once(capsys):
+    health = watch([1.0] * 300 + [1.0 * 1.1**i for i in range(100)])
+    assert list(health.found) == ["exploding"]
+    assert 300 < health.found["exploding"]["step"] < 400
+    assert capsys.readouterr().out.count("warning at step") == 1
+
+
+@pytest.mark.parametrize(("share", "sign"), [(0.999, "won"), (0.5, "lost"), (0.7, None)])
+def test_a_critic_that_wins_or_collapses(share, sign):
+    health = watch([1.0] * 200, adversarial_critic_right=share)
+    assert list(health.found) == ([f"adversarial_critic_{sign}"] if sign else [])
+
+
+def test_nothing_is_said_before_a_phase_has_settled():
+    assert watch([1.0] * 99, adversarial_critic_right=1.0).found == {}
+    health = watch([1.0] * 150, adversarial_critic_right=0.7)
+    health.enter()
+    health.step({"loss": 1e6, "adversarial_critic_right": 1.0}, 151)
+    assert health.found == {}
+
+
+def test_going_grey_and_stalling():
+    health = Health()
+    for step in range(100, 1100, 100):
+        health.evaluated({"chroma": 0.1}, step <= 300, step, 1000)
+    assert health.found["grey"]["step"] == 600
+    assert health.found["stalled"]["step"] == 900
+    fine = Health()
+    for step in range(100, 1100, 100):
+        fine.evaluated({"chroma": 0.6}, step % 200 == 0, step, 1000)
+    assert fine.found == {}
+
+
+def test_its_state_goes_on():
+    one, two = watch([1.0] * 150), Health()
+    two.load(one.state())
+    for health in (one, two):
+        for step in range(151, 250):
+            health.step({"loss": 50.0}, step)
+    assert one.found == two.found != {}

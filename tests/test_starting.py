@@ -1,0 +1,172 @@
+"""Runs that begin from others: init_from, resume, rerun; and the exit status by which a scheduler knows what to do."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from conftest import ROOT, published, two_networks
+from test_command_line import SMOKE, lines, refused
+
+from colorize.checkpoint import read
+from colorize.runs import RunFolder
+
+WORDS = SMOKE[1:]
+GAN = ("experiment=smoke", "tracker=none", "model=gan_unet", "model.widths=[8,8,16,32]")
+PUBLISHED = {  # file: the model that it holds, the loss to go on with, the side of a picture
+    "thesis_cnn": ("cnn", "iizuka", 224),
+    "thesis_gan": ("gan", "pix2pix", 64),
+    "thesis_diffusion": ("diffusion", "ddpm", 32),
+    "thesis_transformer": ("transformer", "ddcolor", 64),
+    "ddcolor_tiny": ("transformer", "ddcolor", 64),
+}
+
+
+def weights(folder, which="last"):
+    return read(RunFolder(folder).checkpoint(which))["players"]
+
+
+def test_a_run_begins_from_another(inside, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert inside("train", *GAN, "loss=pix2pix", f"hydra.run.dir={first}").returncode == 0
+    frozen_rate = ("optimizer.lr=1e-12", "optimizer.critic.lr=1e-12", "model.widths=[8,8,16,16]", "seed=3")
+    words = (*GAN, "loss=pix2pix", f"init_from={first}", *frozen_rate, f"hydra.run.dir={second}")
+    done = inside("train", *words)
+    assert done.returncode == 0, done.stderr
+    assert f"model: weights of {first}" in done.stdout
+    assert f"critic 'adversarial': weights of {first}" in done.stdout
+    began, ended = weights(first, "best"), weights(second)
+    for name, value in began["model"]["average"].items():
+        if name.endswith("weight"):  # the file's sizes, and hardly moved
+            assert torch.allclose(value, ended["model"]["module"][name.removeprefix("module.")], atol=1e-6)
+    summary = json.loads((second / "summary.json").read_text())
+    assert summary["weights"]["init_from"] == str(first)
+    assert RunFolder(second).read_config().model.widths == [8, 8, 16, 32]
+    assert "is finished" in inside("train", *words).stdout
+
+
+def test_what_a_file_lacks_is_said(inside, tmp_path):
+    first = tmp_path / "first"
+    assert inside("train", *GAN, "loss=l1", f"hydra.run.dir={first}").returncode == 0
+    assert inside("export", first, "-o", tmp_path / "out").returncode == 0
+    done = inside("train", *GAN, "loss=pix2pix", f"init_from={tmp_path / 'out'}", "name=second")
+    assert done.returncode == 0, done.stderr
+    assert "critic 'adversarial' starts fresh" in done.stdout
+    refused(
+        inside("train", "experiment=smoke", "model=cnn", "loss=l1", f"init_from={first}", "name=third"),
+        "holds a UNet, and model=cnn is a CNN",
+    )
+    refused(inside("train", *GAN, "init_from=nowhere", "name=third"), "there is no file or folder 'nowhere'")
+
+
+def test_another_head_for_classes_starts_fresh(inside, photographs, tmp_path):
+    data = ("data=folder", f"data.root={photographs}", "model.width=0.1", "model.global_size=32", "loss=iizuka")
+    words = ("experiment=smoke", "tracker=none", "model=cnn", *data)
+    assert inside("train", *words, "name=two").returncode == 0
+    (photographs / "birds").mkdir()
+    for i in (12, 13):
+        (photographs / f"photo {i}.jpg").rename(photographs / "birds" / f"{i}.jpg")
+    done = inside("train", *words, "init_from=outputs/two", "name=three")
+    assert done.returncode == 0, done.stderr
+    assert "start fresh: the file's head is for other classes" in done.stdout
+    done = inside("train", *words, "data.labels=false", "init_from=outputs/two", "name=none")
+    assert "the file's head for classes is left out" in done.stdout
+
+
+@pytest.mark.slow
+@published
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_weights_are_tuned_further(name, inside, foreign, tmp_path):
+    model, loss, size = PUBLISHED[name]
+    state = foreign(name)
+    torch.save(two_networks(state) if model == "diffusion" else state, tmp_path / f"{name}.pth")
+    words = ("experiment=smoke", "tracker=none", f"model={model}", f"loss={loss}", f"data.size={size}", "metrics=quick")
+    done = inside("train", *words, f"init_from={tmp_path / name}.pth", "schedule.all.steps=2", "name=tuned")
+    assert done.returncode == 0, done.stderr
+    assert f"model: weights of {tmp_path / name}.pth" in done.stdout
+    assert ("critic 'adversarial' starts fresh" in done.stdout) == (loss in ("pix2pix", "ddcolor"))
+    assert json.loads((tmp_path / "outputs" / "tuned" / "summary.json").read_text())["status"] == "finished"
+
+
+def test_resume_goes_on_wherever_the_run_lies(inside, tmp_path):
+    inside("train", *WORDS, "name=whole")
+    inside("train", *WORDS, "name=cut")
+    folder = tmp_path / "elsewhere"
+    (tmp_path / "outputs" / "cut").rename(folder)
+    RunFolder(folder).checkpoint("last").unlink()  # as if it had been killed after step 2
+    (folder / "summary.json").unlink()
+    done = inside("train", f"resume={folder}")
+    assert done.returncode == 0, done.stderr
+    assert "going on after step 2" in done.stdout
+    for kind in ("module", "average"):
+        one, other = (weights(path)["model"][kind] for path in (tmp_path / "outputs" / "whole", folder))
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == ["whole"]
+    refused(inside("train", f"resume={folder}", "optimizer.lr=1"), "which optimizer.lr=1 would change", "rerun")
+    refused(inside("train", "resume=nowhere"), "resume=nowhere: there is no run in that folder")
+    assert inside("train", f"resume={folder}", "checkpoint.every=50").returncode == 0
+
+
+def test_rerun_does_it_again_with_changes(inside, tmp_path):
+    steps = ("schedule.all.steps=20", "evaluate.every=100", "optimizer.lr=0.002")
+    assert inside("train", *WORDS, *steps, "name=first").returncode == 0
+    first = tmp_path / "outputs" / "first"
+    done = inside("train", f"rerun={first}")
+    assert done.returncode == 0, done.stderr
+    again = tmp_path / "outputs" / "first-rerun"
+    losses = [[line["train/loss"] for line in lines(folder) if "train/loss" in line] for folder in (first, again)]
+    assert len(losses[0]) == 20
+    assert losses[0] == losses[1]
+    assert inside("train", f"rerun={first}", "seed=7").returncode == 0
+    other = RunFolder(tmp_path / "outputs" / "first-seed=7").read_config()
+    assert (other.seed, other.optimizer.lr, other.names.model) == (7, 0.002, "cnn")
+    refused(inside("train", f"rerun={first}", f"resume={first}"), "say one of them")
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGUSR1", 75), ("SIGUSR2", 75), ("SIGINT", 130)])
+def test_a_signal_ends_a_run_with_a_status_that_says_so(name, code, tmp_path):
+    if not hasattr(signal, name):
+        pytest.skip(f"this system has no {name}")
+    process = start(tmp_path, "schedule.all.steps=100000", "checkpoint.every=100000", "evaluate.every=100000")
+    process.send_signal(getattr(signal, name))
+    printed = process.communicate(timeout=60)[0]
+    assert process.returncode == code
+    assert f"{name}: stopping after this step" in printed
+    folder = tmp_path / "outputs" / "run"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "interrupted"
+    assert read(RunFolder(folder).checkpoint("last"))["steps"] == summary["steps"] == lines(folder)[-1]["step"]
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    process = start(tmp_path, "schedule.all.steps=100000", "evaluate.every=100000", "trainer.batch_size=64")
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    for path in (tmp_path / "outputs" / "run" / "checkpoints").glob("*"):
+        assert path.suffix == ".pt"
+        read(path)
+
+
+def test_ctrl_c_ends_a_sweep(tmp_path):
+    words = ("-m", "seed=0,1", "schedule.all.steps=100000", "evaluate.every=100000")
+    process = start(tmp_path, *words, folder="run-0")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not (tmp_path / "outputs" / "run-1" / "metrics.jsonl").exists()
+
+
+def start(home, *words, folder="run"):
+    """A run in a process of its own that has taken some steps."""
+    command = [sys.executable, ROOT / "train.py", *words, *WORDS, "name=run"]
+    process = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    log = home / "outputs" / folder / "metrics.jsonl"
+    while not log.exists() or log.read_text().count("\n") < 4:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    return process
