@@ -39,9 +39,11 @@ class Optimizers:
         for critic in (False, True):
             self._resolve(critic, changes)
 
-    def build(self, module: nn.Module, *, critic: bool = False, **changes: Any) -> torch.optim.Optimizer:
+    def build(
+        self, module: nn.Module, changes: Mapping[str, Any] | None = None, *, critic: bool = False
+    ) -> torch.optim.Optimizer:
         """The optimizer of `module`'s trainable parameters; `changes` are a phase's."""
-        cls, arguments = self._resolve(critic, changes)
+        cls, arguments = self._resolve(critic, changes or {})
         spared = {"weight_decay": 0.0} if arguments.get("weight_decay") and self.decay == "weights" else {}
         groups: dict[tuple[bool, bool], dict[str, Any]] = {}
         for name, p in module.named_parameters():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -12,18 +12,18 @@ from typing import Any
 
 import torch
 
+from colorize import memory
 from colorize.batch import Batch
 from colorize.checkpoint import Checkpoints, read
 from colorize.data import Photographs
 from colorize.devices import choose_device, choose_precision, prepare
-from colorize.distributed import World, share, synchronise_batch_norm
+from colorize.distributed import World, synchronise_batch_norm
 from colorize.errors import TRY_AGAIN, UserError
 from colorize.evaluate import Evaluator
 from colorize.fitting import check_phases, check_settings, check_sizes
 from colorize.gradients import finite, gather_gradients
 from colorize.health import Health
 from colorize.losses import Loss
-from colorize.memory import is_out_of_memory, recompute
 from colorize.models import Colorizer
 from colorize.optimizers import Optimizers
 from colorize.player import Player
@@ -31,6 +31,7 @@ from colorize.reach import resting
 from colorize.schedule import Phase, locate
 from colorize.seeds import seed_of
 from colorize.signals import StopSignal
+from colorize.stream import Stream
 from colorize.terminal import Bar, say
 from colorize.tracking import Logger
 
@@ -76,7 +77,6 @@ class Trainer:
         loss.check(model.answers)
         self.weights = {name: loss.active(phase.weights) for name, phase in schedule.items()}
         self.world, self.effective_batch = world, batch_size * accumulate
-        self.passes = even_parts(share(self.effective_batch, world, len(photographs.train)), batch_size)
         self.device = choose_device(device, world.local_rank if world.size > 1 else None)
         self.precision = choose_precision(precision, self.device)
         prepare(self.device, deterministic)
@@ -85,6 +85,10 @@ class Trainer:
         self.model: Colorizer = synchronise_batch_norm(model, world, self.device) if sync_batchnorm else model  # type: ignore[assignment]
         self.loss: Loss = loss.to(self.device, memory_format=layout)  # type: ignore[call-overload]
         self.photographs, self.optimizers, self.schedule, self.evaluator = photographs, optimizers, schedule, evaluator
+        self.stream = Stream(
+            photographs, schedule, self.device, world, effective_batch=self.effective_batch, batch_size=batch_size,
+            seed=seed,
+        )  # fmt: skip
         self.clip, self.seed, self.log_every = clip, seed, log_every
         self.evaluate_every, self.checkpoint_every = evaluate_every, checkpoint_every
         self.monitor, self.sign = monitor, 1 if mode == "max" else -1
@@ -100,7 +104,7 @@ class Trainer:
         critics = {name: term.critic for name, term in loss.terms.items() if term.critic is not None}
         self.players |= {name: Player(critic, None, world.wrap) for name, critic in critics.items()}  # type: ignore[arg-type]
         if recompute:
-            recompute_blocks(self.model)
+            memory.recompute(self.model)
         if compile:
             self.model.compile()
         self.playing: list[str] = []  #   the players of the current phase
@@ -108,9 +112,8 @@ class Trainer:
         self.steps, self.seconds, self.trained_seconds = 0, 0.0, 0.0
         self.best: float | None = None
         self.scores: dict[str, float] = {}  # of the newest evaluation
-        self.unreadable: dict[str, str] = {}  # file -> why
         self.health, self.exit_code = Health(), 0
-        self.piece = max(self.passes)  #    photographs that a pass takes at most; less once memory ran out
+        self.piece = max(self.stream.passes)  #    photographs that a pass takes at most; less once memory ran out
 
     def fit(self, log: Logger, stop: StopSignal | None = None) -> bool:
         """Train to the end of the schedule: True. Where a signal stops it: False, and the same call goes on later.
@@ -159,25 +162,8 @@ class Trainer:
         for player in self.playing:
             changes = self.schedule[name].optimizer
             module = self.players[player].module
-            self.players[player].begin(self.optimizers.build(module, critic=player != "model", **changes))
+            self.players[player].begin(self.optimizers.build(module, changes, critic=player != "model"))
         self.health.enter()
-
-    def stream(self, name: str, done: int) -> Iterator[list[Batch]]:
-        """This process's batches of each optimizer step of a phase, from its step number `done` on; without end."""
-        phase, size = self.schedule[name], len(self.photographs.train)
-        draws = phase.draws(size, done * self.effective_batch, self.seed, name)
-        mine = self.world.part(self.effective_batch)
-        ours = (draw for i, draw in enumerate(draws) if mine.start <= i % self.effective_batch < mine.stop)
-        workers = self.photographs.workers(self.device)
-        batches = []
-        for pixels in self.photographs.batches(ours, self.passes, workers, phase.size):
-            self.remember_unreadable(pixels.unreadable)
-            rgb = pixels.rgb.to(self.device, non_blocking=True)
-            label = None if pixels.label is None else pixels.label.to(self.device, non_blocking=True)
-            batches.append(Batch.from_rgb(rgb, label, pixels.seeds))
-            if len(batches) == len(self.passes):
-                yield batches
-                batches = []
 
     def advance(self, batches: list[Batch]) -> dict[str, float]:
         """Take the next optimizer step."""
@@ -215,7 +201,7 @@ class Trainer:
                 terms = gather_gradients(players, self.loss, pieces, weights, autocast)
                 break
             except RuntimeError as error:
-                if not is_out_of_memory(error):
+                if not memory.is_out_of_memory(error):
                     raise
             self.take_smaller_pieces()  # outside of the handler, which keeps the failed step's tensors alive
         terms = self.world.mean(terms)
@@ -264,15 +250,15 @@ class Trainer:
         return better
 
     def save(self, *, best: bool) -> None:
-        found = self.world.gather(self.unreadable)
-        self.unreadable = {file: why for part in found for file, why in part.items()}
+        found = self.world.gather(self.stream.unreadable)
+        self.stream.unreadable = {file: why for part in found for file, why in part.items()}
         if self.world.first:
             self.checkpoints.save(self.state(), best=best)
 
     def state(self) -> dict[str, Any]:
         return {
             "steps": self.steps, "seconds": self.seconds, "trained_seconds": self.trained_seconds, "piece": self.piece,
-            "phase": self.phase, "best": self.best, "scores": self.scores, "unreadable": self.unreadable,
+            "phase": self.phase, "best": self.best, "scores": self.scores, "unreadable": self.stream.unreadable,
             "photographs": self.photographs.fingerprint(), "health": self.health.state(),
             "players": {name: player.state() for name, player in self.players.items()},
         }  # fmt: skip
@@ -289,25 +275,10 @@ class Trainer:
                 "say name=… for a new run"
             )
         self.enter(state["phase"])
-        for name in ("steps", "seconds", "trained_seconds", "piece", "best", "scores", "unreadable"):
+        for name in ("steps", "seconds", "trained_seconds", "piece", "best", "scores"):
             setattr(self, name, state[name])
+        self.stream.unreadable = state["unreadable"]
         self.health.load(state["health"])
         for name, player in self.players.items():
             player.load(state["players"][name])
         return True
-
-    def remember_unreadable(self, found: Sequence[tuple[str, str]]) -> None:
-        """Name each photograph that training skips, once."""
-        for file, why in found:
-            if file not in self.unreadable:
-                self.unreadable[file] = why
-                say(f"skipped {file}: {why}")
-
-
-def even_parts(count: int, most: int) -> list[int]:
-    """`count` divided into as few parts of at most `most` as can be, as even as can be."""
-    parts = math.ceil(count / most)
-    return [count * (i + 1) // parts - count * i // parts for i in range(parts)]
-
-
-recompute_blocks = recompute  # the constructor's argument has the name

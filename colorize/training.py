@@ -127,7 +127,7 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
             "photographs": len(data.val), "size": data.size, "manifest": data.manifest(), "held_back": data.held_back,
         },
         "weights": {**origins(parts), "evaluated": trainer.evaluated, "init_from": cfg.init_from},
-        "notes": parts.notes, "health": trainer.health.found, "unreadable": trainer.unreadable,
+        "notes": parts.notes, "health": trainer.health.found, "unreadable": trainer.stream.unreadable,
         "versions": versions(), "device": str(trainer.device), "processes": trainer.world.size, "seed": cfg.seed,
     }  # fmt: skip
 

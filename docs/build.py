@@ -1,6 +1,6 @@
-"""Writes what docs/models.md says in numbers: parameters, layers, recipes and figures, from the code and conf/.
+"""Writes what the pages say in numbers: parameters, layers, recipes, figures and arithmetic, from the code and conf/.
 
-    python docs/build.py            bring docs/models.md and docs/figures up to date
+    python docs/build.py            bring docs/models.md, docs/scale.md and docs/figures up to date
     python docs/build.py --check    only say what is stale; the exit status is then 1
 
 The text around the generated parts is written by hand; each stands between <!-- begin NAME --> and <!-- end NAME -->.
@@ -20,26 +20,28 @@ from generator.figures import figure
 from generator.layers import layers
 from generator.networks import CRITICS, NETWORKS, look
 from generator.recipes import described, models
+from generator.scale import arithmetic
 
 DOCS = Path(__file__).parent
-PAGE = DOCS / "models.md"
+PAGES = {"models.md": lambda: parts(), "scale.md": lambda: {"arithmetic": arithmetic}}
 
 
 def parts() -> dict[str, Callable[[], str]]:
-    """Name of a generated part -> what writes it."""
+    """Name of a generated part of models.md -> what writes it."""
     found: dict[str, Callable[[], str]] = {"counts": counts}
     found |= {f"layers {name}": partial(lambda n: layers(n, look(n)), name) for name in (*NETWORKS, *CRITICS)}
     return found | {f"recipes {name}": partial(described, name) for name in models()}
 
 
-def write_page(text: str, wanted: Callable[[str], bool] = lambda name: True) -> str:
-    """The page with its generated parts as they should be. Fails where a part has no place in it."""
-    for name, write in parts().items():
+def write_page(page: str, wanted: Callable[[str], bool] = lambda name: True) -> str:
+    """A page with its generated parts as they should be. Fails where a part has no place in it."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for name, write in PAGES[page]().items():
         if not wanted(name):
             continue
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise SystemExit(f"{PAGE.name} has no place for the generated part {name!r}: {begin} {end}")
+            raise SystemExit(f"{page} has no place for the generated part {name!r}: {begin} {end}")
         head, _, rest = text.partition(begin)
         _, _, tail = rest.partition(end)
         text = f"{head}{begin}\n\n{write()}\n\n{end}{tail}"
@@ -48,8 +50,8 @@ def write_page(text: str, wanted: Callable[[str], bool] = lambda name: True) -> 
 
 def files(wanted: Callable[[str], bool] = lambda name: True) -> dict[Path, str]:
     """Every generated file, as it should be."""
-    found = {PAGE: write_page(PAGE.read_text(encoding="utf-8"), wanted)}
-    for name in re.findall(r"\(figures/(\w+)\.svg\)", found[PAGE]):
+    found = {DOCS / page: write_page(page, wanted) for page in PAGES}
+    for name in re.findall(r"\(figures/(\w+)\.svg\)", found[DOCS / "models.md"]):
         if wanted(f"figure {name}"):
             found[DOCS / "figures" / f"{name}.svg"] = figure(name, look(name))
     return found

@@ -28,7 +28,7 @@ ALIASES = {path.stem for path in (CONF / "loss").glob("*.yaml") if "defaults:" i
 DECODERS = ["model.widths=[16,16,16]", "model.queries=8", "model.dim=16", "model.heads=2", "model.feedforward=32"]
 SMALL = {
     "cnn": ["model.width=0.1", "model.global_size=32"],
-    "diffusion": ["model.widths=[8,16,16]", "model.time=16", "model.dropout=0"],
+    "diffusion": ["model.encoder=null", "model.widths=[8,16,16]", "model.time=16", "model.dropout=0"],
     "gan": ["model.encoder=test_resnet", "model.width=0.2"],
     "gan_unet": ["model.widths=[8,8,16,32]"],
     "multicolor": ["model.encoder=test_convnext", *DECODERS, "model.complement=[8,16,8]"],

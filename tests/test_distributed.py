@@ -13,7 +13,7 @@ from torch import nn
 from colorize.distributed import World, environment, share, synchronise_batch_norm
 from colorize.errors import UserError
 from colorize.player import best_state
-from colorize.trainer import even_parts
+from colorize.stream import even_parts
 
 
 def launch(folder, processes, *words):

@@ -92,7 +92,12 @@ def test_the_networks_of_the_thesis(config):
     transformer = config("experiment=thesis/transformer", "data.root=x").model
     assert (transformer.pixel_decoder, transformer.freeze, transformer.spectral) == ("thesis", True, False)
     diffusion = config("experiment=thesis/diffusion", "data.root=x").model
-    assert (diffusion.steps, list(diffusion.beta), diffusion.ab_scale) == (500, [1e-4, 0.02], 128)
+    assert (diffusion.encoder, diffusion.steps, list(diffusion.beta), diffusion.ab_scale) == (
+        None,
+        500,
+        [1e-4, 0.02],
+        128,
+    )
     assert (diffusion.dropout, diffusion.objective, diffusion.attention) == (0.3, "noise", "published")
     as_run = config("experiment=thesis/cnn_as_run", "data.root=x").model
     assert (as_run.branches, as_run.width, as_run.global_size) == (1, 1, 224)

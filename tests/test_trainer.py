@@ -199,6 +199,7 @@ def test_the_gan_pretrains_alone_and_begins_its_second_phase_fresh(small, tmp_pa
     lengths = ("schedule.pretrain.steps=3", "schedule.adversarial.steps=3", "optimizer=adam")
     cfg = small("gan", "loss=pix2pix", "schedule=pretrain_then_adversarial", *lengths)
     cfg.schedule = {name: phase for name, phase in cfg.schedule.items() if name != "all"}
+    cfg.schedule.adversarial.optimizer.critic = {"lr": 0.007}
     trainer = trainer_of(cfg, tmp_path)
     trainer.enter("pretrain")
     assert list(trainer.players) == ["model", "adversarial"]
@@ -220,6 +221,7 @@ def test_the_gan_pretrains_alone_and_begins_its_second_phase_fresh(small, tmp_pa
     assert len(model.optimizer.state) == len(critic.optimizer.state) == 0
     assert {group["betas"] for group in model.optimizer.param_groups} == {(0.5, 0.999)}
     assert {group["betas"] for group in critic.optimizer.param_groups} == {(0.5, 0.999)}
+    assert {group["lr"] for group in critic.optimizer.param_groups} == {0.007}
     values = trainer.advance(next(trainer.stream("adversarial", 0)))
     assert {"adversarial", "adversarial_critic", "adversarial_critic_right"} <= values.keys()
     assert not same(untouched, dict(critic.module.state_dict()))
@@ -318,7 +320,7 @@ def test_unreadable_photographs_are_counted_once(tiny, photographs, tmp_path, ca
     cfg = tiny("loss=l1", "model=cnn", "data=folder", *folders, "schedule.all.steps=20", "evaluate.every=20")
     trainer = trainer_of(cfg, tmp_path / "run")
     trainer.fit(Record())
-    assert list(trainer.unreadable) == [str(bad)]
+    assert list(trainer.stream.unreadable) == [str(bad)]
     assert capsys.readouterr().out.count(f"skipped {bad}") == 1
 
 

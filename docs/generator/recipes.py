@@ -43,7 +43,7 @@ def chosen(path: Path) -> str | None:
             found = option
         elif not group.startswith("override") and option not in (None, "_self_"):
             place = f"{group.split('@')[0]}/{option.split('@')[0]}" if group else option.split("@")[0]
-            base = (CONF if place.startswith("/") else path.parent) / f"{place.lstrip('/')}.yaml"
+            base = (CONF if place.startswith("/") else CONF / "experiment") / f"{place.lstrip('/')}.yaml"
             found = (chosen(base) if base.is_file() else None) or found
     return found
 

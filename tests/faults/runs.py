@@ -23,7 +23,7 @@ RECIPES = {
     "cnn": ["loss=iizuka", "model.width=0.1", "model.global_size=32", *ONE],
     "gan_unet": ["loss=pix2pix", "model.widths=[8,8,16,32]", *PHASES],
     "gan": ["loss=pix2pix", "model.encoder=test_resnet", "model.width=0.2", *PHASES],
-    "diffusion": ["loss=ddpm", "model.widths=[8,16,16]", "model.time=16", *ONE],
+    "diffusion": ["loss=ddpm", "model.encoder=test_convnext", "model.widths=[8,16,16]", "model.time=16", *ONE],
     "transformer": ["loss=ddcolor", "model.encoder=test_convnext", *DECODERS, *ONE],
     "multicolor": ["loss=multicolor", "model.encoder=test_convnext", *DECODERS, "model.complement=[8,16,8]", *ONE],
 }
