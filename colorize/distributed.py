@@ -101,6 +101,11 @@ def environment(env: Mapping[str, str]) -> World:
     return World()
 
 
+def restarted(env: Mapping[str, str]) -> bool:
+    """Whether torchrun or Slurm has started this command before, and starts it again to go on."""
+    return int(env.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0 or int(env.get("SLURM_RESTART_COUNT", 0)) > 0
+
+
 def join(device: torch.device) -> World:
     """Meet the other processes, if there are any. `leave` parts from them."""
     world = environment(os.environ)

@@ -50,9 +50,10 @@ class RunFolder:
     def saved(self, overrides: list[str]) -> DictConfig:
         """The config of the run that is here, with those of the `overrides` that may change between its starts."""
         cfg = self.read_config()
+        cfg.overwrite = False
         for word in overrides:
             key, _, value = word.partition("=")
-            if key.lstrip("+~") not in FREE:
+            if key.lstrip("+~") not in FREE or key == "overwrite":
                 raise UserError(
                     f"resume goes on with the config of {str(self.folder)!r}, which {word} would change: leave it out, "
                     "or start another run with rerun"

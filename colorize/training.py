@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from colorize.build import Parts, build_parts, build_trainer, check_values, make, origins
 from colorize.devices import choose_device, keep_freed_memory
-from colorize.distributed import World, join, leave
+from colorize.distributed import World, join, leave, restarted
 from colorize.errors import INTERRUPTED
 from colorize.evaluate import Baselines
 from colorize.reach import summarised
@@ -26,6 +27,8 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
     keep_freed_memory()
     run = RunFolder(folder)
     cfg = run.saved(overrides) if cfg.resume else cfg
+    if restarted(os.environ):
+        cfg.overwrite = False  # what would go is this run's own
     check_values(cfg)
     world = join(choose_device(cfg.trainer.device))
     try:

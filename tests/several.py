@@ -35,7 +35,8 @@ def without_batch_norm(module: nn.Module) -> None:
 def config(model: str):
     words = [
         "experiment=smoke", "tracker=none", f"model={model}", f"loss={own_loss(model)}", *SMALL[model], "data.size=64",
-        "trainer.batch_size=4", "trainer.ema=0.9", "optimizer=sgd", "optimizer.lr=0.01", "optimizer.critic.lr=0.001",
+        "trainer.batch_size=4", "trainer.ema=0.9", "optimizer=sgd", "optimizer.lr=0.003",
+        "optimizer.momentum=0", "optimizer.critic.lr=0.003",
         "schedule=single", f"schedule.all.steps={STEPS}", "metrics=quick",
         *(["model.dropout=0.1"] if model == "diffusion" else []),
     ]  # fmt: skip
@@ -50,12 +51,14 @@ def train(model: str, folder: Path, batch_norm: bool) -> None:
         without_batch_norm(parts.model)
         without_batch_norm(parts.loss)
     trainer = build_trainer(config(model), parts, folder / f"{model}-{world.size}", world)
+    began = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     scores, _ = trainer.evaluator.score(trainer.model.eval().colorize, trainer.device, world)
     assert trainer.fit(Logger())
     if world.first:
         terms = trainer.scores
         torch.save(
-            {"state": trainer.state()["players"], "first": scores, "last": terms}, folder / f"{model}-{world.size}.pt"
+            {"state": trainer.state()["players"], "began": began, "first": scores, "last": terms},
+            folder / f"{model}-{world.size}.pt",
         )
 
 

@@ -93,7 +93,7 @@ def test_published_weights_are_tuned_further(name, inside, foreign, tmp_path):
 
 def test_resume_goes_on_wherever_the_run_lies(inside, tmp_path):
     inside("train", *WORDS, "name=whole")
-    inside("train", *WORDS, "name=cut")
+    inside("train", *WORDS, "name=cut", "overwrite=true")
     folder = tmp_path / "elsewhere"
     (tmp_path / "outputs" / "cut").rename(folder)
     RunFolder(folder).checkpoint("last").unlink()  # as if it had been killed after step 2
@@ -106,8 +106,18 @@ def test_resume_goes_on_wherever_the_run_lies(inside, tmp_path):
         assert all(torch.equal(one[key], other[key]) for key in one)
     assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == ["whole"]
     refused(inside("train", f"resume={folder}", "optimizer.lr=1"), "which optimizer.lr=1 would change", "rerun")
+    refused(inside("train", f"resume={folder}", "overwrite=true"), "which overwrite=true would change")
     refused(inside("train", "resume=nowhere"), "resume=nowhere: there is no run in that folder")
     assert inside("train", f"resume={folder}", "checkpoint.every=50").returncode == 0
+
+
+@pytest.mark.parametrize("variable", ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"])
+def test_a_scheduler_that_starts_it_again_does_not_overwrite_it(variable, inside, tmp_path, monkeypatch):
+    words = (*WORDS, "name=run", "overwrite=true")
+    inside("train", *words)
+    (tmp_path / "outputs" / "run" / "summary.json").unlink()
+    monkeypatch.setenv(variable, "1")
+    assert "going on after step 4" in inside("train", *words).stdout
 
 
 def test_rerun_does_it_again_with_changes(inside, tmp_path):
