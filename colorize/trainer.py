@@ -203,6 +203,13 @@ class Trainer:
             except RuntimeError as error:
                 if not memory.is_out_of_memory(error):
                     raise
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):  # torch's batch norm
+                    raise
+                raise UserError(
+                    "batch norm needs two photographs or more in a pass, of each process: say a larger "
+                    "trainer.batch_size, or start fewer processes"
+                ) from error
             self.take_smaller_pieces()  # outside of the handler, which keeps the failed step's tensors alive
         terms = self.world.mean(terms)
         for name, player in players.items():

@@ -227,6 +227,13 @@ def test_the_gan_pretrains_alone_and_begins_its_second_phase_fresh(small, tmp_pa
     assert not same(untouched, dict(critic.module.state_dict()))
 
 
+def test_one_photograph_is_too_few_for_batch_norm(small, tmp_path):
+    trainer = trainer_of(small("cnn", "loss=l1", "trainer.batch_size=1"), tmp_path)
+    trainer.enter("all")
+    with pytest.raises(UserError, match="batch norm needs two photographs or more in a pass"):
+        trainer.advance(next(trainer.stream("all", 0)))
+
+
 def test_a_phase_has_its_size_and_its_frozen_parts(small, tmp_path):
     cfg = small("transformer", "loss=l1", "data.size=64")
     phase = {"_target_": "colorize.schedule.Phase", "steps": 2}
