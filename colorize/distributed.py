@@ -118,8 +118,20 @@ def join(device: torch.device) -> World:
             os.environ |= {"MASTER_ADDR": first_node(os.environ), "MASTER_PORT": str(PORT)}
         backend = {"cuda": "nccl"}.get(device.type, "gloo")
         limit = timedelta(minutes=30)  # the first process alone reads the validation photographs at start
-        dist.init_process_group(backend, rank=world.rank, world_size=world.size, timeout=limit)
+        store, rank, size = next(dist.rendezvous("env://", world.rank, world.size, timeout=limit))
+        store = dist.PrefixStore(attempt(os.environ), store)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit)
     return world
+
+
+def attempt(env: Mapping[str, str]) -> str:
+    """Where this start's processes leave their addresses for each other.
+
+    torchrun keeps one store over its restarts, in which the addresses of processes that died would still be found, and
+    waited for. Only where one torchrun starts all processes do they agree on which attempt this is.
+    """
+    alone = env.get("GROUP_WORLD_SIZE", "1") == "1"
+    return f"attempt-{env.get('TORCHELASTIC_RESTART_COUNT', '0') if alone else '0'}"
 
 
 def leave() -> None:

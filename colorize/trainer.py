@@ -286,6 +286,12 @@ class Trainer:
             setattr(self, name, state[name])
         self.stream.unreadable = state["unreadable"]
         self.health.load(state["health"])
-        for name, player in self.players.items():
-            player.load(state["players"][name])
+        try:
+            for name, player in self.players.items():
+                player.load(state["players"][name])
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise UserError(
+                f"{str(path)!r} is a checkpoint of another network, critic or optimizer than this run's: put the run's "
+                "own there, or say init_from=… to begin a new run with its weights"
+            ) from error
         return True

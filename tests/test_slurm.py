@@ -41,6 +41,11 @@ if [ $code -eq 75 ]; then scontrol requeue $SLURM_JOB_ID; fi
 exit $code
 """
 
+# Batch norm wants two photographs of each process
+TWO_TASKS = """#!/bin/bash
+srun --ntasks=2 --overcommit {train} trainer.batch_size=4
+"""
+
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -113,8 +118,7 @@ def logged(folder: Path) -> list[dict]:
 
 
 def newest(folder: Path) -> dict:
-    numbered = sorted((folder / "checkpoints").glob("step-*.pt"))
-    path = numbered[-1] if numbered else folder / "checkpoints" / "last.pt"
+    path = sorted((folder / "checkpoints").glob("step-*.pt"))[-1]
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -169,3 +173,12 @@ def test_a_job_that_requeues_itself_does_so_once(cluster, submit, uninterrupted,
     cluster(*words, job.number)
     job.wait_for_its_next_turn()
     assert_cut_once_and_the_same(job, uninterrupted)
+
+
+def test_two_tasks_are_two_processes_of_one_run(submit):
+    job = submit(TWO_TASKS)
+    job.wait_for_end()
+    assert job.cluster.job(job.number)["JobState"] == "COMPLETED", job.said()
+    summary = json.loads((job.folder / "summary.json").read_text())
+    assert (summary["status"], summary["steps"], summary["processes"]) == ("finished", STEPS, 2)
+    assert [line["step"] for line in logged(job.folder) if "lr" in line] == list(range(1, STEPS + 1))

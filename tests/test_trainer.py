@@ -234,6 +234,13 @@ def test_one_photograph_is_too_few_for_batch_norm(small, tmp_path):
         trainer.advance(next(trainer.stream("all", 0)))
 
 
+@pytest.mark.parametrize(("model", "loss"), [("gan_unet", "l1"), ("cnn", "pix2pix")])
+def test_a_checkpoint_of_another_network_is_refused(model, loss, small, tmp_path):
+    trainer_of(small("cnn", "loss=l1"), tmp_path).fit(Record())
+    with pytest.raises(UserError, match=r"step-00000004\.pt' is a checkpoint of another network, critic or optimizer"):
+        trainer_of(small(model, f"loss={loss}"), tmp_path).restore()
+
+
 def test_a_phase_has_its_size_and_its_frozen_parts(small, tmp_path):
     cfg = small("transformer", "loss=l1", "data.size=64")
     phase = {"_target_": "colorize.schedule.Phase", "steps": 2}

@@ -50,9 +50,9 @@ def campaign(model: str, folder: Path, kills: int, seed: int):
 
 
 def two_processes(model: str, folder: Path, seed: int):
-    reference = Run(model, folder / "whole-2", steps=STEPS, every=EVERY, processes=2)
+    reference = Run(model, folder / "two-whole", steps=STEPS, every=EVERY, processes=2)
     reference.finish()
-    run = Run(model, folder / "killed-2", steps=STEPS, every=EVERY, processes=2)
+    run = Run(model, folder / "one-of-two-killed", steps=STEPS, every=EVERY, processes=2)
     process_killed(run, random.Random(seed))
     yield "one of two processes killed", 1, 1, int(same(run.ended(), reference.ended()))
 

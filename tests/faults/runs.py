@@ -203,7 +203,7 @@ def worker_killed(run: Run, chance: random.Random) -> None:
 def process_killed(run: Run, chance: random.Random) -> None:
     """One of two training processes dies; torchrun starts both again."""
     process = run.start()
-    assert run.wait_for_step(process, chance.randrange(2, run.steps - 3)), run.log()
+    assert run.wait_for_step(process, chance.randrange(2, run.steps // 3)), run.log()
     trainers = [pid for pid in children(process) if b"train.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(chance.choice(trainers), signal.SIGKILL)
     assert process.wait(timeout=300) == 0, run.log()
