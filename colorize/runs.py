@@ -110,6 +110,18 @@ class RunFolder:
     def read_resolved(self) -> dict[str, Any]:
         return OmegaConf.to_container(OmegaConf.load(self.resolved)) if self.resolved.exists() else {}  # type: ignore[return-value]
 
+    def keep_baselines(self, manifest: str, rows: Mapping[str, Any]) -> None:
+        """What grey and the mean colour score on the photographs of `manifest`, for the starts to come."""
+        text = json.dumps({"manifest": manifest, **rows})
+        write_whole(self.config.with_name("baselines.json"), lambda part: part.write_text(text, encoding="utf-8"))
+
+    def read_baselines(self, manifest: str) -> dict[str, Any] | None:
+        path = self.config.with_name("baselines.json")
+        if not path.exists():
+            return None
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return kept if kept.pop("manifest") == manifest else None
+
     def read_summary(self) -> dict[str, Any]:
         return json.loads(self.summary.read_text(encoding="utf-8")) if self.summary.exists() else {}
 

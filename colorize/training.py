@@ -78,10 +78,17 @@ def prepare(
     trainer = build_trainer(cfg, parts, run.folder, world)
     if source:
         parts.notes += source.fill_critics(trainer.players)
-    # reads every validation photograph: broken ones show before the folder is claimed
-    baselines = world.by_first(lambda: parts.evaluator.baselines(trainer.device))
+    baselines = world.by_first(lambda: baselines_of(cfg, run, parts, trainer))
     world.by_first(lambda: run.claim(cfg, overrides, parts.resolved))
+    world.by_first(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
     return parts, trainer, trainer.restore(), baselines
+
+
+def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer) -> Baselines:
+    """Those of the run's first start; else measured, which reads every validation photograph, and finds broken ones
+    before the folder is claimed."""
+    kept = None if cfg.overwrite else run.read_baselines(parts.photographs.manifest())
+    return Baselines(**kept) if kept else parts.evaluator.baselines(trainer.device)
 
 
 def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) -> None:

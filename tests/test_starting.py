@@ -180,3 +180,19 @@ def start(home, *words, folder="run"):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
     return process
+
+
+def test_what_grey_scores_is_measured_once(inside, tmp_path):
+    inside("train", *WORDS, "name=run")
+    folder = tmp_path / "outputs" / "run"
+    kept = json.loads((folder / ".hydra" / "baselines.json").read_text())
+    assert kept["rows"] == json.loads((folder / "summary.json").read_text())["baseline"]
+    kept["rows"]["grey"]["psnr"] = 1.0
+    (folder / ".hydra" / "baselines.json").write_text(json.dumps(kept))
+    (folder / "summary.json").unlink()
+    inside("train", *WORDS, "name=run")
+    assert json.loads((folder / "summary.json").read_text())["baseline"]["grey"]["psnr"] == 1.0
+    (folder / ".hydra" / "baselines.json").write_text(json.dumps({**kept, "manifest": "another set"}))
+    (folder / "summary.json").unlink()
+    inside("train", *WORDS, "name=run")
+    assert json.loads((folder / "summary.json").read_text())["baseline"]["grey"]["psnr"] > 15
