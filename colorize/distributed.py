@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -89,6 +90,8 @@ class World:
         """`module` so that backward() averages its gradients over the processes."""
         if self.size == 1 or not any(p.requires_grad for p in module.parameters()):
             return module
+        # a 1×1 convolution's gradient has the same layout under two descriptions; torch would say so on every start
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         return DistributedDataParallel(module, gradient_as_bucket_view=True)
 
 
