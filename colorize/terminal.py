@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 
@@ -11,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 FIRST = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # of several processes one speaks
-console = Console(soft_wrap=True, highlight=False, quiet=not FIRST)
+WIDTH = None if sys.stdout.isatty() else 120  # of a log, which has none of its own
+console = Console(soft_wrap=True, highlight=False, quiet=not FIRST, width=WIDTH)
 
 
 def say(sentence: str) -> None:
@@ -57,7 +59,7 @@ def score_table(rows: Mapping[str, Mapping[str, float | None]], title: str) -> N
     """A row for each painter, a column for each metric; None where a metric has no number for it."""
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     table = Table(title=title, title_justify="left")
-    table.add_column("")
+    table.add_column("", overflow="fold")  # a long name takes two lines, it is not cut
     for name in columns:
         table.add_column({"psnr": "PSNR dB", "ssim": "SSIM"}.get(name, name), justify="right")
     digits = {"psnr": 2, "ssim": 4, "colorfulness": 1}

@@ -110,7 +110,7 @@ def test_evaluate_scores_what_training_scored(finished, inside):
     inside("evaluate", word, "checkpoint=last")
     result = json.loads((folder / "results" / "validation-last.json").read_text())
     assert result["val"] == pytest.approx(json.loads((folder / "summary.json").read_text())["val"], rel=1e-5)
-    refused(inside("evaluate", word, "checkpoint=first"), "best or last")
+    refused(inside("evaluate", word, "checkpoint=first"), "has no checkpoint 'first'; it has 4, 2, last, best")
     refused(inside("evaluate", "run=nowhere"), "'nowhere' is not a run folder")
     refused(inside("evaluate"), "run has no value")
 

@@ -56,7 +56,7 @@ def test_two_processes_score_as_one(model, twice):
     one, two = twice(model)
     for metric, value in one["first"].items():
         assert two["first"][metric] == pytest.approx(value, abs=1e-6)
-        assert two["last"][metric] == pytest.approx(one["last"][metric], abs=1e-3)
+        assert two["last"][metric] == pytest.approx(one["last"][metric], abs=2e-3)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 5])
