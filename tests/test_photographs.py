@@ -1,6 +1,7 @@
 """The embedded photographs, folders of one's own, and files that cannot be read."""
 
 import csv
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -183,8 +184,17 @@ def test_the_centre_square_is_the_centre():
 
 def test_random_squares_stay_inside_and_differ():
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
-    make = lambda seed: random_square(image, np.random.default_rng(seed), size=32, crop=(0.5, 1.0), flip=True)  # noqa: E731
+    draw = partial(random_square, image, size=32, crop=(0.5, 1.0), flip=True, stretch=False)
+    make = lambda seed: draw(np.random.default_rng(seed))  # noqa: E731
     squares = [np.asarray(make(seed)) for seed in range(20)]
     assert all(square.shape == (32, 32, 3) for square in squares)
     assert len({square.tobytes() for square in squares}) == 20
     assert np.array_equal(squares[3], np.asarray(make(3)))
+
+
+def test_stretching_loses_the_proportions():
+    image = Image.new("RGB", (100, 60), "black")
+    image.paste("white", (50, 0, 100, 60))
+    draw = partial(random_square, image, np.random.default_rng(0), size=32, flip=False)
+    assert np.asarray(draw(crop=(1.0, 1.0), stretch=True))[:, 16 + 2 :].min() == 255  # all of it: half is white
+    assert np.asarray(draw(crop=(1.0, 1.0), stretch=True))[:, : 16 - 2].max() == 0
