@@ -7,6 +7,7 @@ its emulsion knew blue light only. H W picture.
 from __future__ import annotations
 
 from math import ceil, floor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ REACH = 0.08  #              how far exposures are searched for, as a share of t
 RIM = 0.09  #                how deep rims are looked for, likewise
 DARK, STEP = 128.0, 30.0  #  grey values: a rim is darker than the one, its edge steeper than the other
 SLACK = 0.05  #              how far the bars lie from the thirds of the scan, as a share of its height
+NEUTRAL = 4.0  #             how far channels of a grey scan are apart at most, on average
 CLIPPED = 0.005  #           the share of pixels that becomes black, and that becomes white
 BALANCES = ("none", "percentile")
 
@@ -62,6 +64,23 @@ def split_plate(scan: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first, second = bars(grey)
     pitch = min(second - first, first, len(grey) - second)
     return grey[first - pitch : first], grey[second - pitch : second], grey[second : second + pitch]
+
+
+def open_scan(path: Path) -> np.ndarray:
+    """The grey values of a scan (rows, columns), uint8 or uint16. Raises `UserError` if it is none, or coloured.
+
+    Its colour profile, if any, is left alone: what counts is how the three exposures differ.
+    """
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB") if image.mode in ("P", "CMYK", "LA", "RGBA") else image)
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise UserError(f"it cannot be read: {error}") from error
+    if pixels.ndim == 3:
+        if np.ptp(pixels, axis=2).mean() > NEUTRAL:
+            raise UserError("it is a colour picture: a plate of three exposures is grey")
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))
+    return pixels.astype(np.uint16) if pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 1 else pixels
 
 
 def check(scan: np.ndarray) -> None:
@@ -126,7 +145,7 @@ def common(inner: list[tuple[int, int, int, int]], shifts: list[tuple[float, flo
         for (top, bottom, left, right), (dy, dx) in zip(inner, shifts, strict=True)
     ]
     tops, bottoms, lefts, rights = zip(*moved, strict=True)
-    margin = 2 + 0.005 * (inner[0][1] - inner[0][0])  # pixels: interpolation and worn edges
+    margin = 2 + 0.012 * (inner[0][1] - inner[0][0])  # pixels: interpolation and worn edges
     return (
         ceil(max(tops) + margin),
         floor(min(bottoms) - margin),
