@@ -35,19 +35,16 @@ class HistoricalPhoto(NamedTuple):
 
 
 class EvaluationOnly:
-    """Photographs of `root` in the order of their names, read lazily by `read`. They have no training set."""
+    """Photographs of `root` in the order of their names, read lazily by `read`; none to train on.
+
+    `option` is its name in `conf/data`, `size` the side in pixels at which they are scored.
+    """
 
     def __init__(self, root: str | Path, read: Callable[[Photo, str], HistoricalPhoto], *, option: str, size: int):
-        self.option, self.size, self.classes = option, size, ()
+        self.option, self.size = option, size
         self.photos = find_photographs(root)
         self.read = read
         self.credits = read_credits(Path(root).expanduser() / CREDITS)
-
-    @property
-    def train(self) -> list[Photo]:
-        raise UserError(
-            f"data={self.option} has no photographs to train on: name other data, and score the run on these afterwards"
-        )
 
     def __len__(self) -> int:
         return len(self.photos)
