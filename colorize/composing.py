@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from math import degrees
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from colorize.arguments import Arguments
 from colorize.checkpoint import write_whole
+from colorize.data.motion import Motion
 from colorize.data.plates import BALANCES, Plate, compose, open_scan
 from colorize.errors import UserError
 from colorize.painting import found
@@ -73,11 +75,13 @@ def save(plate: Plate, scan: Path, folder: Path) -> None:
     colour, blue = targets(scan, folder)
     write_whole(colour, lambda part: Image.fromarray(plate.rgb).save(part, "PNG", icc_profile=SRGB))
     write_whole(blue, lambda part: Image.fromarray(plate.blue).save(part, "PNG"))
-    shifts = "; ".join(
-        f"{name} moved {dy:+.1f} down, {dx:+.1f} right"
-        for name, (dy, dx) in (("green", plate.green_shift), ("red", plate.red_shift))
-    )
-    say(f"{scan} -> {colour} ({plate.rgb.shape[1]}×{plate.rgb.shape[0]}; {shifts})")
+    told = "; ".join(f"{name} {described(motion)}" for name, motion in (("green", plate.green), ("red", plate.red)))
+    say(f"{scan} -> {colour} ({plate.rgb.shape[1]}×{plate.rgb.shape[0]}; {told})")
+
+
+def described(motion: Motion) -> str:
+    turned = f", turned {degrees(motion.turn):+.2f}°, stretched {100 * motion.stretch:+.2f} %"
+    return f"moved {motion.dy:+.1f} down, {motion.dx:+.1f} right" + (turned if motion.turn or motion.stretch else "")
 
 
 def eight_bit(scan: np.ndarray) -> np.ndarray:

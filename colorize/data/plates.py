@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from colorize.data.registration import register
+from colorize.data.motion import Motion, motion_of, moved
 from colorize.errors import UserError
 
 SMALLEST = 200  #            pixels of a scan's height
@@ -30,28 +30,29 @@ BALANCES = ("none", "percentile")
 class Plate(NamedTuple):
     rgb: np.ndarray  #   (H, W, 3) uint8, the composite
     blue: np.ndarray  #  (H, W) uint8, the same part of the blue exposure as it was scanned, not resampled
-    green_shift: tuple[float, float]  # (dy, dx) pixels by which the exposure was moved onto the blue one
-    red_shift: tuple[float, float]
+    green: Motion  #     that laid the exposure on the blue one
+    red: Motion
 
 
 def compose(scan: np.ndarray, *, balance: str = "percentile") -> Plate:
     """The colour photograph of a scan (rows, columns) of 8 or 16 bits.
 
-    Green and red are moved onto blue, between pixels by bicubic interpolation, and all three are cut to the part that
-    each has and no rim crosses. `balance: percentile` stretches each exposure so that 0.5 % of its pixels are black
-    and 0.5 % white, as if the darkest and the lightest thing were grey: the exposures were never of one brightness.
+    Green and red are moved onto blue, and turned and stretched a little where that fits better (bicubic
+    interpolation); all three are cut to the part that each has and no rim crosses. `balance: percentile` stretches
+    each exposure so that 0.5 % of its pixels are black and 0.5 % white, as if the darkest and the lightest thing were
+    grey: the exposures were never of one brightness.
     `none` leaves the grey values. Raises `UserError` for a scan that is no such plate.
     """
     if balance not in BALANCES:
         raise UserError(f"balance is {balance!r}; it must be one of {', '.join(BALANCES)}")
     blue, green, red = split_plate(scan)
-    shifts = [register(exposure, blue, reach=REACH) for exposure in (green, red)]
+    motions = [motion_of(exposure, blue, reach=REACH) for exposure in (green, red)]
     inner = [inside(exposure) for exposure in (blue, green, red)]
-    top, bottom, left, right = common(inner, [(0.0, 0.0), *shifts])
-    moved = [blue.astype(np.float32), *(shifted(e, s) for e, s in zip((green, red), shifts, strict=True))]
-    cut = [exposure[top:bottom, left:right] for exposure in moved]
+    top, bottom, left, right = common(inner, [Motion(0, 0), *motions], blue.shape)
+    aligned = [blue, *(moved(exposure, motion) for exposure, motion in zip((green, red), motions, strict=True))]
+    cut = [exposure[top:bottom, left:right] for exposure in aligned]
     rgb = np.stack([stretched(e) if balance == "percentile" else e for e in reversed(cut)], axis=-1)
-    return Plate(rounded(rgb), rounded(cut[0]), *shifts)
+    return Plate(rounded(rgb), rounded(cut[0]), *motions)
 
 
 def split_plate(scan: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -138,13 +139,23 @@ def rim(lines: np.ndarray) -> int:
     return int(last[-1]) + 3 if last.size else 0
 
 
-def common(inner: list[tuple[int, int, int, int]], shifts: list[tuple[float, float]]) -> tuple[int, int, int, int]:
+def common(
+    inner: list[tuple[int, int, int, int]], motions: list[Motion], shape: tuple[int, ...]
+) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) of what lies inside all exposures, in the first one's pixels."""
-    moved = [
-        (top + dy, bottom + dy, left + dx, right + dx)
-        for (top, bottom, left, right), (dy, dx) in zip(inner, shifts, strict=True)
-    ]
-    tops, bottoms, lefts, rights = zip(*moved, strict=True)
+    y, x = shape[0] / 2, shape[1] / 2
+    boxes = []
+    for (top, bottom, left, right), motion in zip(inner, motions, strict=True):
+        corners = {(row, column): motion.at(row - y, column - x) for row in (top, bottom) for column in (left, right)}
+        boxes.append(
+            (
+                top + max(corners[top, left][0], corners[top, right][0]),
+                bottom + min(corners[bottom, left][0], corners[bottom, right][0]),
+                left + max(corners[top, left][1], corners[bottom, left][1]),
+                right + min(corners[top, right][1], corners[bottom, right][1]),
+            )
+        )
+    tops, bottoms, lefts, rights = zip(*boxes, strict=True)
     margin = 2 + 0.012 * (inner[0][1] - inner[0][0])  # pixels: interpolation and worn edges
     return (
         ceil(max(tops) + margin),
@@ -152,16 +163,6 @@ def common(inner: list[tuple[int, int, int, int]], shifts: list[tuple[float, flo
         ceil(max(lefts) + margin),
         floor(min(rights) - margin),
     )
-
-
-def shifted(exposure: np.ndarray, shift: tuple[float, float]) -> np.ndarray:
-    """`exposure` (H, W) float32 moved by (dy, dx), bicubic; what comes in from outside is black."""
-    dy, dx = shift
-    height, width = exposure.shape
-    moved = Image.fromarray(exposure).transform(
-        (width, height), Image.Transform.AFFINE, (1, 0, -dx, 0, 1, -dy), Image.Resampling.BICUBIC
-    )
-    return np.asarray(moved)
 
 
 def stretched(grey: np.ndarray) -> np.ndarray:
