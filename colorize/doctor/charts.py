@@ -50,15 +50,17 @@ def chroma_chart(chroma: np.ndarray, left_out: np.ndarray) -> str:
 
 
 def size_chart(sizes: np.ndarray, left_out: np.ndarray) -> str:
-    """Shorter side of (N, 2) on a scale of powers of two."""
+    """Shorter side of (N, 2) on a scale of powers of two, from below the smallest to above the largest."""
     shorter = sizes.min(axis=1)
-    powers = np.arange(SIDE_FIRST, SIDE_LAST + 0.5, 0.5)
-    edges = 2**powers
     known = shorter > 0
+    low, high = np.clip(np.log2([shorter[known].min(), shorter[known].max()]), SIDE_FIRST, SIDE_LAST - 1)
+    first, last = int(max(low - 0.5, SIDE_FIRST)), int(high) + 1
+    powers = np.arange(first, last + 0.5, 0.5)
+    edges = 2**powers
     clipped = np.clip(shorter, edges[0], edges[-1] - 1)
     counts = _counts(clipped, known, left_out, edges)
     words = [f"{a:.0f} to {b:.0f} pixels" for a, b in pairwise(edges)]
-    ticks = [(2 * (power - SIDE_FIRST) / len(counts), str(2**power)) for power in range(SIDE_FIRST, SIDE_LAST + 1, 2)]
+    ticks = [(2 * (power - first) / len(counts), str(2**power)) for power in range(first, last + 1)]
     return bars(counts, ["var(--bar)"] * len(counts), _titles(words, counts)) + axis(ticks)
 
 

@@ -37,7 +37,7 @@ def wanted(survey: Survey) -> list[int]:
 
 def page(survey: Survey, limits: Limits, thumbnails: Mapping[int, bytes], manifest: str) -> str:
     """The whole page; `thumbnails` are JPEGs, empty where there is nothing to see."""
-    title = f"What is in {survey.train.title}"
+    title = f"What is in {'/'.join(Path(survey.train.title).parts[-2:])}"
     sheets = "".join(sheet(survey, finding, thumbnails) for finding in FINDINGS)
     parts = [header(survey, title, manifest), table(survey), *charts(survey, limits), sheets, footer(limits)]
     text = (
@@ -49,40 +49,47 @@ def page(survey: Survey, limits: Limits, thumbnails: Mapping[int, bytes], manife
 
 
 def header(survey: Survey, title: str, manifest: str) -> str:
-    count, out = len(survey.train), int(survey.left_out().sum())
-    more = f" and {len(survey.val):,} to validate on, from {escape(survey.val.title)}" if survey.val else ""
+    count, out, today = len(survey.train), int(survey.left_out().sum()), datetime.now()
+    verdict = f"Nothing among {counted(count)} needs to be left out of training."
     if out:
-        verdict = f"<strong>{out:,}</strong> of {counted(count)} ({share(out, count)}) should be left out of training"
-    else:
-        verdict = f"<strong>Nothing</strong> among {counted(count)} needs to be left out of training"
+        verdict = f"<strong>{out:,}</strong> of {counted(count)} ({share(out, count)}) should be left out of training."
+    if survey.val:
+        leaks = len(survey.with_finding("leak"))
+        also = f"{counted(leaks)} of the training set show the same as one of them" if leaks else "none of them trains"
+        verdict += f" {counted(len(survey.val))} from {escape(survey.val.title)} validate; {also}."
     command = f"python train.py data=folder data.root=… <mark>data.exclude={escape(manifest)}</mark>"
     use = f"<p>Training leaves them out with</p><pre>{command}</pre>" if out else ""
     return (
-        f'<header><p class="quiet">colorize inspect · {datetime.now():%-d %B %Y}</p>'
-        f'<h1>{escape(title)}</h1><p class="verdict">{verdict}{more}.</p>{use}</header>'
+        f'<header><p class="quiet">colorize inspect · {escape(survey.train.title)} · {today.day} {today:%B %Y}</p>'
+        f'<h1>{escape(title)}</h1><p class="verdict">{verdict}</p>{use}</header>'
     )
 
 
 def table(survey: Survey) -> str:
-    rows = "".join(table_row(survey, finding) for finding in FINDINGS if finding.key != "leak" or survey.val)
+    """A row for each finding that there is; the others in a sentence."""
+    looked_for = [finding for finding in FINDINGS if finding.key != "leak" or survey.val]
+    there = [finding for finding in looked_for if chosen(survey, finding)]
+    absent = ", ".join(finding.title for finding in looked_for if finding not in there)
     head = "<th>in validation</th>" if survey.val else ""
-    return (
-        f"<section><h2>Findings</h2><table><thead><tr><th>finding</th><th>photographs</th><th>share</th>{head}"
-        f"<th>what training does</th></tr></thead><tbody>{rows}</tbody></table></section>"
+    rows = "".join(table_row(survey, finding) for finding in there)
+    body = (
+        "<table><thead><tr><th>finding</th><th>photographs</th><th>share</th>"
+        f"{head}<th>what training does</th></tr></thead><tbody>{rows}</tbody></table>"
     )
+    rest = f'<p class="absent quiet">Looked for and not found: {absent}.</p>' if absent else ""
+    return f"<section><h2>Findings</h2>{body if there else ''}{rest}</section>"
 
 
 def table_row(survey: Survey, finding: Finding) -> str:
-    count = len(survey.with_finding(finding.key))
-    in_val = len(survey.with_finding(finding.key, training=False))
-    name = f'<a href="#{finding.key}">{finding.title}</a>' if count or in_val else finding.title
-    val = f'<td class="number" data-word="in validation">{in_val or "–"}</td>' if survey.val else ""
-    kind = "none" if not count + in_val else "out" if finding.leave_out else "kept"
+    count, in_val = (len(survey.with_finding(finding.key, training=which)) for which in (True, False))
+    val = (
+        f'<td class="number" data-word="in validation">{in_val:,}</td>' if in_val else '<td class="number void">–</td>'
+    )
     return (
-        f'<tr class="{kind}"><td class="finding"><i></i>{name}</td>'
-        f'<td class="number">{f"{count:,}" if count else "–"}</td>'
-        f'<td class="number">{share(count, len(survey.train)) if count else ""}</td>{val}'
-        f'<td class="action">{finding.action}</td></tr>'
+        f'<tr class="{"out" if finding.leave_out else "kept"}">'
+        f'<td class="finding"><i></i><a href="#{finding.key}">{finding.title}</a></td>'
+        f'<td class="number">{count:,}</td><td class="number">{share(count, len(survey.train))}</td>'
+        f'{val if survey.val else ""}<td class="action">{finding.action}</td></tr>'
     )
 
 
@@ -117,33 +124,29 @@ def sheet(survey: Survey, finding: Finding, thumbnails: Mapping[int, bytes]) -> 
     if not rows:
         return ""
     count = sum(len(survey.with_finding(finding.key, training=which)) for which in (True, False))
-    more = (
-        f" {len(rows)} of them, evenly chosen; {count - len(rows):,} more are in the manifest."
-        if count > len(rows)
-        else ""
-    )
-    pairs = finding.key in TWINS
-    cards = "".join((pair if pairs else card)(survey, row, finding.key, thumbnails) for row in rows)
+    rest = count - len(rows)
+    more = f" Here are {len(rows)}, evenly chosen; {rest:,} more are in the manifest." if rest else ""
+    kind, draw = ("pairs", pair) if finding.key in TWINS else ("cards", card)
+    cards = "".join(draw(survey, row, finding.key, thumbnails) for row in rows)
     return (
-        f'<section id="{finding.key}" class="sheet"><h2>{finding.title} <span class="quiet">{count:,}</span></h2>'
-        f'<p>{finding.meaning} {finding.action}{more}</p><div class="{"pairs" if pairs else "cards"}">{cards}</div></section>'
+        f'<section id="{finding.key}"><h2>{finding.title} <span class="quiet">{count:,}</span></h2>'
+        f'<p>{finding.meaning} {finding.action}{more}</p><div class="{kind}">{cards}</div></section>'
     )
 
 
 def card(survey: Survey, row: int, key: str, thumbnails: Mapping[int, bytes]) -> str:
-    return f"<figure>{picture(thumbnails[row])}{caption(survey, row, key)}</figure>"
+    word = "" if row < len(survey.train) else "in validation"
+    return f"<figure>{picture(thumbnails[row])}{caption(survey, row, key, word)}</figure>"
 
 
 def pair(survey: Survey, row: int, key: str, thumbnails: Mapping[int, bytes]) -> str:
+    """A photograph beside the one that is kept instead of it."""
     twin = survey.twin(row, key)
     assert twin is not None
-    kept = "validation" if key == "leak" else "kept"
-    gone = "left out" if row < len(survey.train) else "in validation"
-    sides = [
-        f'<figure>{picture(thumbnails[one])}<span class="tag {kind}">{word}</span>{caption(survey, one, "tiny")}</figure>'
-        for one, word, kind in ((twin, kept, "kept"), (row, gone, "out"))
-    ]
-    return f'<div class="pair">{"".join(sides)}</div>'
+    gone = "left out" if row < len(survey.train) else "again in validation"
+    sides = ((twin, "kept" if twin < len(survey.train) else "in validation"), (row, gone))
+    figures = [f"<figure>{picture(thumbnails[one])}{caption(survey, one, key, word)}</figure>" for one, word in sides]
+    return f'<div class="pair">{"".join(figures)}</div>'
 
 
 def picture(jpeg: bytes) -> str:
@@ -152,13 +155,14 @@ def picture(jpeg: bytes) -> str:
     return f'<img alt="" loading="lazy" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
 
 
-def caption(survey: Survey, row: int, key: str) -> str:
-    """The name, and what else tells something about the finding."""
+def caption(survey: Survey, row: int, key: str, word: str = "") -> str:
+    """The name, and what else tells something about the finding; `word`: what becomes of it."""
     width, height = survey.sizes[row]
     told = survey.why.get(row) or f"{width}×{height}"
     if key in ("near-grey", "toned"):
         told = f"mean chroma {survey.chroma[row]:.1f}"
-    return f"<figcaption>{breakable(survey.name(row))}<small>{escape(told)}</small></figcaption>"
+    tag = f'<b class="{"out" if word == "left out" else "stays"}">{word}</b>' if word else ""
+    return f"<figcaption>{tag}{breakable(survey.photo(row).name)}<small>{escape(told)}</small></figcaption>"
 
 
 def breakable(name: str) -> str:
@@ -181,4 +185,6 @@ def counted(count: int) -> str:
 
 def share(part: int, whole: int) -> str:
     percent = 100 * part / whole
+    if not part:
+        return "0 %"
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %" if percent >= 0.1 else "< 0.1 %"

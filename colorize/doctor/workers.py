@@ -52,7 +52,7 @@ def spread(
             try:
                 results = future.result()
             except BrokenProcessPool:
-                results = [_alone(task, photo, crashed) for photo in group]
+                results = list(_singly(task, group, crashed))
                 pool = _pool(workers)
                 waiting = deque((later, pool.submit(_work, task, later)) for later, _ in waiting)
             yield from results
@@ -83,9 +83,15 @@ def _work(task: Callable[[Photo], R], group: Sequence[Photo]) -> list[R]:
     return [task(photo) for photo in group]
 
 
-def _alone(task: Callable[[Photo], R], photo: Photo, crashed: Callable[[Photo], R]) -> R:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(task, photo).result()
-        except BrokenProcessPool:
-            return crashed(photo)
+def _singly(task: Callable[[Photo], R], group: Sequence[Photo], crashed: Callable[[Photo], R]) -> Iterator[R]:
+    """One after the other, so that it shows which of them ends its process."""
+    pool = _pool(1)
+    try:
+        for photo in group:
+            try:
+                result = pool.submit(task, photo).result()
+            except BrokenProcessPool:
+                result, pool = crashed(photo), _pool(1)
+            yield result
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
