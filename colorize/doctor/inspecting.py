@@ -121,7 +121,6 @@ def say_summary(survey: Survey, output: Path) -> None:
         console.print(table)
     out = int(survey.left_out().sum())
     say(f"{out} of {counted(len(survey.train))} should be left out of training" if out else "nothing to leave out")
-    say(
-        f"{output / 'inspect.html'} shows them"
-        + (f"; data.exclude={output / 'manifest.tsv'} leaves them out" if out else "")
-    )
+    say(f"{output / 'inspect.html'} shows everything")
+    if out:
+        say(f"data.exclude={output / 'manifest.tsv'} leaves them out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 from functools import lru_cache
@@ -45,7 +46,7 @@ def open_small(data: bytes) -> Opened:
         image = _identify(data)
         size, mode = image.size, image.mode
         if size[0] * size[1] > PIXELS:
-            raise Broken("enormous", f"{size[0]}×{size[1]} pixels")
+            raise Broken("enormous", f"{size[0]:,}×{size[1]:,} pixels")
         notes = set(_formats(image))
         _load(image, data)
         try:
@@ -60,13 +61,19 @@ def _identify(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
-        raise Broken("enormous", _first_line(error)) from error
+        raise Broken("enormous", _pixels_in(str(error))) from error
     except UnidentifiedImageError as error:
         if data.startswith(BEGINNINGS):
             raise Broken("truncated", "its header is cut short or damaged") from error
         raise Broken("unreadable", _kind(data)) from error
     except Exception as error:  # decoders fail on damaged files in every way there is; that is the finding
         raise Broken("truncated", _first_line(error)) from error
+
+
+def _pixels_in(message: str) -> str:
+    """Pillow tells the size of what it refuses in its message alone."""
+    found = re.search(r"\((\d+) pixels\)", message)
+    return f"{int(found[1]):,} pixels" if found else message
 
 
 def _load(image: Image.Image, data: bytes) -> None:

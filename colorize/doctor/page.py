@@ -70,10 +70,10 @@ def table(survey: Survey) -> str:
     looked_for = [finding for finding in FINDINGS if finding.key != "leak" or survey.val]
     there = [finding for finding in looked_for if chosen(survey, finding)]
     absent = ", ".join(finding.title for finding in looked_for if finding not in there)
-    head = "<th>in validation</th>" if survey.val else ""
+    head = '<th class="number">in validation</th>' if survey.val else ""
     rows = "".join(table_row(survey, finding) for finding in there)
     body = (
-        "<table><thead><tr><th>finding</th><th>photographs</th><th>share</th>"
+        '<table><thead><tr><th>finding</th><th class="number">photographs</th><th class="number">share</th>'
         f"{head}<th>what training does</th></tr></thead><tbody>{rows}</tbody></table>"
     )
     rest = f'<p class="absent quiet">Looked for and not found: {absent}.</p>' if absent else ""
