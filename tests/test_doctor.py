@@ -111,6 +111,15 @@ def test_a_million_equal_hashes_are_no_million_squared_pairs():
     assert len(near_hashes(np.zeros(10**6, np.uint64))) < 3 * 10**6
 
 
+def test_thousands_of_almost_blank_pictures_are_no_thousands_squared():
+    """With two bits of 64 each, all of their hashes are near one another; the nearest must be among what is found."""
+    bits = [1 << i | 1 << j for i in range(64) for j in range(i)]
+    found = {tuple(pair) for pair in near_hashes(np.array(bits, np.uint64)).tolist()}
+    assert len(found) < len(bits) ** 2 / 4
+    again = [row for row in range(len(bits)) if bits[row] & 1]  # a bit in common: 2 bits apart, not 4
+    assert all(any((row, other) in found or (other, row) in found for other in again if other != row) for row in again)
+
+
 def ends_its_process(photo):
     if photo.name == "deadly":
         os._exit(9)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 DISTANCE = 6  #   of 64 bits, at most, between the hashes of a picture and its copy
-BLOCK = 2048  #   hashes that are compared with others at a time
+BLOCK = 2**22  #  comparisons at a time
+PARTNERS = 64  #  of one hash in one band, the nearest: almost blank pictures are all near one another
 PRODUCT = 4096  # pairs of photographs between two groups of equal hashes; of larger groups, one stands for all
 
 
@@ -43,12 +44,17 @@ def _near_distinct(hashes: np.ndarray) -> np.ndarray:
 
 def _near_in(hashes: np.ndarray, bucket: np.ndarray) -> Iterator[np.ndarray]:
     """The pairs within a bucket (K,), a block of it at a time."""
-    for start in range(0, len(bucket), BLOCK):
-        rows, others = bucket[start : start + BLOCK], bucket[start:]
+    size = max(1, BLOCK // len(bucket))
+    for start in range(0, len(bucket), size):
+        rows, others = bucket[start : start + size], bucket[start:]
         bits = np.bitwise_count(hashes[rows][:, None] ^ hashes[others][None, :])
-        one, other = np.nonzero(bits <= DISTANCE)
-        later = other > one  # each pair once, and none with itself
-        yield np.sort(np.stack([rows[one[later]], others[other[later]]], axis=1), axis=1)
+        near = np.triu(bits <= DISTANCE, 1)  # each pair once, and none with itself
+        for row in np.flatnonzero(near.sum(axis=1) > PARTNERS):
+            distance = np.where(near[row], bits[row], DISTANCE + 1)
+            near[row] = False
+            near[row, np.argpartition(distance, PARTNERS)[:PARTNERS]] = True
+        one, other = np.nonzero(near)
+        yield np.sort(np.stack([rows[one], others[other]], axis=1), axis=1)
 
 
 def _within(group: np.ndarray) -> np.ndarray:
