@@ -10,7 +10,6 @@ from PIL import Image, ImageCms, ImageEnhance, ImageOps
 
 from colorize.data.sources import DEMO
 
-SINGLE_COLOUR = {"gcompris_categorization_tools_plier2", "gcompris_categorization_tools_tweezer"}  # nearly toned
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -18,7 +17,7 @@ class Photographs:
     """The demo photographs, each handed out once."""
 
     def __init__(self):
-        self.paths = iter(sorted(path for path in DEMO.glob("*.jpg") if path.stem not in SINGLE_COLOUR))
+        self.paths = iter(sorted(DEMO.glob("*.jpg")))
 
     def path(self):
         return next(self.paths)

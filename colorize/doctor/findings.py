@@ -73,8 +73,9 @@ BROKEN = frozenset({"empty", "unreadable", "truncated", "enormous"})  # these ha
 class Limits:
     """Where a finding begins. Chosen by looking: scans of black-and-white photographs on one side, colour on the other.
 
-    Of 15 historical scans the most chromatic has 3.8, of 4,473 colour photographs the palest 8.4; scans deviate from
-    their tint by at most 1, colour photographs by at least 2.5 (see `looks.Colours`).
+    95 % of the pixels of 15 historical scans lie below a chroma of 3.4, of 4,473 colour photographs below 8.4 or more.
+    Scans deviate from their tint by at most 1.5, those colour photographs by 2.6 and more, but for an old picture of
+    a chair, that is toned, and brown pliers on white, of which half the pixels have no colour (`looks.Colours`).
     """
 
     side: int = 64  #        pixels: a shorter side below this is tiny

@@ -20,7 +20,7 @@ from colorize.data.photographs import Photo
 R = TypeVar("R")
 GROUP = 16  #   photographs that a process is handed at a time
 AHEAD = 4  #    groups for each process that wait or are done: memory does not grow with the photographs
-WORTH = 200  #  photographs for which another process is worth its start
+WORTH = 2000  # photographs for which another process is worth its start: a few seconds
 
 
 def choose_workers(count: int) -> int:
