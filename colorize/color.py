@@ -32,9 +32,14 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 
 def lab_to_rgb(L: Tensor, ab: Tensor) -> Tensor:
     """L (…, 1, H, W) and ab (…, 2, H, W) in CIE units -> sRGB (…, 3, H, W), clipped to 0…1 outside the gamut."""
+    return lab_to_rgb_beyond(L, ab).clamp(0, 1)
+
+
+def lab_to_rgb_beyond(L: Tensor, ab: Tensor) -> Tensor:
+    """The same, not clipped: below 0 or above 1 where sRGB has no such colour."""
     fy = (L + 16) / 116
     f = torch.cat([fy + ab[..., :1, :, :] / 500, fy, fy - ab[..., 1:, :, :] / 200], dim=-3)
-    return _gamma(_mix(_cube(f), RGB_FROM_XYZ)).clamp(0, 1)
+    return _gamma(_mix(_cube(f), RGB_FROM_XYZ))
 
 
 def lightness_to_rgb(L: Tensor) -> Tensor:
@@ -88,18 +93,18 @@ def _cube(f: Tensor) -> Tensor:
     return high * high * high + (f.clamp(max=knee) - knee) / SLOPE
 
 
-def colorfulness(rgb: Tensor, *, absolute: bool = False) -> Tensor:
+def colorfulness(rgb: Tensor, *, absolute: bool = False, tiny: float = 1e-6) -> Tensor:
     """How colourful pictures are: (B, 3, H, W) in 0…1 -> (B,) on the scale of 8-bit values; 0 is grey, 100 is gaudy.
 
     Hasler and Süsstrunk 2003: √(σ²_rg + σ²_yb) + 0.3 √(μ²_rg + μ²_yb) with rg = R − G, yb = (R + G)/2 − B.
     `absolute` takes |rg| and |yb| first: not the paper's, but what most published colorization code computes.
+    `tiny` stands under the roots, since an exactly grey picture has no gradient at √0; a metric needs none.
     """
     r, g, b = (255 * rgb).unbind(dim=1)  # each (B, H, W)
     opponents = torch.stack([r - g, (r + g) / 2 - b], dim=1)
     opponents = opponents.abs() if absolute else opponents
     spread = opponents.var(dim=(2, 3), unbiased=False).sum(dim=1)
     offset = opponents.mean(dim=(2, 3)).square().sum(dim=1)
-    tiny = 1e-6  # an exactly grey picture has no gradient at √0
     return (spread + tiny).sqrt() + 0.3 * (offset + tiny).sqrt()
 
 

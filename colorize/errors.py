@@ -12,3 +12,7 @@ class UserError(ValueError):
     """
 
     exit_code = 2
+
+
+class AbsentError(UserError):
+    """A measure that cannot be had here. Its message says why: a column to leave out, or with strict=true to refuse."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import torch
+import timm
 from torch import Tensor
 
-from colorize.metrics.image import Metric
-from colorize.models.encoders import Encoder
+from colorize.errors import AbsentError
+from colorize.metrics.metric import Metric
+from colorize.metrics.picture import Pair, Picture
+from colorize.models.encoders import Encoder, find_weights
 
 
 class FeatureDistance(Metric):
@@ -14,15 +16,29 @@ class FeatureDistance(Metric):
 
     The features are the network's last map, averaged over its places. It rises where a colour is implausible, and does
     not reward grey as PSNR does.
-    network     a timm network; its weights must be on this machine, as those of tf_efficientnet_lite0 always are
+    network     a timm network; its weights must be on this machine, as those of tf_efficientnet_lite0 always are, else
+                `AbsentError`
     """
+
+    label, better, needs = "feature distance", "lower", frozenset({"true"})
 
     def __init__(self, network: str = "tf_efficientnet_lite0"):
         super().__init__()
+        check_weights(network)
         self.encoder = Encoder(network, pretrained=True, reductions=(32,)).eval().requires_grad_(False)
+        self.origin = self.encoder.origin
 
-    @torch.no_grad()
-    def measure(self, rgb_hat: Tensor, rgb: Tensor) -> Tensor:
-        self.encoder.to(rgb.device)
-        painted, true = (self.encoder(picture)[0].mean(dim=(2, 3)) for picture in (rgb_hat, rgb))  # (B, C)
-        return (painted - true).square().mean(dim=1)
+    def of(self, pair: Pair) -> Tensor:
+        assert pair.true is not None
+        return (self._features(pair.painted) - self._features(pair.true)).square().mean(dim=1)
+
+    def _features(self, picture: Picture) -> Tensor:
+        """(B, C), of true pictures once for all rows"""
+        self.encoder.to(picture.pixels.device)
+        return picture.once(self.encoder, lambda: self.encoder(picture.rgb)[0].mean(dim=(2, 3)))
+
+
+def check_weights(network: str) -> None:
+    """Raises `AbsentError` where a timm network's ImageNet weights are not on this machine."""
+    if timm.is_model(network) and find_weights(network) is None:
+        raise AbsentError(f"the ImageNet weights of {network!r} are on this machine neither in a package nor in a cache")
