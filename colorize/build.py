@@ -17,9 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.data import Photographs
 from colorize.data.historical import EvaluationOnly
 from colorize.distributed import World
-from colorize.errors import UserError
+from colorize.errors import AbsentError, UserError
 from colorize.evaluate import Evaluator
 from colorize.losses import Loss
+from colorize.metrics import Metric
 from colorize.models import Colorizer
 from colorize.optimizers import Optimizers
 from colorize.seeds import seed_of
@@ -63,9 +64,9 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> P
     if "classes" in cfg.model and cfg.model.classes is None:
         answers["model.classes"] = cfg.model.classes = count_classes(loss, photographs)
     model: Colorizer = make(cfg.model, "model")
-    evaluator = Evaluator(
-        photographs, make(cfg.metrics, "metrics"), batch_size=cfg.evaluate.batch_size, samples=cfg.evaluate.samples
-    )
+    metrics, absent = make_metrics(cfg.metrics)
+    notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
+    evaluator = Evaluator(photographs, metrics, batch_size=cfg.evaluate.batch_size, samples=cfg.evaluate.samples)
     answers |= {path: lookup({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
     return Parts(model, loss, photographs, evaluator, answers, notes)
 
@@ -95,7 +96,7 @@ def make(node: DictConfig, name: str) -> Any:
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, UserError):
-            raise UserError(str(cause)) from error
+            raise type(cause)(str(cause)) from error
         if isinstance(cause, TypeError | ValueError):
             raise UserError(f"config group {name!r}: {cause}") from error
         raise
@@ -104,6 +105,19 @@ def make(node: DictConfig, name: str) -> Any:
         if unknown := built.keywords.keys() - known.keys():
             raise UserError(f"config group {name!r}: there is no {sorted(unknown)}; there are {sorted(known)}")
     return built
+
+
+def make_metrics(node: DictConfig, *, strict: bool = False) -> tuple[dict[str, Metric], dict[str, str]]:
+    """The metrics of a config group by name, and why others cannot be had here; with `strict`, such a one raises."""
+    metrics, absent = {}, {}
+    for name in map(str, node):
+        try:
+            metrics[name] = make(node[name], f"metrics.{name}")
+        except AbsentError as error:
+            if strict:
+                raise AbsentError(f"metric {name!r} cannot be had: {error}") from error
+            absent[name] = str(error)
+    return metrics, absent
 
 
 def count_classes(loss: Loss, photographs: Photographs) -> int:

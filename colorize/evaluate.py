@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import torch
 from PIL import Image
@@ -17,7 +18,7 @@ from colorize.color import lab_to_rgb, lightness_to_rgb, to_uint8
 from colorize.data import Photographs
 from colorize.distributed import World
 from colorize.errors import UserError
-from colorize.metrics import Metric
+from colorize.metrics import Metric, Pair, Picture
 from colorize.pictures import sample_grid
 from colorize.seeds import seed_of
 
@@ -69,6 +70,7 @@ class Evaluator:
     def score(self, paint: Paint, device: torch.device, world: World = ALONE) -> tuple[dict[str, float], Image.Image]:
         """Metric -> value, and a grid of the first photographs: grey, painted, true.
 
+        What no picture has a number of, such as the hue error of grey ones, is left out.
         Several processes each paint their share; all get the scores of the whole.
         """
         for metric in self.metrics.values():
@@ -79,16 +81,19 @@ class Evaluator:
             true = rgb.to(device)
             batch = Batch.from_rgb(true)
             chances = [torch.Generator().manual_seed(seed_of("evaluate", place + i)) for i in range(len(true))]
-            painted = to_uint8(lab_to_rgb(batch.L, paint(batch.L, chances)))
+            ab = paint(batch.L, chances)
+            painted = to_uint8(lab_to_rgb(batch.L, ab))
+            pair = Pair(Picture(painted), Picture(true), L=batch.L, ab=ab)
             for metric in self.metrics.values():
-                metric.update(painted.float() / 255, true.float() / 255)
+                metric.add(pair)
             if place < self.samples:
                 shown.append((to_uint8(lightness_to_rgb(batch.L)).cpu(), painted.cpu(), rgb))
             place += len(true)
         tiles = [tile for process in world.gather(shown) for tile in process]
         for metric in self.metrics.values():
             metric.merge(world.gather(metric.parts()))
-        return {name: metric.compute() for name, metric in self.metrics.items()}, self._grid(tiles)
+        scores = {name: metric.compute() for name, metric in self.metrics.items()}
+        return {name: value for name, value in scores.items() if not isnan(value)}, self._grid(tiles)
 
     def baselines(self, device: torch.device) -> Baselines:
         """The scores of painting grey, and of painting the training photographs' mean colour everywhere."""
@@ -98,7 +103,7 @@ class Evaluator:
         if colorfulness := self.metrics.get("colorfulness"):
             colorfulness.reset()
             for rgb in self.pixels():
-                colorfulness.update(rgb.float() / 255, rgb.float() / 255)
+                colorfulness.update(rgb, rgb)
         return Baselines(rows, {"colorfulness": colorfulness.compute()} if colorfulness else {})
 
     def mean_ab(self) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from colorize.build import check_values, make, with_answers
+from colorize.build import check_values, make, make_metrics, with_answers
 from colorize.checkpoint import read, write_whole
 from colorize.data import Photographs
 from colorize.devices import choose_device
@@ -29,7 +29,7 @@ def score_run(cfg: DictConfig) -> int:
     path = run.checkpoint(cfg.checkpoint)
     model, steps = load_trained(path, trained)
     photographs: Photographs = make(trained.data, "data")
-    evaluator = Evaluator(photographs, make(trained.metrics, "metrics"), batch_size=cfg.batch_size)
+    evaluator = Evaluator(photographs, make_metrics(trained.metrics)[0], batch_size=cfg.batch_size)
     scores, grid = evaluator.score(model.to(device).colorize, device)
     baselines = evaluator.baselines(device)
     title = f"{path.name} of step {steps}; {measured_on(len(photographs.val), photographs.size)}"

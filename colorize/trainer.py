@@ -250,9 +250,9 @@ class Trainer:
         log.images({"samples": grid}, self.steps)
         if self.steps == 0:
             return False
-        value = self.scores[self.monitor.removeprefix("val/")] * self.sign
-        better = self.best is None or value > self.best
-        self.best = value if better else self.best
+        value = self.scores.get(self.monitor.removeprefix("val/"))  # none of the hue error while all is grey
+        better = value is not None and (self.best is None or value * self.sign > self.best)
+        self.best = value * self.sign if value is not None and better else self.best
         self.health.evaluated(self.scores, better, self.steps, self.total)
         return better
 

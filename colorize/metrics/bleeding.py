@@ -40,7 +40,9 @@ class Bleeding(Metric):
         lab = pair.painted.lab
         if min(lab.shape[2:]) < 2 * REACH:
             raise UserError(f"bleeding needs pictures of {2 * REACH} pixels or more a side, not {tuple(lab.shape[2:])}")
-        held, whole, edges = (across + down for across, down in zip(_sums(lab), _sums(lab.transpose(2, 3)), strict=True))
+        held, whole, edges = (
+            across + down for across, down in zip(_sums(lab), _sums(lab.transpose(2, 3)), strict=True)
+        )
         bleeding = 1 - held / whole
         return torch.where(whole > VISIBLE**2 * edges, bleeding, float("nan"))
 

@@ -23,8 +23,8 @@ class Chroma(Metric):
         return {"painted": Column("chroma", "truth"), "truth": Column("chroma of the truth", None)}
 
     def of(self, pair: Pair) -> dict[str, Tensor]:
-        assert pair.true is not None
-        return {"painted": picture_mean(pair.painted.chroma), "truth": picture_mean(pair.true.chroma)}
+        painted, true = pair.both
+        return {"painted": picture_mean(painted.chroma), "truth": picture_mean(true.chroma)}
 
     def finish(self, means: Mapping[str, float]) -> float:
         return means["painted"] / means["truth"] if means["truth"] else float("nan")
@@ -55,8 +55,8 @@ class ChromaError(Metric):
     label, better, needs = "chroma error", "lower", frozenset({"true"})
 
     def of(self, pair: Pair) -> Tensor:
-        assert pair.true is not None
-        return picture_mean((pair.painted.chroma - pair.true.chroma).abs())
+        painted, true = pair.both
+        return picture_mean((painted.chroma - true.chroma).abs())
 
 
 class HueError(Metric):
@@ -70,10 +70,10 @@ class HueError(Metric):
     undefined = "no pixel is coloured both in the painted and in the true picture"
 
     def of(self, pair: Pair) -> Tensor:
-        assert pair.true is not None
-        _, a_hat, b_hat = pair.painted.lab.unbind(dim=1)
-        _, a, b = pair.true.lab.unbind(dim=1)
+        painted, true = pair.both
+        _, a_hat, b_hat = painted.lab.unbind(dim=1)
+        _, a, b = true.lab.unbind(dim=1)
         angle = (a * b_hat - b * a_hat).atan2(a * a_hat + b * b_hat).abs()
-        excess = (pair.painted.chroma - GREYISH).clamp(min=0) * (pair.true.chroma - GREYISH).clamp(min=0)
+        excess = (painted.chroma - GREYISH).clamp(min=0) * (true.chroma - GREYISH).clamp(min=0)
         weight = excess.sqrt()
         return torch.rad2deg(picture_mean(angle * weight) / picture_mean(weight))  # 0 / 0 is NaN

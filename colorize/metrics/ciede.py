@@ -16,8 +16,8 @@ class CIEDE2000(Metric):
     label, better, unit, needs = "CIEDE2000", "lower", "ΔE", frozenset({"true"})
 
     def of(self, pair: Pair) -> Tensor:
-        assert pair.true is not None
-        return picture_mean(ciede2000(pair.true.lab, pair.painted.lab))
+        painted, true = pair.both
+        return picture_mean(ciede2000(true.lab, painted.lab))
 
 
 def ciede2000(one: Tensor, other: Tensor) -> Tensor:

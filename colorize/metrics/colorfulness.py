@@ -30,7 +30,7 @@ class Colorfulness(Metric):
 
 
 class ColorfulnessDifference(Metric):
-    """The mean over pictures of |colourfulness of the painted − of the true one|: 0 only where each picture is right."""
+    """Mean over pictures of |colourfulness of the painted − of the true one|: 0 only where each picture is right."""
 
     better, needs = "lower", frozenset({"true"})
 
@@ -39,8 +39,8 @@ class ColorfulnessDifference(Metric):
         super().__init__()
 
     def of(self, pair: Pair) -> Tensor:
-        assert pair.true is not None
-        return (pair.painted.colorfulness(self.absolute) - pair.true.colorfulness(self.absolute)).abs()
+        painted, true = pair.both
+        return (painted.colorfulness(self.absolute) - true.colorfulness(self.absolute)).abs()
 
 
 class MeanColorfulnessDifference(Metric):
@@ -60,8 +60,8 @@ class MeanColorfulnessDifference(Metric):
         return {"painted": Column("colourfulness", "truth"), "truth": Column("colourfulness of the truth", None)}
 
     def of(self, pair: Pair) -> dict[str, Tensor]:
-        assert pair.true is not None
-        sides = {"painted": pair.painted, "truth": pair.true}
+        painted, true = pair.both
+        sides = {"painted": painted, "truth": true}
         return {name: side.colorfulness(self.absolute) for name, side in sides.items()}
 
     def finish(self, means: Mapping[str, float]) -> float:
@@ -75,6 +75,6 @@ def grey_note(colorfulness: Iterable[float]) -> str | None:
     if not grey:
         return None
     return (
-        f"{grey} of {len(values)} true pictures are grey (colourfulness below {GREY:g}): they count as they are, and any "
-        "colour painted into them as an error; some published tables leave them out"
+        f"{grey} of {len(values)} true pictures are grey (colourfulness below {GREY:g}): they count as they are, and "
+        "any colour painted into them as an error; some published tables leave them out"
     )

@@ -29,8 +29,8 @@ class FeatureDistance(Metric):
         self.origin = self.encoder.origin
 
     def of(self, pair: Pair) -> Tensor:
-        assert pair.true is not None
-        return (self._features(pair.painted) - self._features(pair.true)).square().mean(dim=1)
+        painted, true = pair.both
+        return (self._features(painted) - self._features(true)).square().mean(dim=1)
 
     def _features(self, picture: Picture) -> Tensor:
         """(B, C), of true pictures once for all rows"""
@@ -41,4 +41,6 @@ class FeatureDistance(Metric):
 def check_weights(network: str) -> None:
     """Raises `AbsentError` where a timm network's ImageNet weights are not on this machine."""
     if timm.is_model(network) and find_weights(network) is None:
-        raise AbsentError(f"the ImageNet weights of {network!r} are on this machine neither in a package nor in a cache")
+        raise AbsentError(
+            f"the ImageNet weights of {network!r} are on this machine neither in a package nor in a cache"
+        )

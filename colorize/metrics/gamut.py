@@ -18,14 +18,15 @@ class OutOfGamut(Metric):
     label, better, needs = "out of gamut", "lower", frozenset({"L", "ab"})
 
     def of(self, pair: Pair) -> Tensor:
-        assert pair.L is not None and pair.ab is not None
+        assert pair.L is not None
+        assert pair.ab is not None
         rgb = lab_to_rgb_beyond(pair.L.float(), pair.ab.float())
         beyond = (rgb < -ROUNDING) | (rgb > 1 + ROUNDING)
         return picture_mean(beyond.any(dim=1).float())
 
 
 class LightnessShift(Metric):
-    """Mean |L of the painted picture − L that the network was given| in CIE units: 0 but for rounding, if colours fit."""
+    """Mean |L of the painted picture − L that the network was given| in CIE units: rounding alone, if colours fit."""
 
     label, better, needs = "lightness shift", "lower", frozenset({"L"})
 

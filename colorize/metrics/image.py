@@ -20,8 +20,8 @@ SIGMA = 1.5
 
 def squared_error(pair: Pair) -> Tensor:
     """(B,) mean over the three channels in 0…1"""
-    assert pair.true is not None
-    return picture_mean((pair.painted.rgb - pair.true.rgb).square())
+    painted, true = pair.both
+    return picture_mean((painted.rgb - true.rgb).square())
 
 
 class PSNR(Metric):
@@ -65,11 +65,11 @@ class SSIM(Metric):
     label, better, needs = "SSIM", "higher", TRUTH
 
     def of(self, pair: Pair) -> Tensor:
-        assert pair.true is not None
-        x, y = pair.painted.rgb, pair.true.rgb
+        painted, true = pair.both
+        x, y = painted.rgb, true.rgb
         if min(x.shape[2:]) < WINDOW:
             raise UserError(f"SSIM needs pictures of {WINDOW} pixels or more a side, not {x.shape[2]} × {x.shape[3]}")
-        mean_x, mean_y, both = blurred(x), pair.true.once("blurred", lambda: blurred(y)), blurred(x * y)
+        mean_x, mean_y, both = blurred(x), true.once("blurred", lambda: blurred(y)), blurred(x * y)
         product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
         first, second = 0.01**2, 0.03**2
         lightness = (2 * product + first) / (squares + first)

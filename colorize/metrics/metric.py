@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,8 +36,8 @@ class Metric:
     label: str
     better: Better = None
     unit: str = ""
-    needs: ClassVar[frozenset[str]] = frozenset()
-    undefined: ClassVar[str] = ""
+    needs: frozenset[str] = frozenset()
+    undefined: str = ""
     origin: str = ""
 
     def __init__(self) -> None:

@@ -19,20 +19,21 @@ class Patchiness(Metric):
 
     The picture is cut into squares of 8, 16 and 32 pixels. Where the true lightness varies by a standard deviation of
     no more than 2, the spread √(σ²_a + σ²_b) of painted colour above that of the true one is counted, at least 0:
-    colour flatter than the truth's is no patch. The three sizes see blotches of as many sizes; each even pixel counts
-    once for each. Blotches that are larger than the largest square show at their borders alone.
+    colour flatter than the truth's is no patch, and colours twice as strong vary twice as much. The three sizes see
+    blotches of as many sizes; each even pixel counts once for each. Blotches that are larger than the largest square
+    show at their borders alone. The formula is this package's own.
     """
 
     label, better, needs = "patchiness", "lower", frozenset({"true"})
     undefined = "the true picture has no even place"
 
     def of(self, pair: Pair) -> Tensor:
-        assert pair.true is not None
-        if min(pair.true.pixels.shape[2:]) < SIDES[0]:
+        painted, true = pair.both
+        if min(true.pixels.shape[2:]) < SIDES[0]:
             raise UserError(f"patchiness needs pictures of {SIDES[0]} pixels or more a side")
-        excess = torch.zeros(len(pair.true), device=pair.true.pixels.device)
+        excess = torch.zeros(len(true), device=true.pixels.device)
         even = torch.zeros_like(excess)
-        for side, (light, true), (_, painted) in zip(SIDES, spreads(pair.true), spreads(pair.painted), strict=False):
+        for side, (light, true), (_, painted) in zip(SIDES, spreads(true), spreads(painted), strict=False):
             flat = (light <= EVEN).float()
             excess += side**2 * ((painted - true).clamp(min=0) * flat).sum(dim=(1, 2))
             even += side**2 * flat.sum(dim=(1, 2))

@@ -26,7 +26,8 @@ class Picture:
     def __init__(self, rgb: Tensor):
         if rgb.ndim != 4 or rgb.shape[1] != 3 or not (rgb.is_floating_point() or rgb.dtype == torch.uint8):
             raise UserError(
-                f"a metric takes pictures (B, 3, H, W), uint8 or floating point in 0…1, not {tuple(rgb.shape)} {rgb.dtype}"
+                "a metric takes pictures (B, 3, H, W), uint8 or floating point in 0…1, not "
+                f"{tuple(rgb.shape)} {rgb.dtype}"
             )
         self.pixels = rgb
         self._kept: dict[Hashable, Any] = {}
@@ -87,8 +88,15 @@ class Pair:
         ):  # fmt: skip
             if held is not None and tuple(held.shape) != wanted:
                 raise UserError(
-                    f"painted pictures of shape {(B, 3, H, W)} go with {name} of shape {wanted}, not {tuple(held.shape)}"
+                    f"painted pictures of shape {(B, 3, H, W)} go with {name} of shape {wanted}, "
+                    f"not {tuple(held.shape)}"
                 )
+
+    @property
+    def both(self) -> tuple[Picture, Picture]:
+        """The painted and the true pictures, where a metric that needs the truth is asked."""
+        assert self.true is not None
+        return self.painted, self.true
 
     @property
     def given(self) -> frozenset[str]:
