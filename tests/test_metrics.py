@@ -1,20 +1,79 @@
-"""Metrics against scikit-image."""
+"""Metrics against scikit-image, torchmetrics, lpips and NumPy, on 20 demo photographs and distorted copies."""
 
+import lpips
 import numpy as np
 import pytest
 import torch
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+import torchvision
+from skimage.color import deltaE_ciede2000, rgb2lab
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorize.data import Demo
-from colorize.metrics import PSNR, SSIM, Colorfulness
+from colorize.metrics import (
+    CIEDE2000,
+    LPIPS,
+    PSNR,
+    SSIM,
+    Chroma,
+    ChromaError,
+    ChromaSpread,
+    Colorfulness,
+    ColorfulnessDifference,
+    HueError,
+    MeanChroma,
+    MeanColorfulnessDifference,
+    PooledPSNR,
+)
+from colorize.metrics.ciede import ciede2000
+
+# Sharma, Wu and Dalal 2005, table 1: L a b, L a b, ΔE₀₀. They stand where implementations go wrong.
+SHARMA = """
+50.0000 2.6772 -79.7751  50.0000 0.0000 -82.7485  2.0425
+50.0000 3.1571 -77.2803  50.0000 0.0000 -82.7485  2.8615
+50.0000 2.8361 -74.0200  50.0000 0.0000 -82.7485  3.4412
+50.0000 -1.3802 -84.2814  50.0000 0.0000 -82.7485  1.0000
+50.0000 -1.1848 -84.8006  50.0000 0.0000 -82.7485  1.0000
+50.0000 -0.9009 -85.5211  50.0000 0.0000 -82.7485  1.0000
+50.0000 0.0000 0.0000  50.0000 -1.0000 2.0000  2.3669
+50.0000 -1.0000 2.0000  50.0000 0.0000 0.0000  2.3669
+50.0000 2.4900 -0.0010  50.0000 -2.4900 0.0009  7.1792
+50.0000 2.4900 -0.0010  50.0000 -2.4900 0.0010  7.1792
+50.0000 2.4900 -0.0010  50.0000 -2.4900 0.0011  7.2195
+50.0000 2.4900 -0.0010  50.0000 -2.4900 0.0012  7.2195
+50.0000 -0.0010 2.4900  50.0000 0.0009 -2.4900  4.8045
+50.0000 -0.0010 2.4900  50.0000 0.0010 -2.4900  4.8045
+50.0000 -0.0010 2.4900  50.0000 0.0011 -2.4900  4.7461
+50.0000 2.5000 0.0000  50.0000 0.0000 -2.5000  4.3065
+50.0000 2.5000 0.0000  73.0000 25.0000 -18.0000  27.1492
+50.0000 2.5000 0.0000  61.0000 -5.0000 29.0000  22.8977
+50.0000 2.5000 0.0000  56.0000 -27.0000 -3.0000  31.9030
+50.0000 2.5000 0.0000  58.0000 24.0000 15.0000  19.4535
+50.0000 2.5000 0.0000  50.0000 3.1736 0.5854  1.0000
+50.0000 2.5000 0.0000  50.0000 3.2972 0.0000  1.0000
+50.0000 2.5000 0.0000  50.0000 1.8634 0.5757  1.0000
+50.0000 2.5000 0.0000  50.0000 3.2592 0.3350  1.0000
+60.2574 -34.0099 36.2677  60.4626 -34.1751 39.4387  1.2644
+63.0109 -31.0961 -5.8663  62.8187 -29.7946 -4.0864  1.2630
+61.2901 3.7196 -5.3901  61.4292 2.2480 -4.9620  1.8731
+35.0831 -44.1164 3.7933  35.0232 -40.0716 1.5901  1.8645
+22.7233 20.0904 -46.6940  23.0331 14.9730 -42.5619  2.0373
+36.4612 47.8580 18.3852  36.2715 50.5065 21.2231  1.4146
+90.8027 -2.0831 1.4410  91.1528 -1.6435 0.0447  1.4441
+90.9257 -0.5406 -0.9208  88.6381 -0.8985 -0.7239  1.5381
+6.7747 -0.2908 -2.4247  5.8714 -0.0985 -2.2286  0.6377
+2.0776 0.0795 -1.1350  0.9033 -0.0636 -0.5514  0.9082
+"""
 
 
 @pytest.fixture(scope="module")
 def pairs():
-    """20 demo photographs and noisy copies, (20, 3, 64, 64) in 0…1."""
+    """20 demo photographs and copies, noisy, pale or gaudy, all (20, 3, 64, 64) in 0…1. One photograph is grey."""
     rgb = torch.cat(list(Demo(size=64).validation(20)))[:20].float() / 255
+    rgb[3] = rgb[3].mean(dim=0)
     noise = torch.randn(rgb.shape, generator=torch.Generator().manual_seed(0))
-    return (rgb + 0.1 * torch.linspace(0.1, 2, 20).view(-1, 1, 1, 1) * noise).clamp(0, 1), rgb
+    grey, strength = rgb.mean(dim=1, keepdim=True), torch.linspace(0.1, 2, 20).view(-1, 1, 1, 1)
+    return (grey + strength * (rgb - grey) + 0.1 * strength * noise).clamp(0, 1), rgb
 
 
 def measured(metric, pairs, batch_size):
@@ -23,35 +82,147 @@ def measured(metric, pairs, batch_size):
     return metric.compute()
 
 
-def reference(function, pairs, **kwargs):
+def every(function, pairs):
+    """(20,) of a reference that takes a painted and a true picture, (64, 64, 3) in double precision."""
     sides = (side.permute(0, 2, 3, 1).double().numpy() for side in pairs)
-    return np.mean([function(true, painted, data_range=1.0, **kwargs) for painted, true in zip(*sides, strict=True)])
+    return np.array([function(painted, true) for painted, true in zip(*sides, strict=True)])
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 20])
-def test_psnr_is_the_mean_of_each_pictures_own(pairs, batch_size):
-    assert measured(PSNR(), pairs, batch_size) == pytest.approx(reference(peak_signal_noise_ratio, pairs), abs=1e-4)
+def psnr(painted, true):
+    return peak_signal_noise_ratio(true, painted, data_range=1.0)
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 20])
-def test_ssim_is_wangs(pairs, batch_size):
+def ssim(painted, true):
     window = {"channel_axis": 2, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    expected = reference(structural_similarity, pairs, **window)
-    assert measured(SSIM(), pairs, batch_size) == pytest.approx(expected, abs=1e-4)
+    return structural_similarity(true, painted, data_range=1.0, **window)
+
+
+def ciede(painted, true):
+    return deltaE_ciede2000(rgb2lab(true), rgb2lab(painted)).mean()
+
+
+def hasler(painted, absolute=False):
+    r, g, b = 255 * painted[..., 0], 255 * painted[..., 1], 255 * painted[..., 2]
+    rg, yb = r - g, (r + g) / 2 - b
+    if absolute:
+        rg, yb = abs(rg), abs(yb)
+    return np.sqrt(np.std(rg) ** 2 + np.std(yb) ** 2) + 0.3 * np.sqrt(np.mean(rg) ** 2 + np.mean(yb) ** 2)
+
+
+def chroma(rgb):
+    return np.hypot(*np.moveaxis(rgb2lab(rgb)[..., 1:], -1, 0))
+
+
+def hue_error(painted, true):
+    """By complex numbers."""
+    one, other = (rgb2lab(side)[..., 1] + 1j * rgb2lab(side)[..., 2] for side in (painted, true))
+    angle = abs(np.angle(one * other.conj(), deg=True))
+    weight = np.sqrt(np.maximum(abs(one) - 5, 0) * np.maximum(abs(other) - 5, 0))
+    return (angle * weight).sum() / weight.sum() if weight.any() else np.nan
+
+
+REFERENCES = {
+    "psnr": (PSNR(), psnr),
+    "ssim": (SSIM(), ssim),
+    "ciede2000": (CIEDE2000(), ciede),
+    "colorfulness": (Colorfulness(), lambda painted, _: hasler(painted)),
+    "colorfulness_abs": (Colorfulness(absolute=True), lambda painted, _: hasler(painted, absolute=True)),
+    "delta_pictures": (ColorfulnessDifference(), lambda painted, true: abs(hasler(painted) - hasler(true))),
+    "chroma_error": (ChromaError(), lambda painted, true: abs(chroma(painted) - chroma(true)).mean()),
+    "chroma_mean": (MeanChroma(), lambda painted, _: chroma(painted).mean()),
+    "chroma_spread": (ChromaSpread(), lambda painted, _: chroma(painted).std()),
+    "hue_error": (HueError(), hue_error),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_every_picture_equals_the_reference(pairs, name):
+    metric, reference = REFERENCES[name]
+    expected = every(reference, pairs)
+    assert np.nanmax(expected) > 0.1
+    tolerance = 1e-3 if name == "hue_error" else 1e-4  # degrees: single precision leaves 1e-4 of them
+    np.testing.assert_allclose(metric.measure(*pairs).numpy(), expected, rtol=1e-5, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_value_of_a_set_is_the_mean_whatever_the_batch(pairs, name):
+    metric, reference = REFERENCES[name]
+    values = []
+    for batch_size in (1, 7, 20):
+        metric.reset()
+        values.append(measured(metric, pairs, batch_size))
+    assert max(values) - min(values) < 1e-6 * max(values)
+    assert values[0] == pytest.approx(np.nanmean(every(reference, pairs)), abs=1e-4 if name != "hue_error" else 1e-3)
+
+
+def test_8_bit_pixels_measure_as_the_same_in_single_precision(pairs):
+    painted, true = ((255 * side).round().to(torch.uint8) for side in pairs)
+    for metric, _ in REFERENCES.values():
+        expected = metric.measure(painted.float() / 255, true.float() / 255)
+        torch.testing.assert_close(metric.measure(painted, true), expected, rtol=1e-5, atol=1e-4, equal_nan=True)
+
+
+def test_ssim_is_torchmetrics_inside_the_borders(pairs):
+    _, full = structural_similarity_index_measure(*pairs, data_range=1.0, return_full_image=True)
+    expected = full[..., 5:-5, 5:-5].mean(dim=(1, 2, 3)).double()
+    torch.testing.assert_close(SSIM().measure(*pairs), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32])
+def test_ciede2000_of_sharmas_pairs(kind):
+    rows = torch.tensor([[float(word) for word in line.split()] for line in SHARMA.strip().splitlines()], dtype=kind)
+    one, other = rows[:, :3].T[..., None], rows[:, 3:6].T[..., None]  # (3, 34, 1)
+    known = torch.ones(34, dtype=torch.bool)
+    known[8:15] = kind == torch.float64  # hues all but opposite: on which side, single precision cannot tell
+    for way in ((one, other), (other, one)):
+        assert (ciede2000(*way)[:, 0] - rows[:, 6])[known].abs().max() < 1e-4
+
+
+def test_pooled_psnr_is_that_of_the_mean_error(pairs):
+    error = every(mean_squared_error, pairs).mean()
+    assert measured(PooledPSNR(), pairs, 7) == pytest.approx(10 * np.log10(1 / error), abs=1e-4)
+    assert measured(PSNR(), pairs, 7) > measured(PooledPSNR(), pairs, 7) + 1  # not the same number
 
 
 def test_a_perfect_picture_has_a_finite_psnr(pairs):
-    assert measured(PSNR(), (pairs[1], pairs[1]), 20) == 100
+    assert measured(PSNR(), (pairs[1], pairs[1]), 20) == measured(PooledPSNR(), (pairs[1], pairs[1]), 20) == 100
+    half = torch.cat([pairs[1][:10], pairs[0][10:]])
+    error = every(mean_squared_error, (half, pairs[1])).mean()
+    assert measured(PooledPSNR(), (half, pairs[1]), 20) == pytest.approx(-10 * np.log10(error), abs=1e-4)
 
 
-def test_colorfulness_measures_what_was_painted(pairs):
-    grey = pairs[1].mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-    assert measured(Colorfulness(), (grey, pairs[1]), 20) < 0.01
-    assert measured(Colorfulness(), (pairs[1], grey), 20) > 20
+@pytest.mark.parametrize("absolute", [False, True])
+def test_both_differences_of_colourfulness(pairs, absolute):
+    painted, true = (every(lambda side, _: hasler(side, absolute), (side, side)) for side in pairs)
+    means, pictures = (kind(absolute=absolute) for kind in (MeanColorfulnessDifference, ColorfulnessDifference))
+    assert measured(means, pairs, 7) == pytest.approx(abs(painted.mean() - true.mean()), abs=1e-4)
+    assert measured(pictures, pairs, 7) == pytest.approx(abs(painted - true).mean(), abs=1e-4)
+    assert pictures.compute() > means.compute() + 1
 
 
-def test_reset_forgets(pairs):
-    metric = PSNR()
-    measured(metric, pairs, 20)
-    metric.reset()
-    assert measured(metric, (pairs[1], pairs[1]), 20) == 100
+def test_chroma_is_a_ratio_of_means(pairs):
+    painted, true = (every(lambda side, _: chroma(side).mean(), (side, side)) for side in pairs)
+    assert measured(Chroma(), pairs, 7) == pytest.approx(painted.mean() / true.mean(), abs=1e-4)
+
+
+@pytest.fixture(scope="module", params=["alex", "vgg"])
+def both_lpips(request):
+    """Ours and the package's, with the same random network in both."""
+    name = {"alex": "alexnet", "vgg": "vgg16"}[request.param]
+    torch.manual_seed(0)
+    trunk = getattr(torchvision.models, name)(weights=None).features
+    held = trunk.state_dict()
+    package = lpips.LPIPS(net=request.param, pnet_rand=True, verbose=False)
+    theirs = package.net.state_dict()  # slice1.0.weight: the number is the layer's
+    package.net.load_state_dict({key: held[key.split(".", 1)[1]] for key in theirs})
+    return LPIPS(request.param, trunk=trunk), package
+
+
+def test_lpips_is_that_of_the_package(pairs, both_lpips):
+    ours, package = both_lpips
+    with torch.no_grad():
+        expected = package(*pairs, normalize=True).flatten()
+    assert expected.min() > 0.002
+    values = ours.measure(*pairs)
+    torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-7)
+    assert (ours.measure(pairs[1], pairs[1]) == 0).all()

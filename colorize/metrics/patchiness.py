@@ -33,9 +33,9 @@ class Patchiness(Metric):
             raise UserError(f"patchiness needs pictures of {SIDES[0]} pixels or more a side")
         excess = torch.zeros(len(true), device=true.pixels.device)
         even = torch.zeros_like(excess)
-        for side, (light, true), (_, painted) in zip(SIDES, spreads(true), spreads(painted), strict=False):
+        for side, (light, spread), (_, found) in zip(SIDES, spreads(true), spreads(painted), strict=False):
             flat = (light <= EVEN).float()
-            excess += side**2 * ((painted - true).clamp(min=0) * flat).sum(dim=(1, 2))
+            excess += side**2 * ((found - spread).clamp(min=0) * flat).sum(dim=(1, 2))
             even += side**2 * flat.sum(dim=(1, 2))
         return excess / even  # 0 / 0 is NaN
 

@@ -53,16 +53,12 @@ class Recognition(Metric):
 
     def of(self, pair: Pair) -> dict[str, Tensor]:
         painted, true = pair.both
-        first = {"": self._first(painted), "grey": true.once((self.net, "grey"), lambda: self._grey(pair))}
-        truth = self._first(true)
+        grey = true.once((self.net, "grey"), lambda: self._first(Picture(lightness_to_rgb(true.lab[:, :1]))))
+        first, right = {"": self._first(painted), "grey": grey}, self._first(true)
         if self.labelled:
-            first["truth"] = truth
-        right = truth if pair.label is None or not self.labelled else pair.label.to(truth.device)
+            assert pair.label is not None
+            first["truth"], right = right, pair.label.to(right.device)
         return {n: (answer == right).float().masked_fill(right == NOTHING, float("nan")) for n, answer in first.items()}
-
-    def _grey(self, pair: Pair) -> Tensor:
-        painted, true = pair.both
-        return self._first(Picture(lightness_to_rgb(true.lab[:, :1])))
 
     def _first(self, picture: Picture) -> Tensor:
         """(B,) the class that it holds for the likeliest"""
