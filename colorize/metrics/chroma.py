@@ -11,12 +11,14 @@ from colorize.metrics.metric import Column, Metric
 from colorize.metrics.picture import Pair, picture_mean
 
 GREYISH = 5.0  # CIE chroma up to which no hue is counted
+OF_GREY = 0.01  # above what an exactly grey pixel has: sRGB's constants are rounded, and make 0.006 of it
 
 
 class Chroma(Metric):
     """Mean chroma √(a² + b²) of the painted pictures over that of the true ones: 1 is as colourful, 0 is grey."""
 
     label, better, needs = "chroma over the truth's", "truth", frozenset({"true"})
+    undefined = "all true pictures are grey"
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -27,7 +29,7 @@ class Chroma(Metric):
         return {"painted": picture_mean(painted.chroma), "truth": picture_mean(true.chroma)}
 
     def finish(self, means: Mapping[str, float]) -> float:
-        return means["painted"] / means["truth"] if means["truth"] else float("nan")
+        return means["painted"] / means["truth"] if means["truth"] > OF_GREY else float("nan")
 
 
 class MeanChroma(Metric):

@@ -29,7 +29,7 @@ class Metric:
     label, better, unit  how to read the metric's value over a set
     needs      the fields of `Pair` that it reads besides the painted picture
     columns    the numbers of each picture, by name; "" is the one that is named as the metric itself
-    undefined  why a picture may have no number (NaN), if it may: such a picture is left out of the mean
+    undefined  why a picture, or a set, may have no number (NaN), if it may: such a picture is left out of the mean
     origin     where the weights come from, if there are any
     """
 
