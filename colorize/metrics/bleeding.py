@@ -7,7 +7,7 @@ from torch import Tensor
 
 from colorize.errors import UserError
 from colorize.metrics.metric import Metric
-from colorize.metrics.picture import Pair
+from colorize.metrics.picture import Pair, widest
 
 NEAR = (1, 2)  #   pixels beyond the two that an edge parts, where its own softness is over
 FAR = (4, 5)  #    and where a colour is that of the thing itself
@@ -52,9 +52,8 @@ def _sums(lab: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     L, ab = lab[:, :1], lab[:, 1:]
     edge = find_edges(L)
     far, near = _difference(ab, FAR), _difference(ab, NEAR)
-    wide = torch.float32 if lab.device.type == "mps" else torch.float64
     sums = ((near * far).sum(dim=1) * edge, far.square().sum(dim=1) * edge, edge)
-    return tuple(values.sum(dim=(1, 2), dtype=wide) for values in sums)  # type: ignore[return-value]
+    return tuple(values.sum(dim=(1, 2), dtype=widest(lab)) for values in sums)  # type: ignore[return-value]
 
 
 def find_edges(L: Tensor) -> Tensor:

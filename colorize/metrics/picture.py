@@ -106,5 +106,9 @@ class Pair:
 
 def picture_mean(values: Tensor) -> Tensor:
     """(B, …) -> (B,) means, summed in double precision where the device has it, so that no batch size shows."""
-    wide = torch.float32 if values.device.type == "mps" else torch.float64
-    return values.flatten(1).mean(dim=1, dtype=wide)
+    return values.flatten(1).mean(dim=1, dtype=widest(values))
+
+
+def widest(values: Tensor) -> torch.dtype:
+    """Double precision, which Apple's GPUs do not have."""
+    return torch.float32 if values.device.type == "mps" else torch.float64
