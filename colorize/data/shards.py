@@ -40,3 +40,56 @@ class Shards(Photographs):
         names = read_classes(classes, train_files[0], train, val) if labels else []
         order = ShardOrder(train.files, streams=streams, buffer=buffer)  # type: ignore[arg-type]
         super().__init__(train, val, classes=names, held_back=held_back, order=order, **pixels)
+
+
+def sets(root: str, val_root: str | None) -> tuple[list[str], list[str]]:
+    """The tar files to train on and those to validate on, of which there may be none."""
+    folder = Path(root).expanduser()
+    if remote(root) or not folder.is_dir():
+        return expand(root), expand(val_root) if val_root else []
+    train = sorted(str(path) for path in folder.glob("train-*.tar"))
+    if not train:
+        raise UserError(f"there is no train-*.tar in {root!r}: give the tar files, such as data.root='{root}/*.tar'")
+    if val_root:
+        return train, expand(val_root)
+    return train, sorted(str(path) for path in folder.glob("val-*.tar"))
+
+
+def list_shard(file: str, broken: dict[str, str]) -> list[Labelled]:
+    """The photographs of one tar file, named SHARD/KEY.jpg."""
+    shard = Path(file).stem
+    found: dict[str, Labelled] = {}
+    labels: dict[str, int] = {}
+    with local(file).open("rb") as opened:
+        for member in members(file, broken):
+            key, _, kind = member.name.rpartition("/")[2].partition(".")
+            key = member.name[: -len(kind) - 1]
+            if f".{kind.lower()}".endswith(SUFFIXES):
+                found[key] = Labelled(f"{shard}/{member.name}", NONE, member.start, member.size)
+            elif kind in ("cls", "json"):
+                opened.seek(member.start)
+                labels[key] = read_label(opened.read(member.size), kind, f"{file} ({member.name})")
+    return [photo._replace(label=labels.get(key, NONE)) for key, photo in found.items()]
+
+
+def read_label(text: bytes, kind: str, where: str) -> int:
+    try:
+        return int(text) if kind == "cls" else int(json.loads(text).get("label", NONE))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{where} holds no class: it must be a number from 0 up") from error
+
+
+def read_classes(given: str | None, beside: str, train: Collection, val: Collection) -> list[str]:
+    """The names of the classes: of the list, or their numbers. None where no photograph has one."""
+    most = int(max(train.labels.max(), val.labels.max()))
+    if most < 0:
+        return []
+    path = Path(given) if given else Path(beside).parent / "classes.txt"
+    if not given and (remote(beside) or not path.is_file()):
+        return [str(number) for number in range(most + 1)]
+    if not path.is_file():
+        raise UserError(f"there is no file {str(path)!r} of classes")
+    names = path.read_text(encoding="utf-8").splitlines()
+    if len(names) <= most:
+        raise UserError(f"{str(path)!r} has {len(names)} classes, and a photograph is of class {most} (from 0)")
+    return names
