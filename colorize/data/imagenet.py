@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import tarfile
 from pathlib import Path
 
@@ -53,3 +54,65 @@ def training(folder: Path) -> tuple[Collection, list[str]]:
     number = {wnid: i for i, wnid in enumerate(classes)}
     table.columns["labels"] = np.array([number[wnid] for wnid in wnids], dtype=np.int32)
     return Collection(table), classes
+
+
+def validation(inner: Path, root: Path, classes: list[str], labels: bool) -> Collection:
+    if (inner / "val").is_dir():
+        table = list_folder(inner / "val")
+    elif (inner / VAL_TAR).is_file():
+        table = list_tars([str(inner / VAL_TAR)], list_archive, "imagenet")
+    else:
+        raise UserError(f"ImageNet's validation photographs are not in {str(inner)!r}: looked for val/ and {VAL_TAR}")
+    if not labels:
+        return Collection(table)
+    names = list(Collection(table).names())
+    flat = not any("/" in name for name in names)
+    truth = solutions(root, inner) if flat else {}
+    wnids = [truth.get(Path(name).stem, "") if flat else name.split("/")[0] for name in names]
+    number = {wnid: i for i, wnid in enumerate(classes)}
+    if strange := sorted(set(wnids) - number.keys()):
+        what = f"class {strange[0]}" if strange[0] else "a photograph whose class nobody tells"
+        raise UserError(f"ImageNet's validation has {what}, and training has not: see that both are complete")
+    table.columns["labels"] = np.array([number[wnid] for wnid in wnids], dtype=np.int32)
+    return Collection(table)
+
+
+def solutions(*folders: Path) -> dict[str, str]:
+    """Name of a validation photograph, without its suffix -> WordNet id."""
+    for folder in folders:
+        if (folder / SOLUTION).is_file():
+            with (folder / SOLUTION).open(encoding="utf-8", newline="") as file:
+                return {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(file)}
+        for name in DEVKITS:
+            if (folder / name).exists():
+                return devkit(folder / name)
+    raise UserError(
+        f"ImageNet's validation photographs in {str(folders[0])!r} lie in one folder, and nothing tells their classes: "
+        f"put {DEVKITS[1]} or {SOLUTION} beside them, sort them into class folders, or say data.labels=false"
+    )
+
+
+def devkit(path: Path) -> dict[str, str]:
+    """The development kit numbers the classes in an order of its own, which its meta.mat gives."""
+    from scipy.io import loadmat
+
+    meta, truth = read_devkit(path)
+    synsets = loadmat(meta, squeeze_me=True)["synsets"]
+    wnid = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets if int(row["num_children"]) == 0}
+    numbers = [int(line) for line in truth.split()]
+    return {f"ILSVRC2012_val_{place:08d}": wnid[number] for place, number in enumerate(numbers, start=1)}
+
+
+def read_devkit(path: Path) -> tuple[io.BytesIO, str]:
+    """The bytes of meta.mat, and the text of the validation's ground truth."""
+    names = ("data/meta.mat", "data/ILSVRC2012_validation_ground_truth.txt")
+    if path.is_dir():
+        found = [(path / name).read_bytes() for name in names]
+    else:
+        with tarfile.open(path) as tar:
+            found = [tar.extractfile(f"{DEVKITS[0]}/{name}").read() for name in names]  # type: ignore[union-attr]
+    return io.BytesIO(found[0]), found[1].decode()
+
+
+def list_archive(file: str, broken: dict[str, str]) -> list[Labelled]:
+    return [Labelled(m.name, NONE, m.start, m.size) for m in members(file, broken) if is_photograph(m.name)]
