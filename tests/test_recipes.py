@@ -42,7 +42,7 @@ def test_the_numbers_of_the_thesis(name, config):
     assert (cfg.trainer.batch_size, cfg.trainer.accumulate, cfg.data.size) == (batch, accumulate, size)
     assert (cfg.optimizer.algorithm, cfg.optimizer.lr, cfg.optimizer.encoder) == (algorithm, lr, 1)
     assert betas is None or tuple(cfg.optimizer.betas) == betas
-    assert (cfg.data.stretch, cfg.trainer.clip, cfg.trainer.ema) == (True, None, None)
+    assert (cfg.data.geometry, cfg.trainer.clip, cfg.trainer.ema) == ("stretch", None, None)
     crop = 224 / 256 if "cnn" in name else 1
     assert (list(cfg.data.crop), cfg.data.flip) == ([crop, crop], "cnn" in name)
     for phase, (share, epochs, _) in phases.items():

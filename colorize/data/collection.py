@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -48,11 +49,13 @@ class Table:
     labels   (N,) class, or -1
     files    (N,) number of the file in `places`; loose files lie in `places[0]` under their names, and have no
              files, starts (first byte) or sizes
+    classes  names of the folders directly below the root, which `labels` numbers; empty where labels are of the file's
     broken   file -> why a part of it is missing here
     """
 
     def __init__(self, columns: dict[str, np.ndarray], places: Sequence[str], folder: Path | None = None):
         self.columns, self.places, self.folder = columns, list(places), folder
+        self.classes: list[str] = []
         self.broken: dict[str, str] = {}
 
     @classmethod
@@ -60,14 +63,13 @@ class Table:
         cls,
         names: Iterable[str],
         places: Sequence[str],
-        *,
         labels: Sequence[int] | np.ndarray | None = None,
         pieces: np.ndarray | None = None,
     ) -> Table:
         """`pieces` (N, 3): file number, first byte and size of each; None: loose files in `places[0]`."""
-        encoded = [name.encode(errors="surrogateescape") for name in names]
+        encoded = [os.fsencode(name) for name in names]
         ends = np.cumsum([len(name) + 1 for name in encoded], dtype=np.int64) - 1
-        columns = {
+        columns: dict[str, np.ndarray] = {
             "names": np.frombuffer(b"\n".join(encoded), dtype=np.uint8),
             "ends": ends,
             "labels": np.full(len(encoded), NONE, np.int32) if labels is None else np.asarray(labels, np.int32),
@@ -78,11 +80,32 @@ class Table:
         return cls(columns, places)
 
     @classmethod
-    def open(cls, folder: Path, places: Sequence[str], broken: dict[str, str] | None = None) -> Table:
+    def open(
+        cls, folder: Path, places: Sequence[str], classes: Sequence[str] = (), broken: Mapping[str, str] | None = None
+    ) -> Table:
         paths = {name: folder / f"{name}.npy" for name in COLUMNS}
         columns = {name: np.load(path, mmap_mode="r") for name, path in paths.items() if path.is_file()}
         table = cls(columns, places, folder)
-        table.broken = dict(broken or {})
+        table.classes, table.broken = list(classes), dict(broken or {})
+        return table
+
+    @classmethod
+    def in_folders(cls, names: Sequence[str], places: Sequence[str], pieces: np.ndarray | None = None) -> Table:
+        """Photographs of the classes whose folders they lie in; those in no folder have none."""
+        tops = [name.split("/", 1)[0] if "/" in name else None for name in names]
+        classes = sorted({top for top in tops if top is not None})
+        number = {top: i for i, top in enumerate(classes)}
+        table = cls.of(names, places, [number.get(top, NONE) for top in tops], pieces)  # type: ignore[arg-type]
+        table.classes = classes
+        return table
+
+    def relabelled(self, classes: Sequence[str]) -> Table:
+        """The same with the numbers that `classes` gives its folders; those in none of them have no class."""
+        number = {name: i for i, name in enumerate(classes)}
+        of = np.array([*(number.get(name, NONE) for name in self.classes), NONE], dtype=np.int32)
+        table = copy(self)
+        table.columns = {**self.columns, "labels": of[self.columns["labels"]]}
+        table.classes, table.folder = list(classes), None
         return table
 
     def save(self, folder: Path) -> None:
@@ -95,7 +118,7 @@ class Table:
 
     def name(self, row: int) -> str:
         start = int(self.columns["ends"][row - 1]) + 1 if row else 0
-        return bytes(self.columns["names"][start : self.columns["ends"][row]]).decode(errors="surrogateescape")
+        return os.fsdecode(bytes(self.columns["names"][start : self.columns["ends"][row]]))
 
     def photo(self, row: int) -> Photo:
         name, label = self.name(row), int(self.columns["labels"][row])
@@ -160,19 +183,21 @@ class Collection(Sequence[Photo]):
         column = self.table.columns[name]
         return column if self.rows is None else column[self.rows]
 
-    def lines(self) -> Iterator[bytes]:
+    def lines(self) -> Iterator[bytes | memoryview]:
         """The bytes of "\\n".join(names), in pieces."""
-        if self.rows is None:
+        if self.rows is None and "names" in self.table.columns:
             yield self.table.columns["names"].data
             return
         for place, name in enumerate(self.names()):
-            yield (b"\n" if place else b"") + name.encode(errors="surrogateescape")
+            yield (b"\n" if place else b"") + os.fsencode(name)
 
 
-def digest(*parts: Iterable[bytes]) -> str:
+def digest(*parts: Iterable[bytes | memoryview]) -> str:
     """Identifies lines of text: the beginning of the SHA-256 of all `parts` with "\\n" between them."""
     total = sha256()
     for number, part in enumerate(parts):
-        for piece in chain([b"\n"] if number else [], part):
+        if number:
+            total.update(b"\n")
+        for piece in part:
             total.update(piece)
     return total.hexdigest()[:16]

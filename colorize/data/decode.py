@@ -6,6 +6,7 @@ H W picture.
 from __future__ import annotations
 
 import io
+import warnings
 from functools import lru_cache
 from math import ceil
 
@@ -13,12 +14,21 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageCms, ImageOps
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg
 
+from colorize.errors import UserError
 from colorize.photograph_files import eight_bit, to_srgb
 
-# What Pillow raises for files that are cut short, empty, of another kind, broken inside, or absurdly large.
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+try:
+    from torchvision.io import ImageReadMode, decode_jpeg
+except ImportError:  # torchvision has announced to part with it; Pillow decodes to the same pixels, half as fast again
+    decode_jpeg = None
+
+# What is raised for files that are cut short, empty, of another kind, broken inside, or absurdly large; and for pixels of
+# unknown range.
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, UserError)
+warnings.filterwarnings(
+    "ignore", category=Image.DecompressionBombWarning
+)  # large ones are welcome, absurd ones an error
 VISIBLE = 4  # 8-bit levels by which a profile must differ from sRGB somewhere to be called another
 
 TREATMENT = {
@@ -41,7 +51,12 @@ def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
         scale = min(image.size) / shorter if shorter else 1
         if scale >= 2:
             image.draft("RGB", (ceil(image.width / scale), ceil(image.height / scale)))
-        elif image.format == "JPEG" and image.mode in ("RGB", "L") and not peculiarities(image):
+        elif (
+            decode_jpeg is not None
+            and image.format == "JPEG"
+            and image.mode in ("RGB", "L")
+            and not peculiarities(image)
+        ):
             return _decode_jpeg(data), []
         rgb, treated = to_rgb(image)
     return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous(), treated

@@ -33,47 +33,54 @@ class ImageNet(Photographs):
     def __init__(self, root: str, *, labels: bool = True, **pixels):
         folder = Path(root).expanduser()
         inner = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
-        train, classes = training(inner)
-        val = validation(inner, folder, classes, labels)
+        train = training(inner)
+        val = validation(inner, folder, train.classes, labels)
         super().__init__(
-            train, val, classes=classes if labels else [], held_back=f"the validation set of {root}", **pixels
+            Collection(train),
+            val,
+            classes=train.classes if labels else [],
+            held_back=f"the validation set of {root}",
+            **pixels,
         )
 
 
-def training(folder: Path) -> tuple[Collection, list[str]]:
+def training(folder: Path) -> Table:
     if (folder / "train").is_dir():
         table = list_folder(folder / "train")
     elif (folder / TRAIN_TAR).is_file():
-        table = list_tars([str(folder / TRAIN_TAR)], list_archive, "imagenet")
+        table = list_tars([str(folder / TRAIN_TAR)], list_archive, "imagenet", folders=True)
     else:
-        raise UserError(f"ImageNet's training photographs are not in {str(folder)!r}: looked for train/ and {TRAIN_TAR}")
-    wnids = [name.split("/")[0] if "/" in name else "" for name in Collection(table).names()]
-    classes = sorted(set(wnids))
-    if "" in classes or len(classes) < 2:
-        raise UserError(f"ImageNet's training photographs in {str(folder)!r} do not lie in class folders (train/n01440764/…)")
-    number = {wnid: i for i, wnid in enumerate(classes)}
-    table.columns["labels"] = np.array([number[wnid] for wnid in wnids], dtype=np.int32)
-    return Collection(table), classes
+        raise UserError(
+            f"ImageNet's training photographs are not in {str(folder)!r}: looked for train/ and {TRAIN_TAR}"
+        )
+    if len(table.classes) < 2 or (table.columns["labels"] == NONE).any():
+        raise UserError(
+            f"ImageNet's training photographs in {str(folder)!r} do not lie in class folders (train/n01440764/…)"
+        )
+    return table
 
 
 def validation(inner: Path, root: Path, classes: list[str], labels: bool) -> Collection:
     if (inner / "val").is_dir():
         table = list_folder(inner / "val")
     elif (inner / VAL_TAR).is_file():
-        table = list_tars([str(inner / VAL_TAR)], list_archive, "imagenet")
+        table = list_tars([str(inner / VAL_TAR)], list_archive, "imagenet", folders=True)
     else:
         raise UserError(f"ImageNet's validation photographs are not in {str(inner)!r}: looked for val/ and {VAL_TAR}")
     if not labels:
         return Collection(table)
-    names = list(Collection(table).names())
-    flat = not any("/" in name for name in names)
-    truth = solutions(root, inner) if flat else {}
-    wnids = [truth.get(Path(name).stem, "") if flat else name.split("/")[0] for name in names]
-    number = {wnid: i for i, wnid in enumerate(classes)}
-    if strange := sorted(set(wnids) - number.keys()):
-        what = f"class {strange[0]}" if strange[0] else "a photograph whose class nobody tells"
-        raise UserError(f"ImageNet's validation has {what}, and training has not: see that both are complete")
-    table.columns["labels"] = np.array([number[wnid] for wnid in wnids], dtype=np.int32)
+    if not table.classes:
+        truth = solutions(root, inner)
+        wnids = [truth.get(Path(name).stem, "") for name in Collection(table).names()]
+        table.classes = sorted(set(wnids))
+        table.columns["labels"] = np.array([table.classes.index(wnid) for wnid in wnids], dtype=np.int32)
+    table = table.relabelled(classes)
+    if (table.columns["labels"] == NONE).any():
+        name = table.name(int(np.argmax(table.columns["labels"] == NONE)))
+        raise UserError(
+            f"nothing tells the class of ImageNet's validation photograph {name!r}, or it is none of training's "
+            f"{len(classes)}: see that both sets are complete"
+        )
     return Collection(table)
 
 

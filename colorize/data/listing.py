@@ -55,7 +55,7 @@ def list_folder(root: str | os.PathLike) -> Table:
             folders[place] = os.stat(parent).st_mtime_ns
             prefix = "" if place == "." else f"{place}/"
             names += [prefix + name for name in files if is_photograph(name)]
-        return Table.of(sorted(names), [str(folder)]), folders
+        return Table.in_folders(sorted(names), [str(folder)]), folders
 
     def unchanged(folders: dict[str, int]) -> bool:
         return all((path := folder / at).is_dir() and path.stat().st_mtime_ns == then for at, then in folders.items())
@@ -70,8 +70,13 @@ def is_photograph(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def list_tars(files: Sequence[str], read: Callable[[str, dict[str, str]], list[Labelled]], kind: str) -> Table:
-    """The photographs of tar files: of each those that `read` finds, which tells the dictionary what is broken."""
+def list_tars(
+    files: Sequence[str], read: Callable[[str, dict[str, str]], list[Labelled]], kind: str, *, folders: bool = False
+) -> Table:
+    """The photographs of tar files: of each those that `read` finds, which tells the dictionary what is broken.
+
+    `folders`: the folders in them are the classes.
+    """
 
     def build() -> tuple[Table, Any]:
         found: list[Labelled] = []
@@ -83,7 +88,9 @@ def list_tars(files: Sequence[str], read: Callable[[str, dict[str, str]], list[L
             numbers.append(np.full(len(of), number))
         pieces = np.array([(one.start, one.size) for one in found], dtype=np.int64).reshape(-1, 2)
         pieces = np.column_stack([np.concatenate(numbers), pieces])
-        table = Table.of((one.name for one in found), files, labels=[one.label for one in found], pieces=pieces)
+        names = [one.name for one in found]
+        labels = None if folders else [one.label for one in found]
+        table = Table.in_folders(names, files, pieces) if folders else Table.of(names, files, labels, pieces)
         table.broken = broken
         return table, [signature(file) for file in files]
 
@@ -138,12 +145,12 @@ def kept(key: str, build: Callable[[], tuple[Table, Any]], unchanged: Callable[[
         if note.is_file():
             saved = json.loads(note.read_text(encoding="utf-8"))
             if unchanged(saved["stamp"]):
-                return Table.open(folder, saved["places"], saved["broken"])
+                return Table.open(folder, saved["places"], saved["classes"], saved["broken"])
         table, stamp = build()
         if len(table) < WORTH_KEEPING:
             return table
         shutil.rmtree(folder, ignore_errors=True)
         table.save(folder)
-        saved = {"stamp": stamp, "places": table.places, "broken": table.broken}
+        saved = {"stamp": stamp, "places": table.places, "classes": table.classes, "broken": table.broken}
         write_whole(note, lambda part: part.write_text(json.dumps(saved), encoding="utf-8"))  # last: it is whole then
-        return Table.open(folder, table.places, table.broken)
+        return Table.open(folder, table.places, table.classes, table.broken)

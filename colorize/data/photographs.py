@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from colorize.color import luma
 from colorize.data.collection import Collection, Photo, digest
 from colorize.data.decode import UNREADABLE, open_rgb
 from colorize.data.loading import (
@@ -41,7 +42,7 @@ class Photographs:
     input        the grey that is made of colour: `lab_l`, its lightness, or `luma`, as most programs do
     look         makes the grey of a training photograph look old instead; None: no look
     exclude      a manifest of `colorize inspect`: what it leaves out of training is left out
-    max_bad      training photographs that may be unreadable: a number, or a share below 1
+    max_bad      training photographs that may be unreadable: a number, or a share below 1, which allows one at least
     num_workers  processes that load; `auto`: none where the CPU trains, else one for each core, eight at most
 
     Validation takes the centre square, resized. Raises `UserError` for what is impossible.
@@ -71,11 +72,11 @@ class Photographs:
         self.val, self.classes, self.held_back, self.order = val, list(classes), held_back, order
         self.size, self.enhance, self.input, self.look = size, enhance, input, look
         self.geometry, self.crop, self.flip = geometry, (crop[0], crop[1]), flip
-        self.max_bad = max_bad if max_bad >= 1 else max_bad * len(self.train)
+        self.max_bad = max(1, int(max_bad * len(self.train))) if 0 < max_bad < 1 else int(max_bad)
         self.num_workers = num_workers
         self.broken = self.train.table.broken
-        if broken := self.val.table.broken:
-            file, why = next(iter(broken.items()))
+        if self.val.table is not self.train.table and self.val.table.broken:
+            file, why = next(iter(self.val.table.broken.items()))
             raise UserError(f"validation photographs are missing from {file}: {why}; fetch it again")
 
     def batches(
@@ -110,6 +111,10 @@ class Photographs:
         except UNREADABLE as error:
             raise UserError(f"cannot read {photo.where!r}: {first_line(error)}; mend it or take it away") from error
         return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
+
+    def grey(self, rgb: Tensor) -> Tensor | None:
+        """(B, 3, H, W) uint8 -> the grey (B, 1, H, W) uint8 to be coloured; None: that of its own lightness."""
+        return luma(rgb) if self.input == "luma" else None
 
     def manifest(self) -> str:
         """Identifies what validation measures: the names of its photographs and their size in pixels."""

@@ -31,7 +31,11 @@ class Shards(Photographs):
         labels: bool = True, streams: int = 8, buffer: int = 4096, **pixels,
     ):  # fmt: skip
         train_files, val_files = sets(root, val_root)
-        train = Collection(list_tars(train_files, list_shard, "shards"))
+        self.every = train = Collection(list_tars(train_files, list_shard, "shards"))
+        if not len(train):
+            raise UserError(
+                f"there are no photographs in {root!r}, e.g. {train_files[0]!r}: looked for KEY.jpg and such"
+            )
         if val_files:
             val, held_back = Collection(list_tars(val_files, list_shard, "shards")), f"all of {val_root or root}"
         else:
@@ -47,12 +51,13 @@ def sets(root: str, val_root: str | None) -> tuple[list[str], list[str]]:
     folder = Path(root).expanduser()
     if remote(root) or not folder.is_dir():
         return expand(root), expand(val_root) if val_root else []
-    train = sorted(str(path) for path in folder.glob("train-*.tar"))
-    if not train:
+    if not (train := shard_files(folder, "train")):
         raise UserError(f"there is no train-*.tar in {root!r}: give the tar files, such as data.root='{root}/*.tar'")
-    if val_root:
-        return train, expand(val_root)
-    return train, sorted(str(path) for path in folder.glob("val-*.tar"))
+    return train, expand(val_root) if val_root else shard_files(folder, "val")
+
+
+def shard_files(folder: Path, part: str) -> list[str]:
+    return sorted(str(path) for path in folder.glob(f"{part}-*.tar"))
 
 
 def list_shard(file: str, broken: dict[str, str]) -> list[Labelled]:
