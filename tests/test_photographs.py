@@ -90,7 +90,7 @@ def test_a_folder_without_photographs_is_refused(tmp_path):
         {"enhance": 0},
         {"input": "green"},
         {"max_bad": -1},
-    ],  # fmt: skip
+    ],
 )
 def test_impossible_geometry_is_refused(argument):
     with pytest.raises(UserError, match=next(iter(argument))):

@@ -23,8 +23,8 @@ try:
 except ImportError:  # torchvision has announced to part with it; Pillow decodes to the same pixels, half as fast again
     decode_jpeg = None
 
-# What is raised for files that are cut short, empty, of another kind, broken inside, or absurdly large; and for pixels of
-# unknown range.
+# What is raised for files that are cut short, empty, of another kind, broken inside, absurdly large, or of pixels whose
+# range nobody knows
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, UserError)
 warnings.filterwarnings(
     "ignore", category=Image.DecompressionBombWarning

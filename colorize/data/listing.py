@@ -52,7 +52,7 @@ def list_folder(root: str | os.PathLike) -> Table:
         names, folders = [], {}
         for parent, _, files in os.walk(folder, followlinks=True):
             place = Path(parent).relative_to(folder).as_posix()
-            folders[place] = os.stat(parent).st_mtime_ns
+            folders[place] = Path(parent).stat().st_mtime_ns
             prefix = "" if place == "." else f"{place}/"
             names += [prefix + name for name in files if is_photograph(name)]
         return Table.in_folders(sorted(names), [str(folder)]), folders

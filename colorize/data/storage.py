@@ -98,9 +98,9 @@ def _matching(pattern: str) -> list[str]:
         return sorted(str(file) for file in Path(*path.parts[:fixed]).glob("/".join(path.parts[fixed:])))
     if pattern.startswith("http"):
         raise UserError(f"{pattern}: a web server does not list its files; number them: train-{{000..131}}.tar")
-    filesystem, path = _filesystem(pattern)
+    filesystem, inside = _filesystem(pattern)
     try:
-        return sorted(filesystem.unstrip_protocol(name) for name in filesystem.glob(path))
+        return sorted(filesystem.unstrip_protocol(name) for name in filesystem.glob(inside))
     except Exception as error:  # as in `download`
         raise UserError(f"cannot list {pattern} ({_reason(error)}): see that it can be reached") from error
 
