@@ -40,8 +40,8 @@ class Evaluator:
     """Scores on the centre square of every validation photograph, at the data's size, as 8-bit pixels.
 
     Networks that draw see the same chance for a photograph every time, whatever the batch.
-    A network sees the photographs' `input`; lightness is that of the true colours, whatever it saw. Painted pictures are
-    rounded to 8 bits before they are measured.
+    A network sees the photographs' `input`; lightness is that of the true colours, whatever it saw. Painted pictures
+    are rounded to 8 bits before they are measured.
     """
 
     def __init__(self, photographs: Photographs, metrics: Mapping[str, Metric], *, batch_size: int, samples: int = 8):

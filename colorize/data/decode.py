@@ -26,9 +26,10 @@ except ImportError:  # torchvision has announced to part with it; Pillow decodes
 # What is raised for files that are cut short, empty, of another kind, broken inside, absurdly large, or of pixels whose
 # range nobody knows
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, UserError)
-warnings.filterwarnings(
-    "ignore", category=Image.DecompressionBombWarning
-)  # large ones are welcome, absurd ones an error
+
+# Pillow warns of large ones, which are welcome; twice as many pixels are an error.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 VISIBLE = 4  # 8-bit levels by which a profile must differ from sRGB somewhere to be called another
 
 TREATMENT = {

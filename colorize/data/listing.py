@@ -137,11 +137,17 @@ def _walk(opened: IO[bytes], file: str, end: int, prefix: str, broken: dict[str,
 
 
 def kept(key: str, build: Callable[[], tuple[Table, Any]], unchanged: Callable[[Any], bool]) -> Table:
-    """The table of an earlier time, if its stamp says that nothing changed, else `build`'s, which is kept if long."""
+    """The table of an earlier time, if its stamp says that nothing changed, else `build`'s, which is kept if long.
+
+    Of several processes one lists, and the others wait for what it kept.
+    """
     folder = cache("lists", short(key))
     note = folder / "stamp.json"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that cannot be written to: nothing is kept
+        return build()[0]
+    with FileLock(folder.parent / "lock"):
         if note.is_file():
             saved = json.loads(note.read_text(encoding="utf-8"))
             if unchanged(saved["stamp"]):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from colorize.data.collection import Collection
 from colorize.data.hub import Hub
-from colorize.data.imagenet import KAGGLE, TRAIN_TAR, VAL_TAR, ImageNet
+from colorize.data.imagenet import DEVKITS, KAGGLE, SOLUTION, TRAIN_TAR, VAL_TAR, ImageNet
 from colorize.data.listing import list_folder
 from colorize.data.photographs import Photographs
 from colorize.data.shards import Shards, shard_files
@@ -41,7 +41,7 @@ def recognise(word: str) -> Source:
     if not folder.is_dir():
         raise UserError(f"there is no folder {word!r}: give {WORDS}")
     if any((folder / name).exists() for name in (TRAIN_TAR, VAL_TAR, KAGGLE)) or holds_sets(folder):
-        return divided(word, ImageNet(word, labels=(folder / "val").is_dir() and holds_folders(folder / "val")))
+        return divided(word, ImageNet(word, labels=tells_classes(folder)))
     if shard_files(folder, "train"):
         data = Shards(word)
         return divided(word, data) if shard_files(folder, "val") else Source(word, data.every, None, data.classes)
@@ -54,9 +54,17 @@ def holds_sets(folder: Path) -> bool:
     return (folder / "val").is_dir() and (folder / "train").is_dir() and holds_folders(folder / "train")
 
 
+def tells_classes(folder: Path) -> bool:
+    """Whether ImageNet's validation photographs have classes: by their folders, or a list of them."""
+    inner = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
+    if (inner / "val").is_dir() and holds_folders(inner / "val"):
+        return True
+    return any((place / name).exists() for place in (folder, inner) for name in (SOLUTION, *DEVKITS))
+
+
 def holds_folders(folder: Path) -> bool:
     return sum(entry.is_dir() for entry in folder.iterdir()) > 1
 
 
 def divided(word: str, data: Photographs) -> Source:
-    return Source(word, data.train, data.val, data.classes)
+    return Source(word, data.train, data.val, data.classes or data.train.table.classes)

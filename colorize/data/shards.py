@@ -48,12 +48,21 @@ class Shards(Photographs):
 
 def sets(root: str, val_root: str | None) -> tuple[list[str], list[str]]:
     """The tar files to train on and those to validate on, of which there may be none."""
+    train = named(root, "train", "root")
+    if val_root:
+        return train, named(val_root, "val", "val_root")
     folder = Path(root).expanduser()
-    if remote(root) or not folder.is_dir():
-        return expand(root), expand(val_root) if val_root else []
-    if not (train := shard_files(folder, "train")):
-        raise UserError(f"there is no train-*.tar in {root!r}: give the tar files, such as data.root='{root}/*.tar'")
-    return train, expand(val_root) if val_root else shard_files(folder, "val")
+    return train, shard_files(folder, "val") if not remote(root) and folder.is_dir() else []
+
+
+def named(word: str, part: str, key: str) -> list[str]:
+    """The tar files of a pattern, or those of a folder that are called so. Raises `UserError` where there are none."""
+    folder = Path(word).expanduser()
+    if remote(word) or not folder.is_dir():
+        return expand(word)
+    if not (found := shard_files(folder, part)):
+        raise UserError(f"there is no {part}-*.tar in {word!r}: give the tar files, such as data.{key}='{word}/*.tar'")
+    return found
 
 
 def shard_files(folder: Path, part: str) -> list[str]:
