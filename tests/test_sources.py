@@ -5,9 +5,7 @@ import threading
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from sets import WNIDS, imagenet_files, jpeg, tarred, write_devkit, write_imagenet, write_shards
 
 from colorize.data import Folder, ImageNet, Shards, storage
@@ -44,11 +42,11 @@ def test_what_is_missing_of_imagenet_is_named(tmp_path):
         ImageNet(str(root))
     assert len(ImageNet(str(root), labels=False).val) == 6
     write_devkit(kit, [WNIDS[0]] * 5)
-    with pytest.raises(UserError, match="nothing tells the class of .*ILSVRC2012_val_00000006"):
+    with pytest.raises(UserError, match=r"nothing tells the class of .*ILSVRC2012_val_00000006"):
         ImageNet(str(root))
     (root / "ILSVRC2012_img_val.tar").unlink()
     with pytest.raises(
-        UserError, match="validation photographs are not in .*looked for val/ and ILSVRC2012_img_val.tar"
+        UserError, match=r"validation photographs are not in .*looked for val/ and ILSVRC2012_img_val.tar"
     ):
         ImageNet(str(root))
     with pytest.raises(UserError, match="training photographs are not in"):
@@ -103,7 +101,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def test_shards_at_an_address_are_copied_once(server, monkeypatch):
-    address, folder = server
+    address, _ = server
     data = Shards(f"{address}/train-{{000..003}}.tar", labels=False)
     assert sorted(photo.read() for photo in data.every) == sorted(jpeg(i) for i in range(24))
     monkeypatch.setattr(storage, "download", None)
@@ -188,7 +186,7 @@ def test_a_manifest_leaves_photographs_out(photographs, tmp_path):
     data = Folder(str(photographs), val_root=str(photographs), exclude=str(manifest))
     assert {"cats/photo 0.jpg"} == {p.name for p in data.val} - {p.name for p in data.train}
     manifest.write_text(f"{header}train\telse/where.jpg\tgrey\tyes\t\n")
-    with pytest.raises(UserError, match="nothing that .* leaves out is among the training photographs"):
+    with pytest.raises(UserError, match=r"nothing that .* leaves out is among the training photographs"):
         Folder(str(photographs), exclude=str(manifest))
 
 
@@ -228,7 +226,7 @@ def test_a_folder_of_pictures_is_a_data_set_of_the_hub_too(photographs):
 
 
 def test_the_hub_cannot_be_reached(monkeypatch):
-    with pytest.raises(UserError, match="cannot load the split 'train' of data.root='nobody/nothing'"):
+    with pytest.raises(UserError, match=r"cannot load the split 'train' of data.root='nobody/nothing'"):
         Hub("nobody/nothing")
 
 

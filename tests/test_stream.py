@@ -141,7 +141,7 @@ def test_a_broken_shard_counts(tmp_path, capsys):
     next(held("all", 0))
     assert "breaks off" in held.unreadable[str(shard)]
     assert "train-002.tar" in capsys.readouterr().out
-    with pytest.raises(UserError, match="data.max_bad allows 0"):
+    with pytest.raises(UserError, match=r"data.max_bad allows 0"):
         next(stream(Shards(str(folder), size=SIZE, max_bad=0))("all", 0))
 
 
@@ -204,7 +204,8 @@ def test_recipes_train_on_every_source(inside, tmp_path, photographs, recipe, ki
     }[kind]
     words = (
         f"experiment={recipe}", f"data={kind}", f"data.root='{root}'", "data.size=32", "schedule.all.steps=3",
-        "trainer.batch_size=4", "tracker=none", "metrics=quick", "evaluate.every=3", "checkpoint.monitor=val/psnr", "checkpoint.mode=max", "model.width=0.1",
+        "trainer.batch_size=4", "tracker=none", "metrics=quick", "evaluate.every=3",
+        "checkpoint.monitor=val/psnr", "checkpoint.mode=max", "model.width=0.1",
     )  # fmt: skip
     if recipe == "cpu/transformer":
         words = (*words[:-1], "model.encoder=test_convnext", "model.widths=[16,16,16]", "model.queries=8",
