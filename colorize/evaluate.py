@@ -41,7 +41,8 @@ class Evaluator:
     """Scores on the centre square of every validation photograph, at the data's size, as 8-bit pixels.
 
     Networks that draw see the same chance for a photograph every time, whatever the batch.
-    Lightness is that of the true colours; painted pictures are rounded to 8 bits before they are measured.
+    A network sees the photographs' `input`; lightness is that of the true colours, whatever it saw. Painted pictures
+    are rounded to 8 bits before they are measured.
     """
 
     def __init__(self, photographs: Photographs, metrics: Mapping[str, Metric], *, batch_size: int, samples: int = 8):
@@ -79,15 +80,15 @@ class Evaluator:
         place = world.part(len(self.photographs.val)).start
         for rgb in self.pixels(world):
             true = rgb.to(device)
-            batch = Batch.from_rgb(true)
+            batch = Batch.from_rgb(true, grey=self.photographs.grey(true))
             chances = [torch.Generator().manual_seed(seed_of("evaluate", place + i)) for i in range(len(true))]
-            ab = paint(batch.L, chances)
+            ab = paint(batch.input, chances)
             painted = to_uint8(lab_to_rgb(batch.L, ab))
             pair = Pair(Picture(painted), Picture(true), L=batch.L, ab=ab)
             for metric in self.metrics.values():
                 metric.add(pair)
             if place < self.samples:
-                shown.append((to_uint8(lightness_to_rgb(batch.L)).cpu(), painted.cpu(), rgb))
+                shown.append((to_uint8(lightness_to_rgb(batch.input)).cpu(), painted.cpu(), rgb))
             place += len(true)
         tiles = [tile for process in world.gather(shown) for tile in process]
         for metric in self.metrics.values():
