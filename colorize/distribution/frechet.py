@@ -6,6 +6,7 @@ that painted: distances of different n must never be compared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,9 +40,9 @@ def frechet_influence(truth: Features, painted: Features) -> tuple[float, Tensor
     """The distance, and what each true (n,) and each painted picture (m,) does to it: their influence values.
 
     They are the derivative of the distance when a picture's weight in its set rises, the others' falling alike:
-    2 (μ₁ − μ₂)ᵀ(x − μ₁) + (x − μ₁)ᵀ(I − T)(x − μ₁) less its mean, with T the optimal transport map of the one Gaussian
-    to the other, T = Σ₁^-½ (Σ₁^½ Σ₂ Σ₁^½)^½ Σ₁^-½; and with its inverse for the painted ones. Those of a set add up
-    to 0; a picture's value over n is about how much the distance falls when it is left out.
+    2 (μ₁ − μ₂)ᵀ(x − μ₁) + n/(n − 1) (x − μ₁)ᵀ(I − T)(x − μ₁) less its mean. T = Σ₁^-½ (Σ₁^½ Σ₂ Σ₁^½)^½ Σ₁^-½ is the
+    optimal transport map of the one Gaussian to the other; for the painted ones it is its inverse. Those of a set add
+    up to 0; a picture's value over n is about how much the distance falls when it is left out.
     """
     product, values, vectors = _product(truth.sums, painted.sums)
     product_values, product_vectors = torch.linalg.eigh(product)
@@ -66,26 +67,33 @@ def frechet(truth: Features, painted: Features, *, paired: bool) -> Estimate:
     return Estimate(distance, (_error(of_truth) ** 2 + _error(of_painted) ** 2) ** 0.5)
 
 
-def frechet_infinite(truth: Features, painted: Features, *, paired: bool, seed: int = 0) -> float:
-    """FD∞ (Chong and Forsyth 2020): the straight line in 1/n through the distance's means at n, n/2 and n/4 pictures,
-    followed to 1/n = 0.
+def frechet_infinite(
+    truth: Features, painted: Features, *, paired: bool, seed: int = 0, at_all: Estimate | None = None
+) -> Estimate:
+    """FD∞ (Chong and Forsyth 2020): the distance as a straight line in 1/n, followed to 1/n = 0; the truth's distance.
 
-    Each mean is over the 1, 2 or 4 disjoint parts of one shuffled set, so that every picture counts at every n; Chong
-    and Forsyth draw 15 subsets at random, which scatters more. n/4 is left out where it is not above d.
-    Needs n/2 above d.
+    The line goes through the distance at n and the mean of the six that each leave out another sixth: a jackknife,
+    which uses every picture alike. Chong and Forsyth draw 15 subsets at random, which scatters more, from far smaller
+    n, where the line bends. A second line, through n and the mean of two halves, tells how much it bends: by as much as
+    the two ends differ the error grows over that of `frechet`. Needs n/2 above d.
+    at_all  what `frechet` says, where it is known already
     """
-    quarters = list(zip(*(_quarters(side, seed + (index and not paired)) for index, side in
-                          enumerate((truth, painted))), strict=True))  # fmt: skip
-    smallest = min(len(truth), len(painted)) // 4
-    divisors = (1, 2, 4) if smallest > truth.dimension else (1, 2)
-    means = []
-    for divisor in divisors:
-        parts = [quarters[start : start + 4 // divisor] for start in range(0, 4, 4 // divisor)]
-        distances = [frechet_distance(*map(FeatureSums.merged, zip(*part, strict=True))) for part in parts]
-        means.append(sum(distances) / divisor)
-    x, y = torch.tensor(divisors).double(), torch.tensor(means).double()
-    slope = ((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum()
-    return (y.mean() - slope * x.mean()).item()
+    orders = shuffled(len(truth), seed), shuffled(len(painted), seed if paired else seed + 1)
+    sixths = [
+        tuple(side.subset(part).sums for side, part in zip((truth, painted), parts, strict=True))
+        for parts in zip(*(order.tensor_split(6) for order in orders), strict=True)
+    ]
+    at_all = at_all or frechet(truth, painted, paired=paired)
+    without = [_of_parts(sixths[:out] + sixths[out + 1 :]) for out in range(6)]
+    halves = [_of_parts(sixths[:3]), _of_parts(sixths[3:])]
+    value = 6 * at_all.value - 5 * sum(without) / 6
+    bend = abs(value - (2 * at_all.value - sum(halves) / 2))
+    return Estimate(value, (at_all.error**2 + bend**2) ** 0.5)
+
+
+def _of_parts(parts: Sequence[tuple[FeatureSums, ...]]) -> float:
+    truth, painted = (FeatureSums.merged(side) for side in zip(*parts, strict=True))
+    return frechet_distance(truth, painted)
 
 
 def _product(truth: FeatureSums, painted: FeatureSums) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,17 +118,14 @@ def _power(values: Tensor, exponent: float) -> Tensor:
 def _influences(features: Features, difference: Tensor, factor: Tensor) -> Tensor:
     """(n,)"""
     mean, found = features.sums.mean(), []
+    scale = len(features) / (len(features) - 1)  # of the covariance, which is over n − 1
     for chunk in features.chunks():
         centred = chunk - mean
-        transported = (centred @ factor).square().sum(dim=1)
-        found.append(2 * centred @ difference + centred.square().sum(dim=1) - transported)
+        spread = centred.square().sum(dim=1) - (centred @ factor).square().sum(dim=1)
+        found.append(2 * centred @ difference + scale * spread)
     values = torch.cat(found)
     return values - values.mean()
 
 
 def _error(influences: Tensor) -> float:
     return influences.std().item() / len(influences) ** 0.5
-
-
-def _quarters(features: Features, seed: int) -> list[FeatureSums]:
-    return [features.subset(part).sums for part in shuffled(len(features), seed).tensor_split(4)]

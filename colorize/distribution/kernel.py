@@ -25,7 +25,8 @@ def kernel_distance(
 
     Up to `block` pictures the value is that of the whole set: torch-fidelity's with `kid_subset_size` = n. Larger sets
     are shuffled, cut into disjoint blocks and averaged, which is as unbiased and takes time in proportion to n.
-    The standard errors are the jackknife's, of pictures, or of pairs where `paired`. Needs three pictures of each.
+    The standard errors are the jackknife's, of pictures, or of pairs where `paired`: too large rather than too small,
+    by up to half where the distance is next to nothing. Needs three pictures of each.
     """
     blocks = -(-max(len(truth), len(painted)) // block)
     orders = shuffled(len(truth), seed), shuffled(len(painted), seed if paired else seed + 1)

@@ -136,20 +136,20 @@ class DistributionMetric:
 
     def _frechet(self, scores: Scores, truth: Features, painted: Features, few: int, *, paired: bool) -> None:
         d = self.extractor.dimension
-        instead = f"{self._name('kid')} stands in its place"
         fid, infinite = self._name("fid"), self._name("fid_inf")
-        if few <= d:
-            scores.absent[fid] = f"{few} pictures are too few for {d} features, more than {d} are needed; {instead}"
-        else:
-            estimate = frechet(truth, painted, paired=paired)
-            scores.values[fid] = around(estimate, len(painted), lowest=0.0)
-        if few // 2 <= d:
-            scores.absent[infinite] = (
-                f"{few} pictures are too few for {d} features, {2 * d + 2} or more are needed; {instead}"
-            )
-        else:
-            value = frechet_infinite(truth, painted, paired=paired, seed=self.seed)
-            scores.values[infinite] = around(Estimate(value, estimate.error), len(painted))
+        needed = {fid: d + 1, infinite: 2 * d + 2}
+        scores.absent |= {
+            name: f"{few} pictures are too few for {d} features: {least} or more are needed; "
+            f"{self._name('kid')} stands in its place"
+            for name, least in needed.items() if few < least
+        }  # fmt: skip
+        if fid in scores.absent:
+            return
+        estimate = frechet(truth, painted, paired=paired)
+        scores.values[fid] = around(estimate, len(painted), lowest=0.0)
+        if infinite not in scores.absent:
+            estimate = frechet_infinite(truth, painted, paired=paired, seed=self.seed, at_all=estimate)
+            scores.values[infinite] = around(estimate, len(painted))
 
     def _name(self, kind: str) -> str:
         if self.extractor.name == "inception":
