@@ -3,8 +3,8 @@
 n pictures, S seeds. Both are drawn by chance, and every seed sees every picture: value = mean + picture + seed + both.
 A two-level bootstrap, which redraws pictures and seeds, covers the truth far less often than it says with two to five
 seeds, which vary too little when redrawn (`benchmarks/coverage.py` has the numbers). So the spreads of pictures and of
-seeds are taken apart as in an analysis of variance with two crossed random factors, and added up with Student's t at
-Satterthwaite's degrees of freedom (1946).
+seeds are taken apart as in an analysis of variance with two crossed random factors; each has Student's t at its own
+degrees of freedom, and they add up by their squares (Howe 1974). It is wide with two seeds, since two say little.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 from colorize.statistics.bootstrap import TAILS, Interval
 from colorize.statistics.paired import Difference, effect_of, share_of
+
+SMALLEST = 1e-9  # no smaller chance is told apart from this
 
 
 def seeds_interval(values: np.ndarray) -> Interval:
@@ -63,13 +65,24 @@ def _interval(sides: Sequence[np.ndarray]) -> tuple[Interval, float | None]:
         return Interval(value, np.nan, np.nan, n), None
     parts = [(float(np.var(of_pictures, ddof=1)) / n, n - 1)]
     parts += [(_seed_variance(side), side.shape[1] - 1) for side in sides if side.shape[1] > 1]
-    variance = sum(part for part, _ in parts)
-    if not variance:
-        return Interval(value, value, value, n), 1.0 if value == 0 else 0.0
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    error = variance**0.5
-    margin = float(error * stdtrit(freedom, TAILS[1]))
-    return Interval(value, value - margin, value + margin, n), float(2 * stdtr(freedom, -abs(value) / error))
+    margin = _margin(parts, 1 - TAILS[1])
+    return Interval(value, value - margin, value + margin, n), _chance(parts, abs(value))
+
+
+def _margin(parts: Sequence[tuple[float, int]], tail: float) -> float:
+    """How far an interval reaches that leaves out `tail` on either side, from variances and degrees of freedom."""
+    return float(sum(variance * stdtrit(degrees, tail) ** 2 for variance, degrees in parts) ** 0.5)
+
+
+def _chance(parts: Sequence[tuple[float, int]], value: float) -> float:
+    """The two-sided p at which an interval of that margin ends at 0, found by bisection."""
+    if _margin(parts, SMALLEST) < value:
+        return 2 * SMALLEST
+    low, high = SMALLEST, 0.5
+    while high - low > 1e-3 * low:
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if _margin(parts, middle) > value else (low, middle)
+    return min(2 * high, 1.0)
 
 
 def _seed_variance(side: np.ndarray) -> float:
