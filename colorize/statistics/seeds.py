@@ -76,6 +76,8 @@ def _margin(parts: Sequence[tuple[float, int]], tail: float) -> float:
 
 def _chance(parts: Sequence[tuple[float, int]], value: float) -> float:
     """The two-sided p at which an interval of that margin ends at 0, found by bisection."""
+    if not value:
+        return 1.0
     if _margin(parts, SMALLEST) < value:
         return 2 * SMALLEST
     low, high = SMALLEST, 0.5

@@ -12,27 +12,36 @@ ALPHA = 0.05
 BASES = {"pairs": "", "seeds": ", over seeds and pictures", "intervals": ", from the two intervals alone"}
 
 
-def say_difference(measure: Measure, a: str, b: str, difference: Difference, adjusted: float | None = None) -> str:
-    """“A is better than B by 0.42 dB (0.31 to 0.53)”, or “A and B cannot be told apart: 0.02 dB (−0.05 to 0.09)”.
+def decide(difference: Difference, adjusted: float | None = None) -> int | None:
+    """1 where A is better (higher, where neither end is), −1 where B is, 0 where they cannot be told apart.
 
-    adjusted   the p after Holm's correction; without it the difference's own p, if any
-    A is better where the interval leaves out 0 and p, if there is one, is at most 0.05.
+    It takes both: an interval that leaves out 0, and a p of at most 0.05, if there is one. None without an interval.
+    adjusted   the p after Holm's correction; without it the difference's own
     """
     advantage, p = difference.advantage, difference.p if adjusted is None else adjusted
-    aside = BASES[difference.basis] + _left_out(difference)
     if not (isfinite(advantage.low) and isfinite(advantage.high)):
+        return None
+    if advantage.low <= 0 <= advantage.high or (p is not None and p > ALPHA):
+        return 0
+    return 1 if advantage.value > 0 else -1
+
+
+def say_difference(measure: Measure, a: str, b: str, difference: Difference, adjusted: float | None = None) -> str:
+    """“A is better than B by 0.42 dB (0.31 to 0.53)”, or “A and B cannot be told apart: 0.02 dB (−0.05 to 0.09)”."""
+    advantage, p = difference.advantage, difference.p if adjusted is None else adjusted
+    found, aside = decide(difference, adjusted), BASES[difference.basis] + _left_out(difference)
+    if found is None:
         return f"{a} and {b} cannot be compared: {_why(advantage)}{aside}"
-    if advantage.low <= 0 <= advantage.high:
-        return f"{a} and {b} cannot be told apart: {span(measure, advantage)}{aside}"
-    if p is not None and p > ALPHA:
-        return f"{a} and {b} cannot be told apart: {span(measure, advantage)}, but p is {p:.2g}{aside}"
-    if advantage.value < 0:
+    if found == 0:
+        but = "" if advantage.low <= 0 <= advantage.high else f", but p is {p:.2g}"
+        return f"{a} and {b} cannot be told apart: {span(measure, advantage)}{but}{aside}"
+    if found < 0:
         a, b = b, a
         advantage = Interval(-advantage.value, -advantage.high, -advantage.low, advantage.n)
+    by = span(measure, advantage)
     if measure.better is None:
-        return f"{a} is higher than {b} by {span(measure, advantage)}, and neither end is the better one{aside}"
-    nearer = "nearer to the truth" if measure.better == "truth" else "better"
-    return f"{a} is {nearer} than {b} by {span(measure, advantage)}{aside}"
+        return f"{a} is higher than {b} by {by}, and neither end is the better one{aside}"
+    return f"{a} is {'nearer to the truth' if measure.better == 'truth' else 'better'} than {b} by {by}{aside}"
 
 
 def span(measure: Measure, interval: Interval) -> str:
