@@ -103,6 +103,9 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
             notes.append(f"the values of {entry.label}'s pictures are not there: it is compared by intervals alone")
         if len(entries) < len(results) and len(entry.results) == 1:
             notes.append(f"{entry.label} is one training: how much its seed matters is not in its interval")
+        if entry.unlike:
+            told = ", ".join(sorted(entry.unlike))
+            notes.append(f"of {entry.label}, {told} is not the mean of what its pictures have: by its interval alone")
         missing = [m for m in metrics if m not in entry.cells]
         notes += [f"{entry.label} has no {m}: {entry.absent.get(m, 'it was not measured')}" for m in missing]
     return notes

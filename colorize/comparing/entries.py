@@ -16,7 +16,7 @@ from colorize.statistics import Interval, combined_interval, seeds_interval
 
 @dataclass
 class Entry:
-    """One result, or several that differ by their seed alone; their values of pictures are read when they are needed."""
+    """One result, or several that differ by their seed alone; their pictures are read when they are needed."""
 
     label: str
     results: dict[Path, Result] = field(repr=False)
@@ -48,8 +48,25 @@ class Entry:
         return found if found and found.names else None
 
     def has(self, metric: str) -> bool:
-        """Whether its pictures have values of it."""
-        return bool(self.pictures) and all(metric in seed.values for seed in self.pictures or [])
+        """Whether its pictures have values of it, of which its own is the mean."""
+        return (
+            bool(self.pictures)
+            and all(metric in seed.values for seed in self.pictures or [])
+            and (metric not in self.unlike)
+        )
+
+    @cached_property
+    def unlike(self) -> set[str]:
+        """Metrics of which the result's value is not the mean of its pictures'."""
+        found = set()
+        for seed, result in zip(self.pictures or [], self.results.values(), strict=False):
+            cells = result.rows["model"]
+            for metric in cells.keys() & seed.values.keys():
+                values = seed.values[metric][~np.isnan(seed.values[metric])]
+                mean = values.mean() if len(values) else np.nan
+                if not np.isclose(mean, cells[metric].value, rtol=1e-5, atol=1e-8, equal_nan=True):
+                    found.add(metric)
+        return found
 
     def values(self, metric: str, names: list[str]) -> np.ndarray | None:
         """(n, S) of one metric, for the pictures of `names` in that order; None where pictures have no such value."""
@@ -68,9 +85,8 @@ class Entry:
         cells = {}
         for metric in shared:
             values = self.values(metric, self.pictures[0].names) if self.pictures else None
-            cells[metric] = (
-                combined_interval([row[metric] for row in rows]) if values is None else seeds_interval(values)
-            )
+            of_set = combined_interval([row[metric] for row in rows])
+            cells[metric] = of_set if values is None else seeds_interval(values)
         return cells
 
     @property

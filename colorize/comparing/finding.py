@@ -41,7 +41,7 @@ def protocols(folder: str | Path) -> dict[str, Path]:
 def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
     for place, found in held.items():
         if not found:
-            raise UserError(f"{place!r} has no result of a named protocol, and others do: evaluate it first")
+            raise UserError(f"{place!r} has no result of a named protocol, and others have: evaluate it first")
     common = sorted(set.intersection(*(set(found) for found in held.values())))
     if len(common) == 1:
         return common[0]

@@ -7,7 +7,8 @@ from math import isnan
 from rich.markup import escape
 from rich.table import Table
 
-from colorize.comparing.core import Comparison
+from colorize.comparing.core import Comparison, Rows
+from colorize.comparing.verdicts import Verdict
 from colorize.statistics import Interval, measure, number
 from colorize.terminal import console, say
 
@@ -20,36 +21,43 @@ LATEX = {
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """A line for each metric, a column for each run and each row to read it next to; then the verdicts in words."""
-    table = Table(title=f"{_title(comparison)}; {BOLD}", title_justify="left")
-    table.add_column("", overflow="fold")
-    for label in (*comparison.runs, *comparison.sanity):
-        table.add_column(escape(label), justify="right", overflow="fold")
-    for metric in comparison.metrics:
-        digits, leaders = measure(metric).digits, comparison.leaders(metric)
-        cells = []
-        for label, row in comparison.runs.items():
-            value, ends = _texts(row.get(metric), digits)
-            cells.append((f"[bold]{value}[/bold]" if label in leaders else value) + (f"\n{ends}" if ends else ""))
-        cells += [_texts(row.get(metric), digits)[0] for row in comparison.sanity.values()]
-        table.add_row(escape(measure(metric).heading), *cells)
-    console.print(table)
+    """A line for each metric, a column for each run; the rows to read it next to; then the verdicts in words."""
+    _print(comparison, comparison.runs, f"{_title(comparison)}; {BOLD}", ends=True)
+    if comparison.sanity:
+        _print(comparison, comparison.sanity, "to read these next to", ends=False)
     for line in _sentences(comparison):
         say(line)
+
+
+def _print(comparison: Comparison, rows: Rows, title: str, *, ends: bool) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for label in rows:
+        table.add_column(escape(label), justify="right", overflow="fold")
+    for metric in comparison.metrics:
+        if not any(metric in row for row in rows.values()):
+            continue
+        leaders, cells = comparison.leaders(metric) if ends else (), []
+        for label, row in rows.items():
+            value, around = _texts(row.get(metric), measure(metric).digits)
+            cells.append(
+                (f"[bold]{value}[/bold]" if label in leaders else value) + f"\n{around}" * (ends and around != "")
+            )
+        table.add_row(escape(measure(metric).heading), *cells)
+    console.print(table)
 
 
 def markdown(comparison: Comparison) -> str:
     """A line for each run and each row to read it next to, a column for each metric; then the verdicts in words."""
     heads = ["", *(measure(metric).heading for metric in comparison.metrics)]
     lines = [[_cell_of_markdown(text) for text in heads], ["---", *("---:" for _ in comparison.metrics)]]
-    for label, row in {**comparison.runs, **comparison.sanity}.items():
-        cells = [_cell_of_markdown(label)]
-        for metric in comparison.metrics:
-            value, ends = _texts(row.get(metric), measure(metric).digits)
-            cells.append(
-                _marked(value, ends, label in comparison.leaders(metric) and label in comparison.runs, "**{}**")
-            )
-        lines.append(cells)
+    for place, rows in enumerate((comparison.runs, comparison.sanity)):
+        for label, row in rows.items():
+            cells = [_cell_of_markdown(label)]
+            for metric in comparison.metrics:
+                value, ends = _texts(row.get(metric), measure(metric).digits)
+                cells.append(_marked(value, ends, not place and label in comparison.leaders(metric), "**{}**"))
+            lines.append(cells)
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     told = "\n".join(f"- {line}" for line in _sentences(comparison))
     return f"{_title(comparison)}; {BOLD}.\n\n{table}\n\n{told}\n"
@@ -89,9 +97,10 @@ def _sentences(comparison: Comparison) -> list[str]:
     return [*lines, *comparison.notes]
 
 
-def _strength(verdict) -> str:
+def _strength(verdict: Verdict) -> str:
     difference, told = verdict.difference, []
-    if verdict.adjusted is not None:
+    apart = difference.advantage.low > 0 or difference.advantage.high < 0  # where p denies it, the sentence says so
+    if verdict.adjusted is not None and (verdict.winner or not apart):
         told.append(f"p {'< 0.0001' if verdict.adjusted < 1e-4 else f'= {verdict.adjusted:.2g}'}")
     if difference.effect is not None and verdict.winner:
         told.append(f"d = {number(abs(difference.effect), 2)}")
@@ -105,10 +114,8 @@ def _texts(interval: Interval | None, digits: int) -> tuple[str, str]:
     """The value, and its ends; "–" where there is none."""
     if interval is None:
         return "–", ""
-    known = not (isnan(interval.low) or isnan(interval.high))
-    return number(interval.value, digits), " to ".join(
-        number(end, digits) for end in (interval.low, interval.high)
-    ) * known
+    value, low, high = (number(each, digits) for each in (interval.value, interval.low, interval.high))
+    return value, "" if isnan(interval.low) or isnan(interval.high) else f"{low} to {high}"
 
 
 def _marked(value: str, ends: str, leads: bool, bold: str) -> str:

@@ -41,8 +41,8 @@ def judge(entries: Sequence[Entry], metrics: Sequence[str]) -> list[Verdict]:
     adjusted = holm([difference.p for _, _, difference in found])
     verdicts = []
     for (pair, metric, difference), p in zip(found, adjusted, strict=True):
-        a, b = pair.a.label, pair.b.label
-        winner = {1: a, -1: b}.get(decide(difference, p) or 0)
-        sentence = say_difference(pair.known(metric), a, b, difference, p)
-        verdicts.append(Verdict(metric, a, b, difference, p, winner, sentence))
+        one, other = pair.a.label, pair.b.label
+        winner = {1: one, -1: other}.get(decide(difference, p) or 0)
+        sentence = say_difference(pair.known(metric), one, other, difference, p)
+        verdicts.append(Verdict(metric, one, other, difference, p, winner, sentence))
     return verdicts

@@ -10,6 +10,6 @@ from colorize.statistics.words import decide, number, say_difference, span
 
 __all__ = [
     "POOLED", "Difference", "Interval", "Measure", "combined_interval", "compare_intervals", "compare_pairs",
-    "compare_pooled", "compare_seeds", "decide", "function_interval", "holm", "mean_interval", "mean_intervals", "measure",
-    "number", "pooled_interval", "say_difference", "seeds_interval", "share_interval", "span",
+    "compare_pooled", "compare_seeds", "decide", "function_interval", "holm", "mean_interval", "mean_intervals",
+    "measure", "number", "pooled_interval", "say_difference", "seeds_interval", "share_interval", "span",
 ]  # fmt: skip
