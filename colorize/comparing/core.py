@@ -92,6 +92,8 @@ def _alike(one: dict[str, Interval], other: dict[str, Interval]) -> bool:
 
 def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequence[str]) -> list[str]:
     notes = []
+    if len(entries) == len(results) > 1:
+        notes.append("a verdict is on these trainings, not on their recipes, which another seed may turn out otherwise")
     (first, one), *others = results.items()
     for place, other in others:
         names = [name for name in one.versions if other.versions.get(name) != one.versions[name]]

@@ -40,9 +40,8 @@ def _print(comparison: Comparison, rows: Rows, title: str, *, ends: bool) -> Non
         leaders, cells = comparison.leaders(metric) if ends else (), []
         for label, row in rows.items():
             value, around = _texts(row.get(metric), measure(metric).digits)
-            cells.append(
-                (f"[bold]{value}[/bold]" if label in leaders else value) + f"\n{around}" * (ends and around != "")
-            )
+            value = f"[bold]{value}[/bold]" if label in leaders else value
+            cells.append(f"{value}\n{around}" if ends and around else value)
         table.add_row(escape(measure(metric).heading), *cells)
     console.print(table)
 

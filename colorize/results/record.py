@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
 from math import inf, isinf, isnan, nan
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
 from colorize.checkpoint import write_whole
 from colorize.errors import UserError
+from colorize.runs import FREE, flat
 from colorize.statistics import Interval
 
 ROWS = ("model", "grey", "mean_ab", "lab_roundtrip", "jpeg95", "split_half", "truth")
@@ -30,7 +34,7 @@ class Result:
     versions   of the libraries
     weights    of the network that was judged, and of those that judge: where each came from, and its hash
     manifest   of the photographs
-    group      what runs that differ by nothing but their seed have in common: they may be pooled
+    group      what runs that differ by nothing but their seed have in common (`group_of`): they may be pooled
     seed       of the training; None for weights from elsewhere
     """
 
@@ -72,6 +76,21 @@ def read_result(path: str | Path) -> Result:
 def pictures_of(path: str | Path) -> Path:
     """Where the values of a result's pictures lie: beside it, as .csv."""
     return Path(path).with_suffix(".csv")
+
+
+def group_of(cfg: DictConfig) -> str:
+    """The `group` of a run: the same for those whose configs differ by nothing but the seed, and by what moves no weight.
+
+    cfg   as a run folder keeps it: references to the seed are still references
+    """
+    alike = cfg.copy()
+    alike.seed = 0
+    values = {
+        key: value
+        for key, value in flat(alike).items()
+        if not any(key == free or key.startswith(f"{free}.") for free in FREE)
+    }
+    return sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def _check(path: Path, held: Any) -> None:
