@@ -1,4 +1,4 @@
-"""Runs side by side, as far as they were measured alike."""
+"""The scores that runs ended with, for runs that were not evaluated under a named protocol yet."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from colorize.runs import RunFolder
 from colorize.terminal import measured_on, score_table
 
 
-def compare_runs(folders: list[str]) -> int:
-    """Print one table of the finished runs in `folders`, best PSNR first; the exit status."""
-    if not folders or any(word.startswith("-") for word in folders):
-        raise UserError("compare takes run folders: python compare.py outputs/a outputs/b")
+def compare_summaries(folders: list[str]) -> None:
+    """Print one table of the finished runs in `folders`, best PSNR first."""
     summaries = {folder: RunFolder(folder).read_summary() for folder in folders}
     for folder, summary in summaries.items():
         if summary.get("status") != "finished":
@@ -30,4 +28,3 @@ def compare_runs(folders: list[str]) -> int:
     table = {summary["name"]: summary["val"] for summary in ranked}
     title = measured_on(first[1]["validation"]["photographs"], first[1]["validation"]["size"])
     score_table({**table, **first[1]["baseline"], "truth": first[1]["truth"]}, title)
-    return 0

@@ -1,0 +1,130 @@
+"""A comparison on the terminal, in Markdown and in LaTeX."""
+
+from __future__ import annotations
+
+from math import isnan
+
+from rich.markup import escape
+from rich.table import Table
+
+from colorize.comparing.core import Comparison, Rows
+from colorize.comparing.verdicts import Verdict
+from colorize.statistics import Interval, measure, number
+from colorize.terminal import console, say
+
+BOLD = "bold: no other run is better"
+LATEX = {
+    "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
+    "→": r"$\rightarrow$", "∞": r"$\infty$", "Δ": r"$\Delta$", "−": "$-$", "°": r"$^\circ$", "–": "--",
+}  # fmt: skip
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """A line for each metric, a column for each run; the rows to read it next to; then the verdicts in words."""
+    _print(comparison, comparison.runs, f"{_title(comparison)}; {BOLD}", ends=True)
+    if comparison.sanity:
+        _print(comparison, comparison.sanity, "to read these next to", ends=False)
+    for line in _sentences(comparison):
+        say(line)
+
+
+def _print(comparison: Comparison, rows: Rows, title: str, *, ends: bool) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for label in rows:
+        table.add_column(escape(label), justify="right", overflow="fold")
+    for metric in comparison.metrics:
+        if not any(metric in row for row in rows.values()):
+            continue
+        leaders, cells = comparison.leaders(metric) if ends else (), []
+        for label, row in rows.items():
+            value, around = _texts(row.get(metric), measure(metric).digits)
+            value = f"[bold]{value}[/bold]" if label in leaders else value
+            cells.append(f"{value}\n{around}" if ends and around else value)
+        table.add_row(escape(measure(metric).heading), *cells)
+    console.print(table)
+
+
+def markdown(comparison: Comparison) -> str:
+    """A line for each run and each row to read it next to, a column for each metric; then the verdicts in words."""
+    heads = ["", *(measure(metric).heading for metric in comparison.metrics)]
+    lines = [[_cell_of_markdown(text) for text in heads], ["---", *("---:" for _ in comparison.metrics)]]
+    for place, rows in enumerate((comparison.runs, comparison.sanity)):
+        for label, row in rows.items():
+            cells = [_cell_of_markdown(label)]
+            for metric in comparison.metrics:
+                value, ends = _texts(row.get(metric), measure(metric).digits)
+                cells.append(_marked(value, ends, not place and label in comparison.leaders(metric), "**{}**"))
+            lines.append(cells)
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    told = "\n".join(f"- {line}" for line in _sentences(comparison))
+    return f"{_title(comparison)}; {BOLD}.\n\n{table}\n\n{told}\n"
+
+
+def latex(comparison: Comparison) -> str:
+    """The same table as a `tabular` that needs the package booktabs; the verdicts are comments below it."""
+    heads = " & ".join(["", *(_escaped(measure(metric).heading) for metric in comparison.metrics)])
+    lines = [f"% {_title(comparison)}; {BOLD}", rf"\begin{{tabular}}{{l{'r' * len(comparison.metrics)}}}", r"\toprule"]
+    lines += [rf"{heads} \\", r"\midrule"]
+    for place, rows in enumerate((comparison.runs, comparison.sanity)):
+        lines += [r"\midrule"] if place and rows else []
+        for label, row in rows.items():
+            cells = [_escaped(label)]
+            for metric in comparison.metrics:
+                value, ends = (_escaped(text) for text in _texts(row.get(metric), measure(metric).digits))
+                leads = not place and label in comparison.leaders(metric)
+                cells.append(_marked(value, ends, leads, r"\textbf{{{}}}"))
+            lines.append(rf"{' & '.join(cells)} \\")
+    lines += [r"\bottomrule", r"\end{tabular}", *(f"% {line}" for line in _sentences(comparison))]
+    return "\n".join(lines) + "\n"
+
+
+def _title(comparison: Comparison) -> str:
+    return f"protocol {comparison.protocol['id']}, 95 % intervals"
+
+
+def _sentences(comparison: Comparison) -> list[str]:
+    """Verdicts by metric, then what they rest on, then notes."""
+    tests = sum(verdict.adjusted is not None for verdict in comparison.verdicts)
+    lines = [f"{measure(v.metric).title}: {v.sentence}{_strength(v)}" for v in comparison.verdicts]
+    if tests:
+        lines.append(
+            f"p is two-sided, after Holm's correction over {tests} tests; of pictures, it is that of swapping the two "
+            "runs at random; d is the mean difference over its standard deviation"
+        )
+    return [*lines, *comparison.notes]
+
+
+def _strength(verdict: Verdict) -> str:
+    difference, told = verdict.difference, []
+    apart = difference.advantage.low > 0 or difference.advantage.high < 0  # where p denies it, the sentence says so
+    if verdict.adjusted is not None and (verdict.winner or not apart):
+        told.append(f"p {'< 0.0001' if verdict.adjusted < 1e-4 else f'= {verdict.adjusted:.2g}'}")
+    if difference.effect is not None and verdict.winner:
+        told.append(f"d = {number(abs(difference.effect), 2)}")
+    if difference.share is not None and verdict.winner:
+        share = difference.share if verdict.winner == verdict.a else 1 - difference.share
+        told.append(f"on {100 * share:.0f} % of the pictures")
+    return f"; {', '.join(told)}" if told else ""
+
+
+def _texts(interval: Interval | None, digits: int) -> tuple[str, str]:
+    """The value, and its ends; "–" where there is none."""
+    if interval is None:
+        return "–", ""
+    value, low, high = (number(each, digits) for each in (interval.value, interval.low, interval.high))
+    return value, "" if isnan(interval.low) or isnan(interval.high) else f"{low} to {high}"
+
+
+def _marked(value: str, ends: str, leads: bool, bold: str) -> str:
+    value = bold.format(value) if leads else value
+    return f"{value} ({ends})" if ends else value
+
+
+def _cell_of_markdown(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _escaped(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in text)

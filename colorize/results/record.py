@@ -1,0 +1,151 @@
+"""The record of an evaluation, a JSON file: what was measured, by which protocol, how sure, and next to what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
+from math import inf, isinf, isnan, nan
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from colorize.checkpoint import write_whole
+from colorize.errors import UserError
+from colorize.runs import FREE, flat
+from colorize.statistics import Interval
+
+ROWS = ("model", "grey", "mean_ab", "lab_roundtrip", "jpeg95", "split_half", "truth")
+CELL = ("value", "low", "high", "n")
+INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run under a protocol.
+
+    name       the run's; the numbers of its network are the row `model`
+    protocol   every field that says how it was measured, and their `id`: results of different ones are never compared
+    rows       row -> metric -> value with its interval. The other rows are what the numbers are read next to; `truth`
+               is what the true pictures have of a metric that they too have, such as colourfulness
+    absent     metric -> why it is not there
+    versions   of the libraries
+    weights    of the network that was judged, and of those that judge: where each came from, and its hash
+    manifest   of the photographs
+    group      what runs that differ by nothing but their seed have in common (`group_of`): they may be pooled
+    seed       of the training; None for weights from elsewhere
+    """
+
+    name: str
+    protocol: dict[str, Any]
+    rows: dict[str, dict[str, Interval]]
+    absent: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, Any] = field(default_factory=dict)
+    manifest: str = ""
+    group: str = ""
+    seed: int | None = None
+
+
+def write_result(path: str | Path, result: Result) -> Path:
+    """Write `path`, a .json file, whole or not at all."""
+    path = Path(path)
+    _check(path, asdict(result))
+    text = json.dumps(_plain(asdict(result)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    return path
+
+
+def read_result(path: str | Path) -> Result:
+    """Read what `write_result` wrote. Raises `UserError` for anything else."""
+    path = Path(path)
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"there is no result {str(path)!r}: evaluate the run under that protocol first") from error
+    except ValueError as error:  # not JSON, or not text
+        raise UserError(f"{str(path)!r} is not whole, or no JSON: evaluate the run again to replace it") from error
+    _check(path, held)
+    rows = {row: {metric: _interval(cell) for metric, cell in cells.items()} for row, cells in held["rows"].items()}
+    return Result(**{**held, "rows": rows})
+
+
+def pictures_of(path: str | Path) -> Path:
+    """Where the values of a result's pictures lie: beside it, as .csv."""
+    return Path(path).with_suffix(".csv")
+
+
+def group_of(cfg: DictConfig) -> str:
+    """The `group` of a run: the same for those whose configs differ by nothing but the seed, and by what moves no weight.
+
+    cfg   as a run folder keeps it: references to the seed are still references
+    """
+    alike = cfg.copy()
+    alike.seed = 0
+    values = {
+        key: value
+        for key, value in flat(alike).items()
+        if not any(key == free or key.startswith(f"{free}.") for free in FREE)
+    }
+    return sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _check(path: Path, held: Any) -> None:
+    """Refuse what is no record, naming the first thing that is wrong with it."""
+
+    def refuse(what: str):
+        return UserError(f"{str(path)!r} is no result of an evaluation: {what}")
+
+    if not isinstance(held, dict):
+        raise refuse("it holds no record")
+    names = [each.name for each in fields(Result)]
+    for name in names:
+        if name not in held:
+            raise refuse(f"it has no {name!r}")
+    if foreign := sorted(held.keys() - set(names)):
+        raise refuse(f"it has a field {foreign[0]!r} that no result has")
+    for name in ("protocol", "rows", "absent", "versions", "weights"):
+        if not isinstance(held[name], dict):
+            raise refuse(f"its {name!r} has no names")
+    if not isinstance(held["protocol"].get("id"), str) or not held["protocol"]["id"]:
+        raise refuse("its protocol has no id")
+    if "model" not in held["rows"]:
+        raise refuse("it has no row 'model'")
+    for row, metrics in held["rows"].items():
+        if row not in ROWS:
+            raise refuse(f"it has a row {row!r}; the rows are {', '.join(ROWS)}")
+        for metric, cell in metrics.items() if isinstance(metrics, Mapping) else [("", None)]:
+            if not _is_cell(cell):
+                raise refuse(f"{metric!r} of its row {row!r} is not {{{', '.join(CELL)}}}")
+
+
+def _is_cell(cell: Any) -> bool:
+    if not isinstance(cell, Mapping) or set(cell) != set(CELL) or type(cell["n"]) is not int:
+        return False
+    values = (cell[name] for name in ("value", "low", "high"))
+    return all(value is None or value in INFINITIES or _is_number(value) for value in values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _interval(cell: Mapping[str, Any]) -> Interval:
+    value, low, high = (nan if cell[name] is None else float(cell[name]) for name in ("value", "low", "high"))
+    return Interval(value, low, high, cell["n"])
+
+
+def _plain(value: Any) -> Any:
+    """The same with what JSON lacks in words."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and isnan(value):
+        return None
+    if isinstance(value, float) and isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value
