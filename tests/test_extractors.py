@@ -13,8 +13,10 @@ from PIL import Image
 from torch import nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from colorize.distribution import AbsentError, Pinned, create_extractor, extractors, weights
-from colorize.errors import UserError
+from colorize import pinned as weights
+from colorize.distribution import create_extractor, extractors
+from colorize.errors import AbsentError, UserError
+from colorize.pinned import Pinned
 
 
 @pytest.fixture

@@ -362,7 +362,7 @@ def test_weights_that_are_not_there_are_a_reason(tmp_path, monkeypatch):
     with pytest.raises(AbsentError, match=r"alexnet-owt-7be5be79.pth"):
         LPIPS("alex", download=False)
     (tmp_path / "other.pth").write_bytes(b"not the published file")
-    with pytest.raises(AbsentError, match="not the published file of vgg16, or not all of it"):
+    with pytest.raises(AbsentError, match=r"^vgg16, ImageNet: .* is not the published file, or not all of it"):
         LPIPS("vgg", weights=tmp_path / "other.pth")
     with pytest.raises(AbsentError, match="'resnet18' are on this machine neither in a package nor in a cache"):
         FeatureDistance("resnet18")
@@ -382,7 +382,7 @@ def test_a_download_that_fails_says_so_and_leaves_nothing(tmp_path, monkeypatch)
         raise TimeoutError("timed out")
 
     monkeypatch.setattr("urllib.request.urlopen", unreachable)
-    with pytest.raises(AbsentError, match=r"cannot be fetched from https.*timed out.*weights=FILE"):
+    with pytest.raises(AbsentError, match=r"^alexnet, ImageNet: .*cannot be fetched from https.*timed out.*put at"):
         LPIPS("alex")
     assert not list((tmp_path / "checkpoints").iterdir())
 
@@ -392,8 +392,7 @@ def test_the_published_file_is_read_wherever_it_lies(tmp_path, monkeypatch):
     torch.manual_seed(1)
     net = torchvision.models.alexnet(weights=None)
     torch.save(net.state_dict(), tmp_path / "mine.pth")
-    digest = type("Digest", (), {"hexdigest": lambda self: "7be5be79" + 56 * "0"})
-    monkeypatch.setattr("colorize.metrics.backbones.file_digest", lambda *_: digest())
+    monkeypatch.setattr("colorize.pinned.digest_of", lambda path: "7be5be79" + 56 * "0")
     rgb, other = torch.rand(2, 2, 3, 40, 40)
     expected = LPIPS("alex", trunk=net.features).measure(rgb, other)
     assert torch.equal(LPIPS("alex", weights=tmp_path / "mine.pth").measure(rgb, other), expected)
@@ -411,7 +410,7 @@ def test_a_run_takes_them_all_and_leaves_out_what_has_no_number(inside, tmp_path
              "metrics.lpips_vgg.download=false")  # fmt: skip
     done = inside("train", *words)
     assert done.returncode == 0, done.stderr
-    assert "metric 'lpips_vgg' is left out: the ImageNet weights of vgg16 are not at" in done.stdout + done.stderr
+    assert "metric 'lpips_vgg' is left out: vgg16, ImageNet: the weights are not at" in done.stdout + done.stderr
     summary = json.loads((tmp_path / "outputs" / "all" / "summary.json").read_text(), parse_constant=pytest.fail)
     measured = set(FULL) - {"lpips_alex", "lpips_vgg", "hue_error", "chroma", "patchiness"}
     assert summary["val"].keys() - {"bleeding"} == measured - {"bleeding"}
@@ -433,5 +432,5 @@ def test_absent_metrics_are_left_out_or_refused(tmp_path):
     assert list(metrics) == ["psnr"]
     assert absent.keys() == {"lpips"}
     assert "put there what" in absent["lpips"]
-    with pytest.raises(AbsentError, match="metric 'lpips' cannot be had: the ImageNet weights of alexnet"):
+    with pytest.raises(AbsentError, match="metric 'lpips' cannot be had: alexnet, ImageNet: the weights are not at"):
         make_metrics(node, strict=True)

@@ -10,10 +10,9 @@ from colorize.distribution.kernel import kernel_distance
 from colorize.distribution.manifold import precision_recall
 from colorize.distribution.metric import DistributionMetric, Scores
 from colorize.distribution.sums import Features, FeatureSums
-from colorize.distribution.weights import AbsentError, Pinned
 
 __all__ = [
-    "EXTRACTORS", "AbsentError", "DistributionMetric", "Estimate", "Extractor", "FeatureSums", "Features", "Pinned",
+    "EXTRACTORS", "DistributionMetric", "Estimate", "Extractor", "FeatureSums", "Features",
     "Scores", "create_extractor", "frechet", "frechet_distance", "frechet_infinite", "frechet_influence",
     "kernel_distance", "precision_recall",
 ]  # fmt: skip

@@ -28,10 +28,10 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 
 from colorize.distribution import preparing
 from colorize.distribution.preparing import Prepare, antialiased
-from colorize.distribution.weights import AbsentError, Pinned
-from colorize.errors import UserError
+from colorize.errors import AbsentError, UserError
 from colorize.importers.files import read_file
 from colorize.models.encoders import PACKAGED, find_weights, packaged_state
+from colorize.pinned import Pinned
 
 # pytorch-fid and torch-fidelity publish one and the same file under two names
 TENSORFLOW = Pinned(

@@ -4,6 +4,6 @@ from colorize.results.pictures import Pictures, PictureTable, read_pictures, str
 from colorize.results.record import ROWS, Result, group_of, pictures_of, read_result, write_result
 
 __all__ = [
-    "ROWS", "PictureTable", "Pictures", "Result", "group_of", "pictures_of", "read_pictures", "read_result", "stream_pictures",
-    "write_result",
+    "ROWS", "PictureTable", "Pictures", "Result", "group_of", "pictures_of", "read_pictures", "read_result",
+    "stream_pictures", "write_result",
 ]  # fmt: skip

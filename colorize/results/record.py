@@ -79,7 +79,7 @@ def pictures_of(path: str | Path) -> Path:
 
 
 def group_of(cfg: DictConfig) -> str:
-    """The `group` of a run: the same for those whose configs differ by nothing but the seed, and by what moves no weight.
+    """The `group` of a run: the same for those whose configs differ by the seed alone, and by what moves no weight.
 
     cfg   as a run folder keeps it: references to the seed are still references
     """

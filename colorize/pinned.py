@@ -13,15 +13,11 @@ from pathlib import Path
 import torch
 
 from colorize.checkpoint import write_whole
-from colorize.errors import UserError
+from colorize.errors import AbsentError
 from colorize.terminal import say
 
 SILENT = 10  #   seconds that a server may say nothing
 LONGEST = 1800  # seconds that a file may take
-
-
-class AbsentError(UserError):
-    """A measure that cannot be had, and in its message why: a column to leave out, or with strict=true to refuse."""
 
 
 @dataclass(frozen=True)
