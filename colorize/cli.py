@@ -78,9 +78,9 @@ def train(argv: list[str]) -> int:
 
 def evaluate(argv: list[str]) -> int:
     def job(cfg, folder: str, overrides: list[str]) -> int:
-        from colorize.scoring import score_run
+        from colorize.evaluation.evaluating import evaluate_runs
 
-        return score_run(cfg)
+        return evaluate_runs(cfg)
 
     return run_hydra("evaluate", argv, job)
 

@@ -35,6 +35,7 @@ class Baselines:
 
     rows: dict[str, dict[str, float]]  #  grey, mean_ab: metric -> value
     truth: dict[str, float]  #            the true pictures' own scores, where these are finite
+    mean_ab: tuple[float, float]  #       mean colour of the training photographs, CIE units
 
 
 class Evaluator:
@@ -105,7 +106,8 @@ class Evaluator:
             colorfulness.reset()
             for rgb in self.pixels():
                 colorfulness.update(rgb, rgb)
-        return Baselines(rows, {"colorfulness": colorfulness.compute()} if colorfulness else {})
+        truth = {"colorfulness": colorfulness.compute()} if colorfulness else {}
+        return Baselines(rows, truth, tuple(mean.flatten().tolist()))
 
     def mean_ab(self) -> Tensor:
         """(2,) mean colour of the training photographs' centre squares; of the first 512 that can be read."""

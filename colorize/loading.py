@@ -9,15 +9,17 @@ from pathlib import Path
 import torch
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from omegaconf import DictConfig
 
-from colorize.build import with_answers
+from colorize.build import make, with_answers
+from colorize.checkpoint import read
 from colorize.errors import UserError
 from colorize.export import read_export
 from colorize.importers import recognise
 from colorize.importers.files import read_file, take_out
 from colorize.models import Colorizer
+from colorize.player import best_state, converge_spectral_norms
 from colorize.runs import RunFolder
-from colorize.scoring import load_trained
 
 HUB_FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.pt")
 
@@ -72,6 +74,18 @@ def load_run(path: Path) -> Colorizer:
     """The network of a checkpoint that lies in its run folder."""
     run = RunFolder(path.parent.parent)
     return load_trained(path, with_answers(run.read_config(), run.read_resolved()))[0]
+
+
+def load_trained(path: Path, trained: DictConfig) -> tuple[Colorizer, int]:
+    """The network of a run's checkpoint in eval mode, and its step. Its weights are the checkpoint's alone."""
+    state = read(path)
+    settings = trained.model.copy()
+    if "pretrained" in settings:
+        settings.pretrained = False
+    model: Colorizer = make(settings, "model")
+    model.load_state_dict(best_state(state["players"]["model"]))
+    converge_spectral_norms(model)
+    return model.to(memory_format=torch.channels_last).eval(), state["steps"]
 
 
 def fetch(name: str) -> Path:

@@ -120,7 +120,13 @@ class RunFolder:
         if not path.exists():
             return None
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return kept if kept.pop("manifest") == manifest else None
+        return kept if kept.pop("manifest") == manifest and "mean_ab" in kept else None
+
+    def read_mean_ab(self) -> tuple[float, float] | None:
+        """Mean colour of the photographs that the run was trained on, if it has been kept."""
+        path = self.config.with_name("baselines.json")
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return tuple(kept["mean_ab"]) if "mean_ab" in kept else None
 
     def read_summary(self) -> dict[str, Any]:
         return json.loads(self.summary.read_text(encoding="utf-8")) if self.summary.exists() else {}

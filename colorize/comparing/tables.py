@@ -39,7 +39,7 @@ def _print(comparison: Comparison, rows: Rows, title: str, *, ends: bool) -> Non
             continue
         leaders, cells = comparison.leaders(metric) if ends else (), []
         for label, row in rows.items():
-            value, around = _texts(row.get(metric), measure(metric).digits)
+            value, around = texts(row.get(metric), measure(metric).digits)
             value = f"[bold]{value}[/bold]" if label in leaders else value
             cells.append(f"{value}\n{around}" if ends and around else value)
         table.add_row(escape(measure(metric).heading), *cells)
@@ -54,7 +54,7 @@ def markdown(comparison: Comparison) -> str:
         for label, row in rows.items():
             cells = [_cell_of_markdown(label)]
             for metric in comparison.metrics:
-                value, ends = _texts(row.get(metric), measure(metric).digits)
+                value, ends = texts(row.get(metric), measure(metric).digits)
                 cells.append(_marked(value, ends, not place and label in comparison.leaders(metric), "**{}**"))
             lines.append(cells)
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -72,7 +72,7 @@ def latex(comparison: Comparison) -> str:
         for label, row in rows.items():
             cells = [_escaped(label)]
             for metric in comparison.metrics:
-                value, ends = (_escaped(text) for text in _texts(row.get(metric), measure(metric).digits))
+                value, ends = (_escaped(text) for text in texts(row.get(metric), measure(metric).digits))
                 leads = not place and label in comparison.leaders(metric)
                 cells.append(_marked(value, ends, leads, r"\textbf{{{}}}"))
             lines.append(rf"{' & '.join(cells)} \\")
@@ -109,7 +109,7 @@ def _strength(verdict: Verdict) -> str:
     return f"; {', '.join(told)}" if told else ""
 
 
-def _texts(interval: Interval | None, digits: int) -> tuple[str, str]:
+def texts(interval: Interval | None, digits: int) -> tuple[str, str]:
     """The value, and its ends; "–" where there is none."""
     if interval is None:
         return "–", ""

@@ -95,30 +95,31 @@ class DistributionMetric:
 
     def compute(self, of: str = "painted") -> Scores:
         """Raises `UserError` where pairs do not match in number, or where there is nothing."""
-        truth, painted = self._features(TRUTH), self._features(of)
+        truth, painted = self.features(TRUTH), self.features(of)
         if self.paired and len(truth) != len(painted):
             raise UserError(
                 f"{len(painted)} pictures of {of!r} cannot be paired with {len(truth)} true ones: add the truth of the "
                 "very same pictures, or say paired=False"
             )
-        return self._measure(truth, painted, paired=self.paired)
+        return self.measure(truth, painted, paired=self.paired)
 
-    def split_half(self) -> Scores:
+    def split_half(self, truth: Features | None = None) -> Scores:
         """The truth against itself, one random half against the other: what a perfect painter of other pictures gets.
 
         n is that of a half. The Fréchet distance of halves is more biased than that of the whole; `fid_inf` is not.
         """
-        truth = self._features(TRUTH)
+        truth = self.features(TRUTH) if truth is None else truth
         order = shuffled(len(truth), self.seed + 2)
         half = len(truth) // 2
-        return self._measure(truth.subset(order[:half]), truth.subset(order[half : 2 * half]), paired=False)
+        return self.measure(truth.subset(order[:half]), truth.subset(order[half : 2 * half]), paired=False)
 
     def close(self) -> None:
         """Remove the temporary folder."""
         if self._temporary:
             self._temporary.cleanup()
 
-    def _measure(self, truth: Features, painted: Features, *, paired: bool) -> Scores:
+    def measure(self, truth: Features, painted: Features, *, paired: bool) -> Scores:
+        """One set of features against another's, wherever they are kept."""
         scores, few = Scores(), min(len(truth), len(painted))
         if few <= NEIGHBOURS:
             reason = f"{few} pictures are too few: {NEIGHBOURS + 1} or more are needed"
@@ -157,14 +158,18 @@ class DistributionMetric:
         kind = kind.replace("fid", "fd").replace("kid", "kd")
         return f"{kind}_{self.extractor.name}"
 
+    def path(self, of: str) -> Path:
+        """Where the features of these pictures are; other weights, other features."""
+        weights = f"-{self.extractor.weights[:8]}" if self.extractor.weights else ""
+        return self.folder / f"{of}.{self.extractor.name}{weights}.f32"
+
     def _file(self, of: str) -> FeatureFile:
         if of not in self._files:
-            weights = f"-{self.extractor.weights[:8]}" if self.extractor.weights else ""
-            path = self.folder / f"{of}.{self.extractor.name}{weights}.f32"  # other weights, other features
-            self._files[of] = FeatureFile(path, self.extractor.dimension)
+            self._files[of] = FeatureFile(self.path(of), self.extractor.dimension)
         return self._files[of]
 
-    def _features(self, of: str) -> Features:
+    def features(self, of: str) -> Features:
+        """What was added under that name: by all processes, once these are merged."""
         if of in self._merged:
             return self._merged[of]
         file = self._file(of)

@@ -31,6 +31,7 @@ class Metric:
     columns    the numbers of each picture, by name; "" is the one that is named as the metric itself
     undefined  why a picture, or a set, may have no number (NaN), if it may: such a picture is left out of the mean
     origin     where the weights come from, if there are any
+    share      whether a picture's number says yes (1) or no (0), and the mean is the share of yes
     """
 
     label: str
@@ -39,6 +40,7 @@ class Metric:
     needs: frozenset[str] = frozenset()
     undefined: str = ""
     origin: str = ""
+    share: bool = False
 
     def __init__(self) -> None:
         self.reset()

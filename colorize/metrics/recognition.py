@@ -28,7 +28,7 @@ class Recognition(Metric):
              else `AbsentError`
     """
 
-    better, needs = "higher", frozenset({"true"})
+    better, needs, share = "higher", frozenset({"true"}), True
 
     def __init__(self, network: str = "tf_efficientnet_lite0", labelled: bool = False):
         if not timm.is_model(network):

@@ -80,6 +80,12 @@ class PictureTable:
         self._append([[row, *cells] for cells in zip(names, told, *columns, strict=True)])
         self.done[row] = self.done.get(row, 0) + len(names)
 
+    def add_all(
+        self, rows: Mapping[str, Mapping[str, Iterable[float]]], names: Sequence[str], labels: Sequence | None = None
+    ) -> None:
+        for row, values in rows.items():
+            self.add(row, names, values, labels)
+
     def close(self) -> None:
         """The file is on the disk afterwards."""
         self._file.flush()

@@ -1,0 +1,72 @@
+"""A result on the terminal, and what it comes to in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+
+from colorize.comparing.tables import texts
+from colorize.results import Pictures, Result, pictures_of, read_pictures
+from colorize.statistics import compare_pairs, measure, say_difference
+from colorize.terminal import console, say
+
+LABELS = {
+    "model": "network", "model_luma": "network, seeing luma", "model_ortho": "network, seeing an orthochromatic film",
+    "model_blue_plate": "network, seeing the blue plate", "grey": "grey", "mean_ab": "mean colour of training",
+    "lab_roundtrip": "truth through Lab", "jpeg95": "truth through JPEG 95", "split_half": "half of the truth",
+    "truth": "truth",
+}  # fmt: skip
+COMPARED = ("psnr", "ciede2000", "lpips_alex", "features", "top1")
+
+
+def print_result(result: Result) -> None:
+    """A line for each metric, a column for each row; then what is absent, and why."""
+    table = Table(title=f"{result.name}, protocol {result.protocol['id']}, 95 % intervals", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for row in result.rows:
+        table.add_column(escape(LABELS.get(row, row)), justify="right", overflow="fold")
+    for metric in metrics_of(result):
+        cells = []
+        for row, of_row in result.rows.items():
+            value, ends = texts(of_row.get(metric), measure(metric).digits)
+            cells.append(f"{value}\n{ends}" if row.startswith("model") and ends else value)
+        table.add_row(escape(measure(metric).heading), *cells)
+    console.print(table)
+    for metric, reason in result.absent.items():
+        say(f"{metric} is absent: {reason}")
+
+
+def metrics_of(result: Result) -> list[str]:
+    """Those that any row has, the network's first."""
+    return list(dict.fromkeys(metric for row in result.rows.values() for metric in row))
+
+
+def sentences(target: Path, result: Result) -> list[str]:
+    """What the network is against grey, and against itself where it saw what old film saw."""
+    pictures = pictures_of(target)
+    own = read_pictures(pictures, "model")
+    told: list[str] = []
+    if result.protocol["truth"] == "none":
+        return told
+    others = [row for row in result.rows if row.startswith("model_")]
+    for row in ["grey", *others]:
+        names = (LABELS["model"], LABELS[row])
+        for metric, text in differences(own, read_pictures(pictures, row), names, COMPARED):
+            told.append(f"{measure(metric).title}: {text}")
+    return told
+
+
+def differences(
+    one: Pictures, other: Pictures, names: tuple[str, str], metrics: Sequence[str]
+) -> list[tuple[str, str]]:
+    """(metric, sentence) for those of the metrics that pictures of both have."""
+    held = [m for m in metrics if m in one.values and not np.isnan(one.values[m] + other.values[m]).all()]
+    if not held:
+        return []
+    advantages = [measure(m).goodness(one.values[m]) - measure(m).goodness(other.values[m]) for m in held]
+    found = compare_pairs(np.stack(advantages, axis=1))
+    return [(m, say_difference(measure(m), *names, difference)) for m, difference in zip(held, found, strict=True)]

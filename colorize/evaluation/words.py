@@ -1,0 +1,39 @@
+"""What a page says in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from colorize.results import Result
+
+GREY_WINS = (
+    "Grey has the better PSNR, and that is no mistake: where a colour cannot be known, the answer that is wrong least "
+    "on average is a dull one, and PSNR counts nothing else. A network that dares to be colourful pays for every "
+    "guess. "
+    "Read colourfulness, hue error and the distances in features beside it."
+)
+PICTURES_TOLD = {"full": "Each opens at its full size."}
+GEOMETRY = {
+    "centre": "the centre square, resized to {size}²", "stretch": "stretched to {size}²",
+    "long": "the longer side brought to {size} pixels",
+}  # fmt: skip
+FILTER = {
+    "bicubic": "antialiased bicubic", "bilinear": "antialiased bilinear",
+    "linear": "OpenCV's linear filter, not antialiased", "area": "area averages",
+}  # fmt: skip
+INPUT = {
+    "lab_l": "their CIE lightness", "luma": "Pillow's grey", "ortho": "what a film blind to red would have recorded",
+    "blue_plate": "the exposure behind a blue filter",
+}  # fmt: skip
+
+
+def measured_in_words(result: Result) -> str:
+    """The protocol as a sentence."""
+    protocol: dict[str, Any] = result.protocol
+    count, whole = protocol["photographs"], protocol["of"]
+    part = f"{count:,} photographs" if count == whole else f"{count:,} of {whole:,} photographs, a subset"
+    size = GEOMETRY[protocol["geometry"]].format(size=protocol["size"])
+    shown = ", and besides ".join(INPUT[mode] for mode in protocol["input"])
+    if protocol["truth"] == "none":
+        return f"{part} without known colours, {size} ({FILTER[protocol['filter']]})."
+    return f"{part}, {size} ({FILTER[protocol['filter']]}). The network was shown {shown}."
