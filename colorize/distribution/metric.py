@@ -22,6 +22,7 @@ from colorize.errors import UserError
 TRUTH = "truth"
 DEVIATIONS = 1.959964  # of a normal distribution, either side: 95 %
 NEIGHBOURS = 3
+MANIFOLD = 100  # pictures below which nearly everything lies inside the other set's manifold
 Part = dict[str, tuple[list[Path], FeatureSums]]
 
 
@@ -50,7 +51,7 @@ class DistributionMetric:
     kid_paired         the kernel distance without comparing a picture with its own painting: unbiased where the truth
                        is that of the very pictures that were painted, which `kid` is not; the one to read below 1000
                        pictures
-    precision, recall  with 3 neighbours. The intervals take the other set's manifold as given
+    precision, recall  with 3 neighbours, of 100 pictures or more. The intervals take the other set's manifold as given
 
     and with any other `fd_NAME`, `fd_inf_NAME`, `kd_NAME`, `kd_paired_NAME`, `precision_NAME`, `recall_NAME`.
 
@@ -130,6 +131,10 @@ class DistributionMetric:
         for kind, estimate in zip(("kid", "kid_paired"), kernels, strict=True):
             if estimate is not None:
                 scores.values[self._name(kind)] = around(estimate, len(painted))
+        if few < MANIFOLD:
+            reason = f"{few} pictures are too few to tell where a distribution ends: {MANIFOLD} or more are needed"
+            scores.absent |= {self._name(kind): reason for kind in ("precision", "recall")}
+            return scores
         within = precision_recall(truth, painted, neighbours=NEIGHBOURS, seed=self.seed)
         for kind, inside in zip(("precision", "recall"), within, strict=True):
             scores.values[self._name(kind)] = share(inside, len(painted))

@@ -23,7 +23,8 @@ from colorize.results import Pictures
 from colorize.statistics import measure, number
 
 RANKED = ("psnr", "lpips_alex", "features")  # the metrics by which pictures are ranked, if they are measured
-EACH = 4  #       worst, middling and best pictures of each
+SEEN = {"blue_plate": "blue plate", "ortho": "orthochromatic", "luma": "luma"}
+EACH = 3  #       worst, middling and best pictures of each
 MOST_FULL = 60  # photographs that are shown whole, where each is of interest
 QUALITY = 88
 Shown = tuple[str, str, Sequence[str]]  # name, value, pictures
@@ -79,7 +80,12 @@ def full_album(measuring: Measuring, painters: Mapping[str, Painter], folder: Pa
     folder.mkdir(parents=True, exist_ok=True)
     names = [*painters]
     truth = measuring.protocol.truth != "none"
-    words = ["as it is", *(f"painted{detail(name)}" for name in names), *(["true colours"] if truth else [])]
+    last = measuring.protocol.input[-1]
+    words = [
+        SEEN.get(last, "as it is"),
+        *(f"painted{detail(name)}" for name in names),
+        *(["true colours"] if truth else []),
+    ]
     album = Album("From the left: " + ", ".join(words) + ".")
     for place in range(min(len(measuring.chosen.photos), MOST_FULL)):
         scene = scene_at(measuring, place)
@@ -90,7 +96,7 @@ def full_album(measuring: Measuring, painters: Mapping[str, Painter], folder: Pa
         stem = re.sub(r"[^\w.-]", "_", scene.names[0])
         files = {}
         for word, pixels in zip(words, pictures, strict=True):
-            path = folder / f"{place:03d}-{Path(stem).stem}-{word.replace(' ', '-').replace(',', '')}.jpg"
+            path = folder / f"{place:03d}-{Path(stem).stem}-{re.sub(r'[^a-z]+', '-', word)}.jpg"
             path.write_bytes(jpeg(pixels, 92))
             files[word] = f"{folder.name}/{path.name}"
         images = {word: encoded(pixels, 480) for word, pixels in zip(words, pictures, strict=True)}

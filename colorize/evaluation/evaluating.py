@@ -28,7 +28,7 @@ from colorize.evaluation.painters import Painter
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.reference import Reference, features_of, measure_reference
 from colorize.evaluation.subjects import Subject, open_subject
-from colorize.evaluation.tables import print_result
+from colorize.evaluation.tables import alike, print_result
 from colorize.metrics import Metric
 from colorize.results import Result, pictures_of, read_pictures, read_result, write_result
 from colorize.runs import versions
@@ -97,7 +97,7 @@ def prepare(cfg: DictConfig, protocol: Protocol, subject: Subject) -> Setting:
     given = {"L", "ab"} | ({"true"} if protocol.truth != "none" else set())
     for name, metric in list(metrics.items()):
         if reason := metric.lacks(frozenset(given)):
-            absent[name] = reason
+            absent[name] = reason.removeprefix(f"{metric.label} ")
             del metrics[name]
     extractors = []
     for name in protocol.extractors if protocol.reference != "none" else ():
@@ -219,5 +219,5 @@ def introduce(subject: Subject, setting: Setting, device) -> None:
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
     say(f"{subject.name} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
-    for name, reason in setting.absent.items():
-        say(f"{name} will be absent: {reason}")
+    for names, reason in alike(setting.absent):
+        say(f"{names} will be absent: {reason}")

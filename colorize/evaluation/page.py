@@ -13,7 +13,7 @@ from colorize.doctor.page import STYLE
 from colorize.evaluation.album import Album
 from colorize.evaluation.charts import colour_charts
 from colorize.evaluation.errors_by_colour import ErrorsByColour
-from colorize.evaluation.tables import LABELS, metrics_of, sentences
+from colorize.evaluation.tables import LABELS, alike, metrics_of, sentences
 from colorize.evaluation.words import GREY_WINS, PICTURES_TOLD, measured_in_words
 from colorize.results import Pictures, Result
 from colorize.statistics import mean_interval, measure
@@ -64,23 +64,24 @@ def grey_wins(result: Result) -> bool:
 
 
 def table(result: Result) -> str:
-    metrics = metrics_of(result)
-    head = "".join(f'<th class="number">{escape(measure(metric).heading)}</th>' for metric in metrics)
+    """A line for each metric, a column for each row of the result: there are many metrics and few rows."""
+    columns = [(LABELS.get(row, row), row.startswith("model")) for row in result.rows]
+    head = "".join(f'<th class="number{" own" if own else ""}">{escape(word)}</th>' for word, own in columns)
     rows = []
-    for row, cells in result.rows.items():
+    for metric in metrics_of(result):
         shown = []
-        for metric in metrics:
+        for (_, own), cells in zip(columns, result.rows.values(), strict=True):
             value, ends = texts(cells.get(metric), measure(metric).digits)
-            shown.append(f'<td class="number">{escape(value)}<small>{escape(ends)}</small></td>')
-        kind = ' class="network"' if row.startswith("model") else ""
-        rows.append(f'<tr{kind}><td class="row">{escape(LABELS.get(row, row))}</td>{"".join(shown)}</tr>')
-    absent = "".join(
-        f"<li><b>{escape(measure(name).title)}</b>: {escape(reason)}</li>" for name, reason in result.absent.items()
-    )
+            kind = "number own" if own else "number"
+            around = f"<small>{escape(ends)}</small>" if own else ""
+            shown.append(f'<td class="{kind}" title="{escape(ends)}">{escape(value)}{around}</td>')
+        rows.append(f'<tr><td class="row">{escape(measure(metric).heading)}</td>{"".join(shown)}</tr>')
+    absent = "".join(f"<li><b>{escape(names)}</b>: {escape(reason)}</li>" for names, reason in alike(result.absent))
     gone = f'<h3>Not there, and why</h3><ul class="told">{absent}</ul>' if absent else ""
     return (
         "<section><h2>All numbers</h2><p>Small print is the 95 % interval: where the value would lie for other "
-        "pictures of the same kind. The other rows are what to read the network next to.</p>"
+        "pictures of the same kind; of the other rows it appears under the pointer. These are what to read the network "
+        "next to.</p>"
         f'<div class="wide"><table><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         f"{gone}</section>"
     )
@@ -91,7 +92,7 @@ def sheets(album: Album) -> list[str]:
         figures = "".join(full_figure(name, images, link) for name, images, link in album.full)
         return [
             f"<section><h2>The photographs</h2><p>{escape(album.words)} {PICTURES_TOLD['full']}</p>"
-            f'<div class="full">{figures}</div></section>'
+            f'<div class="full{" one" if len(album.full[0][1]) > 3 else ""}">{figures}</div></section>'
         ]
     found = []
     for metric, groups in album.ranked.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,33 +11,47 @@ from rich.table import Table
 
 from colorize.comparing.tables import texts
 from colorize.results import Pictures, Result, pictures_of, read_pictures
-from colorize.statistics import compare_pairs, measure, say_difference
+from colorize.statistics import Interval, compare_pairs, measure, say_difference
 from colorize.terminal import console, say
 
 LABELS = {
     "model": "network", "model_luma": "network, seeing luma", "model_ortho": "network, seeing an orthochromatic film",
     "model_blue_plate": "network, seeing the blue plate", "grey": "grey", "mean_ab": "mean colour of training",
-    "lab_roundtrip": "truth through Lab", "jpeg95": "truth through JPEG 95", "split_half": "half of the truth",
+    "lab_roundtrip": "truth through Lab", "jpeg95": "truth through JPEG 95", "split_half": "truth, half against half",
     "truth": "truth",
 }  # fmt: skip
 COMPARED = ("psnr", "ciede2000", "lpips_alex", "features", "top1")
 
 
 def print_result(result: Result) -> None:
-    """A line for each metric, a column for each row; then what is absent, and why."""
-    table = Table(title=f"{result.name}, protocol {result.protocol['id']}, 95 % intervals", title_justify="left")
-    table.add_column("", no_wrap=True)
-    for row in result.rows:
-        table.add_column(escape(LABELS.get(row, row)), justify="right", overflow="fold")
-    for metric in metrics_of(result):
-        cells = []
-        for row, of_row in result.rows.items():
-            value, ends = texts(of_row.get(metric), measure(metric).digits)
-            cells.append(f"{value}\n{ends}" if row.startswith("model") and ends else value)
-        table.add_row(escape(measure(metric).heading), *cells)
+    """A line for each metric: of the network with intervals, then what to read it next to; then what is absent."""
+    own = {row: cells for row, cells in result.rows.items() if row.startswith("model")}
+    others = {row: cells for row, cells in result.rows.items() if row not in own}
+    print_rows(own, f"{result.name}, protocol {result.protocol['id']}, 95 % intervals", ends=True)
+    print_rows(others, "to read it next to", ends=False)
+    for names, reason in alike(result.absent):
+        say(f"absent: {names}: {reason}")
+
+
+def print_rows(rows: Mapping[str, Mapping[str, Interval]], title: str, *, ends: bool) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("", overflow="fold")
+    for row in rows:
+        table.add_column(escape(LABELS.get(row, row)), justify="right")
+        if ends:
+            table.add_column("", no_wrap=True)
+    for metric in dict.fromkeys(metric for row in rows.values() for metric in row):
+        cells = [texts(of.get(metric), measure(metric).digits) for of in rows.values()]
+        table.add_row(escape(measure(metric).heading), *(each for cell in cells for each in cell[: 2 if ends else 1]))
     console.print(table)
-    for metric, reason in result.absent.items():
-        say(f"{metric} is absent: {reason}")
+
+
+def alike(absent: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(names, reason): metrics that are absent for one reason are named together."""
+    reasons: dict[str, list[str]] = {}
+    for metric, reason in absent.items():
+        reasons.setdefault(reason, []).append(metric)
+    return [(", ".join(names), reason) for reason, names in reasons.items()]
 
 
 def metrics_of(result: Result) -> list[str]:

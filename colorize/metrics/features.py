@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import timm
+import torch
 from torch import Tensor
 
 from colorize.errors import AbsentError
@@ -25,7 +26,8 @@ class FeatureDistance(Metric):
     def __init__(self, network: str = "tf_efficientnet_lite0"):
         super().__init__()
         check_weights(network)
-        self.encoder = Encoder(network, pretrained=True, reductions=(32,)).eval().requires_grad_(False)
+        encoder = Encoder(network, pretrained=True, reductions=(32,)).eval().requires_grad_(False)
+        self.encoder = encoder.to(memory_format=torch.channels_last)  # twice as fast on a CPU
         self.origin = self.encoder.origin
 
     def of(self, pair: Pair) -> Tensor:
@@ -35,7 +37,8 @@ class FeatureDistance(Metric):
     def _features(self, picture: Picture) -> Tensor:
         """(B, C), of true pictures once for all rows"""
         self.encoder.to(picture.pixels.device)
-        return picture.once(self.encoder, lambda: self.encoder(picture.rgb)[0].mean(dim=(2, 3)))
+        rgb = picture.rgb.contiguous(memory_format=torch.channels_last)
+        return picture.once(self.encoder, lambda: self.encoder(rgb)[0].mean(dim=(2, 3)))
 
 
 def check_weights(network: str) -> None:

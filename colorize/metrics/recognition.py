@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import timm
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -40,7 +41,7 @@ class Recognition(Metric):
             self.undefined = "the picture has no label"
         super().__init__()
         check_weights(network)
-        self.net = classifier(network).eval().requires_grad_(False)
+        self.net = classifier(network).eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.mean, self.std = statistics(network, self.net)
         self.origin = f"{network}, ImageNet"
 
@@ -71,7 +72,7 @@ class Recognition(Metric):
         size = [max(SIDE, round(side * scale)) for side in rgb.shape[2:]]
         rgb = F.interpolate(rgb, size=size, mode="bicubic", antialias=True).clamp(0, 1)
         mean, std = (rgb.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
-        return (rgb - mean) / std
+        return ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def classifier(network: str) -> nn.Module:

@@ -17,7 +17,10 @@ from colorize.errors import UserError
 from colorize.runs import FREE, flat
 from colorize.statistics import Interval
 
-ROWS = ("model", "grey", "mean_ab", "lab_roundtrip", "jpeg95", "split_half", "truth")
+ROWS = (
+    "model", "model_luma", "model_ortho", "model_blue_plate",
+    "grey", "mean_ab", "lab_roundtrip", "jpeg95", "split_half", "truth",
+)  # fmt: skip
 CELL = ("value", "low", "high", "n")
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
 
