@@ -15,6 +15,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.data import Photographs
+from colorize.data.historical import EvaluationOnly
 from colorize.distributed import World
 from colorize.errors import UserError
 from colorize.evaluate import Evaluator
@@ -57,6 +58,7 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> P
     network: type[Colorizer] = get_class(cfg.model._target_)
     loss.check(network.answers)
     photographs: Photographs = make(cfg.data, "data")
+    check_trains(photographs)
     loss, notes = fit_to_labels(loss, photographs)
     if "classes" in cfg.model and cfg.model.classes is None:
         answers["model.classes"] = cfg.model.classes = count_classes(loss, photographs)
@@ -66,6 +68,13 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> P
     )
     answers |= {path: lookup({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
     return Parts(model, loss, photographs, evaluator, answers, notes)
+
+
+def check_trains(photographs: Photographs | EvaluationOnly) -> None:
+    if isinstance(photographs, EvaluationOnly):
+        raise UserError(
+            f"data={photographs.option} has no photographs to train on: it is there to judge by; name other data"
+        )
 
 
 def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path, world: World | None = None) -> Trainer:

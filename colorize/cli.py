@@ -15,7 +15,10 @@ USAGE = """colorize VERB …
   evaluate   run=FOLDER [key=value …]          score a run's checkpoint
   compare    FOLDER FOLDER …                   put runs side by side
   paint      PHOTO … --weights W -o OUT        colour photographs at their full size
+  inspect    SOURCE -o FOLDER [--val SOURCE]   find what is wrong with photographs before training on them
   export     W -o FOLDER                       write a network as safetensors, config and model card
+  plates     SCAN … -o FOLDER                  colour photographs from plates of three exposures
+  fetch      historical -o FOLDER              old photographs from the Library of Congress
 
 W is a run folder, a checkpoint, a published file of DDColor's or the thesis's, or a name on the hub.
 """
@@ -100,8 +103,27 @@ def export(argv: list[str]) -> int:
     return export(argv)
 
 
+def plates(argv: list[str]) -> int:
+    from colorize.composing import plates
+
+    return plates(argv)
+
+
+def fetch(argv: list[str]) -> int:
+    from colorize.fetching import fetch
+
+    return fetch(argv)
+
+
+def inspect(argv: list[str]) -> int:
+    from colorize.doctor.inspecting import inspect
+
+    return inspect(argv)
+
+
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train, "evaluate": evaluate, "compare": compare, "paint": paint, "export": export,
+    "inspect": inspect, "plates": plates, "fetch": fetch,
 }  # fmt: skip
 
 

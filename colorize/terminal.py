@@ -68,3 +68,32 @@ def score_table(rows: Mapping[str, Mapping[str, float | None]], title: str) -> N
         cells = ["–" if v is None else f"{v:.{digits.get(c, 4)}f}" for c, v in zip(columns, values, strict=True)]
         table.add_row(name, *cells)
     console.print(table)
+
+
+class Count:
+    """How many of `total` things are done, and how fast. Off a terminal, a plain line every `every` seconds."""
+
+    def __init__(self, verb: str, total: int, noun: str, every: float = 10.0):
+        self.verb, self.total, self.noun, self.every = verb, total, noun, every
+        self.began = self.said = time.monotonic()
+        self.progress = Progress(
+            TextColumn(verb), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
+            TimeRemainingColumn(elapsed_when_finished=True), console=console, disable=not console.is_terminal,
+        )  # fmt: skip
+        self.task = self.progress.add_task(verb, total=total, told="")
+
+    def __enter__(self) -> Count:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.progress.stop()
+
+    def update(self, done: int) -> None:
+        now = time.monotonic()
+        rate = done / max(now - self.began, 1e-9)
+        self.progress.update(self.task, completed=done, told=f"{rate:.0f} {self.noun}/s")
+        if not console.is_terminal and now - self.said >= self.every:
+            left = (self.total - done) / rate
+            say(f"{self.verb}: {done:,} of {self.total:,} {self.noun} · {rate:.0f} a second · {left:.0f} s left")
+            self.said = now

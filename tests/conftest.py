@@ -36,7 +36,9 @@ SMALL = {
 }
 
 KEYS = ROOT.parent / "shared" / "keys"
+PHOTOS = ROOT.parent / "shared" / "photos"
 published = pytest.mark.skipif(not KEYS.is_dir(), reason=f"the published key lists are not at {KEYS}")
+photographed = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the old photographs are not at {PHOTOS}")
 
 OmegaConf.register_new_resolver("seeded", seeded, replace=True)
 torch.set_num_threads(1)  # the pictures are tiny: a second thread only waits

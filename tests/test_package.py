@@ -43,10 +43,12 @@ def test_every_config_and_photograph_is_in_the_wheel(wheel):
     assert {
         path.relative_to(wheel / "colorize" / "conf") for path in (wheel / "colorize" / "conf").rglob("*.yaml")
     } == configs
-    photos = ROOT / "colorize" / "data" / "photos"
-    assert {p.name for p in (wheel / "colorize" / "data" / "photos").iterdir()} == {p.name for p in photos.iterdir()}
+    for folder in ("photos", "historical"):
+        held = ROOT / "colorize" / "data" / folder
+        assert {p.name for p in (wheel / "colorize" / "data" / folder).iterdir()} == {p.name for p in held.iterdir()}
     modules = {p.relative_to(ROOT) for p in (ROOT / "colorize").rglob("*.py")}
     assert {p.relative_to(wheel) for p in (wheel / "colorize").rglob("*.py")} == modules
+    assert (wheel / "colorize" / "doctor" / "page.css").is_file()
 
 
 def test_the_wheel_runs_without_the_checkout(wheel, tmp_path):

@@ -199,7 +199,7 @@ def test_the_gan_pretrains_alone_and_begins_its_second_phase_fresh(small, tmp_pa
     lengths = ("schedule.pretrain.steps=3", "schedule.adversarial.steps=3", "optimizer=adam")
     cfg = small("gan", "loss=pix2pix", "schedule=pretrain_then_adversarial", *lengths)
     cfg.schedule = {name: phase for name, phase in cfg.schedule.items() if name != "all"}
-    cfg.schedule.adversarial.optimizer.critic = {"lr": 0.007}
+    OmegaConf.update(cfg, "schedule.adversarial.optimizer.critic", {"lr": 0.007}, force_add=True)
     trainer = trainer_of(cfg, tmp_path)
     trainer.enter("pretrain")
     assert list(trainer.players) == ["model", "adversarial"]

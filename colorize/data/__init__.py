@@ -1,6 +1,7 @@
 """Photographs: where they lie, which of them train and which validate, and how they become batches."""
 
+from colorize.data.historical import Historical, Plates
 from colorize.data.photographs import Photographs
 from colorize.data.sources import Demo, Folder
 
-__all__ = ["Demo", "Folder", "Photographs"]
+__all__ = ["Demo", "Folder", "Historical", "Photographs", "Plates"]

@@ -1,0 +1,97 @@
+"""A task for every photograph, in processes that survive whatever a file does to a decoder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from typing import TypeVar
+
+import torch
+
+from colorize.data.photographs import Photo
+
+R = TypeVar("R")
+GROUP = 16  #   photographs that a process is handed at a time
+AHEAD = 4  #    groups for each process that wait or are done: memory does not grow with the photographs
+WORTH = 2000  # photographs for which another process is worth its start: a few seconds
+
+
+def choose_workers(count: int) -> int:
+    """Processes for so many photographs; 0: none but this one."""
+    several = min(os.cpu_count() or 1, count // WORTH)
+    return several if several > 1 else 0
+
+
+def spread(
+    task: Callable[[Photo], R], photographs: Sequence[Photo], workers: int, crashed: Callable[[Photo], R]
+) -> Iterator[R]:
+    """The results in order. For a photograph that ends the process that works on it, `crashed` gives one.
+
+    `task` must be picklable. 0 workers: in this process.
+    """
+    if workers == 0:
+        yield from map(task, photographs)
+        return
+    groups = (photographs[start : start + GROUP] for start in range(0, len(photographs), GROUP))
+    waiting: deque[tuple[Sequence[Photo], Future[list[R]]]] = deque()
+    pool = _pool(workers)
+    try:
+        while True:
+            for group in islice(groups, workers * AHEAD - len(waiting)):
+                waiting.append((group, pool.submit(_work, task, group)))
+            if not waiting:
+                return
+            group, future = waiting.popleft()
+            try:
+                results = future.result()
+            except BrokenProcessPool:
+                results = list(_singly(task, group, crashed))
+                pool = _pool(workers)
+                waiting = deque((later, pool.submit(_work, task, later)) for later, _ in waiting)
+            yield from results
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Started anew rather than forked: the same on every system, and no thread of torch's is cut in two."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
+
+
+def _begin() -> None:
+    """Ctrl-C is for the parent, with which its processes end, however it ends; and each of them has one core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    torch.set_num_threads(1)
+
+
+def _end_with_the_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _work(task: Callable[[Photo], R], group: Sequence[Photo]) -> list[R]:
+    return [task(photo) for photo in group]
+
+
+def _singly(task: Callable[[Photo], R], group: Sequence[Photo], crashed: Callable[[Photo], R]) -> Iterator[R]:
+    """One after the other, so that it shows which of them ends its process."""
+    pool = _pool(1)
+    try:
+        for photo in group:
+            try:
+                result = pool.submit(task, photo).result()
+            except BrokenProcessPool:
+                result, pool = crashed(photo), _pool(1)
+            yield result
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
