@@ -7,23 +7,47 @@ from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
-from colorize.color import rgb_to_lab
+from colorize import color
+from colorize.color import grey_to_lightness, rgb_to_lab
 
 
 @dataclass(frozen=True)
 class Batch:
     """Photographs in CIE units."""
 
-    L: Tensor  #                    (B, 1, H, W) lightness, 0…100
+    L: Tensor  #                    (B, 1, H, W) lightness, 0…100, of the true colours
     ab: Tensor  #                   (B, 2, H, W)
     label: Tensor | None = None  #  (B,) class index, -1 where a photograph has none
     seeds: Sequence[int] | None = None  # (B,) where each photograph's own chance (noise, dropout) comes from, if said
+    grey: Tensor | None = None  #   (B, 1, H, W) lightness of what is to be coloured, where it is not that of the truth
+    richer: Tensor | None = None  # (B, 2, H, W) ab of more colourful truth, for terms that look at pictures
 
     @classmethod
-    def from_rgb(cls, rgb: Tensor, label: Tensor | None = None, seeds: Sequence[int] | None = None) -> Batch:
-        """`rgb` (B, 3, H, W): sRGB, uint8 or floating point in 0…1."""
+    def from_rgb(
+        cls,
+        rgb: Tensor,
+        label: Tensor | None = None,
+        seeds: Sequence[int] | None = None,
+        *,
+        grey: Tensor | None = None,
+        enhance: float = 1.0,
+    ) -> Batch:
+        """`rgb` (B, 3, H, W): sRGB, uint8 or floating point in 0…1. `grey` (B, 1, H, W) likewise, the input if it is
+        another; `enhance` as in `color.enhance`."""
         lab = rgb_to_lab(rgb)
-        return cls(lab[:, :1], lab[:, 1:], label, seeds)
+        lightness = None if grey is None else grey_to_lightness(grey)
+        richer = None if enhance == 1 else rgb_to_lab(color.enhance(rgb, enhance))[:, 1:]
+        return cls(lab[:, :1], lab[:, 1:], label, seeds, lightness, richer)
+
+    @property
+    def input(self) -> Tensor:
+        """(B, 1, H, W) lightness, 0…100, that a network is shown."""
+        return self.L if self.grey is None else self.grey
+
+    @property
+    def shown_ab(self) -> Tensor:
+        """(B, 2, H, W) the truth as critics and perceptual terms see it."""
+        return self.ab if self.richer is None else self.richer
 
     def __len__(self) -> int:
         return len(self.L)
@@ -34,7 +58,7 @@ class Batch:
         def piece(start: int) -> Batch:
             return Batch(*(None if part is None else part[start : start + size] for part in parts))  # type: ignore[arg-type]
 
-        parts = (self.L, self.ab, self.label, self.seeds)
+        parts = [getattr(self, field.name) for field in fields(self)]
         return [piece(start) for start in range(0, len(self), size)]
 
 

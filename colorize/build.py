@@ -118,7 +118,7 @@ def fit_to_labels(loss: Loss, photographs: Photographs) -> tuple[Loss, list[str]
         kept, dropped = loss.without_labels()
         names = " and ".join(repr(name) for name in dropped)
         return kept, [f"the photographs have no labels: loss term {names} and its head are off"] if dropped else []
-    without = sum(photo.label < 0 for photo in photographs.train)
+    without = int((photographs.train.labels < 0).sum())
     if without and any(term.needs_labels for term in loss.terms.values()):
         return loss, [f"{without} of {len(photographs.train)} training photographs have no label and do not classify"]
     return loss, []

@@ -40,7 +40,8 @@ class Evaluator:
     """Scores on the centre square of every validation photograph, at the data's size, as 8-bit pixels.
 
     Networks that draw see the same chance for a photograph every time, whatever the batch.
-    Lightness is that of the true colours; painted pictures are rounded to 8 bits before they are measured.
+    A network sees the photographs' `input`; lightness is that of the true colours, whatever it saw. Painted pictures
+    are rounded to 8 bits before they are measured.
     """
 
     def __init__(self, photographs: Photographs, metrics: Mapping[str, Metric], *, batch_size: int, samples: int = 8):
@@ -77,13 +78,13 @@ class Evaluator:
         place = world.part(len(self.photographs.val)).start
         for rgb in self.pixels(world):
             true = rgb.to(device)
-            batch = Batch.from_rgb(true)
+            batch = Batch.from_rgb(true, grey=self.photographs.grey(true))
             chances = [torch.Generator().manual_seed(seed_of("evaluate", place + i)) for i in range(len(true))]
-            painted = to_uint8(lab_to_rgb(batch.L, paint(batch.L, chances)))
+            painted = to_uint8(lab_to_rgb(batch.L, paint(batch.input, chances)))
             for metric in self.metrics.values():
                 metric.update(painted.float() / 255, true.float() / 255)
             if place < self.samples:
-                shown.append((to_uint8(lightness_to_rgb(batch.L)).cpu(), painted.cpu(), rgb))
+                shown.append((to_uint8(lightness_to_rgb(batch.input)).cpu(), painted.cpu(), rgb))
             place += len(true)
         tiles = [tile for process in world.gather(shown) for tile in process]
         for metric in self.metrics.values():

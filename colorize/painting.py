@@ -20,7 +20,7 @@ from torch import Tensor
 from colorize.arguments import Arguments
 from colorize.batch import Batch
 from colorize.color import lab_to_rgb, to_uint8
-from colorize.data.sources import SUFFIXES
+from colorize.data.listing import SUFFIXES
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.errors import UserError
 from colorize.loading import load, trained_size

@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
-from colorize.data.photographs import Draw
+from colorize.data.loading import Draw
+from colorize.data.order import Permutation, ShardOrder, Shuffle, looked_up
 from colorize.errors import UserError
 from colorize.seeds import seed_of
 
@@ -65,24 +64,30 @@ class Phase:
         """The length in optimizer steps, for `size` photographs."""
         return self._steps or math.ceil(self._epochs * self.seen(size) / batch_size)  # type: ignore[operator]
 
-    def subset(self, size: int, epoch: int, *key: int | str) -> list[int]:
+    def subset(self, size: int, epoch: int, *key: int | str) -> Shuffle:
         """An epoch's photographs, in order: which ones changes every `redraw_every` epochs, their order always.
 
         A pure function of its arguments (`key` starts with the seed).
         """
-        drawn = _permutation(size, *key, "subset", epoch // self.redraw_every)[: self.seen(size)]
-        order = _permutation(len(drawn), *key, "order", epoch)
-        return [drawn[i] for i in order]
+        drawn = Permutation(size, seed_of(*key, "subset", epoch // self.redraw_every))
+        order = Permutation(self.seen(size), seed_of(*key, "order", epoch))
+        return lambda places: drawn(order(places))
 
-    def draws(self, size: int, start: int, *key: int | str) -> Iterator[Draw]:
+    def draws(
+        self, size: int, start: int, *key: int | str, step: int = 1, order: ShardOrder | None = None
+    ) -> Iterator[Draw]:
         """The endless stream of training samples from its position `start` on: epoch after epoch, without a gap.
 
-        Batches are cut from this stream, so each is full and every photograph of an epoch comes exactly once.
+        Steps of `step` samples are cut from this stream, so each is full and every photograph of an epoch comes exactly
+        once. A pure function of its arguments; `key` starts with the seed. `order` reads tar files one after the other.
         """
         position, seen = start, self.seen(size)
         while True:
             epoch, first = divmod(position, seen)
-            for place, index in enumerate(self.subset(size, epoch, *key)[first:], start=first):
+            shuffle = self.subset(size, epoch, *key)
+            if order is not None:
+                shuffle = order(shuffle, seen, epoch * seen, step, seed_of(*key, "shards", epoch))
+            for place, index in enumerate(looked_up(shuffle, first, seen), start=first):
                 yield Draw(index, seed_of(*key, "augment", epoch, place))
             position = (epoch + 1) * seen
 
@@ -119,7 +124,3 @@ def multistep(progress: float, *, milestones: Sequence[float], factor: float = 0
     if not milestones or not all(0 < milestone < 1 for milestone in milestones):
         raise UserError(f"milestones are {list(milestones)}; they must be shares of the phase between 0 and 1")
     return factor ** sum(progress > milestone for milestone in milestones)
-
-
-def _permutation(size: int, *key: int | str) -> list[int]:
-    return torch.randperm(size, generator=torch.Generator().manual_seed(seed_of(*key))).tolist()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 
 from colorize.batch import Batch
 from colorize.data import Photographs
+from colorize.data.decode import TREATMENT
+from colorize.data.loading import Pixels
 from colorize.distributed import World, share
+from colorize.errors import UserError
 from colorize.schedule import Phase
 from colorize.terminal import say
 
@@ -30,30 +33,50 @@ class Stream:
         self.effective_batch, self.seed = effective_batch, seed
         self.passes = even_parts(share(effective_batch, world, len(photographs.train)), batch_size)
         self.unreadable: dict[str, str] = {}  # file -> why
+        self.treated: set[str] = set()  #       keys of `TREATMENT` that were said
 
     def __call__(self, name: str, done: int) -> Iterator[list[Batch]]:
         """The batches of each step of the phase `name`, from its step number `done` on; without end."""
-        phase, size = self.schedule[name], len(self.photographs.train)
-        draws = phase.draws(size, done * self.effective_batch, self.seed, name)
-        mine = self.world.part(self.effective_batch)
-        ours = (draw for i, draw in enumerate(draws) if mine.start <= i % self.effective_batch < mine.stop)
-        workers = self.photographs.workers(self.device)
+        data, phase, step = self.photographs, self.schedule[name], self.effective_batch
+        draws = phase.draws(len(data.train), done * step, self.seed, name, step=step, order=data.order)
+        mine = self.world.part(step)
+        ours = (draw for i, draw in enumerate(draws) if mine.start <= i % step < mine.stop)
+        self.remember_unreadable(data.broken.items())
         batches = []
-        for pixels in self.photographs.batches(ours, self.passes, workers, phase.size):
+        for pixels in data.batches(ours, self.passes, data.workers(self.device), phase.size):
             self.remember_unreadable(pixels.unreadable)
-            rgb = pixels.rgb.to(self.device, non_blocking=True)
-            label = None if pixels.label is None else pixels.label.to(self.device, non_blocking=True)
-            batches.append(Batch.from_rgb(rgb, label, pixels.seeds))
+            self.say_treated(pixels.treated)
+            batches.append(self.batch(pixels))
             if len(batches) == len(self.passes):
                 yield batches
                 batches = []
 
-    def remember_unreadable(self, found: Sequence[tuple[str, str]]) -> None:
-        """Name each photograph that training skips, once."""
+    def batch(self, pixels: Pixels) -> Batch:
+        rgb, label, grey = (
+            None if part is None else part.to(self.device, non_blocking=True)
+            for part in (pixels.rgb, pixels.label, pixels.grey)
+        )
+        assert rgb is not None
+        grey = self.photographs.grey(rgb) if grey is None else grey
+        return Batch.from_rgb(rgb, label, pixels.seeds, grey=grey, enhance=self.photographs.enhance)
+
+    def remember_unreadable(self, found: Iterable[tuple[str, str]]) -> None:
+        """Name each photograph that training skips, once. Raises `UserError` where there are too many."""
         for file, why in found:
             if file not in self.unreadable:
                 self.unreadable[file] = why
                 say(f"skipped {file}: {why}")
+        if len(self.unreadable) > self.photographs.max_bad:
+            raise UserError(
+                f"{len(self.unreadable)} training photographs cannot be read, and data.max_bad allows "
+                f"{self.photographs.max_bad}: find them with colorize inspect, or allow more"
+            )
+
+    def say_treated(self, found: Iterable[tuple[str, str]]) -> None:
+        for file, how in found:
+            if how not in self.treated:
+                self.treated.add(how)
+                say(f"{file} is {TREATMENT[how]}, and so are others like it")
 
 
 def even_parts(count: int, most: int) -> list[int]:

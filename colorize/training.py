@@ -98,7 +98,7 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
     data = parts.photographs
     say(
         f"{cfg.names.data}: {len(data.train)} train, {len(data.val)} validate, {len(data.classes)} classes "
-        f"at {data.size}² pixels; {trainer.total} steps of {trainer.effective_batch}"
+        f"at {data.size}² pixels, input {data.input}; {trainer.total} steps of {trainer.effective_batch}"
         + (f", shared by {trainer.world.size} processes" if trainer.world.size > 1 else "")
     )
     say(f"validation: {data.held_back}")
@@ -134,7 +134,8 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
         "images_per_second": round(seen / trainer.trained_seconds, 1) if trainer.trained_seconds else None,
         "val": trainer.scores, "baseline": baselines.rows, "truth": baselines.truth,
         "validation": {
-            "photographs": len(data.val), "size": data.size, "manifest": data.manifest(), "held_back": data.held_back,
+            "photographs": len(data.val), "size": data.size, "input": data.input,
+            "manifest": data.manifest(), "held_back": data.held_back,
         },
         "weights": {**origins(parts), "evaluated": trainer.evaluated, "init_from": cfg.init_from},
         "notes": parts.notes, "health": trainer.health.found, "unreadable": trainer.stream.unreadable,

@@ -67,9 +67,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(autouse=True)
-def offline(monkeypatch):
-    """No test waits for a network that may not be there."""
+def offline(monkeypatch, tmp_path_factory):
+    """No test waits for a network that may not be there, or leaves anything in the user's cache."""
     monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("COLORIZE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture

@@ -1,18 +1,14 @@
 """The embedded photographs, folders of one's own, and files that cannot be read."""
 
 import csv
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from colorize.data import Demo, Folder
 from colorize.data.sources import DEMO
-from colorize.data.transforms import centre_square, open_rgb, open_small, random_square
 from colorize.errors import UserError
 from colorize.schedule import Phase
 
@@ -39,7 +35,7 @@ def test_demo_is_split_by_the_hash_of_the_name():
     data = Demo()
     assert (len(data.train), len(data.val)) == (110, 24)
     assert not {p.name for p in data.train} & {p.name for p in data.val}
-    of = lambda photo: sha256(photo.path.name.encode()).hexdigest()  # noqa: E731
+    of = lambda photo: sha256(photo.name.encode()).hexdigest()  # noqa: E731
     assert max(map(of, data.val)) < min(map(of, data.train))
 
 
@@ -83,7 +79,18 @@ def test_a_folder_without_photographs_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "argument", [{"size": 8}, {"crop": (0, 1)}, {"crop": (0.9, 0.5)}, {"num_workers": -1}, {"num_workers": "x"}]
+    "argument",
+    [
+        {"size": 8},
+        {"crop": (0, 1)},
+        {"crop": (0.9, 0.5)},
+        {"num_workers": -1},
+        {"num_workers": "x"},
+        {"geometry": "round"},
+        {"enhance": 0},
+        {"input": "green"},
+        {"max_bad": -1},
+    ],
 )
 def test_impossible_geometry_is_refused(argument):
     with pytest.raises(UserError, match=next(iter(argument))):
@@ -139,62 +146,8 @@ def test_nothing_readable_at_all_is_an_error(photographs):
         next(data.batches(draws(data, 4), [4], 0))
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
-def test_every_mode_becomes_rgb(tmp_path, mode):
-    path = tmp_path / ("picture.tif" if mode == "CMYK" else "picture.png")
-    Image.new("I;16", (40, 50)).save(path) if mode == "I;16" else Image.new("RGB", (40, 50), "red").convert(mode).save(
-        path
-    )
-    assert open_rgb(path).mode == "RGB"
-
-
-def test_exif_orientation_is_honoured(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90°
-    Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=exif)
-    assert open_rgb(tmp_path / "turned.jpg").size == (20, 40)
-
-
-@pytest.mark.parametrize("orientation", [1, 6])
-@pytest.mark.parametrize("size", [(1000, 700), (100, 700), (90, 60)])
-def test_small_photographs_keep_their_shape(tmp_path, size, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    grain = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    Image.fromarray(grain).resize(size, Image.Resampling.BICUBIC).save(tmp_path / "p.jpg", exif=exif, quality=95)
-    whole, small = open_rgb(tmp_path / "p.jpg"), open_small(tmp_path / "p.jpg", 80)
-    assert min(small.size) == min(80, *whole.size)
-    assert small.width / small.height == pytest.approx(whole.width / whole.height, rel=0.02)
-    difference = np.asarray(whole.resize(small.size, Image.Resampling.BICUBIC)).astype(float) - np.asarray(small)
-    assert np.abs(difference).mean() < 3
-
-
 def test_what_is_kept_in_memory_is_what_is_read(photographs, monkeypatch):
     data = Folder(str(photographs), size=32)
     kept = [next(data.batches(draws(data, 24), [24], 0)).rgb for _ in range(2)]
-    monkeypatch.setattr("colorize.data.photographs.KEEP_BELOW", 0)
+    monkeypatch.setattr("colorize.data.loading.KEEP_BELOW", 0)
     assert all(torch.equal(rgb, next(data.batches(draws(data, 24), [24], 0)).rgb) for rgb in kept)
-
-
-def test_the_centre_square_is_the_centre():
-    image = Image.new("RGB", (100, 60), "black")
-    image.paste("white", (20, 0, 80, 60))
-    assert np.asarray(centre_square(image, 32)).min() == 255
-
-
-def test_random_squares_stay_inside_and_differ():
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
-    draw = partial(random_square, image, size=32, crop=(0.5, 1.0), flip=True, stretch=False)
-    make = lambda seed: draw(np.random.default_rng(seed))  # noqa: E731
-    squares = [np.asarray(make(seed)) for seed in range(20)]
-    assert all(square.shape == (32, 32, 3) for square in squares)
-    assert len({square.tobytes() for square in squares}) == 20
-    assert np.array_equal(squares[3], np.asarray(make(3)))
-
-
-def test_stretching_loses_the_proportions():
-    image = Image.new("RGB", (100, 60), "black")
-    image.paste("white", (50, 0, 100, 60))
-    draw = partial(random_square, image, np.random.default_rng(0), size=32, flip=False)
-    assert np.asarray(draw(crop=(1.0, 1.0), stretch=True))[:, 16 + 2 :].min() == 255  # all of it: half is white
-    assert np.asarray(draw(crop=(1.0, 1.0), stretch=True))[:, : 16 - 2].max() == 0

@@ -42,7 +42,7 @@ def test_the_numbers_of_the_thesis(name, config):
     assert (cfg.trainer.batch_size, cfg.trainer.accumulate, cfg.data.size) == (batch, accumulate, size)
     assert (cfg.optimizer.algorithm, cfg.optimizer.lr, cfg.optimizer.encoder) == (algorithm, lr, 1)
     assert betas is None or tuple(cfg.optimizer.betas) == betas
-    assert (cfg.data.stretch, cfg.trainer.clip, cfg.trainer.ema) == (True, None, None)
+    assert (cfg.data.geometry, cfg.trainer.clip, cfg.trainer.ema) == ("stretch", None, None)
     crop = 224 / 256 if "cnn" in name else 1
     assert (list(cfg.data.crop), cfg.data.flip) == ([crop, crop], "cnn" in name)
     for phase, (share, epochs, _) in phases.items():
@@ -125,8 +125,8 @@ def test_the_numbers_of_ddcolor(name, encoder, config):
 
 
 def test_a_text_that_cannot_train_is_warned_of(config, photographs, tmp_path):
-    root = f"data.root={photographs}"
-    parts = build_parts(small := config("experiment=thesis/cnn", root, "model.width=0.1"))
+    data = ("data=folder", f"data.root={photographs}")
+    parts = build_parts(small := config("experiment=thesis/cnn", *data, "model.width=0.1"))
     build_trainer(small, parts, tmp_path)
     assert any("Adadelta at lr 1e-05 hardly moves a weight" in note for note in parts.notes)
 
@@ -145,7 +145,7 @@ def test_every_recipe_says_what_its_best_is(name, config):
 def test_three_steps_at_full_size(name, config, photographs, tmp_path):
     """Without pretrained weights, which only a hub has, and with two photographs at a time."""
     composed = config(f"experiment={name}", "data.root=x")
-    words = [f"data.root={photographs}", "trainer.batch_size=2", "trainer.accumulate=1"]
+    words = ["data=folder", f"data.root={photographs}", "trainer.batch_size=2", "trainer.accumulate=1"]
     words += ["model.pretrained=false"] if "pretrained" in composed.model else []
     words += ["loss.terms.perceptual.features=auto"] if "perceptual" in composed.loss.terms else []
     words += [f"schedule.{phase}.{length}" for phase in composed.schedule for length in ("steps=3", "epochs=null")]

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from colorize.color import lightness_to_rgb, rgb_to_lab, to_uint8
-from colorize.data.photographs import Photo
+from colorize.data.collection import Collection, Photo
+from colorize.data.listing import list_folder
 from colorize.data.plates import BALANCES, compose, open_scan
-from colorize.data.sources import find_photographs
 from colorize.errors import UserError
 from colorize.photograph_files import open_photograph
 
@@ -42,7 +42,7 @@ class EvaluationOnly:
 
     def __init__(self, root: str | Path, read: Callable[[Photo, str], HistoricalPhoto], *, option: str, size: int):
         self.option, self.size = option, size
-        self.photos = find_photographs(root)
+        self.photos = Collection(list_folder(root))
         self.read = read
         self.credits = read_credits(Path(root).expanduser() / CREDITS)
 

@@ -1,15 +1,17 @@
-"""Data sources: each finds its photographs, splits them and hands them to `Photographs`."""
+"""The photographs that come with the package, and folders of one's own."""
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from pathlib import Path
 
-from colorize.data.photographs import Photo, Photographs
+import numpy as np
+
+from colorize.data.collection import Collection
+from colorize.data.listing import list_folder
+from colorize.data.photographs import Photographs
 from colorize.errors import UserError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 DEMO = Path(__file__).parent / "photos"
 DEMO_VALIDATION = 24
 
@@ -20,11 +22,15 @@ class Demo(Photographs):
     The 24 are those whose names have the smallest SHA-256, so nobody chose them and they are the same everywhere.
     """
 
-    def __init__(self, **geometry):
-        ranked = sorted(DEMO.glob("*.jpg"), key=lambda path: digest(path.name))
-        photos = [Photo(path, path.stem) for path in ranked]
-        held_back = f"the {DEMO_VALIDATION} whose names have the smallest hashes"
-        super().__init__(photos[DEMO_VALIDATION:], photos[:DEMO_VALIDATION], held_back=held_back, **geometry)
+    def __init__(self, **pixels):
+        every = Collection(list_folder(DEMO))
+        ranked = by_hash(every)
+        super().__init__(
+            every.select(ranked[DEMO_VALIDATION:]),
+            every.select(ranked[:DEMO_VALIDATION]),
+            held_back=f"the {DEMO_VALIDATION} whose names have the smallest hashes",
+            **pixels,
+        )
 
 
 class Folder(Photographs):
@@ -39,62 +45,31 @@ class Folder(Photographs):
     """
 
     def __init__(
-        self, root: str, *, val_root: str | None = None, val_fraction: float = 0.1, labels: bool = True, **geometry
+        self, root: str, *, val_root: str | None = None, val_fraction: float = 0.1, labels: bool = True, **pixels
     ):
-        found = find_photographs(root)
-        classes = class_folders(found) if labels else []
+        table = list_folder(root)
+        classes = table.classes if labels and len(table.classes) > 1 else []
+        train = Collection(table.relabelled(classes))
         if val_root is not None:
-            train, val, held_back = found, find_photographs(val_root), f"all of {val_root}"
+            val, held_back = Collection(list_folder(val_root).relabelled(classes)), f"all of {val_root}"
         else:
-            train, val = split(found, val_fraction, root)
+            train, val = split(train, val_fraction, root)
             held_back = f"{val_fraction:.0%} of {root}, those whose names have the smallest hashes"
-        super().__init__(
-            [label(photo, classes) for photo in train],
-            [label(photo, classes) for photo in val],
-            classes=classes,
-            held_back=held_back,
-            **geometry,
-        )
+        super().__init__(train, val, classes=classes, held_back=held_back, **pixels)
 
 
-def find_photographs(root: str | os.PathLike) -> list[Photo]:
-    """Every file below `root` with a photograph's suffix, in the order of its relative name; links are followed."""
-    folder = Path(root).expanduser()
-    if not folder.is_dir():
-        raise UserError(f"there is no folder {str(folder)!r}: give the folder that holds the photographs")
-    names = sorted(
-        Path(parent, name).relative_to(folder).as_posix()
-        for parent, _, files in os.walk(folder, followlinks=True)
-        for name in files
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    )
-    if not names:
-        raise UserError(f"no photographs in {str(folder)!r}: looked for {', '.join(SUFFIXES)} there and below")
-    return [Photo(folder / name, name) for name in names]
-
-
-def split(photos: list[Photo], fraction: float, root: str) -> tuple[list[Photo], list[Photo]]:
+def split(photos: Collection, fraction: float, root: str) -> tuple[Collection, Collection]:
     """(training, validation): the same photographs on every machine, whatever the folder around them is called."""
     if not 0 < fraction < 1:
         raise UserError(f"data.val_fraction is {fraction}; it must lie between 0 and 1, or name a data.val_root")
     if len(photos) < 2:
         raise UserError(f"{root!r} holds one photograph; it takes two to train and validate, or a data.val_root")
-    ranked = sorted(photos, key=lambda photo: digest(photo.name))
+    ranked = by_hash(photos)
     count = min(max(round(len(photos) * fraction), 1), len(photos) - 1)
-    return sorted(ranked[count:]), sorted(ranked[:count])
+    return photos.select(np.sort(ranked[count:])), photos.select(np.sort(ranked[:count]))
 
 
-def class_folders(photos: list[Photo]) -> list[str]:
-    """The names of the folders directly below the root, if they are two or more."""
-    names = sorted({photo.name.split("/")[0] for photo in photos if "/" in photo.name})
-    return names if len(names) > 1 else []
-
-
-def label(photo: Photo, classes: list[str]) -> Photo:
-    """The photograph with its class index; -1 outside every known class folder."""
-    folder = photo.name.split("/")[0] if "/" in photo.name else None
-    return photo._replace(label=classes.index(folder) if folder in classes else -1)
-
-
-def digest(name: str) -> str:
-    return sha256(name.encode()).hexdigest()
+def by_hash(photos: Collection) -> np.ndarray:
+    """(N,) their places, in the order of the SHA-256 of their names."""
+    beginnings = b"".join(sha256(name.encode(errors="surrogateescape")).digest()[:8] for name in photos.names())
+    return np.argsort(np.frombuffer(beginnings, dtype=">u8"), kind="stable").astype(np.int32)

@@ -1,31 +1,18 @@
-"""From a file to a square of pixels. Everything here works on Pillow images and takes its randomness as an argument."""
+"""From a decoded photograph to a square of pixels. The randomness is an argument; every filter is antialiased.
+
+H W picture.
+"""
 
 from __future__ import annotations
 
-from math import ceil
-from os import PathLike
+from math import exp, log, sqrt
 
 import numpy as np
-from PIL import Image, ImageOps
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
 
-
-def open_rgb(path: str | PathLike) -> Image.Image:
-    """The whole photograph as 8-bit RGB, turned as its EXIF says. Raises what Pillow raises on a bad file."""
-    with Image.open(path) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
-
-
-def open_small(path: str | PathLike, shorter: int) -> Image.Image:
-    """As `open_rgb`, with the shorter side shrunk to `shorter` pixels if it is longer. JPEGs shrink while decoding."""
-    with Image.open(path) as image:
-        scale = shorter / min(image.size)
-        image.draft("RGB", (ceil(image.width * scale), ceil(image.height * scale)))
-        photograph = ImageOps.exif_transpose(image).convert("RGB")
-    scale = shorter / min(photograph.size)
-    if scale >= 1:
-        return photograph
-    size = (max(shorter, round(photograph.width * scale)), max(shorter, round(photograph.height * scale)))
-    return photograph.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+Box = tuple[int, int, int, int]  # left, top, width, height, in pixels
 
 
 def centre_square(image: Image.Image, size: int) -> Image.Image:
@@ -36,16 +23,51 @@ def centre_square(image: Image.Image, size: int) -> Image.Image:
     return square.resize((size, size), Image.Resampling.BICUBIC)
 
 
-def random_square(
-    image: Image.Image, random: np.random.Generator, *, size: int, crop: tuple[float, float], flip: bool, stretch: bool
-) -> Image.Image:
-    """A random square of `crop[0]` to `crop[1]` of the shorter side, resized to `size`²; mirrored half of the time.
+def square(width: int, height: int, random: np.random.Generator, *, crop: tuple[float, float]) -> Box:
+    """A square of `crop[0]` to `crop[1]` of the shorter side: as if that were resized, and a square cut out."""
+    side = max(1, round(random.uniform(*crop) * min(width, height)))
+    return _somewhere(width, height, side, side, random)
 
-    With `stretch` it is that part of both sides instead, so that the picture's proportions are lost.
-    """
+
+def stretch(width: int, height: int, random: np.random.Generator, *, crop: tuple[float, float]) -> Box:
+    """That share of both sides: what is cut out of a picture stretched to a square, which loses its proportions."""
     share = random.uniform(*crop)
-    width, height = (max(1.0, side * share) for side in (image.size if stretch else [min(image.size)] * 2))
-    left, top = random.uniform(0, image.width - width), random.uniform(0, image.height - height)
-    box = (left, top, left + width, top + height)
-    square = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
-    return ImageOps.mirror(square) if flip and random.random() < 0.5 else square
+    return _somewhere(width, height, max(1, round(share * width)), max(1, round(share * height)), random)
+
+
+def area(width: int, height: int, random: np.random.Generator, *, crop: tuple[float, float]) -> Box:
+    """A rectangle of `crop[0]` to `crop[1]` of the area, from 3:4 to 4:3: the random resized crop of Szegedy et al."""
+    for _ in range(10):
+        surface = random.uniform(*crop) * width * height
+        ratio = exp(random.uniform(log(3 / 4), log(4 / 3)))
+        wide, high = round(sqrt(surface * ratio)), round(sqrt(surface / ratio))
+        if 0 < wide <= width and 0 < high <= height:
+            return _somewhere(width, height, wide, high, random)
+    side = min(width, height)
+    return (width - side) // 2, (height - side) // 2, side, side
+
+
+def _somewhere(width: int, height: int, wide: int, high: int, random: np.random.Generator) -> Box:
+    left, top = random.integers(0, width - wide, endpoint=True), random.integers(0, height - high, endpoint=True)
+    return int(left), int(top), wide, high
+
+
+GEOMETRIES = {"square": square, "stretch": stretch, "area": area}
+
+
+def cut(rgb: Tensor, box: Box, size: int) -> Tensor:
+    """(3, H, W) uint8 -> (3, size, size) uint8: the box, resized."""
+    left, top, width, height = box
+    piece = rgb[:, top : top + height, left : left + width]  # first: a filter may not see beyond the box
+    if (width, height) == (size, size):
+        return piece.contiguous()
+    return F.interpolate(piece[None], (size, size), mode="bicubic", antialias=True)[0]
+
+
+def random_crop(
+    rgb: Tensor, random: np.random.Generator, *, size: int, geometry: str, crop: tuple[float, float], flip: bool
+) -> Tensor:
+    """(3, H, W) uint8 -> (3, size, size) uint8: a box of one of `GEOMETRIES`, resized; mirrored half of the time."""
+    box = GEOMETRIES[geometry](rgb.shape[2], rgb.shape[1], random, crop=crop)
+    pixels = cut(rgb, box, size)
+    return pixels.flip(-1) if flip and random.random() < 0.5 else pixels

@@ -10,12 +10,13 @@ from rich.table import Table
 
 from colorize.arguments import Arguments
 from colorize.checkpoint import write_whole
-from colorize.data.photographs import Photo
+from colorize.data.collection import Photo
+from colorize.data.recognise import WORDS
 from colorize.doctor.findings import FINDINGS, Limits
 from colorize.doctor.manifest import write_manifest
 from colorize.doctor.opening import picture_of
 from colorize.doctor.page import counted, page, share, wanted
-from colorize.doctor.source import Source, open_source, read
+from colorize.doctor.source import open_sources
 from colorize.doctor.survey import Rows, Survey, find_twins, survey_all
 from colorize.doctor.workers import choose_workers, spread
 from colorize.errors import INTERRUPTED, UserError
@@ -32,7 +33,7 @@ def inspect(argv: list[str]) -> int:
         raise UserError(f"{str(output)!r} is there already: name another folder, or write over it with --overwrite")
     if output.exists() and not output.is_dir():
         raise UserError(f"{str(output)!r} is a file: name a folder for the report")
-    train, val = sources(words)
+    train, val = open_sources(words.source, words.val)
     limits = Limits(words.tiny, words.chroma, words.tint)
     survey = Survey(train, val)
     workers = choose_workers(len(survey)) if words.workers is None else words.workers
@@ -51,7 +52,7 @@ def inspect(argv: list[str]) -> int:
 def read_words(argv: list[str]) -> Namespace:
     parser = Arguments("inspect", "Find what is wrong with photographs before training on them.")
     limits = Limits()
-    parser.add_argument("source", help="a folder of photographs, searched through and through, or demo")
+    parser.add_argument("source", help=WORDS)
     parser.add_argument("-o", "--output", required=True, help="the folder for inspect.html and manifest.tsv")
     parser.add_argument("--val", help="the validation photographs: pictures that are in both sets are leaks")
     parser.add_argument("--workers", type=int, help="processes; 0: none but this one (one for each core)")
@@ -70,14 +71,6 @@ def read_words(argv: list[str]) -> Namespace:
     return words
 
 
-def sources(words: Namespace) -> tuple[Source, Source | None]:
-    """Raises `UserError` where both are the same photographs, which would all be leaks."""
-    train, val = open_source(words.source), open_source(words.val) if words.val else None
-    if val and train.photographs[0].path.resolve() == val.photographs[0].path.resolve() and len(train) == len(val):
-        raise UserError(f"{words.source!r} and --val are the same photographs: name a folder that training never sees")
-    return train, val
-
-
 def report(survey: Survey, limits: Limits, output: Path, workers: int) -> None:
     """Writes the manifest, then the page."""
     output.mkdir(parents=True, exist_ok=True)
@@ -92,7 +85,7 @@ def report(survey: Survey, limits: Limits, output: Path, workers: int) -> None:
 def thumbnail(photo: Photo) -> bytes:
     """A small JPEG; nothing where there is nothing to see."""
     try:
-        image = picture_of(read(photo))
+        image = picture_of(photo.read())
     except OSError:
         return b""
     if image is None:

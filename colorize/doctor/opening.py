@@ -6,19 +6,17 @@ import io
 import re
 import struct
 import warnings
-from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from colorize.data.decode import orientation, peculiarities
 from colorize.errors import UserError
 from colorize.photograph_files import eight_bit, to_srgb
 
 SIDE = 128  # pixels of the longer side at which photographs are looked at
 PIXELS = 178_956_970  # of the largest picture that is decoded: where Pillow refuses
 BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")  # what files begin with
-VISIBLE = 4  # 8-bit levels by which a profile must differ from sRGB somewhere to be called another
 START_OF_SCAN, END_OF_IMAGE = 0xDA, b"\xff\xd9"
 
 
@@ -47,13 +45,13 @@ def open_small(data: bytes) -> Opened:
         size, mode = image.size, image.mode
         if size[0] * size[1] > PIXELS:
             raise Broken("enormous", f"{size[0]:,}×{size[1]:,} pixels")
-        notes = set(_formats(image))
+        notes = set(peculiarities(image))
         _load(image, data)
         try:
             small = shrink(image, notes)
         except UserError as error:  # pixels of unknown range
             raise Broken("unreadable", str(error)) from error
-    size = size[::-1] if _orientation(image) >= 5 else size
+    size = size[::-1] if orientation(image) >= 5 else size
     return Opened(small, size, mode, frozenset(notes))
 
 
@@ -101,60 +99,10 @@ def ends(data: bytes) -> bool:
     return data.find(END_OF_IMAGE, place) >= 0
 
 
-def _formats(image: Image.Image) -> list[str]:
-    """What its header says, in the words of the findings."""
-    notes = []
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # of those, phones make ordinary photographs
-        notes.append("animated")
-    if image.mode == "CMYK":
-        notes.append("cmyk")
-    if sixteen_bits(image):
-        notes.append("16-bit")
-    if _orientation(image) > 1:
-        notes.append("rotated")
-    if (profile := image.info.get("icc_profile")) and image.mode != "CMYK" and not is_srgb(profile, image.mode):
-        notes.append("profile")
-    return notes
-
-
-def sixteen_bits(image: Image.Image) -> bool:
-    """Pillow reads RGB of 16 bits as 8: only the decoder's arguments tell."""
-    if image.mode.startswith("I"):
-        return True
-    tile = getattr(image, "tile", None)
-    arguments = tile[0][3] if tile else ()
-    raw = arguments if isinstance(arguments, str) else next(iter(arguments or ()), "")
-    return ";16" in str(raw)
-
-
-def _orientation(image: Image.Image) -> int:
-    """1 to 8; 1 where EXIF is missing or broken, as Pillow's own transposition takes it."""
-    try:
-        found = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # EXIF can be damaged in every way; the picture is not
-        return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
-@lru_cache(maxsize=64)
-def is_srgb(profile: bytes, mode: str) -> bool:
-    """Whether colours look the same with the profile as without: names of profiles tell little."""
-    levels = np.array([0, 64, 128, 192, 255], dtype=np.uint8)
-    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(5, 25, 3)
-    test = Image.fromarray(cube).convert("L" if mode == "L" else "RGB")
-    problems: list[str] = []
-    try:
-        converted = to_srgb(test, profile, problems)
-    except (OSError, ImageCms.PyCMSError):
-        return False
-    difference = np.asarray(converted).astype(int) - np.asarray(test.convert("RGB"))
-    return not problems and int(abs(difference).max()) < VISIBLE
-
-
 def shrink(image: Image.Image, notes: set[str]) -> Image.Image:
     """The decoded picture as small upright sRGB on white; adds what it finds out on the way to `notes`."""
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
+    image = ImageOps.exif_transpose(image) if orientation(image) > 1 else image
     image = eight_bit(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -1,4 +1,4 @@
-"""The photographs that a word means: `demo`, or a folder."""
+"""The photographs that are inspected: those to train on, and those to validate on, if they are known."""
 
 from __future__ import annotations
 
@@ -7,28 +7,43 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from colorize.data.photographs import Photo
-from colorize.data.sources import DEMO, class_folders, find_photographs, label
+from colorize.data.collection import Collection
+from colorize.data.recognise import recognise
+from colorize.errors import UserError
 
 
 @dataclass(frozen=True)
 class Source:
     title: str
-    photographs: Sequence[Photo]
+    photographs: Collection
     classes: Sequence[str]
-    labels: np.ndarray  # (N,) class; -1: none
 
     def __len__(self) -> int:
         return len(self.photographs)
 
-
-def open_source(word: str) -> Source:
-    """Raises `UserError` for a folder that is missing or holds no photographs."""
-    found = find_photographs(DEMO if word == "demo" else word)
-    classes = class_folders(found)
-    labels = np.array([label(photo, classes).label for photo in found], dtype=np.int32)
-    return Source("the demo photographs" if word == "demo" else word, found, classes, labels)
+    @property
+    def labels(self) -> np.ndarray:
+        """(N,) class; -1: none"""
+        return self.photographs.labels
 
 
-def read(photo: Photo) -> bytes:
-    return photo.path.read_bytes()
+def open_sources(word: str, val_word: str | None) -> tuple[Source, Source | None]:
+    """What `word` means; to validate on, what `val_word` means or `word` says itself.
+
+    Raises `UserError` where both are the same photographs, which would all be leaks.
+    """
+    found = recognise(word)
+    train = Source(found.title, found.train, found.classes)
+    if val_word is None:
+        return train, None if found.val is None else Source(f"{word}, validation", found.val, found.classes)
+    other = recognise(val_word)
+    val = Source(other.title, other.train, other.classes)
+    if len(train) == len(val) and located(train) == located(val):
+        raise UserError(f"{word!r} and --val are the same photographs: name some that training never sees")
+    return train, val
+
+
+def located(source: Source) -> tuple[object, int]:
+    """Which file a source begins with, and where in it."""
+    first = source.photographs[0]
+    return first.path.resolve(), first.start

@@ -10,13 +10,13 @@ from functools import partial
 
 import numpy as np
 
-from colorize.data.photographs import Photo
+from colorize.data.collection import Photo
 from colorize.doctor import twins
 from colorize.doctor.findings import BROKEN, KEYS, LEFT_OUT, Examination, Limits, examine
 from colorize.doctor.looks import alike, signature
 from colorize.doctor.manifest import TRAIN, VAL, Line
 from colorize.doctor.opening import picture_of
-from colorize.doctor.source import Source, read
+from colorize.doctor.source import Source
 from colorize.doctor.workers import spread
 
 BITS = {key: 1 << place for place, key in enumerate(KEYS)}
@@ -140,7 +140,7 @@ def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
 
 def examine_photo(photo: Photo, limits: Limits) -> Examination:
     try:
-        data = read(photo)
+        data = photo.read()
     except OSError as error:
         return Examination(frozenset({"unreadable"}), error.strerror or str(error))
     return examine(data, limits)
@@ -149,7 +149,7 @@ def examine_photo(photo: Photo, limits: Limits) -> Examination:
 def signature_of(photo: Photo) -> np.ndarray | None:
     """None where it has gone since it was examined."""
     try:
-        image = picture_of(read(photo))
+        image = picture_of(photo.read())
     except OSError:
         return None
     return None if image is None else signature(image)

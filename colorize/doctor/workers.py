@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import torch
 
-from colorize.data.photographs import Photo
+from colorize.data.collection import Photo
 
 R = TypeVar("R")
 GROUP = 16  #   photographs that a process is handed at a time

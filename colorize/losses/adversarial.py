@@ -44,7 +44,7 @@ class Adversarial(Term):
             return deceived(self.critic.judge(batch.L, pred.ab)).mean()  # type: ignore[arg-type]
 
     def critic_loss(self, critic: nn.Module, pred: Prediction, batch: Batch) -> tuple[Tensor, Tensor]:
-        fake, real = critic(batch.L, pred.ab, batch.ab)
+        fake, real = critic(batch.L, pred.ab, batch.shown_ab)
         _, of_fake, of_real = KINDS[self.kind]
         doubt = self.smooth / 2 if self.kind == "lsgan" else 0.0
         right = ((fake < doubt).float().mean() + (real > doubt).float().mean()) / 2

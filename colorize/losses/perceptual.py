@@ -54,7 +54,7 @@ class Perceptual(Term):
 
     def forward(self, pred: Prediction, batch: Batch) -> Tensor:
         with torch.no_grad():
-            true = self.net(lab_to_rgb(batch.L, batch.ab))
+            true = self.net(lab_to_rgb(batch.L, batch.shown_ab))
         painted = self.net(lab_to_rgb(batch.L, pred.ab))  # type: ignore[arg-type]
         scales = [1.0 if self.features in VGG_TAPS else t.abs().mean() for t in true]
         return sum(  # type: ignore[return-value]

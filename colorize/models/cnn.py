@@ -70,7 +70,7 @@ class CNN(Colorizer):
         )  # fmt: skip
 
     def forward(self, batch: Batch) -> Prediction:
-        ab, summary = self.see(batch.L)
+        ab, summary = self.see(batch.input)
         return Prediction(ab=ab, logits=None if self.classify is None else self.classify(summary))
 
     def predict_ab(self, L: Tensor) -> Tensor:

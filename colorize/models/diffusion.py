@@ -85,12 +85,12 @@ class Diffusion(Colorizer):
         self.sampler, self.sampling_steps = sampler, levels(kept, len(kept) if steps is None else steps)
 
     def forward(self, batch: Batch) -> Prediction:
-        L, clean = F.avg_pool2d(batch.L, self.shrink), F.avg_pool2d(batch.ab, self.shrink) / self.ab_scale
+        L, clean = F.avg_pool2d(batch.input, self.shrink), F.avg_pool2d(batch.ab, self.shrink) / self.ab_scale
         chance = None if batch.seeds is None else generators_of(batch.seeds, "noise")
         t = integers(self.noise.steps, len(clean), chance).to(clean.device)
         noise = gaussian(clean.shape, chance).to(clean)
         seed_dropout(self, batch.seeds)
-        said = self.denoise(L, self.noise.add(clean, noise, t), t, self.look(batch.L))
+        said = self.denoise(L, self.noise.add(clean, noise, t), t, self.look(batch.input))
         return Prediction(noise=self.noise.target(clean, noise, t), noise_hat=said, noise_weight=self.noise.weight(t))
 
     def look(self, L: Tensor) -> list[Tensor]:

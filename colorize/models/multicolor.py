@@ -61,7 +61,7 @@ class MultiColor(Colorizer):
         self.complement = COMPLEMENTS[complement_norm](2 * len(spaces) + 1, complement)
 
     def forward(self, batch: Batch) -> Prediction:
-        chroma, rgb = self.see(batch.L)
+        chroma, rgb = self.see(batch.input)
         return Prediction(ab=self.ab_of(rgb), rgb=rgb, **chroma)
 
     def predict_ab(self, L: Tensor) -> Tensor:

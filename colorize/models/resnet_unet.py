@@ -46,7 +46,7 @@ class ResNetUNet(Colorizer):
         self.head = convolution(inputs + 1, 2)
 
     def forward(self, batch: Batch) -> Prediction:
-        return Prediction(ab=self.predict_ab(batch.L))
+        return Prediction(ab=self.predict_ab(batch.input))
 
     def predict_ab(self, L: Tensor) -> Tensor:
         grey = L / 50 - 1

@@ -70,7 +70,7 @@ class Transformer(Colorizer):
         self.colours = ColourDecoder(widths, dim, queries, heads, feedforward, rounds)
 
     def forward(self, batch: Batch) -> Prediction:
-        return Prediction(ab=self.predict_ab(batch.L))
+        return Prediction(ab=self.predict_ab(batch.input))
 
     def predict_ab(self, L: Tensor) -> Tensor:
         maps, grey = self.see(L)  #                        1/4, 1/8, 1/16, 1/32; (B, 3, H, W)

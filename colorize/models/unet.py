@@ -44,7 +44,7 @@ class UNet(Colorizer):
         self.head = nn.Sequential(nn.Conv2d(inputs[-1], 2, 1), nn.Tanh())
 
     def forward(self, batch: Batch) -> Prediction:
-        return Prediction(ab=self.predict_ab(batch.L))
+        return Prediction(ab=self.predict_ab(batch.input))
 
     def predict_ab(self, L: Tensor) -> Tensor:
         x, maps = L / 50 - 1, []

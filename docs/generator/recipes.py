@@ -105,9 +105,11 @@ def same(value: Any, default: Any) -> bool:
 
 
 def photographs(node: Node) -> str:
-    left_out = ("_target_", "num_workers", "root", "val_root")
-    kind = node["_target_"].rsplit(".", 1)[-1]
-    return f"`{kind}`: " + changes({k: v for k, v in node.items() if k not in left_out and v is not None})
+    shown = ("val_fraction", "labels", "size", "geometry", "crop", "flip", "input", "look")
+    held = {key: node[key] for key in shown if node.get(key) is not None}
+    if node["enhance"] != 1:
+        held["enhance"] = node["enhance"]
+    return f"`{node['_target_'].rsplit('.', 1)[-1]}`: " + changes(held)
 
 
 def changes(values: Mapping[str, Any]) -> str:
