@@ -1,0 +1,162 @@
+"""The period look: the grey input of a training sample made to look like an old photograph's scan.
+
+Old film saw blue or green, not what the eye sees, and it was grainy; the colour truth of a sample stays as it is.
+H W picture; a look is any function (rgb (H, W, 3) uint8 sRGB, random) -> grey (H, W) uint8 sRGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from colorize.data import film, wear
+from colorize.errors import UserError
+
+Range = Sequence[float]  # (low, high), both drawn
+
+
+def modern(rgb: np.ndarray) -> np.ndarray:
+    """The grey (H, W) uint8 that has the CIE lightness of the colour (H, W, 3) uint8, rounded in sRGB."""
+    return film.to_pixels(film.encode(film.expose(rgb, film.EYE)))
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Pillow's `convert("L")`: ITU-R BT.601 luma of the encoded values, (H, W) uint8.
+
+    What most published code feeds its networks. It is not the lightness of the colour: saturated blue differs most.
+    """
+    return np.asarray(Image.fromarray(rgb).convert("L"))
+
+
+def usual_emulsions() -> dict[str, float]:
+    return {"panchromatic": 0.35, "orthochromatic": 0.4, "blue": 0.25}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """Photographs as film, paper, time and an archive's scanner left them; each picture draws its own.
+
+    A pair is a range to draw from: evenly, or evenly in the logarithm for the sizes and strengths that span decades
+    (softness, grain, grain_size). The words that end a comment in "of pictures" are probabilities. Lengths are shares
+    of the shorter side, densities −log10 of light. Raises `UserError` for values that mean nothing.
+    """
+
+    share: float = 1.0  #                      of pictures that get the look; the others are `modern`
+    emulsions: Mapping[str, float] = field(default_factory=usual_emulsions)  # how often each of `film.EMULSIONS`
+    spread: float = 0.15  #                    of an emulsion's sensitivities, log-normal
+    softness: Range = (0.0006, 0.003)  #       of the lens, a Gaussian's deviation
+    edge: Range = (1.0, 2.2)  #                how much softer the corners are
+    vignette: Range = (0.0, 0.4)  #            light lost at the distance of a corner
+    metering: Range = (0.2, 0.8)  #            how far exposure makes up for what an emulsion does not see
+    exposure: float = 0.12  #                  its error, standard deviation in log10 of light
+    toe: Range = (0.9, 1.6)  #                 log10 of light below middle grey where shadows begin to be lost
+    contrast: Range = (0.9, 1.7)  #            of the print at middle grey; 1 is the scene's
+    black: Range = (1.4, 2.3)  #               density of the paper's black
+    grain: Range = (0.01, 0.08)  #             deviation of the negative's density where that is 1
+    grain_size: Range = (0.0008, 0.003)  #     of the clumps
+    faded: float = 0.3  #                      of pictures
+    fading: Range = (0.05, 0.4)  #             silver lost, of a faded one
+    veil: Range = (0.0, 0.15)  #               density of its stain
+    stained: float = 0.06  #                   of pictures
+    stain: Range = (0.03, 0.2)  #              density, negative where it bleached
+    dusty: float = 0.4  #                      of pictures
+    dust: Range = (1, 25)  #                   specks
+    haired: float = 0.12  #                    of pictures; one to three hairs
+    scratched: float = 0.08  #                 of pictures; one to five scratches
+    halftoned: float = 0.03  #                 of pictures: printed in ink dots
+    cell: Range = (2.5, 5.0)  #                pixels between the dots
+    levels: Range = (0.0, 1.0)  #              how far the scan's black and white points were pulled apart
+    sharpening: Range = (0.0, 0.8)  #          of the scan
+    quality: Range = (50, 95)  #               of its JPEG
+
+    def __post_init__(self):
+        for name in PROBABILITIES:
+            within(name, getattr(self, name), 0, 1)
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            pair = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+            if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
+                raise UserError(f"look.{name} is {value!r}; it must be two numbers, {low} ≤ first ≤ second ≤ {high}")
+        within("spread", self.spread, 0, 1)
+        within("exposure", self.exposure, 0, 1)
+        if unknown := set(self.emulsions) - set(film.EMULSIONS):
+            raise UserError(f"look.emulsions has no {min(unknown)!r}; there are {', '.join(film.EMULSIONS)}")
+        if any(often < 0 for often in self.emulsions.values()) or not sum(self.emulsions.values()) > 0:
+            raise UserError(f"look.emulsions is {dict(self.emulsions)}; it must be how often each is taken, 0 or more")
+
+    def __call__(self, rgb: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """(H, W, 3) uint8 sRGB -> the grey scan (H, W) uint8 sRGB: a pure function of the picture and of `random`."""
+        if random.random() >= self.share:
+            return modern(rgb)
+        black = random.uniform(*self.black)
+        density = self.wear(self.develop(self.take(rgb, random), black, random), black, random)
+        return self.scan(10**-density, random)
+
+    def take(self, rgb: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """The light (H, W) that reaches the film."""
+        often = np.array(list(self.emulsions.values()), dtype=float)
+        kind = list(self.emulsions)[random.choice(len(often), p=often / often.sum())]
+        light = film.expose(rgb, film.emulsion(kind, self.spread, random))
+        light = film.lens(light, even_in_log(self.softness, random), random.uniform(*self.edge))
+        light = film.vignette(light, random.uniform(*self.vignette), tuple(random.uniform(0.25, 0.75, 2)))
+        return film.metered(light, random.uniform(*self.metering), self.exposure * random.standard_normal())
+
+    def develop(self, light: np.ndarray, black: float, random: np.random.Generator) -> np.ndarray:
+        """The print's density (H, W) that the light came to."""
+        density = film.negative(light, random.uniform(*self.toe))
+        noise = film.grain_field(light.shape, even_in_log(self.grain_size, random), random)
+        density = film.grain(density, noise, even_in_log(self.grain, random))
+        return film.printed(density, random.uniform(*self.contrast), black)
+
+    def wear(self, density: np.ndarray, black: float, random: np.random.Generator) -> np.ndarray:
+        """The print's density (H, W) after its damages, each by its own chance."""
+        shape = density.shape
+        if random.random() < self.faded:
+            uneven = film.field(shape, int(random.integers(1, 4)), random)
+            density = wear.fade(density, random.uniform(*self.fading), random.uniform(*self.veil), uneven)
+        if random.random() < self.stained:
+            place = film.field(shape, int(random.integers(1, 4)), random)
+            bleached = random.choice([-1, 1, 1])
+            density = wear.stain(density, bleached * random.uniform(*self.stain), place, random.uniform(0.2, 1.2))
+        kinds = []
+        if random.random() < self.dusty:
+            kinds.append(wear.specks(round(random.uniform(*self.dust)), random.uniform(0.002, 0.006)))
+        if random.random() < self.haired:
+            kinds.append(wear.hairs(int(random.integers(1, 4)), random.uniform(0.05, 0.25)))
+        if random.random() < self.scratched:
+            kinds.append(wear.scratches(int(random.integers(1, 6))))
+        for marks in kinds:
+            mask, strength = wear.drawn(shape, marks, random), random.uniform(0.3, 0.9)
+            light, dark = (mask, 0 * mask) if random.random() < 0.7 else (0 * mask, mask)
+            density = wear.marked(density, strength * light, strength * dark, black)
+        return np.maximum(density, 0)
+
+    def scan(self, light: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """The pixels (H, W) uint8 of a print that returns this light."""
+        if random.random() < self.halftoned:
+            light = wear.halftone(light, random.uniform(*self.cell))
+        values = wear.levels(film.encode(light), random.uniform(*self.levels))
+        values = wear.sharpened(values, random.uniform(*self.sharpening))
+        return wear.jpeg(film.to_pixels(values), int(random.integers(int(self.quality[0]), int(self.quality[1]) + 1)))
+
+
+PROBABILITIES = ("share", "faded", "stained", "dusty", "haired", "scratched", "halftoned")
+LIMITS = {
+    "softness": (1e-5, 0.1), "edge": (1, 10), "vignette": (0, 1), "metering": (0, 1), "toe": (0.3, 3),
+    "contrast": (0.1, 4), "black": (1, 4), "grain": (1e-4, 1), "grain_size": (1e-5, 0.1), "fading": (0, 0.8),
+    "veil": (0, 1), "stain": (0, 1), "dust": (0, 1000), "cell": (2, 50), "levels": (0, 1), "sharpening": (0, 5),
+    "quality": (1, 100),
+}  # fmt: skip
+
+
+def within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UserError(f"look.{name} is {value}; it must lie between {low} and {high}")
+
+
+def even_in_log(pair: Range, random: np.random.Generator) -> float:
+    """Drawn so that every doubling is as likely as the next."""
+    return float(np.exp(random.uniform(*np.log(pair))))
