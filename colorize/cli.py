@@ -17,6 +17,7 @@ USAGE = """colorize VERB …
   paint      PHOTO … --weights W -o OUT        colour photographs at their full size
   inspect    SOURCE -o FOLDER [--val SOURCE]   find what is wrong with photographs before training on them
   export     W -o FOLDER                       write a network as safetensors, config and model card
+  look       SOURCE -o FOLDER                  see what data/look=film makes of photographs
   plates     SCAN … -o FOLDER                  colour photographs from plates of three exposures
   fetch      historical -o FOLDER              old photographs from the Library of Congress
 
@@ -121,9 +122,15 @@ def inspect(argv: list[str]) -> int:
     return inspect(argv)
 
 
+def look(argv: list[str]) -> int:
+    from colorize.looking import look
+
+    return look(argv)
+
+
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train, "evaluate": evaluate, "compare": compare, "paint": paint, "export": export,
-    "inspect": inspect, "plates": plates, "fetch": fetch,
+    "inspect": inspect, "look": look, "plates": plates, "fetch": fetch,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""From a scene's light to a print's density: what an old camera, negative and paper did to it, each step a pure function.
+"""From a scene's light to a print's density: what an old camera, negative and paper did, each step a pure function.
 
 H W picture, float32 throughout. Light is linear, 0…1 from black to white; density is −log10 of the light that passes
 or returns. Lengths are shares of the picture's shorter side, so that a picture looks alike at every size.
@@ -125,8 +125,9 @@ def metered(light: np.ndarray, share: float, offset: float = 0.0) -> np.ndarray:
 
 
 def negative(light: np.ndarray, toe: float = 1.4) -> np.ndarray:
-    """Density of the developed negative: straight in log10 of the light, level where light is too weak (Hurter, Driffield
-    1890).
+    """Density of the developed negative: straight in log10 of the light, level where light is too weak.
+
+    Hurter and Driffield 1890.
 
     `toe` is how far below middle grey, in log10, the straight part ends. Flare in the camera adds 0.2 % of white.
     """
@@ -165,7 +166,7 @@ def printed(density: np.ndarray, contrast: float, black: float) -> np.ndarray:
     `contrast` is the slope at middle grey of print density over log10 of the scene's light: 1 is true to the scene.
     A middle grey of the scene prints as middle grey.
     """
-    middle = negative(np.float32(MIDDLE))
+    middle = negative(np.full(1, MIDDLE, np.float32))
     share = -np.log10(MIDDLE) / black  # of the S, at middle grey
     steep = contrast / SLOPE / (black * share * (1 - share))
     level = np.log(share / (1 - share))

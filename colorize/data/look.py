@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 
 from colorize.data import film, wear
 from colorize.errors import UserError
@@ -21,14 +20,6 @@ Range = Sequence[float]  # (low, high), both drawn
 def modern(rgb: np.ndarray) -> np.ndarray:
     """The grey (H, W) uint8 that has the CIE lightness of the colour (H, W, 3) uint8, rounded in sRGB."""
     return film.to_pixels(film.encode(film.expose(rgb, film.EYE)))
-
-
-def luma(rgb: np.ndarray) -> np.ndarray:
-    """Pillow's `convert("L")`: ITU-R BT.601 luma of the encoded values, (H, W) uint8.
-
-    What most published code feeds its networks. It is not the lightness of the colour: saturated blue differs most.
-    """
-    return np.asarray(Image.fromarray(rgb).convert("L"))
 
 
 def usual_emulsions() -> dict[str, float]:
@@ -50,12 +41,12 @@ class Film:
     softness: Range = (0.0006, 0.003)  #       of the lens, a Gaussian's deviation
     edge: Range = (1.0, 2.2)  #                how much softer the corners are
     vignette: Range = (0.0, 0.4)  #            light lost at the distance of a corner
-    metering: Range = (0.2, 0.8)  #            how far exposure makes up for what an emulsion does not see
-    exposure: float = 0.12  #                  its error, standard deviation in log10 of light
+    metering: Range = (0.5, 0.95)  #           how far exposure makes up for what an emulsion does not see
+    exposure: float = 0.09  #                  its error, standard deviation in log10 of light
     toe: Range = (0.9, 1.6)  #                 log10 of light below middle grey where shadows begin to be lost
-    contrast: Range = (0.9, 1.7)  #            of the print at middle grey; 1 is the scene's
+    contrast: Range = (0.85, 1.5)  #            of the print at middle grey; 1 is the scene's
     black: Range = (1.4, 2.3)  #               density of the paper's black
-    grain: Range = (0.01, 0.08)  #             deviation of the negative's density where that is 1
+    grain: Range = (0.006, 0.035)  #             deviation of the negative's density where that is 1
     grain_size: Range = (0.0008, 0.003)  #     of the clumps
     faded: float = 0.3  #                      of pictures
     fading: Range = (0.05, 0.4)  #             silver lost, of a faded one
@@ -66,9 +57,9 @@ class Film:
     dust: Range = (1, 25)  #                   specks
     haired: float = 0.12  #                    of pictures; one to three hairs
     scratched: float = 0.08  #                 of pictures; one to five scratches
-    halftoned: float = 0.03  #                 of pictures: printed in ink dots
-    cell: Range = (2.5, 5.0)  #                pixels between the dots
-    levels: Range = (0.0, 1.0)  #              how far the scan's black and white points were pulled apart
+    halftoned: float = 0.02  #                 of pictures: printed in ink dots
+    cell: Range = (2.0, 3.2)  #                pixels between the dots
+    levels: Range = (0.4, 1.0)  #              how far the scan's black and white points were pulled apart
     sharpening: Range = (0.0, 0.8)  #          of the scan
     quality: Range = (50, 95)  #               of its JPEG
 
@@ -87,11 +78,14 @@ class Film:
         if any(often < 0 for often in self.emulsions.values()) or not sum(self.emulsions.values()) > 0:
             raise UserError(f"look.emulsions is {dict(self.emulsions)}; it must be how often each is taken, 0 or more")
 
+    def __str__(self) -> str:
+        return f"{self.share:.0%} of the training inputs are made to look like old photographs"
+
     def __call__(self, rgb: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """(H, W, 3) uint8 sRGB -> the grey scan (H, W) uint8 sRGB: a pure function of the picture and of `random`."""
         if random.random() >= self.share:
             return modern(rgb)
-        black = random.uniform(*self.black)
+        black = even(self.black, random)
         density = self.wear(self.develop(self.take(rgb, random), black, random), black, random)
         return self.scan(10**-density, random)
 
@@ -100,30 +94,30 @@ class Film:
         often = np.array(list(self.emulsions.values()), dtype=float)
         kind = list(self.emulsions)[random.choice(len(often), p=often / often.sum())]
         light = film.expose(rgb, film.emulsion(kind, self.spread, random))
-        light = film.lens(light, even_in_log(self.softness, random), random.uniform(*self.edge))
-        light = film.vignette(light, random.uniform(*self.vignette), tuple(random.uniform(0.25, 0.75, 2)))
-        return film.metered(light, random.uniform(*self.metering), self.exposure * random.standard_normal())
+        light = film.lens(light, even_in_log(self.softness, random), even(self.edge, random))
+        light = film.vignette(light, even(self.vignette, random), tuple(random.uniform(0.25, 0.75, 2)))
+        return film.metered(light, even(self.metering, random), self.exposure * random.standard_normal())
 
     def develop(self, light: np.ndarray, black: float, random: np.random.Generator) -> np.ndarray:
         """The print's density (H, W) that the light came to."""
-        density = film.negative(light, random.uniform(*self.toe))
+        density = film.negative(light, even(self.toe, random))
         noise = film.grain_field(light.shape, even_in_log(self.grain_size, random), random)
         density = film.grain(density, noise, even_in_log(self.grain, random))
-        return film.printed(density, random.uniform(*self.contrast), black)
+        return film.printed(density, even(self.contrast, random), black)
 
     def wear(self, density: np.ndarray, black: float, random: np.random.Generator) -> np.ndarray:
         """The print's density (H, W) after its damages, each by its own chance."""
         shape = density.shape
         if random.random() < self.faded:
             uneven = film.field(shape, int(random.integers(1, 4)), random)
-            density = wear.fade(density, random.uniform(*self.fading), random.uniform(*self.veil), uneven)
+            density = wear.fade(density, even(self.fading, random), even(self.veil, random), uneven)
         if random.random() < self.stained:
             place = film.field(shape, int(random.integers(1, 4)), random)
             bleached = random.choice([-1, 1, 1])
-            density = wear.stain(density, bleached * random.uniform(*self.stain), place, random.uniform(0.2, 1.2))
+            density = wear.stain(density, bleached * even(self.stain, random), place, random.uniform(0.2, 1.2))
         kinds = []
         if random.random() < self.dusty:
-            kinds.append(wear.specks(round(random.uniform(*self.dust)), random.uniform(0.002, 0.006)))
+            kinds.append(wear.specks(round(even(self.dust, random)), random.uniform(0.002, 0.006)))
         if random.random() < self.haired:
             kinds.append(wear.hairs(int(random.integers(1, 4)), random.uniform(0.05, 0.25)))
         if random.random() < self.scratched:
@@ -137,9 +131,9 @@ class Film:
     def scan(self, light: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """The pixels (H, W) uint8 of a print that returns this light."""
         if random.random() < self.halftoned:
-            light = wear.halftone(light, random.uniform(*self.cell))
-        values = wear.levels(film.encode(light), random.uniform(*self.levels))
-        values = wear.sharpened(values, random.uniform(*self.sharpening))
+            light = wear.halftone(light, even(self.cell, random))
+        values = wear.levels(film.encode(light), even(self.levels, random))
+        values = wear.sharpened(values, even(self.sharpening, random))
         return wear.jpeg(film.to_pixels(values), int(random.integers(int(self.quality[0]), int(self.quality[1]) + 1)))
 
 
@@ -155,6 +149,11 @@ LIMITS = {
 def within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise UserError(f"look.{name} is {value}; it must lie between {low} and {high}")
+
+
+def even(pair: Range, random: np.random.Generator) -> float:
+    low, high = pair
+    return float(random.uniform(low, high))
 
 
 def even_in_log(pair: Range, random: np.random.Generator) -> float:

@@ -109,7 +109,7 @@ def scratches(count: int) -> Marks:
     return marks
 
 
-def halftone(light: np.ndarray, cell: float, angle: float = 45.0, soft: float = 0.35) -> np.ndarray:
+def halftone(light: np.ndarray, cell: float, angle: float = 45.0, soft: float = 0.5) -> np.ndarray:
     """Printed in ink dots `cell` pixels apart on a screen at `angle` degrees, and scanned `soft` unsharp.
 
     The part of the paper that stays bare is the light that it returns (Murray and Davies 1936). A sum of two triangle
@@ -129,8 +129,8 @@ def halftone(light: np.ndarray, cell: float, angle: float = 45.0, soft: float = 
 def levels(values: np.ndarray, share: float) -> np.ndarray:
     """A scan whose black and white points were pulled towards the picture's darkest and lightest half per cent.
 
-    `values` are sRGB, 0…255; `share` 0 leaves them, 1 pulls all the way. Less than a quarter of the scale is left alone:
-    a picture of nearly one tone is no faded print.
+    `values` are sRGB, 0…255; `share` 0 leaves them, 1 pulls all the way. Less than a quarter of the scale is left
+    alone: a picture of nearly one tone is no faded print.
     """
     low, high = np.percentile(values[::3, ::3], (0.5, 99.5))
     if high - low < 64:
@@ -148,4 +148,4 @@ def jpeg(grey: np.ndarray, quality: int) -> np.ndarray:
     """(H, W) uint8 through JPEG of `quality` 1…100: the last thing that happened to every picture in an archive."""
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer))
+    return np.array(Image.open(buffer))
