@@ -17,6 +17,7 @@ USAGE = """colorize VERB …
   paint      PHOTO … --weights W -o OUT        colour photographs at their full size
   inspect    SOURCE -o FOLDER [--val SOURCE]   find what is wrong with photographs before training on them
   export     W -o FOLDER                       write a network as safetensors, config and model card
+  prepare    SOURCE FOLDER                     photographs as tar files that data=shards reads
   look       SOURCE -o FOLDER                  see what data/look=film makes of photographs
   plates     SCAN … -o FOLDER                  colour photographs from plates of three exposures
   fetch      historical -o FOLDER              old photographs from the Library of Congress
@@ -122,6 +123,12 @@ def inspect(argv: list[str]) -> int:
     return inspect(argv)
 
 
+def prepare(argv: list[str]) -> int:
+    from colorize.preparing import prepare_source
+
+    return prepare_source(argv)
+
+
 def look(argv: list[str]) -> int:
     from colorize.looking import look
 
@@ -130,7 +137,7 @@ def look(argv: list[str]) -> int:
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train, "evaluate": evaluate, "compare": compare, "paint": paint, "export": export,
-    "inspect": inspect, "look": look, "plates": plates, "fetch": fetch,
+    "inspect": inspect, "prepare": prepare, "look": look, "plates": plates, "fetch": fetch,
 }  # fmt: skip
 
 

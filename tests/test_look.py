@@ -225,7 +225,7 @@ def test_every_setting_is_checked():
     assert {field.name for field in fields(Film)} == known
     with pytest.raises(UserError, match=re.escape("look.emulsions has no 'kodachrome'; there are panchromatic,")):
         Film(emulsions={"kodachrome": 1})
-    with pytest.raises(UserError, match="look.emulsions is .*how often each is taken"):
+    with pytest.raises(UserError, match=r"look\.emulsions is .*how often each is taken"):
         Film(emulsions={"blue": 0})
 
 
