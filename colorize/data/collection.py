@@ -76,7 +76,8 @@ class Table:
         }
         if pieces is not None:
             pieces = pieces.reshape(-1, 3)
-            columns |= {"files": pieces[:, 0].astype(np.int32), "starts": pieces[:, 1], "sizes": pieces[:, 2]}
+            columns |= {"files": pieces[:, 0].astype(np.int32), "starts": pieces[:, 1]}
+            columns["sizes"] = pieces[:, 2].astype(np.uint32)
         return cls(columns, places)
 
     @classmethod

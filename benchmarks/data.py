@@ -1,0 +1,280 @@
+"""How fast photographs become training samples, on one core: against the thesis's steps, and against decoding alone.
+
+    python benchmarks/data.py [--photographs FOLDER] [--rounds 5] [--quick]
+
+Baseline is the data path of the thesis: Pillow's decoder, torchvision's `Resize((256, 256))`, a random crop of 224², a
+flip, scikit-image's `rgb2lab`, tensors. Then: the same for pictures of 1024²; Lab as it is computed on the device, with
+its error; loose files against tar files, with worker processes; and an index of 14 million photographs. The files are
+in the page cache unless a line says cold. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.table import Table as Lines
+from skimage.color import rgb2lab
+from torchvision import transforms
+
+from colorize.color import rgb_to_lab
+from colorize.data import Folder, Shards
+from colorize.data.collection import Collection, Table, digest
+from colorize.data.decode import decode
+from colorize.data.listing import kept
+from colorize.data.loading import Draw
+from colorize.data.order import Permutation
+from colorize.data.recognise import recognise
+from colorize.data.transforms import random_crop
+from colorize.data.writing import Prepared, write_shard
+
+SIZE = 224
+ENTRIES = 14_000_000  # ImageNet-21k
+GPUS, EACH = 8, 300  #  of the estimate, and photographs a second that each of them trains on
+crop = partial(random_crop, size=SIZE, geometry="square", crop=(0.6, 1.0), flip=True)
+
+
+def thesis(data: bytes, number: int) -> torch.Tensor:
+    steps = transforms.Compose(
+        [transforms.Resize((256, 256)), transforms.RandomCrop(SIZE), transforms.RandomHorizontalFlip()]
+    )
+    picture = np.asarray(steps(Image.open(io.BytesIO(data)).convert("RGB")))
+    return torch.from_numpy(rgb2lab(picture).astype("float32")).permute(2, 0, 1)
+
+
+def ours(data: bytes, number: int) -> torch.Tensor:
+    rgb, _ = decode(data, round(SIZE / 0.6))
+    return crop(rgb, np.random.default_rng(number))
+
+
+def decoder(data: bytes, number: int) -> torch.Tensor:
+    return decode(data)[0]
+
+
+def rates(jobs: dict[str, Callable[[bytes, int], object]], data: Sequence[bytes], rounds: int) -> dict[str, float]:
+    """Pictures a second of each job, the median of rounds in which they take turns."""
+    found: dict[str, list[float]] = {name: [] for name in jobs}
+    for job in jobs.values():
+        job(data[0], 0)
+    for _ in range(rounds):
+        for name, job in jobs.items():
+            began = time.perf_counter()
+            for number, one in enumerate(data):
+                job(one, number)
+            found[name].append(len(data) / (time.perf_counter() - began))
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def resized(data: bytes, width: int, height: int) -> bytes:
+    """A JPEG of another size."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(data)).convert("RGB").resize((width, height), Image.Resampling.BICUBIC).save(
+        file, "JPEG", quality=90
+    )
+    return file.getvalue()
+
+
+def lab(data: Sequence[bytes], rounds: int) -> tuple[float, float]:
+    """Milliseconds a picture in a batch of 16, and the largest error against scikit-image."""
+    batch = torch.stack([ours(one, 0) for one in data[:16]])
+    rgb_to_lab(batch)
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        found = rgb_to_lab(batch)
+        taken.append((time.perf_counter() - began) / len(batch))
+    expected = np.stack([rgb2lab(picture.permute(1, 2, 0).numpy()) for picture in batch])
+    return 1000 * statistics.median(taken), float(np.abs(found.permute(0, 2, 3, 1).numpy() - expected).max())
+
+
+def epoch(source, workers: int, count: int) -> float:
+    """Pictures a second of a training loader over `count` samples, begun when its first batch is there."""
+    order = Permutation(len(source.train), 0)(np.arange(len(source.train)))
+    draws = (Draw(int(order[i % len(order)]), i) for i in range(2**62))
+    batches = source.batches(draws, [16], workers)
+    for _ in range(2 + 2 * workers):
+        next(batches)
+    began = time.perf_counter()
+    for _ in range(count // 16):
+        next(batches)
+    return (count // 16) * 16 / (time.perf_counter() - began)
+
+
+def forget(paths: Sequence[Path]) -> None:
+    """Ask Linux to drop these files from its page cache."""
+    for path in paths:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def loading(data: Sequence[bytes], folder: Path, count: int) -> dict[str, float]:
+    """Loose and in tar files, with 0, 1 and 2 workers; and read once from a cold cache.
+
+    Without workers decoded photographs are kept while there is room, so that later epochs only cut.
+    """
+    loose = folder / "loose"
+    loose.mkdir()
+    copies = max(1, 400 // len(data))
+    names = [f"{copy:02d}-{number:04d}" for copy in range(copies) for number in range(len(data))]
+    for name, one in zip(names, list(data) * copies, strict=True):
+        (loose / f"{name}.jpg").write_bytes(one)
+    packed = [Prepared(name, -1, ".jpg", one) for name, one in zip(names, list(data) * copies, strict=True)]
+    for start in range(0, len(packed), 100):
+        write_shard(folder / f"train-{start // 100:03d}.tar", packed[start : start + 100])
+    sources = {"loose": Folder(str(loose), size=SIZE), "tar": Shards(f"{folder}/train-*.tar", size=SIZE)}
+    found = {}
+    for workers in (0, 1, 2):
+        for name, source in sources.items():
+            source.batches([], [16], 0)
+            found[f"{name}, {workers} workers"] = epoch(source, workers, count)
+    files = {"loose": sorted(loose.iterdir()), "tar": sorted(folder.glob("*.tar"))}
+    for name, source in sources.items():
+        forget(files[name])
+        photos = [source.train[place] for place in range(len(source.train))]
+        began = time.perf_counter()
+        for photo in photos:
+            photo.read()
+        found[f"{name}, cold, read only"] = len(photos) / (time.perf_counter() - began)
+    return found
+
+
+def big_table() -> tuple[Table, list]:
+    """14 million photographs with names as ImageNet has them, in 10,000 tar files."""
+    numbers = np.arange(ENTRIES, dtype=np.int64)
+    name = np.frombuffer(b"n00000000/n00000000_0000000.JPEG\n", np.uint8)
+    names = np.tile(name, (ENTRIES, 1))
+    for last, values, digits in ((8, numbers // 640, 8), (18, numbers // 640, 8), (26, numbers % 640, 7)):
+        for place in range(digits):
+            names[:, last - place] = 48 + values // 10**place % 10
+    ends = np.arange(1, ENTRIES + 1, dtype=np.int64) * len(name) - 1
+    columns = {
+        "names": names.reshape(-1)[:-1], "ends": ends, "labels": (numbers // 640).astype(np.int32),
+        "files": (numbers // 1400).astype(np.int32), "starts": numbers % 1400 * 100_000,
+        "sizes": np.full(ENTRIES, 99_000, np.uint32),
+    }  # fmt: skip
+    return Table(columns, [f"train-{number:05d}.tar" for number in range(10_000)]), ["stamp"]
+
+
+def never() -> tuple[Table, list]:
+    raise RuntimeError("the kept list was not found")
+
+
+def start(answer, barrier, reader: int) -> None:
+    """A process that opens the kept list and looks up 100,000 photographs in a random order."""
+    before = proportional_megabytes()
+    began = time.perf_counter()
+    table = kept("benchmark", never, lambda saved: saved == ["stamp"])
+    photos = Collection(table)
+    order = Permutation(len(photos), 0)
+    photos[int(order(np.arange(1))[0])]
+    if not reader:
+        digest(photos.lines())  # as the main process does to tell this set from any other
+    opened = time.perf_counter() - began
+    for place in order(np.arange(100_000) + reader * 100_000):
+        photos[int(place)]
+    barrier.wait()  # all are there when each is weighed
+    answer.put((opened, proportional_megabytes() - before))
+    barrier.wait()
+
+
+def proportional_megabytes() -> float:
+    """Memory of this process, what it shares with others divided among them."""
+    rollup = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) / 1024
+
+
+def index(workers: int) -> tuple[float, float]:
+    """Seconds to start, and megabytes that the list adds to all processes together."""
+    context = multiprocessing.get_context("fork")
+    answers, barrier = context.Queue(), context.Barrier(1 + workers)
+    processes = [context.Process(target=start, args=(answers, barrier, number)) for number in range(1 + workers)]
+    for process in processes:
+        process.start()
+    found = [answers.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return max(opened for opened, _ in found), sum(megabytes for _, megabytes in found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", default="demo", help="any source (the demo photographs, at 481×321)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="no index, a tenth of the pictures")
+    words = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    photos = recognise(words.photographs).train
+    data = [photo.read() for photo in photos[: 20 if words.quick else 200]]
+    if words.photographs == "demo":
+        data = [resized(one, 481, 321) for one in data]
+    report(data, words)
+
+
+def report(data: Sequence[bytes], words: argparse.Namespace) -> None:
+    jobs = {"thesis": thesis, "colorize": ours, "decoding alone": decoder}
+    small, large = (
+        rates(jobs, data, words.rounds),
+        rates(jobs, [resized(one, 1024, 1024) for one in data[:24]], words.rounds),
+    )
+    lab_ms, lab_error = lab(data, 4 * words.rounds)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["COLORIZE_CACHE"] = f"{folder}/cache"
+        loaded = loading(data, Path(folder), 160 if words.quick else 1600)
+        table = {} if words.quick else weigh()
+    console = Console(width=100)
+    for title, found in (("481×321 JPEG to a 224² sample, one core", small), ("1024² JPEG, likewise", large)):
+        console.print(table_of(title, found, "thesis"))
+    console.print(table_of("loader, 224² samples", loaded, "loose, 0 workers"))
+    console.print(f"Lab: {lab_ms:.2f} ms a picture, largest error {lab_error:.1e}")
+    for workers, (seconds, megabytes) in table.items():
+        console.print(
+            f"{ENTRIES:,} photographs, {workers} workers: ready in {seconds:.2f} s, {megabytes:.0f} MB in all"
+        )
+    cores = GPUS * EACH / small["colorize"]
+    console.print(f"{GPUS} GPUs that train on {EACH} photographs a second each need {cores:.1f} such cores")
+    figures = {
+        "vs_thesis": small["colorize"] / small["thesis"], "vs_decode": small["colorize"] / small["decoding alone"],
+        "lab_ms": lab_ms, "lab_error": lab_error, "large_vs_thesis": large["colorize"] / large["thesis"],
+        "large_vs_decode": large["colorize"] / large["decoding alone"], "pictures_per_second": small["colorize"],
+        "tar_vs_loose": loaded["tar, 0 workers"] / loaded["loose, 0 workers"],
+        "index_seconds": max((seconds for seconds, _ in table.values()), default=None),
+        "index_megabytes": max((megabytes for _, megabytes in table.values()), default=None),
+    }  # fmt: skip
+    print(json.dumps({name: value if value is None else round(value, 5) for name, value in figures.items()}))
+
+
+def weigh() -> dict[int, tuple[float, float]]:
+    """Workers -> seconds and megabytes; the list is made by a process of its own, which leaves nothing behind."""
+    maker = multiprocessing.get_context("fork").Process(target=kept, args=("benchmark", big_table, lambda _: False))
+    maker.start()
+    maker.join()
+    return {workers: index(workers) for workers in (0, 2, 4)}
+
+
+def table_of(title: str, found: dict[str, float], baseline: str) -> Lines:
+    lines = Lines(title=title, title_justify="left")
+    for head in ("", "pictures a second", f"of {baseline}"):
+        lines.add_column(head, justify="right" if head else "left")
+    for name, rate in found.items():
+        lines.add_row(name, f"{rate:,.0f}", f"{rate / found[baseline]:.2f}")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
