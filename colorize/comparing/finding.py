@@ -9,8 +9,6 @@ from typing import Any
 from colorize.errors import UserError
 from colorize.results import Result
 
-TRAINING = "validation-"  # files beside the results that are scores on the run's own validation set, by no protocol
-
 
 def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
     """place -> its result's file, of the protocol named, or of the only one that all have; none where no run has any.
@@ -34,8 +32,7 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
 
 def protocols(folder: str | Path) -> dict[str, Path]:
     """protocol -> the file of its result in a run folder."""
-    found = sorted(Path(folder, "results").glob("*.json"))
-    return {path.stem: path for path in found if not path.stem.startswith(TRAINING)}
+    return {path.stem: path for path in sorted(Path(folder, "results").glob("*.json"))}
 
 
 def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
