@@ -104,11 +104,11 @@ def test_another_config_in_the_same_folder_is_refused(finished, command):
     refused(done, "optimizer.lr (0.001 there, 0.5 now)", "name=", "overwrite=true")
 
 
-def test_evaluate_scores_what_training_scored(finished, inside):
+def test_evaluate_scores_what_training_scored(finished, inside, tmp_path):
     folder, _ = finished
     word = f'run="{folder}"'  # it has spaces and brackets
-    inside("evaluate", word, "checkpoint=last", "metrics=quick")
-    result = json.loads((folder / "results" / "validation.json").read_text())
+    inside("evaluate", word, "checkpoint=last", "metrics=quick", "out=scored")
+    result = json.loads((tmp_path / "scored" / "results" / "validation.json").read_text())
     scores = json.loads((folder / "summary.json").read_text())["val"]
     assert result["rows"]["model"]["psnr"]["value"] == pytest.approx(scores["psnr"], rel=1e-5)
     refused(inside("evaluate", word, "checkpoint=first"), "has no checkpoint 'first'; it has 4, 2, last, best")

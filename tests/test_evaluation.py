@@ -250,7 +250,7 @@ def test_grey_has_no_colour_and_the_true_lightness(scene):
     pixels = constant((0, 0))(scene)[0]
     assert pixels.chroma.mean() < 0.02
     assert pixels.chroma.max() < 1  # a level of one channel, where rounding falls between
-    assert (pixels.lab[:, :1] - scene.L).abs().max() < 0.25  # half a grey level
+    assert (pixels.lab[:, :1] - scene.L).abs().max() < 0.3  # half a grey level, which is 0.2 to 0.55 of L*
 
 
 def test_what_old_film_saw(tmp_path):

@@ -57,7 +57,7 @@ class Measuring:
             return
         part = folder / f"part-{self.world.rank}-of-{self.world.size}"
         span = self.world.part(len(self.chosen.photos))
-        with PictureTable(part / PICTURES, self.columns()) as table:
+        with PictureTable(part / PICTURES, self.columns(), list(painters)) as table:
             done = min(table.done.get(row, 0) for row in painters)
             stores = [DistributionMetric(each, part / FEATURES, seed=0) for each in self.extractors]
             errors = FeatureFile(part / ERRORS, WIDTH)

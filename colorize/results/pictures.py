@@ -9,6 +9,7 @@ import csv
 import io
 import os
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from colorize.checkpoint import write_whole
 from colorize.errors import UserError
 
 FIXED = ("row", "name", "label")
@@ -44,10 +46,10 @@ class PictureTable:
     """Appends to a CSV file, whole lines only; one that a killed evaluation left is gone on with.
 
     `done` says how many pictures of each row are in it already: an evaluation takes its pictures in the same order and
-    goes on after these. A line that was cut off is removed, and its picture does not count.
+    goes on after these. A line that was cut off is removed, and so are pictures that not all of the `rows` have yet.
     """
 
-    def __init__(self, path: str | Path, metrics: Sequence[str]):
+    def __init__(self, path: str | Path, metrics: Sequence[str], rows: Sequence[str] = ()):
         self.path, self.metrics, self.done = Path(path), tuple(metrics), dict[str, int]()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists() and _cut_torn_line(self.path):
@@ -57,8 +59,7 @@ class PictureTable:
                     f"{str(self.path)!r} has the columns {', '.join(found)}, and this evaluation measures "
                     f"{', '.join(self.metrics)}: remove it to begin again"
                 )
-            for picture in stream_pictures(self.path):
-                self.done[picture.row] = self.done.get(picture.row, 0) + 1
+            self.done = _level(self.path, rows)
             self._file = _open(self.path, "a")
         else:
             self._file = _open(self.path, "w")
@@ -67,24 +68,26 @@ class PictureTable:
     def add(
         self, row: str, names: Sequence[str], values: Mapping[str, Iterable[float]], labels: Sequence | None = None
     ) -> None:
-        """A batch of B pictures of one row: B names, for each metric B values, and B labels, if there are any.
-
-        A metric that is missing is so for all of them. The lines are in the file when this returns.
-        """
-        if unknown := values.keys() - set(self.metrics):
-            raise ValueError(f"{sorted(unknown)} are no columns of this table, {', '.join(self.metrics)} are")
-        if broken := [name for name in names if "\n" in name or "\r" in name]:
-            raise UserError(f"the name of the picture {broken[0]!r} has a line break: rename the file")
-        columns = [_cells(values[metric]) if metric in values else [""] * len(names) for metric in self.metrics]
-        told = ["" if label is None else str(label) for label in labels or [None] * len(names)]
-        self._append([[row, *cells] for cells in zip(names, told, *columns, strict=True)])
-        self.done[row] = self.done.get(row, 0) + len(names)
+        """A batch of B pictures of one row: B names, for each metric B values, and B labels, if there are any."""
+        self.add_all({row: values}, names, labels)
 
     def add_all(
         self, rows: Mapping[str, Mapping[str, Iterable[float]]], names: Sequence[str], labels: Sequence | None = None
     ) -> None:
+        """A batch of pictures in several rows. A metric that a row lacks is missing for all of them. The lines are in
+        the file when this returns."""
+        if broken := [name for name in names if "\n" in name or "\r" in name]:
+            raise UserError(f"the name of the picture {broken[0]!r} has a line break: rename the file")
+        told = ["" if label is None else str(label) for label in labels or [None] * len(names)]
+        lines: list[Sequence[str]] = []
         for row, values in rows.items():
-            self.add(row, names, values, labels)
+            if unknown := values.keys() - set(self.metrics):
+                raise ValueError(f"{sorted(unknown)} are no columns of this table, {', '.join(self.metrics)} are")
+            columns = [_cells(values[metric]) if metric in values else [""] * len(names) for metric in self.metrics]
+            lines += [[row, *cells] for cells in zip(names, told, *columns, strict=True)]
+        self._append(lines)
+        for row in rows:
+            self.done[row] = self.done.get(row, 0) + len(names)
 
     def close(self) -> None:
         """The file is on the disk afterwards."""
@@ -137,6 +140,28 @@ def read_pictures(path: str | Path, row: str = "model") -> Pictures:
         for column, value in zip(columns, picture.values, strict=True):
             column.append(value)
     return Pictures(list(names), labels, {m: np.array(column) for m, column in zip(metrics, columns, strict=True)})
+
+
+def _level(path: Path, rows: Sequence[str]) -> dict[str, int]:
+    """Cut away what is beyond the row with the fewest pictures; how many each row has then."""
+    counts = Counter(picture.row for picture in stream_pictures(path))
+    fewest = min((counts[row] for row in {*rows, *counts}), default=0)
+    if any(count != fewest for count in counts.values()):
+        seen: Counter[str] = Counter()
+        with _opened(path) as file:
+            header, *lines = file.read().splitlines(keepends=True)
+        kept = [header]
+        for line, picture in zip(lines, stream_pictures(path), strict=True):
+            seen[picture.row] += 1
+            if seen[picture.row] <= fewest:
+                kept.append(line)
+
+        def write(part: Path) -> None:
+            with _open(part, "w") as file:
+                file.writelines(kept)
+
+        write_whole(path, write)
+    return dict.fromkeys(counts, fewest)
 
 
 def _metrics(path: Path) -> tuple[str, ...]:

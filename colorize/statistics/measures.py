@@ -59,7 +59,12 @@ MEASURES = {
     "delta_colorfulness_abs_pictures": Measure("ΔCF abs of pictures", "lower", "", 2),
     "chroma": Measure("chroma", "truth", "", 3, target=1.0),
     "features": Measure("feature distance", "lower"),
-    "bleeding": Measure("bleeding", "lower"),
+    "chroma_mean": Measure("mean chroma", "truth", "", 2),
+    "chroma_spread": Measure("chroma spread", "truth", "", 2),
+    "patchiness": Measure("patchiness", "lower", "", 3),
+    "l_shift": Measure("lightness shift", "lower", "", 3),
+    "out_of_gamut": Measure("out of gamut", "lower", "", 4),
+    "bleeding": Measure("bleeding", "lower", "", 3),
     "diversity": Measure("diversity", None),
     "top1": Measure("recognised", "higher", "", 3),
 }
