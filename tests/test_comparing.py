@@ -1,0 +1,210 @@
+"""Runs side by side: only what was measured alike, and verdicts that hold, against data made with known differences."""
+
+import json
+import re
+from dataclasses import replace
+from math import nan
+
+import numpy as np
+import pytest
+
+from colorize.comparing import compare_results, latex, markdown
+from colorize.errors import UserError
+from colorize.results import PictureTable, Result, pictures_of, write_result
+from colorize.statistics import Interval, mean_interval
+
+NAMES = [f"{number:03d}.jpg" for number in range(40)]
+PROTOCOL = {"id": "toy-40-abc", "name": "toy", "size": 256, "geometry": "centre", "extractors": ["inception"]}
+
+
+@pytest.fixture
+def evaluated(tmp_path):
+    """A run with a result: PSNR `better` dB above the others', picture by picture, and a FID without pictures."""
+
+    def make(name, better=0.0, *, protocol=None, seed=0, group="", noise=0.3, names=NAMES, fid=20.0, **changes):
+        random = np.random.default_rng([ord(letter) for letter in name])
+        base = np.random.default_rng(0).normal(24, 3, len(NAMES))[: len(names)]
+        values = {"psnr": base + better + noise * random.normal(size=len(names)),
+                  "colorfulness": 30 + random.normal(size=len(names))}  # fmt: skip
+        cells = {metric: mean_interval(of) for metric, of in values.items()}
+        rows = {"model": {**cells, "fid": Interval(fid, fid - 1, fid + 1, len(names))},
+                "grey": {"psnr": Interval(21.0, 20.0, 22.0, len(names))},
+                "truth": {"colorfulness": Interval(40.0, 39.0, 41.0, len(names))}}  # fmt: skip
+        result = Result(name, protocol or PROTOCOL, rows, manifest="m", group=group, seed=seed, versions={"torch": "2"})
+        path = write_result(tmp_path / name / "results" / "toy.json", replace(result, **changes))
+        with PictureTable(pictures_of(path), list(values)) as table:
+            table.add("model", names, values)
+            table.add("truth", names, {"colorfulness": np.full(len(names), 40.0)})
+        return str(tmp_path / name)
+
+    return make
+
+
+def verdict(comparison, metric):
+    return next(v for v in comparison.verdicts if v.metric == metric)
+
+
+def test_a_known_difference_is_found(evaluated):
+    found = compare_results([evaluated("plain"), evaluated("better", 0.5)])
+    told = verdict(found, "psnr")
+    assert told.winner == "better"
+    assert told.sentence.startswith("better is better than plain by 0.")
+    assert told.difference.advantage.low < -0.5 + 0.3
+    assert abs(told.difference.advantage.value + 0.5) < 0.2
+    assert told.adjusted < 0.01
+    assert found.leaders("psnr") == {"better"}
+    assert list(found.sanity) == ["grey", "truth"]
+
+
+def test_no_difference_is_none(evaluated):
+    found = compare_results([evaluated("one"), evaluated("two")])
+    assert verdict(found, "psnr").winner is None
+    assert "cannot be told apart" in verdict(found, "psnr").sentence
+    assert found.leaders("psnr") == {"one", "two"}
+
+
+def test_a_number_without_pictures_is_compared_by_its_interval(evaluated):
+    found = compare_results([evaluated("one", fid=20), evaluated("two", fid=30)])
+    told = verdict(found, "fid")
+    assert (told.difference.basis, told.winner, told.adjusted) == ("intervals", "one", None)
+    assert told.sentence.endswith("from the two intervals alone")
+
+
+def test_without_the_table_of_pictures(evaluated, tmp_path):
+    places = [evaluated("one"), evaluated("two", 0.5)]
+    pictures_of(tmp_path / "two" / "results" / "toy.json").unlink()
+    found = compare_results(places)
+    assert verdict(found, "psnr").difference.basis == "intervals"
+    assert any("two's pictures are not there: it is compared by intervals alone" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"size": 128}, "size is 256 in .*one and 128 in .*two"),
+        ({"extractors": ["dinov2"]}, r"extractors is \['inception'\] in .*one and \['dinov2'\] in"),
+        ({"filter": "area"}, "filter is not said in .*one and area in .*two"),
+    ],
+)
+def test_what_was_measured_otherwise_is_refused(change, sentence, evaluated):
+    places = [evaluated("one"), evaluated("two", protocol={**PROTOCOL, "id": "other", **change})]
+    with pytest.raises(UserError, match=f"cannot be compared: {sentence}"):
+        compare_results(places)
+
+
+def test_other_photographs_are_refused(evaluated):
+    places = [evaluated("one"), evaluated("two", manifest="n")]
+    with pytest.raises(UserError, match=r"manifest is m in .*one and n in .*two"):
+        compare_results(places)
+    others = [f"x{name}" for name in NAMES]
+    with pytest.raises(UserError, match=r"do not have the same pictures: 'x?0"):
+        compare_results([evaluated("three"), evaluated("four", names=others)])
+
+
+def test_other_versions_are_noted(evaluated):
+    found = compare_results([evaluated("one"), evaluated("two", versions={"torch": "3"})])
+    assert any("were measured with other versions: torch is 2 and 3" in note for note in found.notes)
+
+
+def test_seeds_are_pooled(evaluated):
+    """Two recipes of three seeds each; only recipes are compared, and only once each seed."""
+    places = [evaluated(f"a-s{seed}", 0.6, seed=seed, group="a") for seed in range(3)]
+    places += [evaluated(f"b-s{seed}", seed=seed, group="b") for seed in range(3)]
+    found = compare_results(places, pool=True)
+    assert list(found.runs) == ["a (3 seeds)", "b (3 seeds)"]
+    assert verdict(found, "psnr").difference.basis == "seeds"
+    assert verdict(found, "psnr").winner == "a (3 seeds)"
+    with pytest.raises(UserError, match="are both seed 0: each seed is pooled once"):
+        compare_results([*places, evaluated("c", seed=0, group="a")], pool=True)
+    with pytest.raises(UserError, match="no two of these runs differ by their seed alone"):
+        compare_results([places[0], places[3]], pool=True)
+
+
+def test_what_a_run_lacks_is_noted(evaluated):
+    cells = {"psnr": Interval(24.0, 23.0, 25.0, 40)}
+    other = evaluated("two", rows={"model": cells, "grey": cells}, absent={"fid": "too few pictures"})
+    found = compare_results([evaluated("one"), other])
+    assert "two has no fid: too few pictures" in found.notes
+    assert "fid" not in {v.metric for v in found.verdicts}
+
+
+def test_nearness_to_the_truths_own_colours(evaluated, tmp_path):
+    """Colourfulness is better nearer to 40, which each true picture has: 35 beats 30, and so does 44."""
+    places = [evaluated("dull"), evaluated("lively")]
+    path = pictures_of(tmp_path / "lively" / "results" / "toy.json")
+    path.unlink()
+    cell = mean_interval(np.full(40, 44.0))
+    file = path.with_suffix(".json")
+    held = json.loads(file.read_text())
+    held["rows"]["model"]["colorfulness"] = cell.__dict__
+    file.write_text(json.dumps(held))
+    with PictureTable(path, ["psnr", "colorfulness"]) as table:
+        table.add("model", NAMES, {"psnr": np.full(40, nan), "colorfulness": np.full(40, 44.0)})
+        table.add("truth", NAMES, {"colorfulness": np.full(40, 40.0)})
+    told = verdict(compare_results(places), "colorfulness")
+    assert told.winner == "lively"
+    assert "lively is nearer to the truth than dull by 6" in told.sentence
+
+
+# --- tables
+
+
+def test_markdown_marks_who_leads(evaluated):
+    text = markdown(compare_results([evaluated("plain_run"), evaluated("better|run", 0.5)]))
+    lines = text.splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table}
+    assert widths == {5}  # four columns
+    assert any(line.startswith("| better\\|run | **24") for line in table)
+    assert any(line.startswith("| plain_run | 2") for line in table)
+    assert "- PSNR: better|run is better than plain_run by" in text
+    assert any(line.startswith("| grey | 21.00 (20.00 to 22.00)") for line in table)
+
+
+def test_latex_is_balanced_and_escaped(evaluated):
+    text = latex(compare_results([evaluated("plain_run"), evaluated("50%_run", 0.5)]))
+    table = text[text.index(r"\begin{tabular}") : text.index(r"\end{tabular}")]
+    rows = [line for line in table.splitlines() if line.endswith(r"\\")]
+    assert {line.count(" & ") for line in rows} == {3}
+    assert table.count("{") == table.count("}")
+    assert r"plain\_run" in table
+    assert r"50\%\_run & \textbf{24" in table
+    assert not re.search(r"(?<!\\)[_%]", table)
+    assert table.count(r"\toprule") == 1
+    assert all(line.startswith("%") for line in text.splitlines() if "better than" in line)
+
+
+# --- the command
+
+
+def test_the_command(evaluated, inside, tmp_path):
+    places = [evaluated("plain"), evaluated("better", 0.5)]
+    done = inside("compare", *places, "--markdown", "deep/table.md", "--latex", "table.tex")
+    assert done.returncode == 0, done.stderr
+    assert "better is better than plain by" in done.stdout
+    assert (tmp_path / "deep" / "table.md").is_file()
+    assert (tmp_path / "table.tex").read_text().startswith("% protocol toy-40-abc")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "compare takes run folders: python compare.py outputs/a outputs/b"),
+        (["gone"], "gone"),
+        (["one", "one"], "'one' is given twice"),
+        (["one", "empty"], "'empty' has no result of a named protocol, and others have: evaluate it first"),
+        (["one", "--protocol", "clean"], "'one' has no result of the protocol 'clean'; it has toy"),
+        (["one", "half"], "is not whole, or no JSON: evaluate the run again"),
+        (["one", "--pol"], "there is no option '--pol': did you mean --pool?"),
+    ],
+)
+def test_one_sentence_for_each_mistake(words, sentence, evaluated, inside, tmp_path):
+    evaluated("one")
+    (tmp_path / "empty").mkdir()
+    path = tmp_path / "half" / "results" / "toy.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"name": ')
+    done = inside("compare", *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
