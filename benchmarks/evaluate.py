@@ -31,6 +31,7 @@ from colorize.distributed import World
 from colorize.distribution import create_extractor
 from colorize.evaluation import Protocol, painters
 from colorize.evaluation.choosing import Chosen, choose
+from colorize.evaluation.evaluating import photographs_at_a_time
 from colorize.evaluation.measuring import Measuring
 from colorize.evaluation.reference import rows_of
 from colorize.models import Transformer
@@ -99,11 +100,19 @@ def measuring_of(count: int, size: int, device: torch.device, clock: Clock) -> M
     extractor = create_extractor("efficientnet_lite0")
     extractor.forward = clock.around(extractor.forward)  # type: ignore[method-assign]
     for metric in metrics.values():
-        for name in ("encoder", "net"):
-            if isinstance(net := getattr(metric, name, None), torch.nn.Module):
-                net.forward = clock.around(net.forward)  # type: ignore[method-assign]
+        for name in ("_features", "_first"):  # what the judges are shown, and what they say
+            if hasattr(metric, name):
+                setattr(metric, name, clock.around(getattr(metric, name)))
     protocol = Protocol(name="benchmark", source=str(DEMO), size=size)
-    return Measuring(protocol, repeated(choose(protocol), count), metrics, [extractor], device, 16, World())
+    return Measuring(
+        protocol,
+        repeated(choose(protocol), count),
+        metrics,
+        [extractor],
+        device,
+        photographs_at_a_time("auto", device),
+        World(),
+    )
 
 
 def repeated(chosen: Chosen, count: int) -> Chosen:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, ListConfig
 
 from colorize.build import check_values, make, make_metrics
@@ -110,14 +111,14 @@ def prepare(cfg: DictConfig, protocol: Protocol, subject: Subject) -> Setting:
     return Setting(protocol, chosen, described, metrics, extractors, absent)
 
 
-def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device, world: World) -> None:
+def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: torch.device, world: World) -> None:
     target = subject.folder / "results" / f"{cfg.name}.json"
     if world.by_first(lambda: measured_already(target, subject, setting, overwrite=cfg.overwrite)):
         return
     introduce(subject, setting, device)
-    measuring = Measuring(
-        setting.protocol, setting.chosen, setting.metrics, setting.extractors, device, cfg.batch_size, world
-    )
+    few = photographs_at_a_time(cfg.batch_size, device)
+    what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
+    measuring = Measuring(*what, device, few, world)
     reference = measure_reference(measuring, setting.described, setting.stamp())
     rows, absent = painted_rows(subject, setting.protocol)
     subject.model.to(device)
@@ -135,6 +136,14 @@ def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device, wo
         say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
     subject.model.to("cpu")
     world.gather(None)
+
+
+def photographs_at_a_time(wanted: int | str, device: torch.device) -> int:
+    if wanted == "auto":
+        return 4 if device.type == "cpu" else 32
+    if not isinstance(wanted, int) or wanted < 1:
+        raise UserError(f"batch_size is {wanted!r}; it must be auto, or 1 or more")
+    return wanted
 
 
 def measured_already(target: Path, subject: Subject, setting: Setting, *, overwrite: bool) -> bool:
@@ -215,7 +224,7 @@ def measured_with() -> dict[str, str]:
     return {**versions(), **{package: version(package) for package in more}}
 
 
-def introduce(subject: Subject, setting: Setting, device) -> None:
+def introduce(subject: Subject, setting: Setting, device: torch.device) -> None:
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
     say(f"{subject.name} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
