@@ -28,6 +28,7 @@ from colorize.evaluation.painters import constant, jpeg95, lab_roundtrip, truth
 from colorize.evaluation.scenes import make_scene
 from colorize.metrics import PSNR, SSIM, Colorfulness, MeanColorfulnessDifference, Picture, PooledPSNR
 from colorize.results import read_pictures, read_result
+from colorize.tracking import Tracker as NoTracker
 
 WIDE = ["metrics.lpips_alex.download=false", "metrics.lpips_vgg.download=false"]
 CPU = torch.device("cpu")
@@ -528,6 +529,29 @@ def test_period_photographs_side_by_side(run, tmp_path):
     result = read_result(tmp_path / "outputs/toy/results/period.json")
     assert {"model", "model_ortho", "model_blue_plate"} <= set(result.rows)
     assert result.rows["model"]["psnr"] != result.rows["model_blue_plate"]["psnr"]
+
+
+def test_the_tracker_hears_of_it(inside, tmp_path, monkeypatch):
+    """Under the id that training gave the run; and `track=false` keeps quiet."""
+    heard = []
+
+    class Service(NoTracker):
+        def __init__(self, run_id, name, settings, *, project="", mode="", folder="", tags=()):
+            self.id = run_id
+
+        def summary(self, values):
+            heard.append((self.id, dict(values)))
+
+    monkeypatch.setattr("colorize.tracking.WandB", Service)
+    words = ("experiment=smoke", "model=cnn", "loss=l1", "model.width=0.1", "model.global_size=32", "name=toy")
+    assert inside("train", *words).returncode == 0
+    trained = heard.pop()[0]
+    assert inside("evaluate", "run=outputs/toy", "protocol=demo", "metrics=quick", "track=false").returncode == 0
+    assert not heard
+    assert inside("evaluate", "run=outputs/toy", "protocol=demo", "metrics=quick", "overwrite=true").returncode == 0
+    [(name, values)] = heard
+    assert name == trained
+    assert values["demo/psnr/low"] < values["demo/psnr"] < values["demo/psnr/high"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from colorize.build import check_values, make, make_metrics
 from colorize.devices import choose_device, keep_freed_memory
@@ -32,8 +32,9 @@ from colorize.evaluation.subjects import Subject, open_subject
 from colorize.evaluation.tables import alike, print_result
 from colorize.metrics import Metric
 from colorize.results import Result, pictures_of, read_pictures, read_result, write_result
-from colorize.runs import versions
+from colorize.runs import RunFolder, versions
 from colorize.terminal import say
+from colorize.tracking import Tracker
 
 WORK = ".work"  # beside a result, while it is measured
 
@@ -133,6 +134,8 @@ def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: to
         page = write_page(target, result, album_of(target, measuring, rows), errors, own)
         shutil.rmtree(work)
         print_result(result)
+        if cfg.track:
+            tell_tracker(subject, result, cfg.name)
         say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
     subject.model.to("cpu")
     world.gather(None)
@@ -210,6 +213,24 @@ def album_of(target: Path, measuring: Measuring, rows: Mapping[str, Painter]) ->
     if measuring.protocol.reader == "photographs":
         return ranked_album(measuring, painters_of["model"], read_pictures(pictures_of(target)))
     return full_album(measuring, painters_of, target.with_suffix(".pictures"))
+
+
+def tell_tracker(subject: Subject, result: Result, name: str) -> None:
+    """Numbers with their intervals into the summary of the run that they are of, where a service follows it."""
+    if subject.run is None:
+        return
+    run: DictConfig = subject.run
+    settings: Any = OmegaConf.to_container(run, resolve=True)
+    run_id = f"{run.name}-{RunFolder(subject.origin).token()}"
+    tracker: Tracker = make(run.tracker, "tracker")(run_id=run_id, name=run.name, settings=settings)
+    tracker.summary({
+        f"{name}/{metric}{end}": number
+        for metric, cell in result.rows["model"].items()
+        for end, number in (("", cell.value), ("/low", cell.low), ("/high", cell.high))
+    })  # fmt: skip
+    tracker.finish()
+    if tracker.said:
+        say(tracker.said)
 
 
 def write_pictures(target: Path, own: Path, of_reference: Path) -> None:

@@ -30,6 +30,7 @@ class Subject:
     mean_ab   mean colour of the photographs that it was trained on; None where nobody says
     weights   where they come from, and the SHA-256 of all of its tensors
     run       the run's config with what was left open; None for weights from elsewhere
+    origin    the run's own folder
     """
 
     name: str
@@ -41,6 +42,7 @@ class Subject:
     group: str = ""
     seed: int | None = None
     run: DictConfig | None = field(default=None, repr=False)
+    origin: Path = Path()
 
     def photographs(self) -> Photographs:
         """Those of the run's own data. Raises `UserError` for weights from elsewhere."""
@@ -73,7 +75,7 @@ def open_run(run: RunFolder, checkpoint: str, folder: Path) -> Subject:
         "of": path.name, "step": steps, "sha256": digest(model.state_dict()),
     }  # fmt: skip
     mean = run.read_mean_ab()
-    return Subject(cfg.name, folder, model, cfg.data.size, weights, mean, group_of(kept), cfg.seed, cfg)
+    return Subject(cfg.name, folder, model, cfg.data.size, weights, mean, group_of(kept), cfg.seed, cfg, run.folder)
 
 
 def digest(state: Mapping[str, torch.Tensor]) -> str:
