@@ -65,6 +65,7 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> P
         answers["model.classes"] = cfg.model.classes = count_classes(loss, photographs)
     model: Colorizer = make(cfg.model, "model")
     metrics, absent = make_metrics(cfg.metrics)
+    absent |= without_samples(metrics)
     notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
     evaluator = Evaluator(photographs, metrics, batch_size=cfg.evaluate.batch_size, samples=cfg.evaluate.samples)
     answers |= {path: lookup({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
@@ -118,6 +119,14 @@ def make_metrics(node: DictConfig, *, strict: bool = False) -> tuple[dict[str, M
                 raise AbsentError(f"metric {name!r} cannot be had: {error}") from error
             absent[name] = str(error)
     return metrics, absent
+
+
+def without_samples(metrics: dict[str, Metric]) -> dict[str, str]:
+    """Take out what training cannot measure, since it paints every photograph once; and why."""
+    absent = {name: "training paints every photograph once" for name, m in metrics.items() if "samples" in m.needs}
+    for name in absent:
+        del metrics[name]
+    return absent
 
 
 def count_classes(loss: Loss, photographs: Photographs) -> int:

@@ -24,9 +24,10 @@ from colorize.evaluation.choosing import choose
 from colorize.evaluation.errors_by_colour import CHROMAS, HUES, errors_by_colour, summed
 from colorize.evaluation.frames import area_weights, read_frame
 from colorize.evaluation.measuring import PICTURES, Measuring
-from colorize.evaluation.painters import constant, jpeg95, lab_roundtrip, truth
+from colorize.evaluation.painters import constant, jpeg95, lab_roundtrip, network, truth
 from colorize.evaluation.scenes import make_scene
-from colorize.metrics import PSNR, SSIM, Colorfulness, MeanColorfulnessDifference, Picture, PooledPSNR
+from colorize.metrics import PSNR, SSIM, Colorfulness, Diversity, MeanColorfulnessDifference, Picture, PooledPSNR
+from colorize.models import Colorizer
 from colorize.results import read_pictures, read_result
 from colorize.tracking import Tracker as NoTracker
 
@@ -318,6 +319,27 @@ def test_cells_are_what_the_metrics_say(scene):
         name: pytest.approx(metric.compute(), rel=1e-6) for name, metric in metrics.items()
     }
     assert all(cell.low <= cell.value <= cell.high and cell.n == 3 for cell in cells.values())
+
+
+def test_a_network_that_draws_is_asked_several_times(scene):
+    """The first answer is the one that counts, whatever else is asked; the others differ, and by how much is told."""
+
+    class Drawing(Colorizer):
+        stochastic = True
+
+        def predict_ab(self, L, generator):
+            noise = [torch.randn(2, 1, 1, generator=each) for each in generator]
+            return 10 * torch.stack(noise).expand(-1, -1, *L.shape[2:])
+
+    once, several = network(Drawing(), "lab_l", None)(scene), network(Drawing(), "lab_l", None, samples=4)(scene)
+    assert torch.equal(once.picture.pixels, several.picture.pixels)
+    assert once.samples is None
+    assert several.samples.shape == (4, 3, 3, 32, 32)
+    diversity = Diversity().named(scene.pair(*several))[""]
+    lab = Picture(several.samples[:, 0]).lab[:, 1:].mean(dim=(2, 3))  # of the first photograph, (4, 2)
+    apart = torch.cdist(lab, lab)[torch.triu(torch.ones(4, 4), 1) > 0].mean()
+    assert diversity[0] == pytest.approx(apart.item(), rel=0.1)
+    assert diversity.min() > 1
 
 
 @pytest.fixture

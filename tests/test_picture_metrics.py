@@ -256,13 +256,19 @@ def test_a_judge_is_any_function_of_pictures():
         Judge(torch.mean, "all", "upwards")
 
 
+def everything_of(other, rgb):
+    """A pair with all that any metric needs."""
+    L, ab = rgb_to_lab(rgb).split((1, 2), dim=1)
+    samples = Picture(torch.stack([other, rgb]).flatten(0, 1)).pixels.unflatten(0, (2, -1))
+    return Pair(Picture(other), Picture(rgb), L, ab, samples=samples)
+
+
 @pytest.mark.parametrize("name", FULL)
 def test_every_metric_says_what_it_is(full, photographs, name):
     metric, rgb = full[name], photographs[8:11]
     assert metric.label
-    assert metric.better in ("higher", "lower", "truth")
-    L, ab = rgb_to_lab(rgb).split((1, 2), dim=1)
-    everything = Pair(Picture(rgb.flip(1)), Picture(rgb), L, ab)
+    assert metric.better in ({None} if name == "diversity" else {"higher", "lower", "truth"})
+    everything = everything_of(rgb.flip(1), rgb)
     values = metric.named(everything)
     assert values.keys() == metric.columns.keys()
     assert all(column.shape == (3,) and column.isfinite().all() for column in values.values())
@@ -278,16 +284,15 @@ def test_every_metric_says_what_it_is(full, photographs, name):
 
 def test_processes_add_up(full, photographs):
     rgb = photographs[:5, :, :64, :64]
-    L, ab = rgb_to_lab(rgb).split((1, 2), dim=1)
     other = painted(rgb, lambda ab: ab.flip(1))
     for metric in full.values():
         metric.reset()
-        metric.add(Pair(Picture(other), Picture(rgb), L, ab))
+        metric.add(everything_of(other, rgb))
         whole, parts = metric.compute(), []
         for part in (slice(0, 3), slice(3, 5), slice(5, 5)):
             metric.reset()
             if part.start < 5:
-                metric.add(Pair(Picture(other[part]), Picture(rgb[part]), L[part], ab[part]))
+                metric.add(everything_of(other[part], rgb[part]))
             parts.append(metric.parts())
         metric.merge(parts)
         assert metric.compute() == pytest.approx(whole, rel=1e-6)
@@ -295,12 +300,11 @@ def test_processes_add_up(full, photographs):
 
 def test_columns_of_all_are_those_of_each(full, photographs):
     rgb = photographs[:4, :, :64, :64]
-    L, ab = rgb_to_lab(rgb).split((1, 2), dim=1)
-    other = painted(rgb, lambda ab: ab.flip(1))
-    columns = measure_all(full, Pair(Picture(other), Picture(rgb), L, ab))
+    pair = everything_of(painted(rgb, lambda ab: ab.flip(1)), rgb)
+    columns = measure_all(full, pair)
     assert columns.keys() == {column_name(name, column) for name, metric in full.items() for column in metric.columns}
     for name, metric in full.items():
-        alone = metric.named(Pair(Picture(other), Picture(rgb), L, ab))
+        alone = metric.named(pair)
         for column, values in alone.items():
             torch.testing.assert_close(columns[column_name(name, column)], values, rtol=1e-6, atol=1e-7, equal_nan=True)
 
@@ -412,7 +416,7 @@ def test_a_run_takes_them_all_and_leaves_out_what_has_no_number(inside, tmp_path
     assert done.returncode == 0, done.stderr
     assert "metric 'lpips_vgg' is left out: vgg16, ImageNet: the weights are not at" in done.stdout + done.stderr
     summary = json.loads((tmp_path / "outputs" / "all" / "summary.json").read_text(), parse_constant=pytest.fail)
-    measured = set(FULL) - {"lpips_alex", "lpips_vgg", "hue_error", "chroma", "patchiness"}
+    measured = set(FULL) - {"diversity", "lpips_alex", "lpips_vgg", "hue_error", "chroma", "patchiness"}
     assert summary["val"].keys() - {"bleeding"} == measured - {"bleeding"}
     grey = summary["baseline"]["grey"]
     assert grey.keys() == measured - {"bleeding"}

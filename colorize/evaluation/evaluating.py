@@ -61,6 +61,8 @@ class Setting:
 def evaluate_runs(cfg: DictConfig) -> int:
     """Score everything that `cfg.run` names; the exit status."""
     check_values(cfg)
+    if cfg.samples < 1:
+        raise UserError(f"samples is {cfg.samples}; it must be 1 or more")
     words = list(cfg.run) if isinstance(cfg.run, ListConfig) else [cfg.run]
     if len(words) > 1 and cfg.out is not None:
         raise UserError(f"out={cfg.out} is one folder for {len(words)} networks: leave it out")
@@ -97,6 +99,7 @@ def prepare(cfg: DictConfig, protocol: Protocol, subject: Subject) -> Setting:
     described = protocol.described(len(chosen.photos), chosen.whole, chosen.manifest)
     metrics, absent = make_metrics(cfg.metrics, strict=cfg.strict)
     given = {"L", "ab"} | ({"true"} if protocol.truth != "none" else set())
+    given |= {"samples"} if cfg.samples > 1 and subject.model.stochastic else set()
     for name, metric in list(metrics.items()):
         if reason := metric.lacks(frozenset(given)):
             absent[name] = reason.removeprefix(f"{metric.label} ")
@@ -121,10 +124,12 @@ def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: to
     what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
     measuring = Measuring(*what, device, few, world)
     reference = measure_reference(measuring, setting.described, setting.stamp())
-    rows, absent = painted_rows(subject, setting.protocol)
+    rows, absent = painted_rows(subject, setting.protocol, cfg.samples)
     subject.model.to(device)
     work = target.with_name(f"{cfg.name}{WORK}")
-    measuring.measure(rows, work, {**setting.stamp(), "weights": subject.weights["sha256"]}, f"{subject.name}")
+    measuring.measure(
+        rows, work, {**setting.stamp(), "weights": subject.weights["sha256"], "samples": cfg.samples}, f"{subject.name}"
+    )
     if reference is not None:
         result = assemble(subject, setting, reference, work, list(rows), absent)
         write_pictures(pictures_of(target), work / PICTURES, reference.pictures)
@@ -168,11 +173,11 @@ def measured_already(target: Path, subject: Subject, setting: Setting, *, overwr
     return True
 
 
-def painted_rows(subject: Subject, protocol: Protocol) -> tuple[dict[str, Painter], dict[str, str]]:
+def painted_rows(subject: Subject, protocol: Protocol, samples: int) -> tuple[dict[str, Painter], dict[str, str]]:
     """The rows that are the network's own, and why others are not there."""
     words = {"given": None, "trained": subject.size}
     at = words[protocol.predict] if isinstance(protocol.predict, str) else protocol.predict
-    rows = {row: painters.network(subject.model, mode, at) for row, mode in protocol.rows.items()}
+    rows = {row: painters.network(subject.model, mode, at, samples) for row, mode in protocol.rows.items()}
     if protocol.truth == "none":
         return rows, {}
     if subject.mean_ab is None:

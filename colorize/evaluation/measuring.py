@@ -82,8 +82,8 @@ class Measuring:
         """row -> column -> a number for each photograph; features and colour errors go to their files first."""
         found = {}
         for row, painter in painters.items():
-            picture, ab = painter(scene)
-            pair = scene.pair(picture, ab)
+            picture, ab, samples = painter(scene)
+            pair = scene.pair(picture, ab, samples)
             if row == "model" and scene.true is not None:
                 errors.add(errors_by_colour(picture, scene.true))
             for store in stores:

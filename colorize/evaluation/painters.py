@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -17,24 +18,39 @@ from colorize.models.base import resize
 from colorize.seeds import seed_of
 from colorize.upsampling import Upsampling
 
-# A scene -> its pictures, and the colours (B, 2, H, W) in CIE units before they became pixels, if there are any
-Painter = Callable[[Scene], tuple[Picture, Tensor | None]]
+
+class Painted(NamedTuple):
+    """What a row makes of a scene."""
+
+    picture: Picture
+    ab: Tensor | None = None  #      (B, 2, H, W) colours in CIE units before they became pixels, if there are any
+    samples: Tensor | None = None  # (K, B, 3, H, W) uint8, of a network that was asked several times
+
+
+Painter = Callable[[Scene], Painted]
 JPEG_QUALITY = 95
 
 
-def network(model: Colorizer, mode: str, predicted_at: int | None) -> Painter:
+def network(model: Colorizer, mode: str, predicted_at: int | None, samples: int = 1) -> Painter:
     """What `model` makes of the input of a mode; colour is predicted with `predicted_at` pixels on the shorter side,
-    None: at the pictures' size."""
+    None: at the pictures' size. One that draws is asked `samples` times, and the first answer counts."""
 
-    def paint(scene: Scene) -> tuple[Picture, Tensor]:
+    def colours(scene: Scene, sample: int) -> Tensor:
         L = scene.inputs[mode]
-        chances = [torch.Generator().manual_seed(seed_of("evaluate", place)) for place in scene.places]
+        more = (sample,) if sample else ()
+        chances = [torch.Generator().manual_seed(seed_of("evaluate", place, *more)) for place in scene.places]
         if predicted_at is None:
-            ab = model.colorize(L, chances)
-        else:
-            small = resize(L, scaled(L.shape[2:], predicted_at)).clamp(0, 100)
-            ab = upsampled(small, model.colorize(small, chances), L, scene.protocol.upsampling)
-        return scene.painted(ab), ab
+            return model.colorize(L, chances)
+        small = resize(L, scaled(L.shape[2:], predicted_at)).clamp(0, 100)
+        return upsampled(small, model.colorize(small, chances), L, scene.protocol.upsampling)
+
+    def paint(scene: Scene) -> Painted:
+        ab = colours(scene, 0)
+        first = scene.painted(ab)
+        if samples == 1 or not model.stochastic:
+            return Painted(first, ab)
+        others = [scene.painted(colours(scene, sample)).pixels for sample in range(1, samples)]
+        return Painted(first, ab, torch.stack([first.pixels, *others]))
 
     return paint
 
@@ -56,28 +72,29 @@ def upsampled(small: Tensor, ab: Tensor, L: Tensor, method: str) -> Tensor:
 def constant(ab: Sequence[float]) -> Painter:
     """The same colour everywhere: (0, 0) is grey."""
 
-    def paint(scene: Scene) -> tuple[Picture, Tensor]:
+    def paint(scene: Scene) -> Painted:
         colours = scene.L.new_tensor(ab).view(1, 2, 1, 1).expand(len(scene), 2, *scene.L.shape[2:])
-        return scene.painted(colours), colours
+        return Painted(scene.painted(colours), colours)
 
     return paint
 
 
-def truth(scene: Scene) -> tuple[Picture, None]:
+def truth(scene: Scene) -> Painted:
     assert scene.true is not None
-    return scene.true, None
+    return Painted(scene.true)
 
 
-def lab_roundtrip(scene: Scene) -> tuple[Picture, Tensor]:
+def lab_roundtrip(scene: Scene) -> Painted:
     """The best that any network can do: the true colours, through Lab and back."""
     assert scene.ab is not None
-    return scene.painted(scene.ab), scene.ab
+    return Painted(scene.painted(scene.ab), scene.ab)
 
 
-def jpeg95(scene: Scene) -> tuple[Picture, None]:
+def jpeg95(scene: Scene) -> Painted:
     """The truth through JPEG of quality 95, colour at half resolution as usual: damage that nobody sees."""
     assert scene.true is not None
-    return Picture(torch.stack([through_jpeg(picture) for picture in scene.true.pixels.cpu()]).to(scene.L.device)), None
+    pixels = torch.stack([through_jpeg(picture) for picture in scene.true.pixels.cpu()])
+    return Painted(Picture(pixels.to(scene.L.device)))
 
 
 def through_jpeg(picture: Tensor) -> Tensor:

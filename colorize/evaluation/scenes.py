@@ -67,8 +67,8 @@ class Scene:
         rgb = lab_to_rgb(self.L, ab)
         return Picture((rgb * 255).byte() if self.protocol.rounding == "truncate" else to_uint8(rgb))
 
-    def pair(self, picture: Picture, ab: Tensor | None = None) -> Pair:
-        return Pair(picture, self.true, L=self.L, ab=ab)
+    def pair(self, picture: Picture, ab: Tensor | None = None, samples: Tensor | None = None) -> Pair:
+        return Pair(picture, self.true, L=self.L, ab=ab, samples=samples)
 
 
 def make_scene(

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from colorize.comparing.tables import texts
+from colorize.metrics import grey_note
 from colorize.results import Pictures, Result, pictures_of, read_pictures
 from colorize.statistics import Interval, compare_pairs, measure, say_difference
 from colorize.terminal import console, say
@@ -64,6 +65,9 @@ def sentences(target: Path, result: Result) -> list[str]:
     pictures = pictures_of(target)
     own = read_pictures(pictures, "model")
     told: list[str] = []
+    true = read_pictures(pictures, "truth")
+    if note := grey_note(true.values["colorfulness"]) if true.names and "colorfulness" in true.values else None:
+        told.append(note)
     if result.protocol["truth"] == "none":
         return told
     others = [row for row in result.rows if row.startswith("model_")]

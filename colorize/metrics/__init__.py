@@ -4,7 +4,7 @@ from colorize.metrics.bleeding import Bleeding
 from colorize.metrics.chroma import Chroma, ChromaError, ChromaSpread, HueError, MeanChroma
 from colorize.metrics.ciede import CIEDE2000
 from colorize.metrics.colorfulness import Colorfulness, ColorfulnessDifference, MeanColorfulnessDifference, grey_note
-from colorize.metrics.diversity import ab_diversity, perceptual_diversity
+from colorize.metrics.diversity import Diversity, ab_diversity, perceptual_diversity
 from colorize.metrics.features import FeatureDistance
 from colorize.metrics.gamut import LightnessShift, OutOfGamut
 from colorize.metrics.image import PSNR, SSIM, PooledPSNR
@@ -17,7 +17,7 @@ from colorize.metrics.recognition import Recognition
 
 __all__ = [
     "CIEDE2000", "LPIPS", "PSNR", "SSIM", "Bleeding", "Chroma", "ChromaError", "ChromaSpread", "Colorfulness",
-    "ColorfulnessDifference", "Column", "FeatureDistance", "HueError", "Judge", "LightnessShift", "MeanChroma",
-    "MeanColorfulnessDifference", "Metric", "OutOfGamut", "Pair", "Patchiness", "Picture", "PooledPSNR", "Recognition",
-    "ab_diversity", "column_name", "grey_note", "measure_all", "perceptual_diversity",
+    "ColorfulnessDifference", "Column", "Diversity", "FeatureDistance", "HueError", "Judge", "LightnessShift",
+    "MeanChroma", "MeanColorfulnessDifference", "Metric", "OutOfGamut", "Pair", "Patchiness", "Picture", "PooledPSNR",
+    "Recognition", "ab_diversity", "column_name", "grey_note", "measure_all", "perceptual_diversity",
 ]  # fmt: skip

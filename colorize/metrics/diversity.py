@@ -10,7 +10,21 @@ from torch import Tensor
 
 from colorize.color import rgb_to_lab
 from colorize.errors import UserError
-from colorize.metrics.picture import picture_mean
+from colorize.metrics.metric import Metric
+from colorize.metrics.picture import Pair, picture_mean
+
+
+class Diversity(Metric):
+    """Mean distance in (a, b) between two paintings of a photograph, CIE units: 0 where a network always says the same.
+
+    Neither end is better: a photograph whose colours nobody can know deserves several answers, and noise is no answer.
+    """
+
+    label, needs = "diversity", frozenset({"samples"})
+
+    def of(self, pair: Pair) -> Tensor:
+        assert pair.samples is not None
+        return ab_diversity(pair.samples)
 
 
 @torch.no_grad()

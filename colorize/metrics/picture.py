@@ -66,6 +66,7 @@ GIVEN = {
     "L": "the lightness that the network was given",
     "ab": "the network's own answer, before it became pixels",
     "label": "ImageNet's labels",
+    "samples": "several paintings of each photograph (samples=4, of a network that draws)",
 }
 
 
@@ -78,6 +79,7 @@ class Pair:
     L: Tensor | None = None  #      (B, 1, H, W) CIE lightness that the network was given
     ab: Tensor | None = None  #     (B, 2, H, W) its answer in CIE units
     label: Tensor | None = None  #  (B,) index among ImageNet's 1000 classes, -1 where there is none
+    samples: Tensor | None = None  # (K, B, 3, H, W) uint8, K paintings of each photograph by chance
 
     def __post_init__(self) -> None:
         B, _, H, W = self.painted.pixels.shape
