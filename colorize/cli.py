@@ -20,6 +20,7 @@ USAGE = """colorize VERB …
   prepare    SOURCE FOLDER                     photographs as tar files that data=shards reads
   look       SOURCE -o FOLDER                  see what data/look=film makes of photographs
   plates     SCAN … -o FOLDER                  colour photographs from plates of three exposures
+  sync       [FOLDER]                          send the runs that W&B has not got yet
   fetch      historical -o FOLDER              old photographs from the Library of Congress
 
 W is a run folder, a checkpoint, a published file of DDColor's or the thesis's, or a name on the hub.
@@ -129,6 +130,12 @@ def prepare(argv: list[str]) -> int:
     return prepare_source(argv)
 
 
+def sync(argv: list[str]) -> int:
+    from colorize.tracking.sync import sync
+
+    return sync(argv)
+
+
 def look(argv: list[str]) -> int:
     from colorize.looking import look
 
@@ -137,7 +144,7 @@ def look(argv: list[str]) -> int:
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train, "evaluate": evaluate, "compare": compare, "paint": paint, "export": export,
-    "inspect": inspect, "prepare": prepare, "look": look, "plates": plates, "fetch": fetch,
+    "inspect": inspect, "prepare": prepare, "look": look, "plates": plates, "fetch": fetch, "sync": sync,
 }  # fmt: skip
 
 

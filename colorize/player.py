@@ -36,6 +36,12 @@ class Player:
         self.base_lr = [group["lr"] for group in optimizer.param_groups]
         self.wrapped = self.wrap(self.module)
 
+    @property
+    def lr(self) -> float:
+        """Of the last step, of the first group of weights."""
+        assert self.optimizer is not None
+        return self.optimizer.param_groups[0]["lr"]
+
     def gradient_norm(self, clip: float | None) -> Tensor:
         """() norm of all gradients, which are then scaled down to `clip` if it is larger."""
         return nn.utils.clip_grad_norm_(self.parameters, clip or float("inf"))

@@ -183,8 +183,8 @@ class Trainer:
         name, last = locate(self.lengths, self.steps - 1)
         epoch = (last + 1) * self.effective_batch / self.schedule[name].seen(len(self.photographs.train))
         terms = {f"train/{term}": value for term, value in values.items()}
-        lr = self.players["model"].optimizer.param_groups[0]["lr"]  # type: ignore[union-attr]
-        log.scalars({"epoch": round(epoch, 4), **terms, "lr": lr, "images_per_second": round(rate, 2)}, self.steps)
+        rates = {"lr" if name == "model" else f"lr/{name}": self.players[name].lr for name in self.playing}
+        log.scalars({"epoch": round(epoch, 4), **terms, **rates, "images_per_second": round(rate, 2)}, self.steps)
 
     def step(self, batches: Sequence[Batch], weights: Mapping[str, float], lr: float) -> dict[str, float]:
         """One update of every player. All gradients are taken before any weight moves.

@@ -18,7 +18,7 @@ from colorize.runs import RunFolder, versions
 from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
 from colorize.terminal import measured_on, say, score_table
-from colorize.tracking import JsonLines, Logger, Loggers, Tracker
+from colorize.tracking import JsonLines, Logger, Loggers, begin
 from colorize.trainer import Trainer
 
 
@@ -47,7 +47,7 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         return 0
     parts, trainer, resumed, baselines = prepare(cfg, run, overrides, world, source)
     introduce(cfg, parts, trainer, resumed)
-    log = open_logger(cfg, run, trainer) if world.first else Logger()
+    log = open_logger(cfg, run, trainer, overrides) if world.first else Logger()
     status, code = "failed", 1
     try:
         finished = trainer.fit(log, stop)
@@ -117,14 +117,12 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
         say(f"going on after step {trainer.steps}")
 
 
-def open_logger(cfg: DictConfig, run: RunFolder, trainer: Trainer) -> Loggers:
+def open_logger(cfg: DictConfig, run: RunFolder, trainer: Trainer, overrides: list[str]) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
-    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    settings: Any = {**OmegaConf.to_container(cfg, resolve=True), "overrides": overrides}  # type: ignore[dict-item]
     run_id = f"{cfg.name}-{run.token()}"
-    tracker: Tracker = make(cfg.tracker, "tracker")(run_id=run_id, name=cfg.name, settings=settings)
-    if tracker.said:
-        say(tracker.said)
-    return Loggers([lines, tracker])
+    start = make(cfg.tracker, "tracker")
+    return Loggers([lines, begin(lambda: start(run_id=run_id, name=cfg.name, settings=settings))])
 
 
 def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baselines, status: str) -> dict[str, Any]:

@@ -9,8 +9,11 @@ import time
 import pytest
 from conftest import BIN, ROOT
 from PIL import Image
+from wandb_server import WandbServer
 
-from colorize.tracking import JsonLines, WandB
+from colorize.cli import main
+from colorize.errors import UserError
+from colorize.tracking import JsonLines, Tracker, WandB, begin
 
 
 def test_lines_after_the_checkpoint_are_cut(tmp_path):
@@ -42,7 +45,7 @@ def test_wandb_offline_holds_what_the_run_folder_holds(tmp_path):
     tracker.images({"samples": Image.new("RGB", (4, 4))}, 7)
     tracker.summary({"val/psnr": 21.25})
     tracker.finish()
-    assert "wandb sync" in tracker.said
+    assert "colorize sync" in tracker.said
     (folder,) = (tmp_path / "wandb").glob("offline-run-*-run-1")
     words = [BIN / "wandb", "leet", "inspect", "--json", folder]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
@@ -81,3 +84,150 @@ def test_without_a_key_nothing_asks_on_a_terminal(tmp_path):
     assert process.wait(timeout=20) == 0, printed.decode()
     assert b"W&B offline" in printed
     assert b"training" in printed  # the bar, since this is a terminal
+
+
+class Failing(Tracker):
+    """A service that breaks at its second line."""
+
+    def __init__(self):
+        self.lines, self.asked = 0, []
+
+    def scalars(self, values, step):
+        self.lines += 1
+        if self.lines == 2:
+            raise OSError(28, "No space left on device")
+
+    def finish(self, exit_code=0):
+        self.asked.append("finish")
+
+
+def test_a_tracker_that_fails_is_left_out_and_told_once(capsys):
+    tracker = Failing()
+    log = begin(lambda: tracker)
+    for step in range(5):
+        log.scalars({"lr": 1.0}, step)
+    log.finish()
+    assert (tracker.lines, tracker.asked) == (2, [])
+    assert capsys.readouterr().out.count("the tracker failed and is left out from here on") == 1
+
+
+def test_a_tracker_that_cannot_start_stops_nothing_but_a_misspelt_option_does(tmp_path, capsys):
+    log = begin(lambda: 1 / 0)
+    log.scalars({"lr": 1.0}, 1)
+    assert "the tracker could not start (division by zero)" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"tracker\.mode is 'onlin'; it must be one of auto, online"):
+        begin(lambda: WandB("id", "name", {}, mode="onlin", folder=str(tmp_path)))
+
+
+@pytest.fixture
+def server():
+    served = WandbServer()
+    yield served
+    served.stop()
+
+
+def logged_in(folder, server):
+    """The environment of a machine that is logged in at `server` and nowhere else."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
+    return keep | {"HOME": str(folder), **server.environment()}
+
+
+def tracked(folder, server, *words):
+    """A training run, two lines of metrics long, on a machine that is logged in at `server`."""
+    common = ["experiment=smoke", "model=cnn", "loss=l1", "tracker=wandb", "trainer.log_every=1"]
+    program = [sys.executable, str(ROOT / "train.py"), *common, *words]
+    done = subprocess.run(
+        program, cwd=folder, env=logged_in(folder, server), capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def losses(lines):
+    return [(line["step"], line["train/loss"]) for line in lines if "train/loss" in line]
+
+
+def written(folder, run):
+    return [json.loads(line) for line in (folder / "outputs" / run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_the_server_gets_the_whole_run(tmp_path, server):
+    done = tracked(tmp_path, server, "name=online")
+    assert "W&B online" in done.stdout
+    ((run, announced),) = server.runs.items()
+    assert run.startswith("online-")
+    assert announced["groupName"] == "cnn-l1-demo"
+    assert set(announced["tags"]) == {"cnn", "l1", "demo"}
+    assert losses(server.history[run]) == losses(written(tmp_path, "online"))
+    steps = [line["_step"] for line in server.history[run]]
+    assert steps == list(range(len(steps)))
+
+
+PART = """
+import sys
+from colorize.tracking import WandB
+tracker = WandB("again", "again", {}, folder="outputs")
+for step in map(int, sys.argv[1:]):
+    tracker.scalars({"train/loss": step / 4}, step)
+tracker.finish()
+"""
+
+
+def test_a_resumed_run_goes_on_under_its_id(tmp_path, server):
+    environment = logged_in(tmp_path, server)
+    for steps in (("1", "2", "3"), ("4", "5")):
+        words = [sys.executable, "-c", PART, *steps]
+        subprocess.run(words, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
+    assert list(server.runs) == ["again"]
+    assert losses(server.history["again"]) == [(step, step / 4) for step in range(1, 6)]
+    assert [line["_step"] for line in server.history["again"]] == [0, 1, 2, 3, 4]
+
+
+def test_a_job_that_fails_leaves_no_line_to_the_next(tmp_path, server):
+    """Hydra's multirun starts its jobs one after the other in one process."""
+    broken = PART.replace("tracker.finish()", 'WandB("next", "next", {}, folder="outputs").finish()')
+    words = [sys.executable, "-c", broken + 'assert tracker.run.id == "again"', "1", "2"]
+    environment = logged_in(tmp_path, server)
+    subprocess.run(words, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
+    assert set(server.runs) == {"again", "next"}
+    assert losses(server.history["again"]) == [(1, 0.25), (2, 0.5)]
+    assert losses(server.history["next"]) == []
+
+
+def test_what_could_not_be_sent_is_sent_later_and_once(tmp_path, server):
+    deaf = WandbServer()
+    deaf.stop()  # its address answers nobody
+    done = tracked(tmp_path, deaf, "name=cut", "tracker.patience=[2,2]")
+    assert "W&B could not be reached" in done.stdout
+    assert "colorize sync outputs" in done.stdout
+    environment = logged_in(tmp_path, server)
+    words = [sys.executable, "-m", "colorize", "sync"]
+    sent = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "sent offline-run-" in sent.stdout
+    ((run, lines),) = server.history.items()
+    assert losses(lines) == losses(written(tmp_path, "cut"))
+    again = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "nothing is pending in 'outputs'" in again.stdout
+    assert len(server.history[run]) == len(lines)
+
+
+def test_sync_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["sync"]) == 2
+    assert "there is no 'outputs/wandb': nothing was tracked there" in capsys.readouterr().err
+    tracker = WandB("one", "one", {}, mode="offline")
+    tracker.scalars({"lr": 1.0}, 1)
+    tracker.finish()
+    nobody = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
+    nobody |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none")}
+    words = [sys.executable, "-m", "colorize", "sync"]  # W&B remembers within a process that it was logged in
+    done = subprocess.run(words, env=nobody, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "1 runs are pending, and W&B is not logged in here: say `wandb login` first" in done.stderr
+
+
+def test_asked_to_be_online_without_a_key_it_says_so_and_is_offline(tmp_path, monkeypatch):
+    monkeypatch.setattr("wandb.login", lambda **_: False)  # as above
+    tracker = WandB("key", "key", {}, mode="online", folder=str(tmp_path))
+    tracker.finish()
+    assert tracker.said.startswith("W&B is not logged in here; offline: upload it later with `colorize sync")

@@ -34,7 +34,7 @@ from colorize.metrics import Metric
 from colorize.results import Result, pictures_of, read_pictures, read_result, write_result
 from colorize.runs import RunFolder, versions
 from colorize.terminal import say
-from colorize.tracking import Tracker
+from colorize.tracking import begin
 
 WORK = ".work"  # beside a result, while it is measured
 
@@ -227,15 +227,14 @@ def tell_tracker(subject: Subject, result: Result, name: str) -> None:
     run: DictConfig = subject.run
     settings: Any = OmegaConf.to_container(run, resolve=True)
     run_id = f"{run.name}-{RunFolder(subject.origin).token()}"
-    tracker: Tracker = make(run.tracker, "tracker")(run_id=run_id, name=run.name, settings=settings)
+    start = make(run.tracker, "tracker")
+    tracker = begin(lambda: start(run_id=run_id, name=run.name, settings=settings))
     tracker.summary({
         f"{name}/{metric}{end}": number
         for metric, cell in result.rows["model"].items()
         for end, number in (("", cell.value), ("/low", cell.low), ("/high", cell.high))
     })  # fmt: skip
     tracker.finish()
-    if tracker.said:
-        say(tracker.said)
 
 
 def write_pictures(target: Path, own: Path, of_reference: Path) -> None:

@@ -1,0 +1,8 @@
+"""Where numbers and pictures of a run go: always to the run folder, and to a service that follows runs beside it."""
+
+from colorize.tracking.guard import Guarded, begin
+from colorize.tracking.lines import JsonLines
+from colorize.tracking.logger import Logger, Loggers, Tracker
+from colorize.tracking.weights_and_biases import WandB
+
+__all__ = ["Guarded", "JsonLines", "Logger", "Loggers", "Tracker", "WandB", "begin"]

@@ -1,0 +1,53 @@
+"""The numbers and pictures of a run in its own folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from PIL import Image
+
+from colorize.checkpoint import write_whole
+from colorize.tracking.logger import Logger
+
+
+class JsonLines(Logger):
+    """`metrics.jsonl`, one object a line, and `samples/step-NNNNNN.png`.
+
+    A resumed run begins at `step`: lines and pictures after it are from steps that it will take again, and go.
+    """
+
+    def __init__(self, folder: str | Path, step: int = 0):
+        self.folder = Path(folder)
+        self.lines = self.folder / "metrics.jsonl"
+        kept = [line for line in self._read() if line["step"] <= step] if step else []
+        write_whole(self.lines, lambda part: part.write_text("".join(json.dumps(line) + "\n" for line in kept)))
+        for picture in self.folder.glob("samples/step-*.png"):
+            if not step or int(picture.stem.removeprefix("step-")) > step:
+                picture.unlink()
+        self.file: TextIO = self.lines.open("a", encoding="utf-8")
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self.file.write(json.dumps({"step": step, **values}) + "\n")
+        self.file.flush()
+
+    def images(self, named: Mapping[str, Image.Image], step: int) -> None:
+        for name, image in named.items():
+            path = self.folder / name / f"step-{step:06d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, lambda part, image=image: image.save(part, format="PNG"))
+
+    def finish(self, exit_code: int = 0) -> None:
+        self.file.close()
+
+    def _read(self) -> list[dict[str, Any]]:
+        """Whole lines only: a killed run may have written half of its last one."""
+        lines = []
+        for text in self.lines.read_text(encoding="utf-8").splitlines() if self.lines.exists() else []:
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                break
+        return lines

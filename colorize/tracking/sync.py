@@ -1,0 +1,57 @@
+"""`colorize sync`: send what W&B has not got yet."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from colorize.errors import UserError
+from colorize.terminal import say
+from colorize.tracking.weights_and_biases import UNSENT
+
+
+def sync(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="colorize sync", description="Send the runs that Weights & Biases has not got yet."
+    )
+    parser.add_argument("folder", nargs="?", default="outputs", help="where runs were tracked (default: outputs)")
+    folder = Path(parser.parse_args(argv).folder)
+    runs = pending(folder)
+    if not runs:
+        say(f"nothing is pending in {str(folder)!r}")
+        return 0
+    import wandb
+
+    if not wandb.login(prompt=False, verify=False):
+        raise UserError(f"{len(runs)} runs are pending, and W&B is not logged in here: say `wandb login` first")
+    failed = [run for run in runs if not send(run)]
+    if failed:
+        raise UserError(f"{len(failed)} of {len(runs)} runs could not be sent; the same command tries them again")
+    return 0
+
+
+def pending(folder: Path) -> list[Path]:
+    """The runs under `folder`/wandb that were offline or were cut off, oldest first, so that a resumed run's parts
+    arrive in their order. Raises `UserError` where nothing was ever tracked."""
+    home = folder if folder.name == "wandb" else folder / "wandb"
+    if not home.is_dir():
+        raise UserError(f"there is no {str(home)!r}: nothing was tracked there; give the folder that holds wandb/")
+    offline = [path for path in home.glob("offline-run-*") if not list(path.glob("*.wandb.synced"))]
+    cut = [path for path in home.glob("run-*") if (path / UNSENT).exists()]
+    return sorted((path for path in offline + cut if list(path.glob("*.wandb"))), key=lambda p: p.name.split("run-")[1])
+
+
+def send(run: Path) -> bool:
+    words = [sys.executable, "-m", "wandb", "sync", "--include-online", str(run)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    sent = done.returncode == 0 and bool(list(run.glob("*.wandb.synced")))
+    if sent:
+        (run / UNSENT).unlink(missing_ok=True)
+        say(f"sent {run.name}")
+    else:
+        lines = (done.stderr + done.stdout).strip().splitlines()
+        say(f"not sent: {run.name} ({lines[-1] if lines else 'no reason given'})")
+    return sent
