@@ -38,11 +38,12 @@ class WandB(Tracker):
         import wandb  # takes a second, and not every run is tracked
 
         self.wandb, self.folder, self.patience = wandb, folder, patience
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        home = Path(folder).resolve()  # W&B's own process may have been started in another folder
+        home.mkdir(parents=True, exist_ok=True)
         if wandb.run is not None:  # of a job that failed, in this process: while it is open, login() answers False
             wandb.run.finish(exit_code=1)
         arguments: dict[str, Any] = {
-            "project": project, "entity": entity, "id": run_id, "name": name, "config": dict(settings), "dir": folder,
+            "project": project, "entity": entity, "id": run_id, "name": name, "config": dict(settings), "dir": home,
             "group": group, "job_type": job_type, "tags": list(dict.fromkeys(tags)),
             "resume": "allow", "reinit": "finish_previous",
         }  # fmt: skip
