@@ -89,7 +89,7 @@ def evaluate(argv: list[str]) -> int:
 
 
 def compare(argv: list[str]) -> int:
-    from colorize.comparing import compare_runs
+    from colorize.comparing.command import compare_runs
 
     return compare_runs(argv)
 

@@ -14,7 +14,10 @@ from colorize.results import PictureTable, Result, pictures_of, write_result
 from colorize.statistics import Interval, mean_interval
 
 NAMES = [f"{number:03d}.jpg" for number in range(40)]
-PROTOCOL = {"id": "toy-40-abc", "name": "toy", "size": 256, "geometry": "centre", "extractors": ["inception"]}
+PROTOCOL = {
+    "id": "toy-40-abc", "name": "toy", "size": 256, "geometry": "centre", "extractors": ["inception"],
+    "filter": "bicubic", "input": ["lab_l"], "truth": "own", "photographs": 40, "of": 40,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_without_the_table_of_pictures(evaluated, tmp_path):
     [
         ({"size": 128}, "size is 256 in .*one and 128 in .*two"),
         ({"extractors": ["dinov2"]}, r"extractors is \['inception'\] in .*one and \['dinov2'\] in"),
-        ({"filter": "area"}, "filter is not said in .*one and area in .*two"),
+        ({"upsampling": "area"}, "upsampling is not said in .*one and area in .*two"),
     ],
 )
 def test_what_was_measured_otherwise_is_refused(change, sentence, evaluated):

@@ -1,4 +1,4 @@
-"""The verb `compare`: a table on the terminal, and as Markdown and LaTeX where wanted."""
+"""The verb `compare`: a table on the terminal, a page, and Markdown and LaTeX where wanted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from colorize.comparing.core import compare_results
 from colorize.comparing.summaries import compare_summaries
 from colorize.comparing.tables import latex, markdown, print_comparison
 from colorize.errors import UserError
+from colorize.report import write_comparison
 from colorize.terminal import say
 
 
@@ -26,6 +27,8 @@ def compare_runs(argv: list[str]) -> int:
         say("no run has a result of a named protocol: these are the scores that training ended with, without intervals")
         return 0
     print_comparison(comparison)
+    write_comparison(words.html, comparison)
+    say(f"the page is {str(words.html)!r}")
     for path, write in ((words.markdown, markdown), (words.latex, latex)):
         if path:
             text = write(comparison)
@@ -40,6 +43,9 @@ def parse(argv: list[str]):
     parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, or result files in them")
     parser.add_argument("--protocol", metavar="NAME", help="which results, where the runs have several")
     parser.add_argument("--pool", action="store_true", help="take runs that differ by their seed alone together")
+    parser.add_argument(
+        "--html", type=Path, default=Path("compare.html"), metavar="FILE", help="the page (default: compare.html)"
+    )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table and the verdicts there")
     parser.add_argument("--latex", type=Path, metavar="FILE", help="also write the table there, for booktabs")
     words = parser.parse_args(argv)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isclose, isnan
+from pathlib import Path
 from typing import Any
 
 from colorize.comparing.entries import Entry, make_entries
@@ -27,6 +28,7 @@ class Comparison:
     absent    label -> metric -> why it is not there
     verdicts  for every two runs and every metric that both have
     notes     sentences on what a reader should know before using the numbers
+    results   label -> the files that its numbers are from, one for each seed
     """
 
     protocol: dict[str, Any]
@@ -36,6 +38,7 @@ class Comparison:
     absent: dict[str, dict[str, str]]
     verdicts: list[Verdict]
     notes: list[str]
+    results: dict[str, list[Path]] = field(default_factory=dict)
 
     def leaders(self, metric: str) -> set[str]:
         """The labels of the runs that no other is better than; none where that is not known of all."""
@@ -68,6 +71,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
         absent={entry.label: entry.absent for entry in entries if entry.absent},
         verdicts=judge(entries, metrics),
         notes=_notes(entries, results, metrics),
+        results={entry.label: list(entry.results) for entry in entries},
     )
 
 

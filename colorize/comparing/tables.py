@@ -87,7 +87,7 @@ def _title(comparison: Comparison) -> str:
 def _sentences(comparison: Comparison) -> list[str]:
     """Verdicts by metric, then what they rest on, then notes."""
     tests = sum(verdict.adjusted is not None for verdict in comparison.verdicts)
-    lines = [f"{measure(v.metric).title}: {v.sentence}{_strength(v)}" for v in comparison.verdicts]
+    lines = [f"{measure(v.metric).title}: {v.sentence}{strength(v)}" for v in comparison.verdicts]
     if tests:
         lines.append(
             f"p is two-sided, after Holm's correction over {tests} tests; of pictures, it is that of swapping the two "
@@ -96,7 +96,7 @@ def _sentences(comparison: Comparison) -> list[str]:
     return [*lines, *comparison.notes]
 
 
-def _strength(verdict: Verdict) -> str:
+def strength(verdict: Verdict) -> str:
     difference, told = verdict.difference, []
     apart = difference.advantage.low > 0 or difference.advantage.high < 0  # where p denies it, the sentence says so
     if verdict.adjusted is not None and (verdict.winner or not apart):

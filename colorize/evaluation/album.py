@@ -75,8 +75,8 @@ def choice(goodness: np.ndarray) -> dict[str, list[int]]:
     }  # fmt: skip
 
 
-def full_album(measuring: Measuring, painters: Mapping[str, Painter], folder: Path) -> Album:
-    """Every photograph, or the first sixty, with each of the network's rows; files of them in `folder`."""
+def full_album(measuring: Measuring, painters: Mapping[str, Painter], folder: Path, most: int = MOST_FULL) -> Album:
+    """Every photograph, or the first `most`, with each of the network's rows; files of them in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     names = [*painters]
     truth = measuring.protocol.truth != "none"
@@ -87,7 +87,7 @@ def full_album(measuring: Measuring, painters: Mapping[str, Painter], folder: Pa
         *(["true colours"] if truth else []),
     ]
     album = Album("From the left: " + ", ".join(words) + ".")
-    for place in range(min(len(measuring.chosen.photos), MOST_FULL)):
+    for place in range(min(len(measuring.chosen.photos), most)):
         scene = scene_at(measuring, place)
         pictures = [shown(scene.inputs[measuring.protocol.rows[names[-1]]])[0]]
         pictures += [painters[name](scene)[0].pixels[0] for name in names]

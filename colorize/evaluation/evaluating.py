@@ -37,6 +37,7 @@ from colorize.terminal import say
 from colorize.tracking import begin
 
 WORK = ".work"  # beside a result, while it is measured
+COMPARED = 24  # photographs that are kept as painted, for compare.py's page
 
 
 @dataclass(frozen=True)
@@ -215,9 +216,11 @@ def assemble(
 def album_of(target: Path, measuring: Measuring, rows: Mapping[str, Painter]) -> Album:
     """Of a set without truth, or of period photographs, all are of interest; of others the best and the worst."""
     painters_of = {row: painter for row, painter in rows.items() if row.startswith("model")}
+    folder = target.with_suffix(".pictures")
     if measuring.protocol.reader == "photographs":
+        full_album(measuring, painters_of, folder, most=COMPARED)
         return ranked_album(measuring, painters_of["model"], read_pictures(pictures_of(target)))
-    return full_album(measuring, painters_of, target.with_suffix(".pictures"))
+    return full_album(measuring, painters_of, folder)
 
 
 def tell_tracker(subject: Subject, result: Result, name: str) -> None:
