@@ -80,6 +80,17 @@ def test_another_seed_is_another_order(folder, inside, tmp_path):
     assert one != sorted(one)
 
 
+# A slow disk: without it a quick machine is done before the signal arrives
+SLOWLY = """
+import sys, time
+from colorize import preparing
+from colorize.cli import main
+write = preparing.write_shard
+preparing.write_shard = lambda *words: (time.sleep(0.1), write(*words))[1]
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_what_was_cut_off_is_gone_on_with(number, folder, inside, tmp_path):
     """Ended in the middle; the whole tar files stay as they were, and the set ends as an undisturbed one."""
@@ -88,7 +99,7 @@ def test_what_was_cut_off_is_gone_on_with(number, folder, inside, tmp_path):
     words = ("prepare", str(folder), "out", "--photographs", "20", "--workers", "0")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "colorize", *words], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
+        [sys.executable, "-c", SLOWLY, *words], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
     )
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "out").glob("train-*.tar"))) < 3 and time.monotonic() < deadline:
