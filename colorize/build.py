@@ -19,6 +19,7 @@ from colorize.data.historical import EvaluationOnly
 from colorize.distributed import World
 from colorize.errors import AbsentError, UserError
 from colorize.evaluate import Evaluator
+from colorize.gallery import Gallery, open_gallery
 from colorize.losses import Loss
 from colorize.metrics import Metric
 from colorize.models import Colorizer
@@ -35,6 +36,8 @@ class Parts:
     loss: Loss
     photographs: Photographs
     evaluator: Evaluator
+    gallery: Gallery | None = None
+    absent: dict[str, str] = field(default_factory=dict)  #   metric -> why it cannot be had here
     resolved: dict[str, Any] = field(default_factory=dict)  # config path -> what was left open (auto, classes) came to
     notes: list[str] = field(default_factory=list)  #         what the user should know, each said once
 
@@ -47,7 +50,7 @@ def check_values(cfg: DictConfig) -> None:
 
 
 def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> Parts:
-    """Model, loss, photographs and evaluator.
+    """Model, loss, photographs, evaluator and gallery.
 
     `resolved` is what the config left open came to at an earlier start; a resumed run keeps to it.
     Raises `UserError` for what the config gets wrong; a model and a loss that do not fit before any data is read.
@@ -68,8 +71,9 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> P
     absent |= without_samples(metrics)
     notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
     evaluator = Evaluator(photographs, metrics, batch_size=cfg.evaluate.batch_size, samples=cfg.evaluate.samples)
+    gallery = open_gallery(cfg.evaluate.historical, photographs.size, cfg.evaluate.samples)
     answers |= {path: lookup({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
-    return Parts(model, loss, photographs, evaluator, answers, notes)
+    return Parts(model, loss, photographs, evaluator, gallery, absent, answers, notes)
 
 
 def check_trains(photographs: Photographs | EvaluationOnly) -> None:
@@ -87,6 +91,7 @@ def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path, world: Worl
         parts.model, parts.loss, parts.photographs, optimizers, make(cfg.schedule, "schedule"), parts.evaluator,
         folder=folder, seed=cfg.seed, evaluate_every=cfg.evaluate.every, checkpoint_every=cfg.checkpoint.every,
         keep=cfg.checkpoint.keep, monitor=cfg.checkpoint.monitor, mode=cfg.checkpoint.mode, world=world or World(),
+        gallery=parts.gallery,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from colorize import __version__
 from colorize.checkpoint import Checkpoints, write_whole
 from colorize.errors import UserError
+from colorize.tracking.lines import PICTURES
 
 # What may change between two starts of one run: it moves no weight.
 FREE = (
@@ -83,7 +84,7 @@ class RunFolder:
 
     def empty(self) -> None:
         """Remove what a run of ours left, and nothing else."""
-        for name in (".hydra", "checkpoints", "samples"):
+        for name in (".hydra", "checkpoints", *PICTURES):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         for name in ("metrics.jsonl", "summary.json"):
             (self.folder / name).unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from colorize.distributed import World, synchronise_batch_norm
 from colorize.errors import TRY_AGAIN, UserError
 from colorize.evaluate import Evaluator
 from colorize.fitting import check_phases, check_settings, check_sizes
+from colorize.gallery import Gallery
 from colorize.gradients import finite, gather_gradients
 from colorize.health import Health
 from colorize.losses import Loss
@@ -55,6 +56,7 @@ class Trainer:
     evaluate_every, checkpoint_every    likewise, in optimizer steps
     keep            newest checkpoints that stay
     monitor, mode   the number, such as val/psnr, whose best ("max" or "min") checkpoint is kept as best.pt
+    gallery         old photographs that are painted at each evaluation as well
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Trainer:
         device: str = "auto", precision: str = "auto", channels_last: bool = True, compile: bool = False,
         recompute: bool = False, sync_batchnorm: bool = False, deterministic: bool = False, log_every: int = 10,
         evaluate_every: int = 200, checkpoint_every: int = 100, keep: int = 2, monitor: str = "val/psnr",
-        mode: str = "max", world: World = ALONE,
+        mode: str = "max", world: World = ALONE, gallery: Gallery | None = None,
     ):  # fmt: skip
         check_settings(
             evaluator, monitor, mode, ema, clip, batch_size=batch_size, accumulate=accumulate, log_every=log_every,
@@ -85,6 +87,7 @@ class Trainer:
         self.model: Colorizer = synchronise_batch_norm(model, world, self.device) if sync_batchnorm else model  # type: ignore[assignment]
         self.loss: Loss = loss.to(self.device, memory_format=layout)  # type: ignore[call-overload]
         self.photographs, self.optimizers, self.schedule, self.evaluator = photographs, optimizers, schedule, evaluator
+        self.gallery = gallery
         self.stream = Stream(
             photographs, schedule, self.device, world, effective_batch=self.effective_batch, batch_size=batch_size,
             seed=seed,
@@ -246,8 +249,14 @@ class Trainer:
         module = self.players["model"].best_module().eval()
         self.world.same_buffers(module)
         self.scores, grid = self.evaluator.score(module.colorize, self.device, self.world)  # type: ignore[arg-type]
-        log.scalars({f"val/{name}": value for name, value in self.scores.items()}, self.steps)
-        log.images({"samples": grid}, self.steps)
+        scores, grids = {f"val/{name}": value for name, value in self.scores.items()}, {"samples": grid}
+        if self.gallery and self.world.first:
+            found, grids["historical"] = self.gallery.score(
+                module.colorize, self.device, self.evaluator.batch_size,  # type: ignore[arg-type]
+            )  # fmt: skip
+            scores |= {f"historical/{name}": value for name, value in found.items()}
+        log.scalars(scores, self.steps)
+        log.images(grids, self.steps)
         if self.steps == 0:
             return False
         value = self.scores.get(self.monitor.removeprefix("val/"))  # none of the hue error while all is grey

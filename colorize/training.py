@@ -57,6 +57,7 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
     finally:
         summary = summarise(cfg, parts, trainer, baselines, status)
         log.summary({f"{name}/{key}": value for name, row in rows(summary).items() for key, value in row.items()})
+        log.summary({f"absent/{name}": reason for name, reason in parts.absent.items()})
         log.finish(code)
         if world.first:
             run.write_summary(summary)
@@ -138,7 +139,8 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
             "manifest": data.manifest(), "held_back": data.held_back,
         },
         "weights": {**origins(parts), "evaluated": trainer.evaluated, "init_from": cfg.init_from},
-        "notes": parts.notes, "health": trainer.health.found, "unreadable": trainer.stream.unreadable,
+        "absent": parts.absent, "notes": parts.notes, "health": trainer.health.found,
+        "unreadable": trainer.stream.unreadable,
         "versions": versions(), "device": str(trainer.device), "processes": trainer.world.size, "seed": cfg.seed,
     }  # fmt: skip
 

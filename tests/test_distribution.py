@@ -1,5 +1,7 @@
 """Distances between distributions, against torch-fidelity, torchmetrics, SciPy and Gaussians with known moments."""
 
+import math
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -17,13 +19,16 @@ from colorize.distribution import (
     Extractor,
     Features,
     FeatureSums,
+    create_extractor,
     frechet,
     frechet_distance,
     frechet_infinite,
     frechet_influence,
     kernel_distance,
 )
+from colorize.distribution.metric import TRUTH
 from colorize.errors import UserError
+from colorize.metrics import KernelDistance
 
 D = 12
 
@@ -349,3 +354,23 @@ def test_another_processes_folder_must_be_seen(measured, tmp_path):
     parts[1]["truth"][0][0] = tmp_path / "elsewhere" / "truth.f32"
     with pytest.raises(UserError, match="give all processes a folder that they share"):
         measured.merge(parts)
+
+
+def test_the_distance_that_training_follows_is_that_of_an_evaluation(tmp_path):
+    random = torch.Generator().manual_seed(0)
+    true = torch.randint(0, 256, (9, 3, 40, 40), generator=random, dtype=torch.uint8)
+    painted = (true.float() * 0.7 + 30).to(torch.uint8)
+    whole = DistributionMetric(create_extractor("efficientnet_lite0"), tmp_path)
+    whole.add(true, TRUTH)
+    whole.add(painted, "painted")
+    wanted = whole.compute().values["kd_paired_efficientnet_lite0"]["value"]
+    followed = KernelDistance("efficientnet_lite0")
+    for few in (slice(0, 2), slice(2, 9)):  # any batches
+        followed.update(painted[few], true[few])
+    assert followed.compute() == pytest.approx(wanted, rel=1e-4)
+    parts = followed.parts()
+    followed.reset()
+    followed.update(painted[:2], true[:2])
+    assert math.isnan(followed.compute())  # two pictures tell no spread
+    followed.merge([parts[:1], parts[1:]])  # two processes
+    assert followed.compute() == pytest.approx(wanted, rel=1e-4)

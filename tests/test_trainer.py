@@ -62,7 +62,11 @@ def test_a_run_cut_in_two_ends_where_the_whole_run_ends(model, loss, small, tmp_
     assert second.fit(second_heard)
     assert same(whole.state()["players"], second.state()["players"])
     assert first_heard.lines + second_heard.lines == heard.lines
-    assert first_heard.pictures + second_heard.pictures == heard.pictures == [(s, ["samples"]) for s in (0, 2, 4)]
+    assert (
+        first_heard.pictures + second_heard.pictures
+        == heard.pictures
+        == [(s, ["historical", "samples"]) for s in (0, 2, 4)]
+    )
     saved = read(second.checkpoints.newest())
     assert same(saved["players"], whole.state()["players"])
 

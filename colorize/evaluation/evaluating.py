@@ -105,6 +105,10 @@ def prepare(cfg: DictConfig, protocol: Protocol, subject: Subject) -> Setting:
         if reason := metric.lacks(frozenset(given)):
             absent[name] = reason.removeprefix(f"{metric.label} ")
             del metrics[name]
+        elif metric.of_sets:  # measured by the protocol's extractors, with an interval
+            del metrics[name]
+            if not name.endswith(tuple(protocol.extractors)):
+                absent[name] = "distances of whole sets are taken with protocol.extractors"
     extractors = []
     for name in protocol.extractors if protocol.reference != "none" else ():
         try:

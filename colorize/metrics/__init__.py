@@ -9,6 +9,7 @@ from colorize.metrics.features import FeatureDistance
 from colorize.metrics.gamut import LightnessShift, OutOfGamut
 from colorize.metrics.image import PSNR, SSIM, PooledPSNR
 from colorize.metrics.judge import Judge
+from colorize.metrics.kernel import KernelDistance
 from colorize.metrics.lpips import LPIPS
 from colorize.metrics.metric import Column, Metric, column_name, measure_all
 from colorize.metrics.patchiness import Patchiness
@@ -17,7 +18,8 @@ from colorize.metrics.recognition import Recognition
 
 __all__ = [
     "CIEDE2000", "LPIPS", "PSNR", "SSIM", "Bleeding", "Chroma", "ChromaError", "ChromaSpread", "Colorfulness",
-    "ColorfulnessDifference", "Column", "Diversity", "FeatureDistance", "HueError", "Judge", "LightnessShift",
-    "MeanChroma", "MeanColorfulnessDifference", "Metric", "OutOfGamut", "Pair", "Patchiness", "Picture", "PooledPSNR",
-    "Recognition", "ab_diversity", "column_name", "grey_note", "measure_all", "perceptual_diversity",
+    "ColorfulnessDifference", "Column", "Diversity", "FeatureDistance", "HueError", "Judge", "KernelDistance",
+    "LightnessShift", "MeanChroma", "MeanColorfulnessDifference", "Metric", "OutOfGamut", "Pair", "Patchiness",
+    "Picture", "PooledPSNR", "Recognition", "ab_diversity", "column_name", "grey_note",
+    "measure_all", "perceptual_diversity",
 ]  # fmt: skip

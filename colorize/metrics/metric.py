@@ -32,6 +32,7 @@ class Metric:
     undefined  why a picture, or a set, may have no number (NaN), if it may: such a picture is left out of the mean
     origin     where the weights come from, if there are any
     share      whether a picture's number says yes (1) or no (0), and the mean is the share of yes
+    of_sets    whether it has no number for a single picture, only for all of them
     """
 
     label: str
@@ -41,6 +42,7 @@ class Metric:
     undefined: str = ""
     origin: str = ""
     share: bool = False
+    of_sets: bool = False
 
     def __init__(self) -> None:
         self.reset()

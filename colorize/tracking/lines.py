@@ -12,9 +12,11 @@ from PIL import Image
 from colorize.checkpoint import write_whole
 from colorize.tracking.logger import Logger
 
+PICTURES = ("samples", "historical")  # folders of a run folder
+
 
 class JsonLines(Logger):
-    """`metrics.jsonl`, one object a line, and `samples/step-NNNNNN.png`.
+    """`metrics.jsonl`, one object a line, and the pictures `samples/step-NNNNNN.png` and `historical/step-NNNNNN.png`.
 
     A resumed run begins at `step`: lines and pictures after it are from steps that it will take again, and go.
     """
@@ -24,9 +26,10 @@ class JsonLines(Logger):
         self.lines = self.folder / "metrics.jsonl"
         kept = [line for line in self._read() if line["step"] <= step] if step else []
         write_whole(self.lines, lambda part: part.write_text("".join(json.dumps(line) + "\n" for line in kept)))
-        for picture in self.folder.glob("samples/step-*.png"):
-            if not step or int(picture.stem.removeprefix("step-")) > step:
-                picture.unlink()
+        for name in PICTURES:
+            for picture in (self.folder / name).glob("step-*.png"):
+                if not step or int(picture.stem.removeprefix("step-")) > step:
+                    picture.unlink()
         self.file: TextIO = self.lines.open("a", encoding="utf-8")
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
