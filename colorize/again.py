@@ -9,6 +9,12 @@ from omegaconf import OmegaConf
 
 from colorize.errors import UserError
 
+# What may change between two starts of one run: it moves no weight.
+FREE = (
+    "name", "overwrite", "resume", "tracker", "trainer.device", "trainer.recompute", "data.num_workers",
+    "checkpoint.every", "checkpoint.keep",
+)  # fmt: skip
+
 
 def expand(argv: list[str]) -> list[str]:
     """The same words, with those of the earlier run in the place of `rerun`, and its folder in that of `resume`.

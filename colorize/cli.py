@@ -7,7 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from colorize import resolvers
 from colorize.errors import INTERRUPTED, TRY_AGAIN, UserError
+
+resolvers.register()  # here: a launcher's other processes import this module before they compose a job's config
 
 USAGE = """colorize VERB …
 
@@ -159,28 +162,24 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     """Compose a config from `argv` and run `job` on it: once, or once for each job of a multirun."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
 
     from colorize.overrides import check_overrides
+    from colorize.sweeps.plugins import register
 
     sys.argv = [f"colorize {config_name}", *argv]  # Hydra reads its words there
-    OmegaConf.register_new_resolver("seeded", seeded, replace=True)
     check_overrides(conf_folder(), config_name, argv)
+    register()
     codes = [0]
 
     @hydra.main(config_path=str(conf_folder()), config_name=config_name, version_base="1.3")
-    def task(cfg) -> None:
+    def task(cfg) -> int:
         context = HydraConfig.get()
         words = list(context.overrides.task)
         code = guarded(lambda: job(cfg, context.runtime.output_dir, words))
         codes.append(code)
         if code in (INTERRUPTED, TRY_AGAIN):
             raise SystemExit(code)  # the jobs of a multirun that are still to come do not begin; after an error they do
+        return code
 
     task()
     return max(codes)
-
-
-def seeded(name: str, seed: int) -> str:
-    """The run name of a recipe: seed 0 has it plain, the others say their seed."""
-    return name if seed == 0 else f"{name}-s{seed}"

@@ -14,15 +14,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from colorize import __version__
+from colorize.again import FREE
 from colorize.checkpoint import Checkpoints, write_whole
 from colorize.errors import UserError
 from colorize.tracking.lines import PICTURES
 
-# What may change between two starts of one run: it moves no weight.
-FREE = (
-    "name", "overwrite", "resume", "tracker", "trainer.device", "trainer.recompute", "data.num_workers",
-    "checkpoint.every", "checkpoint.keep",
-)  # fmt: skip
 PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "wandb")
 
 

@@ -20,9 +20,14 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.ended = False
 
     def __bool__(self) -> bool:
-        return self.received is not None
+        return self.received is not None or self.ended
+
+    def end(self) -> None:
+        """Stop as a signal would: a search has seen enough of this run."""
+        self.ended = True
 
     @property
     def exit_code(self) -> int:

@@ -17,6 +17,7 @@ from colorize.reach import summarised
 from colorize.runs import RunFolder, versions
 from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
+from colorize.sweeps.trial import open_trial
 from colorize.terminal import measured_on, say, score_table
 from colorize.tracking import JsonLines, Logger, Loggers, begin
 from colorize.trainer import Trainer
@@ -41,17 +42,20 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
 def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
     source = adopt(cfg, run)
     world.by_first(lambda: run.check(cfg))
-    if not cfg.overwrite and (summary := run.read_summary()).get("status") == "finished":
-        say(f"{str(run.folder)!r} is finished: {summary['steps']} steps. Say name=… for another run, or overwrite=true")
+    if not cfg.overwrite and (summary := run.read_summary()).get("status") in ("finished", "pruned"):
+        told = f"{summary['status']}: {summary['steps']} steps. Say name=… for another run, or overwrite=true"
+        say(f"{str(run.folder)!r} is {told}")
         show(summary)
         return 0
     parts, trainer, resumed, baselines = prepare(cfg, run, overrides, world, source)
     introduce(cfg, parts, trainer, resumed)
-    log = open_logger(cfg, run, trainer, overrides) if world.first else Logger()
+    trial = open_trial(run.folder, stop) if world.first else None
+    log = open_logger(cfg, run, trainer, overrides, [trial] if trial else []) if world.first else Logger()
     status, code = "failed", 1
     try:
         finished = trainer.fit(log, stop)
-        status, code = ("finished", 0) if finished else ("interrupted", trainer.exit_code)
+        pruned = world.by_first(lambda: trial is not None and trial.pruned)
+        status, code = ("finished", 0) if finished else ("pruned", 0) if pruned else ("interrupted", trainer.exit_code)
     except KeyboardInterrupt:
         status, code = "interrupted", INTERRUPTED
     finally:
@@ -118,12 +122,14 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
         say(f"going on after step {trainer.steps}")
 
 
-def open_logger(cfg: DictConfig, run: RunFolder, trainer: Trainer, overrides: list[str]) -> Loggers:
+def open_logger(
+    cfg: DictConfig, run: RunFolder, trainer: Trainer, overrides: list[str], others: list[Logger]
+) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = {**OmegaConf.to_container(cfg, resolve=True), "overrides": overrides}  # type: ignore[dict-item]
     run_id = f"{cfg.name}-{run.token()}"
     start = make(cfg.tracker, "tracker")
-    return Loggers([lines, begin(lambda: start(run_id=run_id, name=cfg.name, settings=settings))])
+    return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=cfg.name, settings=settings))])
 
 
 def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baselines, status: str) -> dict[str, Any]:
@@ -132,6 +138,7 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
     return {
         "name": cfg.name, "model": cfg.names.model, "loss": cfg.names.loss, "data": cfg.names.data, "status": status,
         "steps": trainer.steps, "seconds": round(trainer.seconds, 1),
+        "parameters": sum(p.numel() for p in parts.model.parameters()),
         "images_per_second": round(seen / trainer.trained_seconds, 1) if trainer.trained_seconds else None,
         "val": trainer.scores, "baseline": baselines.rows, "truth": baselines.truth,
         "validation": {

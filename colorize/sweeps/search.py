@@ -1,0 +1,163 @@
+"""A search by Optuna: resumed by the same command, pruned, undisturbed by a trial that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict
+from optuna.trial import FrozenTrial, TrialState
+
+from colorize.errors import UserError
+from colorize.runs import RunFolder
+from colorize.sweeps.outcome import objectives_of
+from colorize.sweeps.space import first_of, split, suggest
+from colorize.sweeps.study import open_study, sampler_of
+from colorize.sweeps.trial import hand_over
+from colorize.terminal import say
+
+
+class Search:
+    """The trials of one search, each a job of `launcher`. The settings are those of `OptunaSweeper`.
+
+    Raises `UserError` for settings that cannot be.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], context: HydraContext, config: DictConfig, launcher: Launcher):
+        self.context, self.config, self.launcher = context, config, launcher
+        self.folder = Path(str(config.hydra.sweep.dir))
+        self.objectives, self.directions = listed(settings["objective"]), listed(settings["direction"])
+        self.n_trials, self.n_jobs, self.seed = (settings[name] for name in ("n_trials", "n_jobs", "seed"))
+        self.sampler, self.pruner, self.params = settings["sampler"], settings["pruner"], settings["params"] or {}
+        if len(self.objectives) != len(self.directions):
+            raise UserError("hydra.sweeper.direction needs as many words as hydra.sweeper.objective")
+        if len(self.objectives) > 1 and self.pruner:
+            raise UserError("a search with several objectives cannot prune: say hydra.sweeper.pruner=null")
+        if self.n_trials < 1 or self.n_jobs < 1:
+            raise UserError(f"n_trials and n_jobs of hydra.sweeper are 1 or more, not {self.n_trials}, {self.n_jobs}")
+
+    def go(self, arguments: Sequence[str]) -> None:
+        words = [f"{key}={value}" for key, value in self.params.items()] + [*arguments]
+        parser = OverridesParser.create(config_loader=self.context.config_loader)
+        self.fixed, self.space = split(parser.parse_overrides(words))
+        if not self.space:
+            raise UserError(
+                "nothing is searched: say for example optimizer.lr='tag(log, interval(1e-5, 1e-2))', or "
+                "hydra.sweeper.params"
+            )
+        self.compose(0, [*self.fixed, *first_of(self.space)])  # a key that does not exist is told before any trial
+        self.folder.mkdir(parents=True, exist_ok=True)
+        about = {"objective": self.objectives, "direction": self.directions, "search space": sorted(map(str, words))}
+        self.study = open_study(self.folder, self.directions, about)
+        if self.study.trials:
+            say(f"going on with {str(self.folder)!r}: {count(self.study.trials)}")
+        while batch := self.next_batch():
+            self.run(batch)
+        say(f"{str(self.folder)!r}: {count(self.study.trials)}")
+        self.refuse_nothing()
+
+    def next_batch(self) -> list[optuna.Trial]:
+        """Trials that a cut left unfinished, or else new ones; at most `n_jobs`."""
+        cut = [each for each in self.study.trials if each.state == TrialState.RUNNING][: self.n_jobs]
+        if cut:
+            return [self.resumed(each) for each in cut]
+        fresh = min(self.n_jobs, self.n_trials - len(self.study.trials))
+        return [self.begun() for _ in range(fresh)]
+
+    def begun(self) -> optuna.Trial:
+        self.study.sampler = sampler_of(self.sampler, self.seed, len(self.study.trials))
+        return self.study.ask()
+
+    def resumed(self, trial: FrozenTrial) -> optuna.Trial:
+        self.study.sampler = sampler_of(self.sampler, self.seed, trial.number)
+        return optuna.trial.Trial(self.study, trial._trial_id)
+
+    def run(self, trials: Sequence[optuna.Trial]) -> None:
+        """Launch these and tell the search what became of them."""
+        told = {trial.number: [*self.fixed, *suggest(trial, self.space)] for trial in trials}
+        for group in in_rows(sorted(trials, key=lambda trial: trial.number)):
+            folders = {trial.number: self.compose(trial.number, told[trial.number]) for trial in group}
+            before = {number: written(folder) for number, folder in folders.items()}
+            for number, folder in folders.items():
+                hand_over(folder, number, self.objectives[0], plain(self.pruner))
+            jobs = self.launcher.launch([told[trial.number] for trial in group], initial_job_idx=group[0].number)
+            for trial, job in zip(group, jobs, strict=True):
+                folder = folders[trial.number]
+                self.tell(trial, job, folder, wrote=written(folder) != before[trial.number])
+
+    def tell(self, trial: optuna.Trial, job: JobReturn, folder: Path, *, wrote: bool) -> None:
+        summary = RunFolder(folder).read_summary()
+        status = summary.get("status")
+        if status == "finished":
+            try:
+                self.study.tell(trial, objectives_of(summary, self.objectives))
+            except UserError as error:
+                self.failed(trial, str(error))
+        elif status == "pruned":
+            self.study.tell(trial, state=TrialState.PRUNED)
+        elif status == "interrupted" and wrote:
+            raise SystemExit(75)  # from outside; the same command goes on
+        else:
+            self.failed(trial, reason(job))
+
+    def failed(self, trial: optuna.Trial, why: str) -> None:
+        trial.set_user_attr("failed", why)
+        self.study.tell(trial, state=TrialState.FAIL)
+        say(f"trial {trial.number} failed: {why}")
+
+    def compose(self, number: int, words: Sequence[str]) -> Path:
+        """The folder of a trial with these overrides. Hydra refuses a config that cannot be."""
+        cfg = self.context.config_loader.load_sweep_config(self.config, list(words))
+        with open_dict(cfg):
+            cfg.hydra.job.num = number
+        return self.folder / str(cfg.hydra.sweep.subdir)
+
+    def refuse_nothing(self) -> None:
+        if all(trial.state == TrialState.FAIL for trial in self.study.trials):
+            why = self.study.trials[-1].user_attrs.get("failed", "")
+            raise UserError(f"all {len(self.study.trials)} trials failed, the last since {why}")
+
+
+def in_rows(trials: Sequence[optuna.Trial]) -> list[list[optuna.Trial]]:
+    """Groups of trials whose numbers follow each other, which is how launchers number jobs."""
+    rows: list[list[optuna.Trial]] = []
+    for trial in trials:
+        if rows and rows[-1][-1].number + 1 == trial.number:
+            rows[-1].append(trial)
+        else:
+            rows.append([trial])
+    return rows
+
+
+def listed(words: str | Sequence[str]) -> list[str]:
+    return [words] if isinstance(words, str) else list(words)
+
+
+def reason(job: JobReturn) -> str:
+    try:
+        code = job.return_value
+    except Exception as error:  # whatever a job died of
+        return f"{type(error).__name__}: {error}".split("\n", 1)[0]
+    return f"it ended with status {code}; what it said stands above or in its launcher's log"
+
+
+def written(folder: Path) -> float:
+    """When a run last wrote its summary."""
+    path = RunFolder(folder).summary
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def plain(pruner: Any) -> dict[str, Any] | None:
+    return OmegaConf.to_container(pruner, resolve=True) if isinstance(pruner, DictConfig) else pruner  # type: ignore[return-value]
+
+
+def count(trials: Sequence[FrozenTrial]) -> str:
+    words = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "cut off"}
+    by = {word: sum(trial.state.name == state for trial in trials) for state, word in words.items()}
+    return f"{len(trials)} trials, " + ", ".join(f"{n} {word}" for word, n in by.items() if n)

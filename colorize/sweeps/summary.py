@@ -1,0 +1,115 @@
+"""What a sweep's folder says when its last job is done: sweep.csv, sweep.html, experiment/best.yaml, compare.html."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.table import Table
+
+from colorize.again import quoted
+from colorize.checkpoint import write_whole
+from colorize.report.sweep import Sweep, write_sweep
+from colorize.sweeps.best import write_experiment
+from colorize.sweeps.folders import jobs_of
+from colorize.sweeps.importance import importances
+from colorize.sweeps.outcome import number_of, ranked, varying
+from colorize.sweeps.torchrun import environment
+from colorize.terminal import console, say
+
+COMPARED = 8  # of more jobs, the best
+
+
+def summarise(folder: Path, config: DictConfig, *, compare: bool) -> int:
+    """The exit status: 1 where a job failed, or none began."""
+    jobs = jobs_of(folder)
+    if not jobs:
+        say(f"no job of {str(folder)!r} began")
+        return 1
+    names, maximize = objectives(config, OmegaConf.load(jobs[0].folder / ".hydra" / "config.yaml"))
+    best = ranked(jobs, names, maximize)
+    keys = varying(jobs)
+    sweep = Sweep(folder.name, jobs, keys, names, best, importances(jobs, keys, names))
+    write_whole(folder / "sweep.csv", lambda part: part.write_text(comma_separated(sweep), encoding="utf-8"))
+    write_recipes(folder, sweep)
+    write_sweep(folder / "sweep.html", sweep)
+    console.print(terminal_table(sweep))
+    say(f"the page is {str(folder / 'sweep.html')!r}")
+    if compare and len(best) > 1:
+        side_by_side(folder, [job.folder for job in best[:COMPARED]])
+    return 1 if any(job.status == "failed" for job in jobs) else 0
+
+
+def objectives(config: DictConfig, job: Any) -> tuple[list[str], list[bool]]:
+    """What the jobs are ranked by and whether more is better: the search's objectives, else the runs' own monitor."""
+    sweeper = config.hydra.sweeper
+    if "objective" not in sweeper:
+        return [job.checkpoint.monitor], [job.checkpoint.mode == "max"]
+    names, directions = ([each] if isinstance(each, str) else list(each)
+                         for each in (sweeper.objective, sweeper.direction))  # fmt: skip
+    return names, [direction == "maximize" for direction in directions]
+
+
+def write_recipes(folder: Path, sweep: Sweep) -> None:
+    """experiment/best.yaml, or with several objectives a file for each job that no other beats in all of them."""
+    chosen = {"best": sweep.best[0]} if sweep.best and len(sweep.objectives) == 1 else {}
+    if len(sweep.objectives) > 1:
+        chosen = {f"best-{job.number:03d}": job for job in sweep.best}
+    for name, job in chosen.items():
+        values = ", ".join(f"{each} {number_of(job.summary, each):.6g}" for each in sweep.objectives)
+        comments = (f"Job {job.number} of {len(sweep.jobs)} of {folder.name}: {values}, seed {job.summary['seed']}.",
+                    f"python train.py --config-dir={folder} experiment={name}")  # fmt: skip
+        write_experiment(folder / "experiment" / f"{name}.yaml", job, f"{folder.name}-{name}", comments)
+        say(f"the recipe of job {job.number} is {str(folder / 'experiment' / f'{name}.yaml')!r}")
+
+
+def comma_separated(sweep: Sweep) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["number", "status", *sweep.keys, *sweep.objectives, "folder"])
+    for job in sweep.jobs:
+        numbers = [number_of(job.summary, name) for name in sweep.objectives]
+        words = [job.values.get(key, "") for key in sweep.keys]
+        writer.writerow([job.number, job.status, *words, *("" if n is None else n for n in numbers), job.folder.name])
+    return file.getvalue()
+
+
+def terminal_table(sweep: Sweep) -> Table:
+    table = Table(title=f"{len(sweep.jobs)} jobs, the best first", title_justify="left")
+    for name in ("", "status", *sweep.keys, *sweep.objectives):
+        table.add_column(name, overflow="fold", justify="right" if name in sweep.objectives else "left")
+    for job in [*sweep.best, *(job for job in sweep.jobs if job not in sweep.best)]:
+        numbers = [number_of(job.summary, name) for name in sweep.objectives]
+        cells = [shown(job.values.get(key, "")) for key in sweep.keys]
+        table.add_row(str(job.number), job.status, *cells, *("–" if n is None else f"{n:.4f}" for n in numbers))
+    return table
+
+
+def shown(value: str) -> str:
+    """A value as a person would write it."""
+    try:
+        return f"{float(value):.4g}"
+    except ValueError:
+        return value
+
+
+def side_by_side(folder: Path, jobs: Sequence[Path]) -> None:
+    """Evaluate the jobs as their training did, each photograph by itself, and compare them. What has been measured
+    is not measured again. In processes of their own: Hydra composes one config at a time."""
+    runs = ",".join(quoted(job) for job in jobs)
+    words = [f"run=[{runs}]", "protocol=validation", "metrics=default", "track=false"]
+    compared = [*map(str, jobs), "--protocol", "validation", "--html", str(folder / "compare.html")]
+    for verb, rest, shown in (("evaluate", words, True), ("compare", compared, False)):
+        program = [sys.executable, "-m", "colorize", verb, *rest]
+        done = subprocess.run(program, env=environment(), check=False, capture_output=not shown, text=True)
+        if done.returncode:
+            said = f": {done.stderr.strip()}" if done.stderr else ""
+            say(f"the jobs are not compared, colorize {verb} ended with status {done.returncode}{said}")
+            return
+    say(f"the comparison is {str(folder / 'compare.html')!r}")
