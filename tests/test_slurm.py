@@ -11,6 +11,8 @@ import torch
 from conftest import ROOT
 from slurm import slurm, until
 
+from colorize.sweeps.folders import jobs_of
+
 pytestmark = pytest.mark.slow
 
 STEPS = 400
@@ -182,3 +184,42 @@ def test_two_tasks_are_two_processes_of_one_run(submit):
     summary = json.loads((job.folder / "summary.json").read_text())
     assert (summary["status"], summary["steps"], summary["processes"]) == ("finished", STEPS, 2)
     assert [line["step"] for line in logged(job.folder) if "lr" in line] == list(range(1, STEPS + 1))
+
+
+@pytest.mark.parametrize("how", ["preempted", "out of time"])
+def test_a_job_of_a_sweep_is_queued_again_and_goes_on(cluster, uninterrupted, tmp_path, how):
+    """submitit hands the jobs in; one is displaced by an urgent one, or gets the signal that comes before its time is
+    up."""
+    pytest.importorskip("submitit", reason="pip install 'colorize[slurm]' brings submitit")
+    sweep = (
+        "-m", "hydra/launcher=slurm", "hydra.launcher.partition=spare", "seed=0,1", "hydra.sweep.dir=sweep",
+        "hydra.callbacks.after_sweep.compare=false",
+    )  # fmt: skip
+    environment = {**cluster.environment, "OMP_NUM_THREADS": "1"}
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(
+            [*map(str, RUN), *sweep], cwd=tmp_path, env=environment, stdout=said, stderr=subprocess.STDOUT
+        )
+
+    def told():
+        logs = sorted(tmp_path.glob("sweep/.submitit/*/*_log.*"))
+        return "\n".join(path.read_text() for path in [tmp_path / "said", *logs]) + cluster.logs()
+
+    def first():
+        return next(iter(tmp_path.glob("sweep/000-*/")), tmp_path)
+
+    until(lambda: any(line["step"] >= 50 for line in logged(first())), 240, told)
+    job = cluster("squeue", "--noheader", "--states=RUNNING", "--format=%A")
+    if how == "preempted":
+        cluster("sbatch", "--partition=urgent", "--output=/dev/null", "--wrap=sleep 1")
+    else:
+        cluster("scancel", "--signal=USR2", job)
+    until(lambda: cluster.job(job)["Restarts"] == "1", 60, told)
+    stopped = newest(first())["steps"]
+    assert 50 <= stopped < STEPS
+    assert stopped == max(line["step"] for line in logged(first()))  # the step under way was finished and saved
+    until(lambda: process.poll() is not None, 400, told)
+    assert process.returncode == 0, told()
+    jobs = jobs_of(tmp_path / "sweep")
+    assert [(job.status, job.summary["steps"]) for job in jobs] == [("finished", STEPS)] * 2
+    assert logged(jobs[0].folder) == logged(uninterrupted)

@@ -12,11 +12,14 @@ from pathlib import Path
 from colorize.checkpoint import write_whole
 from colorize.doctor.charts import axis
 from colorize.doctor.page import STYLE
+from colorize.evaluation.page import MORE_STYLE
 from colorize.report.charts import COLOURS
+from colorize.report.gather import curves_of
 from colorize.sweeps.folders import Job
 from colorize.sweeps.outcome import number_of
 
 HERE = Path(__file__).parent
+STYLES = (STYLE, MORE_STYLE, HERE / "comparison.css", HERE / "sweep.css")
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Sweep:
 
 def write_sweep(target: Path, sweep: Sweep) -> None:
     """One file that needs no other. Words are text, whatever they hold."""
-    style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, HERE / "comparison.css", HERE / "sweep.css"))
-    charts = "".join(effects(sweep, name) for name in sweep.objectives)
+    style = "".join(path.read_text(encoding="utf-8") for path in STYLES)
+    charts = "".join(effects(sweep, name) + progress(sweep, name) for name in sweep.objectives)
     body = "".join([header(sweep), weights(sweep), charts, table(sweep)])
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(sweep.name)}</title>'
@@ -59,7 +62,7 @@ def header(sweep: Sweep) -> str:
     verdict = "No job finished."
     if sweep.best and len(sweep.objectives) == 1:
         best = sweep.best[0]
-        told = ", ".join(f"{key}={best.values.get(key, '')}" for key in sweep.keys)
+        told = ", ".join(f"{key}={rounded(best.values.get(key, ''))}" for key in sweep.keys)
         value = number_of(best.summary, sweep.objectives[0])
         verdict = (
             f"Job <strong>{best.number}</strong> is best: {escape(sweep.objectives[0])} {value:.4g}, {escape(told)}."
@@ -89,7 +92,7 @@ def weights(sweep: Sweep) -> str:
         return ""
     return (
         "<section><h2>What mattered</h2><p>Share of each value in what sets the best jobs apart (PED-ANOVA), of the "
-        f'jobs that finished.</p><div class="forests">{body}</div></section>'
+        f'jobs that finished.</p><div class="forests weights">{body}</div></section>'
     )
 
 
@@ -100,7 +103,37 @@ def effects(sweep: Sweep, name: str) -> str:
     if not points or not sweep.keys:
         return ""
     charts = "".join(effect(key, points, sweep.best[:1]) for key in sweep.keys)
-    return f'<section><h2>{escape(name)}</h2><div class="chart2">{charts}</div></section>'
+    return (
+        f"<section><h2>{escape(name)} by value</h2><p>Each point is a job that finished; the best is red.</p>"
+        f'<div class="plots">{charts}</div></section>'
+    )
+
+
+def progress(sweep: Sweep, name: str) -> str:
+    """A line for each job, over its steps. The first evaluation, of a network that knows nothing yet, is left out."""
+    curves = [(job, curves_of(job.folder / "metrics.jsonl").get(name, [])[1:]) for job in sweep.jobs]
+    curves = [(job, points) for job, points in curves if points]
+    if not curves:
+        return ""
+    shown = [points for job, points in curves if job.status == "finished"] or [points for _, points in curves]
+    last, values = max(points[-1][0] for _, points in curves), [value for points in shown for _, value in points]
+    low, high = min(values), max(values)  # what was pruned far outside would flatten the others
+
+    def clipped(value: float) -> float:
+        return min(max(value, low), high)
+
+    lines = ""
+    for job, points in sorted(curves, key=lambda each: each[0] in sweep.best[:1]):  # the best lies on top
+        kind = "best" if job in sweep.best[:1] else job.status
+        drawn = [*points, points[-1]]  # a line of one point is not drawn, of the same twice it is a dot
+        places = " ".join(f"{step},{97 - 94 * (clipped(value) - low) / (high - low or 1):.2f}" for step, value in drawn)
+        lines += f'<polyline class="line {kind}" points="{places}"><title>job {job.number}</title></polyline>'
+    return (
+        f"<section><h2>{escape(name)} while training</h2><p>Each line is a job; the best is red, pruned ones are pale."
+        f'</p><p class="legend">{low:.4g} to {high:.4g}</p><svg class="bars" viewBox="0 0 {last} 100" '
+        f'preserveAspectRatio="none">{lines}</svg>{axis([(0.0, "0"), (0.5, str(last // 2)), (1.0, f"{last} steps")])}'
+        "</section>"
+    )
 
 
 def effect(key: str, points: Sequence[tuple[Job, float]], best: Sequence[Job]) -> str:
@@ -112,7 +145,7 @@ def effect(key: str, points: Sequence[tuple[Job, float]], best: Sequence[Job]) -
         own = f"background:{COLOURS[1]};z-index:1" if job in best else f"background:{COLOURS[0]}"
         dots += (
             f'<b style="left:{100 * place:.1f}%;top:{top:.1f}%;{own}" '
-            f'title="job {job.number}: {escape(job.values.get(key, ""))}, {value:.5g}"></b>'
+            f'title="job {job.number}: {escape(rounded(job.values.get(key, "")))}, {value:.5g}"></b>'
         )
     return (
         f'<div><h3>{escape(key)}</h3><p class="legend">{low:.4g} to {high:.4g}</p>'
@@ -129,10 +162,20 @@ def positions(words: Sequence[str]) -> tuple[list[float], list[tuple[float, str]
         columns = list(dict.fromkeys(words))
         at = {word: (i + 0.5) / len(columns) for i, word in enumerate(columns)}
         return [at[word] for word in words], [(place, word) for word, place in at.items()]
-    scaled = [log10(n) for n in numbers] if min(numbers) > 0 and max(numbers) / min(numbers) >= 30 else numbers
+    log = min(numbers) > 0 and max(numbers) / min(numbers) >= 30
+    scaled = [log10(n) for n in numbers] if log else numbers
     low, high = min(scaled), max(scaled)
     places = [0.04 + 0.92 * (n - low) / (high - low or 1) for n in scaled]
-    return places, [(0.0, f"{min(numbers):.3g}"), (0.9, f"{max(numbers):.3g}")]
+    scale = [(0.5, "log scale")] if log else []
+    return places, [(0.0, f"{min(numbers):.3g}"), *scale, (1.0, f"{max(numbers):.3g}")]
+
+
+def rounded(value: str) -> str:
+    """A value as a person would write it."""
+    try:
+        return f"{float(value):.4g}"
+    except ValueError:
+        return value
 
 
 def table(sweep: Sweep) -> str:
@@ -141,7 +184,7 @@ def table(sweep: Sweep) -> str:
     body = ""
     for job in [*sweep.best, *rest]:
         numbers = [number_of(job.summary, name) for name in sweep.objectives]
-        cells = "".join(f"<td>{escape(job.values.get(key, ''))}</td>" for key in sweep.keys)
+        cells = "".join(f"<td>{escape(rounded(job.values.get(key, '')))}</td>" for key in sweep.keys)
         cells += "".join(f'<td class="number">{"–" if n is None else f"{n:.5g}"}</td>' for n in numbers)
         body += f"<tr><td>{job.number}</td><td>{escape(job.status)}</td>{cells}<td>{escape(job.folder.name)}</td></tr>"
     return (

@@ -42,7 +42,7 @@ def distribution(key: str, override: Override) -> BaseDistribution:
         if isinstance(value, RangeSweep):
             return stepped(value)
     except ValueError as error:
-        raise UserError(f"{key}={override.get_value_element_as_str()}: {error}") from error
+        raise UserError(f"{override.input_line}: {error}") from error
     return CategoricalDistribution(list(override.sweep_string_iterator()))
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from colorize.again import quoted
 from colorize.checkpoint import write_whole
-from colorize.report.sweep import Sweep, write_sweep
+from colorize.report.sweep import Sweep, rounded, write_sweep
 from colorize.runs import RunFolder
 from colorize.sweeps.best import write_experiment
 from colorize.sweeps.folders import Job, jobs_of
@@ -90,17 +90,9 @@ def terminal_table(sweep: Sweep) -> Table:
         table.add_column(name, overflow="fold", justify="right" if name in sweep.objectives else "left")
     for job in [*sweep.best, *(job for job in sweep.jobs if job not in sweep.best)]:
         numbers = [number_of(job.summary, name) for name in sweep.objectives]
-        cells = [shown(job.values.get(key, "")) for key in sweep.keys]
+        cells = [rounded(job.values.get(key, "")) for key in sweep.keys]
         table.add_row(str(job.number), job.status, *cells, *("–" if n is None else f"{n:.4f}" for n in numbers))
     return table
-
-
-def shown(value: str) -> str:
-    """A value as a person would write it."""
-    try:
-        return f"{float(value):.4g}"
-    except ValueError:
-        return value
 
 
 def side_by_side(folder: Path, jobs: Sequence[Path], protocols: Sequence[str]) -> None:
