@@ -62,6 +62,7 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         summary = summarise(cfg, parts, trainer, baselines, status)
         log.summary({f"{name}/{key}": value for name, row in rows(summary).items() for key, value in row.items()})
         log.summary({f"absent/{name}": reason for name, reason in parts.absent.items()})
+        log.summary({name: summary[name] for name in ("seconds", "parameters")})
         log.finish(code)
         if world.first:
             run.write_summary(summary)
@@ -127,7 +128,7 @@ def open_logger(
 ) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = {**OmegaConf.to_container(cfg, resolve=True), "overrides": overrides}  # type: ignore[dict-item]
-    run_id = f"{cfg.name}-{run.token()}"
+    run_id = run.run_id(cfg.name)
     start = make(cfg.tracker, "tracker")
     return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=cfg.name, settings=settings))])
 
