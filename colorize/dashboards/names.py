@@ -34,8 +34,7 @@ class Names:
 
     def scores(self, protocol: str) -> list[str]:
         """What `evaluate.py` leaves in the summary, each with `/low` and `/high` beside it."""
-        pictures = [metric for metric in self.metrics if not metric.endswith(OF_SETS)]
-        return [f"{protocol}/{name}" for name in (*pictures, f"fd_{OF_SETS}", f"kd_{OF_SETS}")]
+        return [f"{protocol}/{name}" for name in (*self.metrics, f"kd_{OF_SETS}", f"fd_{OF_SETS}")]
 
 
 def read_names(conf: Path) -> Names:
