@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.build import Parts, build_parts, build_trainer, check_values, make, origins
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
-from colorize.errors import INTERRUPTED
+from colorize.errors import INTERRUPTED, TRY_AGAIN
 from colorize.evaluate import Baselines
 from colorize.reach import summarised
 from colorize.runs import RunFolder, versions
@@ -34,9 +34,11 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
     world = join(choose_device(cfg.trainer.device))
     try:
         with StopSignal() as stop:
-            return go(cfg, run, overrides, world, stop)
+            code = go(cfg, run, overrides, world, stop)
     finally:
         leave()
+    # W&B's agent ends runs that its sweep has seen enough of by a signal, and gives up after a few that failed
+    return 0 if "WANDB_SWEEP_ID" in os.environ and code in (INTERRUPTED, TRY_AGAIN) else code
 
 
 def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:

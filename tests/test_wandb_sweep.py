@@ -7,10 +7,11 @@ import sys
 
 import pytest
 import yaml
-from conftest import BIN, ROOT, SMALL
+from conftest import BIN, CONF, ROOT, SMALL
 from omegaconf import OmegaConf
 from wandb_boards import BoardServer
 
+from colorize.overrides import check_overrides
 from colorize.runs import RunFolder
 
 SWEEP = yaml.safe_load((ROOT / "docs" / "wandb_sweep.yaml").read_text(encoding="utf-8"))
@@ -38,8 +39,10 @@ def environment(tmp_path, server):
 
 def test_its_keys_its_metric_and_its_command_are_the_projects(config):
     values = {key: each.get("min", each.get("values", [None])[0]) for key, each in SWEEP["parameters"].items()}
+    told = [f"{key}={value}" for key, value in values.items()]
+    check_overrides(CONF, "train", [*of_recipe(), *told])
     words = [word for word in of_recipe() if not word.startswith("hydra.")]
-    plain, searched = config(*words), config(*words, *(f"{key}={value}" for key, value in values.items()))
+    plain, searched = config(*words), config(*words, *told)
     for key, value in values.items():
         assert OmegaConf.select(plain, key, throw_on_missing=True) is not None, key
         assert OmegaConf.select(searched, key) == value
@@ -58,6 +61,7 @@ def test_wandb_takes_it(tmp_path, server, environment):
 
 
 RUN = """
+from colorize.overrides import check_overrides
 from colorize.runs import RunFolder
 from colorize.tracking import WandB
 tracker = WandB(RunFolder("run").run_id("mine"), "mine", {}, project="elsewhere", folder="outputs")
@@ -86,19 +90,26 @@ def test_a_run_of_ones_own_has_its_name_and_a_token(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_an_agents_runs_have_folders_of_their_own(tmp_path, server, environment):
-    """Two runs of the very same values, by the command of the file with a smaller recipe."""
+def test_an_agents_runs_have_folders_of_their_own_and_may_be_stopped(tmp_path, server, environment):
+    """One that is hopeless, then two of the very same values, by the command of the file with a smaller recipe."""
     small = ["experiment=smoke", "model=cnn", *SMALL["cnn"], "loss=l1"]
     kept = [word for word in of_recipe() if word.startswith("hydra.")]
     command = ["${env}", "${interpreter}", "${program}", *small, *kept, "${args_no_hyphens}"]
     server.sweep = SWEEP | {"command": command, "program": str(ROOT / "train.py")}
-    server.queue = [{"optimizer.lr": 1e-5, "trainer.batch_size": 2}] * 2
+    values = {"optimizer.lr": 1e-5, "trainer.batch_size": 2}
+    server.queue, server.hopeless = [values | {"schedule.all.steps": 100000}, values, values], ["agent2"]
     words = [BIN / "wandb", "agent", "me/colorize/s1"]
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400)
+    impatient = environment | {"WANDB_AGENT_MAX_INITIAL_FAILURES": "1"}  # gives up at the first run that fails
+    done = subprocess.run(words, cwd=tmp_path, env=impatient, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
-    assert {run: told["sweep"] for run, told in server.runs.items()} == {"agent1": "s1", "agent0": "s1"}
-    for run in server.runs:
-        lines = (tmp_path / "outputs" / "wandb-s1" / run / "metrics.jsonl").read_text().splitlines()
-        scores = [line["val/psnr"] for line in map(json.loads, lines) if "val/psnr" in line]
+    assert {run: told["sweep"] for run, told in server.runs.items()} == dict.fromkeys(
+        ("agent2", "agent1", "agent0"), "s1"
+    )
+    folders = {run: tmp_path / "outputs" / "wandb-s1" / run for run in server.runs}
+    states = {run: RunFolder(folder).read_summary()["status"] for run, folder in folders.items()}
+    assert states == {"agent2": "interrupted", "agent1": "finished", "agent0": "finished"}
+    for run in ("agent1", "agent0"):
+        lines = map(json.loads, (folders[run] / "metrics.jsonl").read_text().splitlines())
+        scores = [line["val/psnr"] for line in lines if "val/psnr" in line]
         assert [line["val/psnr"] for line in server.history[run] if "val/psnr" in line] == scores
         assert len(scores) == 3

@@ -8,10 +8,11 @@ from wandb_server import PROJECT, WandbServer
 
 class BoardServer(WandbServer):
     """views: id -> what was last saved under it; inserted: ids in the order in which they were made;
-    sweep: the sweep's config; queue: parameters of the runs that an agent is still to start."""
+    sweep: the sweep's config; queue: parameters of the runs that an agent is still to start; hopeless: those runs that
+    the agent is told to stop once they have logged something."""
 
     def __init__(self):
-        self.views, self.inserted, self.sweep, self.queue = {}, [], None, []
+        self.views, self.inserted, self.sweep, self.queue, self.hopeless = {}, [], None, [], []
         super().__init__()
 
     def answer(self, query, words):
@@ -61,8 +62,9 @@ class BoardServer(WandbServer):
 
     def commands(self, words):
         """The next run once the one before has ended, as long as there is one; then the end."""
-        if any(json.loads(words["runState"]).values()):
-            return []
+        if running := json.loads(words["runState"]):
+            stop = [run for run in running if run in self.hopeless and self.history[run]]
+            return [{"id": "1", "type": "stop", "run_id": run} for run in stop]
         if not self.queue:
             return [{"id": "1", "type": "exit"}]
         args = {key: {"value": value} for key, value in self.queue.pop(0).items()}

@@ -40,7 +40,7 @@ def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Work
         sections.append(section)
     runs = ws.RunsetSettings(
         groupby=[expr.Config(MODEL)],
-        group_colors=dict(colours(names)),
+        group_colors={**colours(names)},
         pinned_columns=columns(names.scores(protocol)),
     )
     settings = ws.WorkspaceSettings(x_axis=STEP, max_runs=100)

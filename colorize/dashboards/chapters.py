@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wandb_workspaces.reports import v2 as wr
 
-from colorize.dashboards.names import HISTORICAL, MEMORY, PICTURES, SEARCHED, STEP, Names
-
-LOGARITHMIC = ("optimizer.lr", "optimizer.weight_decay")
+from colorize.dashboards.names import HISTORICAL, MEMORY, PICTURES, STEP, Names
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
         Chapter(
             "Sweeps",
             f"What the values of a search came to, by {names.monitor} at the end of a run.",
-            sweep(names.monitor),
+            sweep(names.monitor, names.searched),
         ),
         Chapter("Cost", "Of training: time, size, speed and memory.", cost(names.monitor)),
     ]
@@ -82,16 +80,16 @@ def interval(name: str) -> wr.BarPlot:
     return wr.BarPlot(title=name, metrics=[f"{name}/low", name, f"{name}/high"])
 
 
-def sweep(monitor: str) -> list[Any]:
+def sweep(monitor: str, searched: Mapping[str, bool]) -> list[Any]:
     columns = [
-        wr.ParallelCoordinatesPlotColumn(wr.Config(key), display_name=key, log=key in LOGARITHMIC or None)
-        for key in SEARCHED
+        wr.ParallelCoordinatesPlotColumn(wr.Config(key), display_name=key, log=log or None)
+        for key, log in searched.items()
     ]
     columns.append(wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(monitor), display_name=monitor))
     return [
         wr.ParallelCoordinatesPlot(title=f"{monitor} by what was searched", columns=columns),
         wr.ParameterImportancePlot(with_respect_to=monitor),
-        *(scatter(wr.Config(key), monitor, key, log=key in LOGARITHMIC) for key in SEARCHED),
+        *(scatter(wr.Config(key), monitor, key, log=log) for key, log in searched.items()),
     ]
 
 

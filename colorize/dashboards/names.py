@@ -12,7 +12,6 @@ STEP = "step"  # the axis of every chart: optimizer steps
 MODEL = "names.model"  # the key of a run's config that says which network it trains
 HISTORICAL = ("historical/colorfulness", "historical/chroma_mean")
 PICTURES = ("samples", "historical")
-SEARCHED = ("optimizer.lr", "optimizer.weight_decay", "trainer.batch_size")  # as conf/hparams_search has them
 MEMORY = ("system/proc.memory.rssMB", "system/gpu.0.memoryAllocatedBytes")  # W&B's own, of the machine
 OF_SETS = "efficientnet_lite0"  # the extractor of distances that every machine has
 
@@ -20,13 +19,15 @@ OF_SETS = "efficientnet_lite0"  # the extractor of distances that every machine 
 @dataclass(frozen=True)
 class Names:
     """models: the options of `model`; metrics: those of every evaluation during training; monitor: what best.pt is best
-    at; terms: the terms of all losses; critics: those terms that train one."""
+    at; terms: the terms of all losses; critics: those terms that train one; searched: keys of the config that searches
+    choose values of, and whether on a logarithmic scale."""
 
     models: list[str]
     metrics: list[str]
     monitor: str
     terms: list[str]
     critics: list[str]
+    searched: dict[str, bool]
 
     @property
     def validation(self) -> list[str]:
@@ -40,13 +41,19 @@ class Names:
 def read_names(conf: Path) -> Names:
     terms: dict[str, Any] = {}
     for path in sorted((conf / "loss").glob("*.yaml")):
-        terms |= {name: term for name, term in load(path).get("loss", {}).get("terms", {}).items() if name not in terms}
+        terms = load(path).get("loss", {}).get("terms", {}) | terms
+    searched: dict[str, bool] = {}
+    for path in sorted((conf / "hparams_search").glob("*.yaml")):
+        searched |= {
+            key: values.startswith("tag(log") for key, values in load(path)["hydra"]["sweeper"]["params"].items()
+        }
     return Names(
         models=sorted(path.stem for path in (conf / "model").glob("*.yaml")),
         metrics=list(load(conf / "metrics" / "default.yaml")),
         monitor=load(conf / "train.yaml")["checkpoint"]["monitor"],
         terms=list(terms),
         critics=[name for name, term in terms.items() if "critic" in term],
+        searched=searched,
     )
 
 
