@@ -92,7 +92,7 @@ def test_a_run_of_ones_own_has_its_name_and_a_token(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_an_agents_runs_have_folders_of_their_own_and_may_be_stopped(tmp_path, server, environment):
     """One that is hopeless, then two of the very same values, by the command of the file with a smaller recipe."""
-    small = ["experiment=smoke", "model=cnn", *SMALL["cnn"], "loss=l1"]
+    small = ["experiment=smoke", "model=cnn", *SMALL["cnn"], "loss=l1", "metrics=quick", "evaluate.historical=false"]
     kept = [word for word in of_recipe() if word.startswith("hydra.")]
     command = ["${env}", "${interpreter}", "${program}", *small, *kept, "${args_no_hyphens}"]
     server.sweep = SWEEP | {"command": command, "program": str(ROOT / "train.py")}

@@ -38,9 +38,10 @@ def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Work
         section = ws.Section(name=chapter.title, panels=chapter.panels, is_open=True, layout_settings=layout)
         section.panel_settings = ws.SectionPanelSettings(x_axis=STEP)
         sections.append(section)
+    painted: dict[object, object] = {model: colour for model, colour in colours(names).items()}
     runs = ws.RunsetSettings(
         groupby=[expr.Config(MODEL)],
-        group_colors={**colours(names)},
+        group_colors=painted,
         pinned_columns=columns(names.scores(protocol)),
     )
     settings = ws.WorkspaceSettings(x_axis=STEP, max_runs=100)

@@ -21,38 +21,40 @@ class Chapter:
     columns: int = 3
 
 
+VALIDATION = (
+    "Scores of the averaged weights on the same validation photographs, painted at the run's size and read as 8-bit "
+    "pixels. A line is the mean of the runs of one network, its shade their range. PSNR rewards grey: read it beside "
+    "chroma (1 is as colourful as the truth) and the distances in features (less is better)."
+)
+PAINTED = (
+    "Grey input, prediction and truth of the same photographs for every run, and old photographs, whose colours nobody "
+    "knows."
+)
+SCORES = (
+    "Three bars for each network: the lower end of its 95 % interval, the mean, the upper end; of several runs, their "
+    "means. A distance that the set is too small for has none. Networks whose intervals overlap are told apart by "
+    "compare.py, which tests differences picture by picture."
+)
+LOSSES = (
+    "Terms before their weights; train/loss is their weighted sum, which only runs with the same loss share. "
+    "critic_right is the share of patches that a critic judges rightly: 0.5 is chance, 1 has won."
+)
+
+
 def chapters(names: Names, protocol: str) -> list[Chapter]:
+    monitor = names.monitor
     return [
+        Chapter("Validation", VALIDATION, [curve(name) for name in names.validation]),
         Chapter(
-            "Validation",
-            "Scores of the averaged weights on the same validation photographs, painted at the run's size and read as "
-            "8-bit pixels. A line is the mean of the runs of one network, its shade their range. PSNR rewards grey: "
-            "read it beside chroma (1 is as colourful as the truth) and the distances in features (less is better).",
-            [curve(name) for name in names.validation],
+            "Pictures", PAINTED, [media(name) for name in PICTURES] + [curve(name) for name in HISTORICAL], columns=2
         ),
         Chapter(
-            "Pictures",
-            "Grey input, prediction and truth of the same photographs for every run, and old photographs, whose "
-            "colours nobody knows.",
-            [
-                wr.MediaBrowser(title=name, media_keys=[name], num_columns=2, layout=wr.Layout(w=24, h=14))
-                for name in PICTURES
-            ]
-            + [curve(name) for name in HISTORICAL],
-            columns=2,
-        ),
-        Chapter(
-            f"Scores of evaluate.py protocol={protocol}",
-            "Three bars for each run: the lower end of its 95 % interval, the mean, the upper end. Networks whose "
-            "intervals overlap are told apart by compare.py, which tests differences picture by picture.",
-            [interval(name) for name in names.scores(protocol)],
+            f"Scores of evaluate.py protocol={protocol}", SCORES, [interval(name) for name in names.scores(protocol)]
         ),
         Chapter(
             "Losses",
-            "Terms before their weights; train/loss is their weighted sum, which only runs with the same loss share. "
-            "critic_right is the share of patches that a critic judges rightly: 0.5 is chance, 1 has won.",
-            [curve("train/loss")]
-            + [curve(f"train/{term}") for term in names.terms]
+            LOSSES,
+            [curve("train/loss"), *(curve(f"train/{term}") for term in names.terms)]
             + [curve(f"train/{term}_{end}") for term in names.critics for end in ("critic", "critic_right")],
         ),
         Chapter(
@@ -64,12 +66,14 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
             ],
         ),
         Chapter(
-            "Sweeps",
-            f"What the values of a search came to, by {names.monitor} at the end of a run.",
-            sweep(names.monitor, names.searched),
+            "Sweeps", f"What the values of a search came to: {monitor} at the end.", sweep(monitor, names.searched)
         ),
-        Chapter("Cost", "Of training: time, size, speed and memory.", cost(names.monitor)),
+        Chapter("Cost", "Of training: time, size, speed and memory.", cost(monitor)),
     ]
+
+
+def media(name: str) -> wr.MediaBrowser:
+    return wr.MediaBrowser(title=name, media_keys=[name], num_columns=2, layout=wr.Layout(w=24, h=14))
 
 
 def curve(*names: str, log: bool = False) -> wr.LinePlot:

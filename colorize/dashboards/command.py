@@ -42,7 +42,7 @@ def send(entity: str | None, project: str, names: Names, protocol: str) -> None:
     """Save both, and say where they are. A server that does not answer is waited for 20 s at a time."""
     import wandb
 
-    if (mode := os.environ.get("WANDB_MODE", "online")) != "online":
+    if (mode := os.environ.get("WANDB_MODE") or "online") != "online":
         raise UserError(f"a dashboard is on W&B's server, and WANDB_MODE is {mode} here: unset it, or say --print")
     wandb.setup(settings=wandb.Settings(silent=True))
     if not wandb.login(prompt=False, verify=False):
