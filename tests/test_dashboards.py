@@ -175,7 +175,6 @@ def test_offline_by_wish_it_says_so(tmp_path):
 
 
 def test_without_the_package_it_says_how_to_get_it(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["dashboard", "colorize"]) == 2
     assert capsys.readouterr().err == (
