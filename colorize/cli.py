@@ -24,6 +24,7 @@ USAGE = """colorize VERB …
   look       SOURCE -o FOLDER                  see what data/look=film makes of photographs
   plates     SCAN … -o FOLDER                  colour photographs from plates of three exposures
   sync       [FOLDER]                          send the runs that W&B has not got yet
+  dashboard  [PROJECT]                         the W&B workspace and report that compare a project's runs
   fetch      historical -o FOLDER              old photographs from the Library of Congress
 
 W is a run folder, a checkpoint, a published file of DDColor's or the thesis's, or a name on the hub.
@@ -139,6 +140,12 @@ def sync(argv: list[str]) -> int:
     return sync(argv)
 
 
+def dashboard(argv: list[str]) -> int:
+    from colorize.dashboards.command import dashboard
+
+    return dashboard(argv)
+
+
 def look(argv: list[str]) -> int:
     from colorize.looking import look
 
@@ -148,6 +155,7 @@ def look(argv: list[str]) -> int:
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train, "evaluate": evaluate, "compare": compare, "paint": paint, "export": export,
     "inspect": inspect, "prepare": prepare, "look": look, "plates": plates, "fetch": fetch, "sync": sync,
+    "dashboard": dashboard,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import secrets
 import shutil
@@ -70,6 +71,14 @@ class RunFolder:
             write_whole(
                 self.config.with_name(f"{name}.yaml"), lambda part, content=content: OmegaConf.save(content, part)
             )
+
+    def run_id(self, name: str) -> str:
+        """By what a service that follows runs knows this one, named `name`: the id that W&B's agent gave it at its
+        first start, else its name and token."""
+        path = self.config.with_name("run_id")
+        if not path.exists() and os.environ.get("WANDB_SWEEP_ID") and (given := os.environ.get("WANDB_RUN_ID")):
+            write_whole(path, lambda part: part.write_text(given))
+        return path.read_text() if path.exists() else f"{name}-{self.token()}"
 
     def token(self) -> str:
         """Eight characters that tell this run from every other; they stay while the run is resumed."""

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.build import Parts, build_parts, build_trainer, check_values, make, origins
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
-from colorize.errors import INTERRUPTED
+from colorize.errors import INTERRUPTED, TRY_AGAIN
 from colorize.evaluate import Baselines
 from colorize.reach import summarised
 from colorize.runs import RunFolder, versions
@@ -34,9 +34,11 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
     world = join(choose_device(cfg.trainer.device))
     try:
         with StopSignal() as stop:
-            return go(cfg, run, overrides, world, stop)
+            code = go(cfg, run, overrides, world, stop)
     finally:
         leave()
+    # W&B's agent ends runs that its sweep has seen enough of by a signal, and gives up after a few that failed
+    return 0 if "WANDB_SWEEP_ID" in os.environ and code in (INTERRUPTED, TRY_AGAIN) else code
 
 
 def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
@@ -62,6 +64,7 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         summary = summarise(cfg, parts, trainer, baselines, status)
         log.summary({f"{name}/{key}": value for name, row in rows(summary).items() for key, value in row.items()})
         log.summary({f"absent/{name}": reason for name, reason in parts.absent.items()})
+        log.summary({name: summary[name] for name in ("seconds", "parameters")})
         log.finish(code)
         if world.first:
             run.write_summary(summary)
@@ -127,7 +130,7 @@ def open_logger(
 ) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = {**OmegaConf.to_container(cfg, resolve=True), "overrides": overrides}  # type: ignore[dict-item]
-    run_id = f"{cfg.name}-{run.token()}"
+    run_id = run.run_id(cfg.name)
     start = make(cfg.tracker, "tracker")
     return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=cfg.name, settings=settings))])
 

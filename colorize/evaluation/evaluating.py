@@ -238,7 +238,7 @@ def tell_tracker(subject: Subject, result: Result, name: str) -> None:
         return
     run: DictConfig = subject.run
     settings: Any = OmegaConf.to_container(run, resolve=True)
-    run_id = f"{run.name}-{RunFolder(subject.origin).token()}"
+    run_id = RunFolder(subject.origin).run_id(run.name)
     start = make(run.tracker, "tracker")
     tracker = begin(lambda: start(run_id=run_id, name=run.name, settings=settings))
     tracker.summary({

@@ -47,6 +47,8 @@ class WandB(Tracker):
             "group": group, "job_type": job_type, "tags": list(dict.fromkeys(tags)),
             "resume": "allow", "reinit": "finish_previous",
         }  # fmt: skip
+        if os.environ.get("WANDB_SWEEP_ID"):  # W&B's agent has chosen these, and numbers the names itself
+            arguments |= dict.fromkeys(("project", "entity", "id", "name"))
         chosen, reason = self._choose(mode)
         run = None
         if chosen == "online":
