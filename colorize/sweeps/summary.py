@@ -97,11 +97,14 @@ def terminal_table(sweep: Sweep) -> Table:
 
 def side_by_side(folder: Path, jobs: Sequence[Path], protocols: Sequence[str]) -> None:
     """Evaluate the jobs, each photograph by itself, and compare them. What has been measured is not measured again.
-    In processes of their own: Hydra composes one config at a time."""
+
+    At their last steps: best.pt was chosen on the photographs that they are compared on. In processes of their own:
+    Hydra composes one config at a time.
+    """
     runs = ",".join(quoted(job) for job in jobs)
     say(f"{len(jobs)} jobs are evaluated under {' and '.join(protocols)}")
     for name in protocols:
-        words = [f"run=[{runs}]", f"protocol={name}", "metrics=default", "track=false", "table=false"]
+        words = [f"run=[{runs}]", f"protocol={name}", "checkpoint=last", "metrics=default", "table=false"]
         if not went_well("evaluate", words, shown=True):
             return
     page = folder / "compare.html"
