@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colorize.results import Result
@@ -25,6 +26,25 @@ INPUT = {
     "lab_l": "their CIE lightness", "luma": "Pillow's grey", "ortho": "what a film blind to red would have recorded",
     "blue_plate": "the exposure behind a blue filter",
 }  # fmt: skip
+
+
+def cost_in_words(cost: Mapping[str, Any]) -> str:
+    """What a painting cost, as far as it is known; nothing where nothing is."""
+    told = []
+    if "parameters" in cost:
+        told.append(f"{cost['parameters'] / 1e6:.3g} M parameters")
+    if "gmacs" in cost:
+        told.append(f"{cost['gmacs']:.3g} GMACs at {sides(cost['size'])}")
+    if "seconds" in cost:
+        at_once = f"{cost['batch_size']} at a time" if cost["batch_size"] > 1 else "one by one"
+        told.append(f"{cost['seconds']:.2g} s a photograph, {at_once}, on {cost['device']}")
+    return "; ".join(told)
+
+
+def sides(size: Sequence[int]) -> str:
+    """Height and width as a person writes them, width first."""
+    height, width = size
+    return f"{width}²" if height == width else f"{width}×{height}"
 
 
 def measured_in_words(result: Result) -> str:
