@@ -40,8 +40,8 @@ class Result:
     manifest   of the photographs
     group      what runs that differ by nothing but their seed have in common (`group_of`): they may be pooled
     seed       of the training; None for weights from elsewhere
-    cost       of painting a photograph: parameters, gmacs and the size they are of, seconds, batch_size, device; what is
-               not known is left out
+    cost       of painting a photograph: parameters, gmacs and their size, seconds, batch_size, device, where these are
+               known
     """
 
     name: str
