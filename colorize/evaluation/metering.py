@@ -29,8 +29,8 @@ ATTENTION = {  # where torch's counter knows no count of its own
 
 @dataclass
 class Meter:
-    """Stands between a painter and its network. The first call is counted, and warms the network up; the others are
-    timed.
+    """Stands between a painter and its network, which no longer learns. The first call is counted, and warms up; the
+    others are timed.
 
     counted  "gmacs" of a photograph, in 10⁹ multiplications with their additions, and the "size" (height, width)
     timed    photographs in a call -> [seconds, photographs] in all such calls
@@ -40,6 +40,11 @@ class Meter:
     device: torch.device
     counted: dict[str, Any] = field(default_factory=dict)
     timed: dict[int, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0]))
+
+    def __post_init__(self) -> None:
+        self.model.requires_grad_(
+            False
+        )  # the counter trips over parameters that are handed to a layer where no gradient is taken
 
     @property
     def stochastic(self) -> bool:
