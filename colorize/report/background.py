@@ -13,7 +13,7 @@ from colorize.report.gather import Told, differences
 from colorize.results import read_result
 
 CURVES = {"val/psnr": "PSNR", "val/colorfulness": "colourfulness", "val/features": "feature distance"}
-COSTS = ("M parameters", "GMACs", "s a photograph", "steps", "minutes", "photographs a second", "trained on")
+COSTS = ("M parameters", "GMACs", "seconds a photograph", "steps", "minutes", "photographs a second", "trained on")
 
 
 def curves(told: Mapping[str, Told]) -> str:
@@ -60,8 +60,13 @@ def of_painting(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
         cells[1] = (f"{cost['gmacs']:,.3g}", f"at {sides(cost['size'])}")
     if "seconds" in cost:
         at_once = f"{cost['batch_size']} at a time" if cost["batch_size"] > 1 else "one by one"
-        cells[2] = (f"{cost['seconds']:.2g}", f"{at_once}, {cost['device']}")
+        cells[2] = (significant(cost["seconds"]), f"{at_once}, {cost['device']}")
     return cells
+
+
+def significant(value: float) -> str:
+    """Two digits that count, zeros among them."""
+    return f"{value:#.2g}".removesuffix(".")
 
 
 def of_training(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from colorize.report.gather import OLD, PAINTED, SEEN, TRUE, Files, Told
 
 GREY, TRUTH = "grey input", "truth"
 SHOWN, OLD_SHOWN = 24, 12  # photographs of a page
+OPEN = 6  #                  that are seen at once; the others unfold
 SIDE, QUALITY = 384, 85  #   of the longer side in pixels, and JPEG's: larger pictures are made smaller
 NOT_KEPT = "evaluate.py keeps pictures for this page; of {}, there are none: evaluate again with overwrite=true."
 UNSEEN = "Of {}, there are none: python evaluate.py run=… protocol=historical."
@@ -51,7 +52,7 @@ def historical(told: Mapping[str, Told]) -> str:
 def samples(told: Mapping[str, Told]) -> str:
     """What each run last painted of its own validation photographs."""
     sheets = {label: each.grids["samples"] for label, each in told.items() if "samples" in each.grids}
-    return f"<section><h2>Its photographs, at the end of training</h2>{grids(sheets)}</section>" if sheets else ""
+    return f"<section><h2>Photographs at the end of training</h2>{grids(sheets)}</section>" if sheets else ""
 
 
 def gallery(kept: Mapping[str, Files], most: int) -> str:
@@ -61,20 +62,27 @@ def gallery(kept: Mapping[str, Files], most: int) -> str:
     if not shared:
         return f"<p>{escape(', '.join(kept))} have no photograph in common.</p>"
     columns = [GREY, *kept, *([TRUTH] if all(TRUE in first[name] for name in shared) else [])]
-    figures = ""
+    figures = []
     for name in shared[:most]:
         painted = {label: files[name][PAINTED] for label, files in kept.items()}
         files = {GREY: first[name].get(SEEN), **painted, TRUTH: first[name].get(TRUE)}
-        figures += figure(name.partition("-")[2], {word: path for word in columns if (path := files[word])})
+        figures.append(figure(name.partition("-")[2], {word: path for word in columns if (path := files[word])}))
     more = f" These are the first {most} of {len(shared)}." if len(shared) > most else ""
     return (
         f'<div class="gallery"><p>{USE}{more}</p><div class="choose">{choice(columns)}</div>'
-        f'<div class="stages">{figures}</div></div>'
+        f'<div class="stages">{"".join(figures[:OPEN])}</div>{unfolded(figures[OPEN:])}</div>'
     )
+
+
+def unfolded(figures: Sequence[str]) -> str:
+    if not figures:
+        return ""
+    return f'<details><summary>{len(figures)} more</summary><div class="stages">{"".join(figures)}</div></details>'
 
 
 def choice(columns: Sequence[str]) -> str:
     last = len(columns) - 1
+    right = last if columns[-1] == TRUTH else min(2, last)
     return "".join(
         f'<label>{side} <select data-side="{side}">'
         + "".join(
@@ -82,7 +90,7 @@ def choice(columns: Sequence[str]) -> str:
             for place, word in enumerate(columns)
         )
         + "</select></label>"
-        for side, chosen in (("left", min(1, last - 1)), ("right", last))
+        for side, chosen in (("left", min(1, right - 1)), ("right", right))
     )
 
 

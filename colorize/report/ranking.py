@@ -9,13 +9,14 @@ from colorize.comparing.core import Comparison
 from colorize.comparing.tables import strength, texts
 from colorize.evaluation.tables import LABELS, sentences
 from colorize.evaluation.words import GREY_WINS
-from colorize.report.charts import forest
+from colorize.report.charts import colour, forest
 from colorize.results import pictures_of, read_result
 from colorize.statistics import Interval, measure
 
 FIRST = ("psnr", "ssim", "lpips_alex", "ciede2000", "colorfulness", "features")  # by these, then a distance
 UNTRUE = ("colorfulness", "chroma_mean")  # of photographs without truth, these
 DISTANCES = ("fid", "fd_", "kid", "kd_")
+PAIRS = 3  # of runs, whose verdicts are read at once
 BESIDE = ("grey", "mean_ab", "truth")  # the rows that stand below the runs
 
 
@@ -38,12 +39,14 @@ def ranking(comparison: Comparison) -> str:
     metrics, several = leading(comparison), len(comparison.runs) > 1
     leaders = {metric: comparison.leaders(metric) if several else set() for metric in metrics}
     led = {label: sum(label in of for of in leaders.values()) for label in comparison.runs}
+    places = {label: place for place, label in enumerate(comparison.runs)}
     order = sorted(comparison.runs, key=lambda label: -led[label])
     body = ""
     for label in order:
         cells = cells_of(comparison.runs[label], {m for m in metrics if label in leaders[m]}, metrics)
         count = f'<td class="number">{led[label]} of {len(metrics)}</td>' if several else ""
-        body += f'<tr><td class="row">{escape(label)}</td>{count}{cells}</tr>'
+        dot = f'<i style="background:{colour(places[label])}"></i>' if several else ""
+        body += f'<tr><td class="row">{dot}{escape(label)}</td>{count}{cells}</tr>'
     for row, values in comparison.sanity.items():
         if row.partition(" of ")[0] in BESIDE:
             void = "<td></td>" if several else ""
@@ -107,13 +110,22 @@ def verdicts(comparison: Comparison) -> str:
 
 
 def listed(comparison: Comparison, metrics: Sequence[str]) -> str:
-    return "".join(
-        f"<li>{escape(measure(v.metric).title)}: {escape(v.sentence)}"
-        f'<small class="quiet">{escape(strength(v))}</small></li>'
-        for metric in metrics
-        for v in comparison.verdicts
-        if v.metric == metric
-    )
+    """The verdicts by metric; of many pairs, how many can be told apart, and the sentences unfold."""
+    items = ""
+    for metric in metrics:
+        of_metric = [verdict for verdict in comparison.verdicts if verdict.metric == metric]
+        sentences = "".join(
+            f"<li>{escape(measure(metric).title)}: {escape(v.sentence)}"
+            f'<small class="quiet">{escape(strength(v))}</small></li>'
+            for v in of_metric
+        )
+        if len(of_metric) > PAIRS:
+            apart = sum(verdict.winner is not None for verdict in of_metric)
+            told = f"{measure(metric).title}: {apart} of {len(of_metric)} pairs can be told apart"
+            inside = f'<details><summary>{escape(told)}</summary><ul class="told">{sentences}</ul></details>'
+            sentences = f'<li class="folded">{inside}</li>'
+        items += sentences
+    return items
 
 
 def numbers(comparison: Comparison) -> str:
