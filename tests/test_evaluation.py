@@ -504,7 +504,7 @@ def test_a_result_says_everything(run, tmp_path):
     assert result.cost["size"] == [96, 96]
     assert result.cost["gmacs"] > 0
     assert result.cost["seconds"] > 0
-    assert f"{result.cost['gmacs']:.3g} GMACs at 96²; " in done.stdout
+    assert f"{result.cost['gmacs']:.3g} GMACs at 96², " in done.stdout
     rows = list(csv.DictReader((tmp_path / "outputs/toy/results/demo.csv").open(encoding="utf-8")))
     assert sum(row["row"] == "model" for row in rows) == 24
     assert np.mean([float(row["psnr"]) for row in rows if row["row"] == "model"]) == pytest.approx(cell.value)

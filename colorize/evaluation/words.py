@@ -13,6 +13,7 @@ GREY_WINS = (
     "guess. "
     "Read colourfulness, hue error and the distances in features beside it."
 )
+PAINTING = ("M parameters", "GMACs", "seconds a photograph")
 PICTURES_TOLD = {"full": "Each opens at its full size."}
 GEOMETRY = {
     "centre": "the centre square, resized to {size}²", "stretch": "stretched to {size}²",
@@ -28,17 +29,23 @@ INPUT = {
 }  # fmt: skip
 
 
-def cost_in_words(cost: Mapping[str, Any]) -> str:
-    """What a painting cost, as far as it is known; nothing where nothing is."""
-    told = []
+def painting_cells(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(value, what it is of) for each of `PAINTING`; "–" for what is not known."""
+    cells = [("–", "")] * len(PAINTING)
     if "parameters" in cost:
-        told.append(f"{cost['parameters'] / 1e6:.3g} M parameters")
+        cells[0] = (f"{cost['parameters'] / 1e6:,.2f}", "")
     if "gmacs" in cost:
-        told.append(f"{cost['gmacs']:.3g} GMACs at {sides(cost['size'])}")
+        cells[1] = (f"{cost['gmacs']:,.3g}", f"at {sides(cost['size'])}")
     if "seconds" in cost:
         at_once = f"{cost['batch_size']} at a time" if cost["batch_size"] > 1 else "one by one"
-        told.append(f"{cost['seconds']:.2g} s a photograph, {at_once}, on {cost['device']}")
-    return "; ".join(told)
+        cells[2] = (f"{cost['seconds']:#.2g}".removesuffix("."), f"{at_once}, {cost['device']}")
+    return cells
+
+
+def cost_in_words(cost: Mapping[str, Any]) -> str:
+    """What a painting cost."""
+    (parameters, _), (gmacs, size), (seconds, how) = painting_cells(cost)
+    return f"{parameters} M parameters, {gmacs} GMACs {size}, {seconds} seconds a photograph ({how})"
 
 
 def sides(size: Sequence[int]) -> str:

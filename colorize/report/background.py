@@ -7,13 +7,13 @@ from html import escape
 from typing import Any
 
 from colorize.comparing.core import Comparison
-from colorize.evaluation.words import sides
+from colorize.evaluation.words import PAINTING, painting_cells
 from colorize.report.charts import colour, curve_chart
 from colorize.report.gather import Told, differences
 from colorize.results import read_result
 
 CURVES = {"val/psnr": "PSNR", "val/colorfulness": "colourfulness", "val/features": "feature distance"}
-COSTS = ("M parameters", "GMACs", "seconds a photograph", "steps", "minutes", "photographs a second", "trained on")
+COSTS = (*PAINTING, "steps", "minutes", "photographs a second", "trained on")
 
 
 def curves(told: Mapping[str, Told]) -> str:
@@ -40,7 +40,7 @@ def cost(told: Mapping[str, Told]) -> str:
     for label, each in told.items():
         cells = "".join(
             f'<td class="number">{escape(value)}<small>{escape(small)}</small></td>'
-            for value, small in [*of_painting(each.cost), *of_training(each.summary)]
+            for value, small in [*painting_cells(each.cost), *of_training(each.summary)]
         )
         body += f'<tr><td class="row">{escape(label)}</td>{cells}</tr>'
     heads = "".join(f'<th class="number">{word}</th>' for word in COSTS)
@@ -49,24 +49,6 @@ def cost(told: Mapping[str, Told]) -> str:
         "<section><h2>What it costs</h2><p>To paint one photograph, as evaluation measured it, and to train. A GMAC is "
         f"10⁹ multiplications with their additions.</p>{table}</section>"
     )
-
-
-def of_painting(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(value, small print) of parameters, multiplications and seconds; "–" for what is not known."""
-    cells = [("–", "")] * 3
-    if "parameters" in cost:
-        cells[0] = (f"{cost['parameters'] / 1e6:,.2f}", "")
-    if "gmacs" in cost:
-        cells[1] = (f"{cost['gmacs']:,.3g}", f"at {sides(cost['size'])}")
-    if "seconds" in cost:
-        at_once = f"{cost['batch_size']} at a time" if cost["batch_size"] > 1 else "one by one"
-        cells[2] = (significant(cost["seconds"]), f"{at_once}, {cost['device']}")
-    return cells
-
-
-def significant(value: float) -> str:
-    """Two digits that count, zeros among them."""
-    return f"{value:#.2g}".removesuffix(".")
 
 
 def of_training(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -17,7 +17,8 @@ from colorize.report.gather import OLD, PAINTED, SEEN, TRUE, Files, Told
 GREY, TRUTH = "grey input", "truth"
 SHOWN, OLD_SHOWN = 24, 12  # photographs of a page
 OPEN = 6  #                  that are seen at once; the others unfold
-SIDE, QUALITY = 384, 85  #   of the longer side in pixels, and JPEG's: larger pictures are made smaller
+SIDE, QUALITY = 384, 85  #   of the longer side in pixels, and JPEG's
+HEAVY = 40_000  #            bytes: a larger file is encoded again
 NOT_KEPT = "evaluate.py keeps pictures for this page; of {}, there are none: evaluate again with overwrite=true."
 UNSEEN = "Of {}, there are none: python evaluate.py run=… protocol=historical."
 USE = "Move the line across a photograph; choose what lies on either side of it."
@@ -124,7 +125,7 @@ def embedded(path: Path, longest: int | None = SIDE) -> str:
         image.load()
     except UNREADABLE as error:
         raise UserError(f"{str(path)!r} is not whole, or no picture: make it again with overwrite=true") from error
-    if image.format != "JPEG" or (longest and max(image.size) > longest):
+    if image.format != "JPEG" or len(content) > HEAVY or (longest and max(image.size) > longest):
         if longest:
             image.thumbnail((longest, longest), Image.Resampling.BICUBIC)
         file = io.BytesIO()
