@@ -80,11 +80,12 @@ def evaluated(folder: Path, place: int, photographs: list[Image.Image]) -> Path:
     cells = {metric: mean_interval(of) for metric, of in values.items()}
     protocol = {"id": "page", "name": "page", "geometry": "centre", "filter": "bicubic", "size": photographs[0].width,
                 "input": ["lab_l"], "truth": "pixels", "photographs": len(names), "of": len(names)}  # fmt: skip
-    rows = {"model": cells, "grey": cells, "truth": {"colorfulness": cells["colorfulness"]}}
+    true = mean_interval(40 * base)
+    rows = {"model": cells, "grey": {"psnr": mean_interval(23 * base)}, "truth": {"colorfulness": true}}
     target = write_result(folder / "results" / "page.json", Result(folder.name, protocol, rows, manifest="page"))
     with PictureTable(pictures_of(target), list(values)) as table:
         table.add("model", names, values)
-        table.add("truth", names, {"colorfulness": values["colorfulness"]})
+        table.add("truth", names, {"colorfulness": 40 * base})
     kept = target.with_suffix(".pictures")
     kept.mkdir()
     for number, photograph in enumerate(photographs):

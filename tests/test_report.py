@@ -142,6 +142,7 @@ def test_the_ranking_begins_with_the_better_and_ends_with_grey(run, tmp_path):
 def test_many_runs_fold_what_is_much(run, tmp_path):
     _, page = page_of(tmp_path, *[run(name, 0.5 * place, pictures=8) for place, name in enumerate("abcde")])
     assert "<h1>5 runs</h1>" in page
+    assert [row[0] for row in cells(section(page, "The ranking"))[-2:]] == ["grey", "mean colour of training"]
     assert "PSNR: 10 of 10 pairs can be told apart</summary>" in page
     photographs = section(page, "The photographs")
     assert "<summary>2 more</summary>" in photographs
@@ -195,12 +196,22 @@ def test_names_are_text(run, tmp_path):
     assert "two&amp;" in page
 
 
+def test_runs_that_are_called_like_pictures(run, tmp_path):
+    """What is chosen by its place is the picture that stands there; paintings differ by the length of the run's name."""
+    _, page = page_of(tmp_path, run("truth"), run("grey"))
+    photographs = section(page, "The photographs")
+    assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:4] == ["grey", "truth", "grey", "truth"]
+    shown = [picture.getpixel((4, 4)) for picture in pictures_in(photographs)[:4]]
+    for found, made in zip(shown, ((0, 0, 5), (80, 0, 5), (80, 0, 4), (160, 0, 5)), strict=True):
+        assert np.abs(np.subtract(found, made)).max() < 6
+
+
 def test_pictures_that_were_not_kept_are_told(run, tmp_path):
     _, page = page_of(tmp_path, run("one"), run("two", pictures=0))
     photographs = section(page, "The photographs")
     assert "of two, there are none: evaluate again with overwrite=true" in photographs
     assert len(pictures_in(photographs)) == 3 * 3
-    assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:3] == ["grey input", "one", "truth"]
+    assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:3] == ["grey", "one", "truth"]
 
 
 # --- old photographs
@@ -215,7 +226,7 @@ def test_old_photographs_as_they_were_evaluated(run, tmp_path):
     _, page = page_of(tmp_path, *folders)
     old = section(page, "Old photographs")
     assert re.findall(r'<option value="\d+"( selected)?>([^<]*)', old) == [
-        ("", "grey input"), (" selected", "one"), ("", "two"), ("", "grey input"), ("", "one"), (" selected", "two"),
+        ("", "grey"), (" selected", "one"), ("", "two"), ("", "grey"), ("", "one"), (" selected", "two"),
     ]  # fmt: skip
     assert [picture.size for picture in pictures_in(old)] == [(12, 6)] * 2 * 3
 
@@ -228,7 +239,7 @@ def test_runs_without_them_show_their_last_sheet_or_are_named(run, tmp_path):
     trained(tmp_path / "sheet")
     _, page = page_of(tmp_path, *folders)
     old = section(page, "Old photographs")
-    assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', old)[:2] == ["grey input", "one"]
+    assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', old)[:2] == ["grey", "one"]
     assert "Of others, none, there are none: python evaluate.py run=… protocol=historical." in old
     assert "sheet<small>after step 1,500 of its training</small>" in old
     sheet = pictures_in(old)[-1]
@@ -251,10 +262,10 @@ def test_the_page_of_one_run(run, tmp_path, monkeypatch):
     assert float(by) == pytest.approx(2, abs=0.1)
     assert "dashed: grey 25.00" in section(page, "Beside grey and truth")
     options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "The photographs"))
-    assert options == [("", "grey input"), (" selected", "one"), ("", "truth"),
-                       ("", "grey input"), ("", "one"), (" selected", "truth")]  # fmt: skip
+    assert options == [("", "grey"), (" selected", "one"), ("", "truth"),
+                       ("", "grey"), ("", "one"), (" selected", "truth")]  # fmt: skip
     options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "Old photographs"))
-    assert options == [(" selected", "grey input"), ("", "one"), ("", "grey input"), (" selected", "one")]
+    assert options == [(" selected", "grey"), ("", "one"), ("", "grey"), (" selected", "one")]
     assert cells(section(page, "Its config"))[1:] == [["name", "one"], ["model.width", "1.0"], ["model.depth", "2"]]
 
 

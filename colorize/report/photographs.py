@@ -14,7 +14,7 @@ from colorize.data.decode import UNREADABLE
 from colorize.errors import UserError
 from colorize.report.gather import OLD, PAINTED, SEEN, TRUE, Files, Told
 
-GREY, TRUTH = "grey input", "truth"
+GREY, TRUTH = "grey", "truth"
 SHOWN, OLD_SHOWN = 24, 12  # photographs of a page
 OPEN = 6  #                  that are seen at once; the others unfold
 SIDE, QUALITY = 384, 85  #   of the longer side in pixels, and JPEG's
@@ -62,15 +62,17 @@ def gallery(kept: Mapping[str, Files], most: int) -> str:
     shared = [name for name in first if all(PAINTED in files.get(name, {}) for files in kept.values())]
     if not shared:
         return f"<p>{escape(', '.join(kept))} have no photograph in common.</p>"
-    columns = [GREY, *kept, *([TRUTH] if all(TRUE in first[name] for name in shared) else [])]
-    figures = []
-    for name in shared[:most]:
-        painted = {label: files[name][PAINTED] for label, files in kept.items()}
-        files = {GREY: first[name].get(SEEN), **painted, TRUTH: first[name].get(TRUE)}
-        figures.append(figure(name.partition("-")[2], {word: path for word in columns if (path := files[word])}))
+    files = {label: {name: of[name][PAINTED] for name in shared} for label, of in kept.items()}
+    columns = [*files.items()]
+    if all(SEEN in first[name] for name in shared):
+        columns.insert(0, (GREY, {name: first[name][SEEN] for name in shared}))
+    if true := all(TRUE in first[name] for name in shared):
+        columns.append((TRUTH, {name: first[name][TRUE] for name in shared}))
+    words = [word for word, _ in columns]
+    figures = [figure(name.partition("-")[2], words, [of[name] for _, of in columns]) for name in shared[:most]]
     more = f" These are the first {most} of {len(shared)}." if len(shared) > most else ""
     return (
-        f'<div class="gallery"><p>{USE}{more}</p><div class="choose">{choice(columns)}</div>'
+        f'<div class="gallery"><p>{USE}{more}</p><div class="choose">{choice(words, true)}</div>'
         f'<div class="stages">{"".join(figures[:OPEN])}</div>{unfolded(figures[OPEN:])}</div>'
     )
 
@@ -81,25 +83,26 @@ def unfolded(figures: Sequence[str]) -> str:
     return f'<details><summary>{len(figures)} more</summary><div class="stages">{"".join(figures)}</div></details>'
 
 
-def choice(columns: Sequence[str]) -> str:
-    last = len(columns) - 1
-    right = last if columns[-1] == TRUTH else min(2, last)
+def choice(words: Sequence[str], true: bool) -> str:
+    """What is on either side: beside the truth, the first run; else the first two runs, or grey beside the only one."""
+    last = len(words) - 1
+    right = last if true else min(2, last)
     return "".join(
         f'<label>{side} <select data-side="{side}">'
         + "".join(
             f'<option value="{place}"{" selected" if place == chosen else ""}>{escape(word)}</option>'
-            for place, word in enumerate(columns)
+            for place, word in enumerate(words)
         )
         + "</select></label>"
-        for side, chosen in (("left", min(1, right - 1)), ("right", right))
+        for side, chosen in (("left", max(0, min(1, right - 1))), ("right", right))
     )
 
 
-def figure(name: str, files: Mapping[str, Path]) -> str:
+def figure(name: str, words: Sequence[str], files: Sequence[Path]) -> str:
     strip = "".join(
-        f'<span><img alt="{escape(word)}" src="{embedded(path)}"><small title="{escape(word)}">{escape(word)}</small>'
-        "</span>"
-        for word, path in files.items()
+        f'<span><img alt="{escape(word)}" src="{embedded(path)}">'
+        f'<small title="{escape(word)}"><bdi>{escape(word)}</bdi></small></span>'
+        for word, path in zip(words, files, strict=True)
     )
     return (
         '<figure><div class="stage" hidden><img class="left" alt=""><img class="right" alt="">'

@@ -48,7 +48,7 @@ def ranking(comparison: Comparison) -> str:
         dot = f'<i style="background:{colour(places[label])}"></i>' if several else ""
         body += f'<tr><td class="row">{dot}{escape(label)}</td>{count}{cells}</tr>'
     for row, values in comparison.sanity.items():
-        if row.partition(" of ")[0] in BESIDE:
+        if row in BESIDE:  # what runs do not share is among all numbers
             void = "<td></td>" if several else ""
             body += f'<tr class="beside"><td class="row">{escape(row_label(row))}</td>{void}'
             body += f"{cells_of(values, set(), metrics)}</tr>"
