@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from colorize.comparing import compare_results, latex, markdown
-from colorize.comparing.places import find_runs
+from colorize.comparing.places import find_runs, labels_of
 from colorize.errors import UserError
 from colorize.results import PictureTable, Result, pictures_of, write_result
 from colorize.statistics import Interval, mean_interval
@@ -251,6 +251,19 @@ def test_a_pattern_means_the_runs_that_it_matches(evaluated, inside, tmp_path, m
     assert done.returncode == 0, done.stderr
     assert "left out, as no run folder: cpu-notes" in done.stdout
     assert "cpu-a is better than cpu-b by" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        ({"x/a": "one", "x/b": "two"}, ["one", "two"]),
+        ({"s/000-ab": "same", "s/001-cd": "same", "x/c": "other"}, ["000-ab", "001-cd", "other"]),
+        ({"x/a": "same", "y/a": "same", "z": "other"}, ["x/a", "y/a", "other"]),
+        ({"x/a": "same", "x/b": "same", "x/c": "a"}, ["x/a", "x/b", "a"]),
+    ],
+)
+def test_every_run_has_a_name_of_its_own(names, labels):
+    assert labels_of(names) == dict(zip(names, labels, strict=True))
 
 
 def test_a_sweep_means_its_finished_jobs(sweep):

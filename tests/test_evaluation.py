@@ -358,6 +358,20 @@ def test_what_a_painting_costs():
     assert "CPU" in cost["device"]
 
 
+@pytest.mark.parametrize("name", options("model"))
+def test_every_network_paints_the_same_under_the_meter(name, small):
+    """Twice, as the first call is counted and the second timed."""
+    model = make(small(name).model, "model").eval()
+    L = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 100
+    meter, painted = Meter(model, CPU), []
+    for painter in (model, meter, meter):
+        painted.append(painter.colorize(L, [torch.Generator().manual_seed(place) for place in range(2)]))
+    assert torch.equal(painted[0], painted[1])
+    assert torch.equal(painted[0], painted[2])
+    assert meter.cost()["gmacs"] > 0
+    assert meter.timed[2][1] == 2
+
+
 def test_a_network_that_draws_is_asked_several_times(scene):
     """The first answer is the one that counts, whatever else is asked; the others differ, and by how much is told."""
 

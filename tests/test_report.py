@@ -197,7 +197,7 @@ def test_names_are_text(run, tmp_path):
 
 
 def test_runs_that_are_called_like_pictures(run, tmp_path):
-    """What is chosen by its place is the picture that stands there; paintings differ by the length of the run's name."""
+    """What is chosen by its place is the picture that stands there; the names differ in length."""
     _, page = page_of(tmp_path, run("truth"), run("grey"))
     photographs = section(page, "The photographs")
     assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:4] == ["grey", "truth", "grey", "truth"]

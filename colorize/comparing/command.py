@@ -8,8 +8,8 @@ from pathlib import Path
 from colorize.arguments import Arguments
 from colorize.checkpoint import write_whole
 from colorize.comparing.core import compare_results
-from colorize.comparing.places import find_runs
-from colorize.comparing.summaries import labels_of, print_summaries, read_summaries
+from colorize.comparing.places import find_runs, labels_of
+from colorize.comparing.summaries import print_summaries, read_summaries
 from colorize.comparing.tables import latex, markdown, print_comparison
 from colorize.errors import UserError
 from colorize.report import write_comparison, write_trained
@@ -46,8 +46,8 @@ def compare_runs(argv: list[str]) -> int:
 def show_trained(places: Sequence[str], page: Path) -> None:
     """Runs that were not evaluated, by what training told of them."""
     summaries = read_summaries(places)
-    labels = labels_of(summaries)
-    print_summaries(summaries)
+    labels = labels_of({folder: summary["name"] for folder, summary in summaries.items()})
+    print_summaries(summaries, labels)
     by_label = {labels[folder]: summary for folder, summary in summaries.items()}
     write_trained(page, by_label, {labels[folder]: Path(folder) for folder in summaries})
     say("no run has a result of a named protocol: these are the scores that training ended with, without intervals")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from colorize.errors import UserError
@@ -26,6 +26,17 @@ def find_runs(words: Sequence[str]) -> tuple[list[str], list[str]]:
         places += [place for place in found if found == [word] or place not in places]
         notes += [left_out] if left_out else []
     return places, notes
+
+
+def labels_of(names: Mapping[str, str]) -> dict[str, str]:
+    """place -> what to call it: the name of its run, or where several have that the folder's, if these all differ; else
+    the place itself. `names`: place -> name of its run."""
+    held = [*names.values()]
+    folders = {place: Path(place).name for place in names}
+    labels = {place: name if held.count(name) == 1 else folders[place] for place, name in names.items()}
+    if len(set(labels.values())) == len(labels):
+        return labels
+    return {place: name if held.count(name) == 1 else place for place, name in names.items()}
 
 
 def is_run(place: str | Path) -> bool:

@@ -33,15 +33,9 @@ def read_summaries(folders: Sequence[str]) -> Summaries:
     return dict(sorted(summaries.items(), key=lambda each: -each[1]["val"]["psnr"]))
 
 
-def labels_of(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """folder -> the run's name, or the folder where two are called alike."""
-    names = [summary["name"] for summary in summaries.values()]
-    return {folder: s["name"] if names.count(s["name"]) == 1 else folder for folder, s in summaries.items()}
-
-
-def print_summaries(summaries: Summaries) -> None:
-    """One table."""
-    labels, first = labels_of(summaries), next(iter(summaries.values()))
+def print_summaries(summaries: Summaries, labels: Mapping[str, str]) -> None:
+    """One table; `labels`: folder -> what to call it."""
+    first = next(iter(summaries.values()))
     table = {labels[folder]: summary["val"] for folder, summary in summaries.items()}
     title = measured_on(first["validation"]["photographs"], first["validation"]["size"])
     score_table({**table, **first["baseline"], "truth": first["truth"]}, title)
