@@ -135,7 +135,11 @@ class RunFolder:
         return tuple(kept["mean_ab"]) if "mean_ab" in kept else None
 
     def read_summary(self) -> dict[str, Any]:
-        return json.loads(self.summary.read_text(encoding="utf-8")) if self.summary.exists() else {}
+        """What the run ended with; nothing before it did. Raises `UserError` where half of it is there."""
+        try:
+            return json.loads(self.summary.read_text(encoding="utf-8")) if self.summary.exists() else {}
+        except ValueError as error:
+            raise UserError(f"{str(self.summary)!r} is not whole, or no JSON: remove it and train on") from error
 
     def write_summary(self, values: Mapping[str, Any]) -> None:
         text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"

@@ -24,6 +24,7 @@ from colorize.evaluation.choosing import choose
 from colorize.evaluation.errors_by_colour import CHROMAS, HUES, errors_by_colour, summed
 from colorize.evaluation.frames import area_weights, read_frame
 from colorize.evaluation.measuring import PICTURES, Measuring
+from colorize.evaluation.metering import Meter
 from colorize.evaluation.painters import constant, jpeg95, lab_roundtrip, network, truth
 from colorize.evaluation.scenes import make_scene
 from colorize.metrics import PSNR, SSIM, Colorfulness, Diversity, MeanColorfulnessDifference, Picture, PooledPSNR
@@ -321,6 +322,56 @@ def test_cells_are_what_the_metrics_say(scene):
     assert all(cell.low <= cell.value <= cell.high and cell.n == 3 for cell in cells.values())
 
 
+class Attentive(Colorizer):
+    """A 3×3 convolution of one channel to two, and attention of every pixel to every other."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(1, 2, 3, padding=1)
+        self.place = torch.nn.Parameter(torch.zeros(2, 1, 1))
+        self.same = torch.nn.Identity()
+
+    def predict_ab(self, L):
+        ab = self.conv(L) + self.same(self.place)
+        tokens = ab.flatten(2).mT[:, None]  # (B, 1, HW, 2)
+        read = torch.nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+        return ab + read[:, 0].mT.view_as(ab)
+
+
+def test_what_a_painting_costs():
+    """Multiplications counted by hand, of one photograph in a batch; the same colours as without the meter."""
+    model, L = Attentive().eval(), torch.rand(4, 1, 10, 12) * 100
+    meter = Meter(model, CPU)
+    assert meter.cost() == {"parameters": 2 * 9 + 2 + 2}
+    first = meter.colorize(L)
+    assert torch.equal(first, model.colorize(L))
+    pixels = 10 * 12
+    convolution, products = pixels * 2 * 9, 2 * 2 * pixels**2  # q·k, and its softmax times v: each of 2 channels
+    assert meter.cost()["gmacs"] == pytest.approx((convolution + products) / 1e9, rel=1e-12)
+    assert meter.cost()["size"] == [10, 12]
+    assert "seconds" not in meter.cost()  # the first call warmed up, and was counted
+    for part in (L, L, L[:1]):
+        assert torch.equal(meter.colorize(part), model.colorize(part))
+    cost = meter.cost()
+    assert cost["batch_size"] == 4
+    assert 0 < cost["seconds"] == meter.timed[4][0] / 8
+    assert "CPU" in cost["device"]
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_every_network_paints_the_same_under_the_meter(name, small):
+    """Twice, as the first call is counted and the second timed."""
+    model = make(small(name).model, "model").eval()
+    L = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 100
+    meter, painted = Meter(model, CPU), []
+    for painter in (model, meter, meter):
+        painted.append(painter.colorize(L, [torch.Generator().manual_seed(place) for place in range(2)]))
+    assert torch.equal(painted[0], painted[1])
+    assert torch.equal(painted[0], painted[2])
+    assert meter.cost()["gmacs"] > 0
+    assert meter.timed[2][1] == 2
+
+
 def test_a_network_that_draws_is_asked_several_times(scene):
     """The first answer is the one that counts, whatever else is asked; the others differ, and by how much is told."""
 
@@ -462,6 +513,12 @@ def test_a_result_says_everything(run, tmp_path):
     assert cell.n == 24
     assert result.versions["torch"] == torch.__version__.split("+")[0] or "torch" in result.versions
     assert len(result.weights["network"]["sha256"]) == 64
+    summary = json.loads((tmp_path / "outputs/toy/summary.json").read_text())
+    assert result.cost["parameters"] == summary["parameters"]
+    assert result.cost["size"] == [96, 96]
+    assert result.cost["gmacs"] > 0
+    assert result.cost["seconds"] > 0
+    assert f"{result.cost['gmacs']:.3g} GMACs at 96², " in done.stdout
     rows = list(csv.DictReader((tmp_path / "outputs/toy/results/demo.csv").open(encoding="utf-8")))
     assert sum(row["row"] == "model" for row in rows) == 24
     assert np.mean([float(row["psnr"]) for row in rows if row["row"] == "model"]) == pytest.approx(cell.value)

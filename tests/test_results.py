@@ -1,6 +1,7 @@
 """What an evaluation leaves on disk: it is read back as it was, and what is none of ours is refused."""
 
 import json
+from dataclasses import replace
 from math import inf, nan
 
 import numpy as np
@@ -19,6 +20,7 @@ def result():
         {"model": {"psnr": Interval(22.125, 21.0, 23.5, 3), "hue_error": Interval(nan, nan, nan, 0)},
          "grey": {"psnr": Interval(inf, nan, nan, 3)}},
         absent={"fid": "too few"}, versions={"torch": "2"}, weights={"network": {"sha256": "0"}}, manifest="m", seed=0,
+        cost={"parameters": 3, "gmacs": 0.5, "size": [32, 32]},
     )  # fmt: skip
 
 
@@ -28,6 +30,15 @@ def test_a_result_is_read_as_it_was_written(result, tmp_path):
     found = read_result(path)
     assert repr(found) == repr(result)
     assert found.rows["model"]["psnr"] == result.rows["model"]["psnr"]
+
+
+def test_a_result_from_before_costs_were_kept(result, tmp_path):
+    path = write_result(tmp_path / "toy.json", result)
+    held = json.loads(path.read_text())
+    del held["cost"]
+    path.write_text(json.dumps(held))
+    assert read_result(path) == replace(read_result(path), cost={})
+    assert read_result(path).rows.keys() == result.rows.keys()
 
 
 @pytest.mark.parametrize(
@@ -41,6 +52,7 @@ def test_a_result_is_read_as_it_was_written(result, tmp_path):
         (lambda held: held["rows"]["model"].update(psnr=3), "'psnr' of its row 'model' is not {value, low, high, n}"),
         (lambda held: held["rows"]["model"]["psnr"].update(value="many"), "'psnr' of its row 'model' is not"),
         (lambda held: held.update(absent=[]), "its 'absent' has no names"),
+        (lambda held: held.update(cost=3), "its 'cost' has no names"),
     ],
 )
 def test_what_is_no_result(change, sentence, result, tmp_path):

@@ -29,6 +29,7 @@ class Comparison:
     verdicts  for every two runs and every metric that both have
     notes     sentences on what a reader should know before using the numbers
     results   label -> the files that its numbers are from, one for each seed
+    cost      label -> what painting costs, as its first result has it
     """
 
     protocol: dict[str, Any]
@@ -39,6 +40,7 @@ class Comparison:
     verdicts: list[Verdict]
     notes: list[str]
     results: dict[str, list[Path]] = field(default_factory=dict)
+    cost: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def leaders(self, metric: str) -> set[str]:
         """The labels of the runs that no other is better than; none where that is not known of all."""
@@ -72,6 +74,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
         verdicts=judge(entries, metrics),
         notes=_notes(entries, results, metrics),
         results={entry.label: list(entry.results) for entry in entries},
+        cost={entry.label: entry.one.cost for entry in entries},
     )
 
 

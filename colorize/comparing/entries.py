@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from colorize.comparing.places import labels_of
 from colorize.errors import UserError
 from colorize.results import Pictures, Result, pictures_of, read_pictures
 from colorize.statistics import Interval, combined_interval, seeds_interval
@@ -110,8 +111,7 @@ def in_order_of(names: list[str], pictures: Pictures, of: str | Path) -> Picture
 def make_entries(paths: Mapping[str, Path], results: Mapping[str, Result], *, pool: bool) -> list[Entry]:
     """An entry for each place, or with `pool` for each group of seeds."""
     if not pool:
-        names = [result.name for result in results.values()]
-        labels = {place: r.name if names.count(r.name) == 1 else place for place, r in results.items()}
+        labels = labels_of({place: result.name for place, result in results.items()})
         return [Entry(labels[place], {paths[place]: result}) for place, result in results.items()]
     groups: dict[str, dict[str, Result]] = {}
     for place, result in results.items():

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from colorize.errors import UserError
-from colorize.results import Result
+from colorize.results import Result, read_result
 
 
 def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
-    """place -> its result's file, of the protocol named, or of the only one that all have; none where no run has any.
+    """place -> its result's file, of the protocol named, or of the only one with a truth that all have; none where no
+    run has any.
 
     places  run folders, and result files, which are taken as they are
     """
@@ -40,6 +41,9 @@ def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
         if not found:
             raise UserError(f"{place!r} has no result of a named protocol, and others have: evaluate it first")
     common = sorted(set.intersection(*(set(found) for found in held.values())))
+    if len(common) > 1:  # old photographs without truth are shown beside the others
+        first = next(iter(held.values()))
+        common = [name for name in common if read_result(first[name]).protocol.get("truth") != "none"] or common
     if len(common) == 1:
         return common[0]
     if common:

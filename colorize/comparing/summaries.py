@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from colorize.errors import UserError
 from colorize.runs import RunFolder
 from colorize.terminal import measured_on, score_table
 
+Summaries = dict[str, dict[str, Any]]
 
-def compare_summaries(folders: list[str]) -> None:
-    """Print one table of the finished runs in `folders`, best PSNR first."""
+
+def read_summaries(folders: Sequence[str]) -> Summaries:
+    """folder -> summary, best PSNR first. Raises `UserError` where one has not finished, and for what was not measured
+    on the same photographs."""
     summaries = {folder: RunFolder(folder).read_summary() for folder in folders}
     for folder, summary in summaries.items():
         if summary.get("status") != "finished":
@@ -24,7 +30,12 @@ def compare_summaries(folders: list[str]) -> None:
                     f"{first[0]!r} and {folder!r} cannot be compared: their validation {key} is {value!r} and "
                     f"{summary['validation'][key]!r}"
                 )
-    ranked = sorted(summaries.values(), key=lambda summary: -summary["val"]["psnr"])
-    table = {summary["name"]: summary["val"] for summary in ranked}
-    title = measured_on(first[1]["validation"]["photographs"], first[1]["validation"]["size"])
-    score_table({**table, **first[1]["baseline"], "truth": first[1]["truth"]}, title)
+    return dict(sorted(summaries.items(), key=lambda each: -each[1]["val"]["psnr"]))
+
+
+def print_summaries(summaries: Summaries, labels: Mapping[str, str]) -> None:
+    """One table; `labels`: folder -> what to call it."""
+    first = next(iter(summaries.values()))
+    table = {labels[folder]: summary["val"] for folder, summary in summaries.items()}
+    title = measured_on(first["validation"]["photographs"], first["validation"]["size"])
+    score_table({**table, **first["baseline"], "truth": first["truth"]}, title)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from colorize.comparing.core import Comparison, Rows
 from colorize.comparing.verdicts import Verdict
+from colorize.evaluation.words import PAINTING, painting_cells
 from colorize.statistics import Interval, measure, number
 from colorize.terminal import console, say
 
@@ -47,15 +48,17 @@ def _print(comparison: Comparison, rows: Rows, title: str, *, ends: bool) -> Non
 
 
 def markdown(comparison: Comparison) -> str:
-    """A line for each run and each row to read it next to, a column for each metric; then the verdicts in words."""
-    heads = ["", *(measure(metric).heading for metric in comparison.metrics)]
-    lines = [[_cell_of_markdown(text) for text in heads], ["---", *("---:" for _ in comparison.metrics)]]
+    """A line for each run and each row to read it next to, a column for each metric, and what painting costs where that
+    is known; then the verdicts in words."""
+    heads = ["", *(measure(metric).heading for metric in comparison.metrics), *_cost_heads(comparison)]
+    lines = [[_cell_of_markdown(text) for text in heads], ["---", *("---:" for _ in heads[1:])]]
     for place, rows in enumerate((comparison.runs, comparison.sanity)):
         for label, row in rows.items():
             cells = [_cell_of_markdown(label)]
             for metric in comparison.metrics:
                 value, ends = texts(row.get(metric), measure(metric).digits)
                 cells.append(_marked(value, ends, not place and label in comparison.leaders(metric), "**{}**"))
+            cells += map(_cell_of_markdown, _cost_cells(comparison, label))
             lines.append(cells)
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     told = "\n".join(f"- {line}" for line in _sentences(comparison))
@@ -64,9 +67,9 @@ def markdown(comparison: Comparison) -> str:
 
 def latex(comparison: Comparison) -> str:
     """The same table as a `tabular` that needs the package booktabs; the verdicts are comments below it."""
-    heads = " & ".join(["", *(_escaped(measure(metric).heading) for metric in comparison.metrics)])
-    lines = [f"% {_title(comparison)}; {BOLD}", rf"\begin{{tabular}}{{l{'r' * len(comparison.metrics)}}}", r"\toprule"]
-    lines += [rf"{heads} \\", r"\midrule"]
+    heads = ["", *(measure(metric).heading for metric in comparison.metrics), *_cost_heads(comparison)]
+    lines = [f"% {_title(comparison)}; {BOLD}", rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}", r"\toprule"]
+    lines += [rf"{' & '.join(map(_escaped, heads))} \\", r"\midrule"]
     for place, rows in enumerate((comparison.runs, comparison.sanity)):
         lines += [r"\midrule"] if place and rows else []
         for label, row in rows.items():
@@ -75,9 +78,20 @@ def latex(comparison: Comparison) -> str:
                 value, ends = (_escaped(text) for text in texts(row.get(metric), measure(metric).digits))
                 leads = not place and label in comparison.leaders(metric)
                 cells.append(_marked(value, ends, leads, r"\textbf{{{}}}"))
+            cells += map(_escaped, _cost_cells(comparison, label))
             lines.append(rf"{' & '.join(cells)} \\")
     lines += [r"\bottomrule", r"\end{tabular}", *(f"% {line}" for line in _sentences(comparison))]
     return "\n".join(lines) + "\n"
+
+
+def _cost_heads(comparison: Comparison) -> list[str]:
+    """The columns on painting; none where that is known of no run."""
+    return [*PAINTING] if any(comparison.cost.values()) else []
+
+
+def _cost_cells(comparison: Comparison, label: str) -> list[str]:
+    found = painting_cells(comparison.cost.get(label, {})) if _cost_heads(comparison) else []
+    return [_marked(value, of, False, "") for value, of in found]
 
 
 def _title(comparison: Comparison) -> str:

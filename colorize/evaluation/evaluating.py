@@ -24,12 +24,14 @@ from colorize.evaluation.cells import Cells, of_distributions, of_pictures
 from colorize.evaluation.choosing import Chosen, choose
 from colorize.evaluation.errors_by_colour import errors_of, summed
 from colorize.evaluation.measuring import ERRORS, PICTURES, Measuring
+from colorize.evaluation.metering import Meter
 from colorize.evaluation.page import write_page
 from colorize.evaluation.painters import Painter
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.reference import Reference, features_of, measure_reference
 from colorize.evaluation.subjects import Subject, open_subject
 from colorize.evaluation.tables import alike, print_result
+from colorize.evaluation.words import cost_in_words
 from colorize.metrics import Metric
 from colorize.results import Result, pictures_of, read_pictures, read_result, write_result
 from colorize.runs import RunFolder, versions
@@ -129,8 +131,8 @@ def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: to
     what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
     measuring = Measuring(*what, device, few, world)
     reference = measure_reference(measuring, setting.described, setting.stamp())
-    rows, absent = painted_rows(subject, setting.protocol, cfg.samples)
-    subject.model.to(device)
+    meter = Meter(subject.model.to(device), device)
+    rows, absent = painted_rows(subject, meter, setting.protocol, cfg.samples)
     work = target.with_name(f"{cfg.name}{WORK}")
     measuring.measure(
         rows, work, {**setting.stamp(), "weights": subject.weights["sha256"], "samples": cfg.samples}, f"{subject.name}"
@@ -138,13 +140,16 @@ def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: to
     if reference is not None:
         result = assemble(subject, setting, reference, work, list(rows), absent)
         write_pictures(pictures_of(target), work / PICTURES, reference.pictures)
-        write_result(target, result)
         own = read_pictures(work / PICTURES)
         errors = summed(errors_of(work / ERRORS)) if setting.protocol.truth != "none" else None
-        page = write_page(target, result, album_of(target, measuring, rows), errors, own)
+        album = album_of(target, measuring, rows)  # before the cost is told: it may be all that this start paints
+        result = replace(result, cost=meter.cost())
+        write_result(target, result)
+        page = write_page(target, result, album, errors, own)
         shutil.rmtree(work)
         if cfg.table:
             print_result(result)
+            say(cost_in_words(result.cost))
         if cfg.track:
             tell_tracker(subject, result, cfg.name)
         say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
@@ -183,11 +188,13 @@ def measured_already(target: Path, subject: Subject, setting: Setting, *, overwr
     return True
 
 
-def painted_rows(subject: Subject, protocol: Protocol, samples: int) -> tuple[dict[str, Painter], dict[str, str]]:
+def painted_rows(
+    subject: Subject, meter: Meter, protocol: Protocol, samples: int
+) -> tuple[dict[str, Painter], dict[str, str]]:
     """The rows that are the network's own, and why others are not there."""
     words = {"given": None, "trained": subject.size}
     at = words[protocol.predict] if isinstance(protocol.predict, str) else protocol.predict
-    rows = {row: painters.network(subject.model, mode, at, samples) for row, mode in protocol.rows.items()}
+    rows = {row: painters.network(meter, mode, at, samples) for row, mode in protocol.rows.items()}
     if protocol.truth == "none":
         return rows, {}
     if subject.mean_ab is None:

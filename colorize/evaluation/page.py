@@ -167,6 +167,8 @@ def provenance(result: Result) -> str:
     def listed(of: Mapping[str, object]) -> str:
         return "".join(f"<dt>{escape(str(key))}</dt><dd>{escape(str(value))}</dd>" for key, value in of.items())
 
-    groups = {"Protocol": result.protocol, "Weights": result.weights, "Versions": result.versions}
+    groups = {
+        "Protocol": result.protocol, "Cost": result.cost, "Weights": result.weights, "Versions": result.versions,
+    }  # fmt: skip
     body = "".join(f"<details><summary>{word}</summary><dl>{listed(of)}</dl></details>" for word, of in groups.items())
     return f"<section><h2>Where it comes from</h2>{body}</section>"

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorize.color import lab_to_rgb, to_uint8
+from colorize.evaluation.metering import Meter
 from colorize.evaluation.scenes import Scene
 from colorize.metrics import Picture
 from colorize.models import Colorizer
@@ -31,7 +32,7 @@ Painter = Callable[[Scene], Painted]
 JPEG_QUALITY = 95
 
 
-def network(model: Colorizer, mode: str, predicted_at: int | None, samples: int = 1) -> Painter:
+def network(model: Colorizer | Meter, mode: str, predicted_at: int | None, samples: int = 1) -> Painter:
     """What `model` makes of the input of a mode; colour is predicted with `predicted_at` pixels on the shorter side,
     None: at the pictures' size. One that draws is asked `samples` times, and the first answer counts."""
 

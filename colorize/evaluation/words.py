@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colorize.results import Result
@@ -12,6 +13,7 @@ GREY_WINS = (
     "guess. "
     "Read colourfulness, hue error and the distances in features beside it."
 )
+PAINTING = ("M parameters", "GMACs", "seconds a photograph")
 PICTURES_TOLD = {"full": "Each opens at its full size."}
 GEOMETRY = {
     "centre": "the centre square, resized to {size}²", "stretch": "stretched to {size}²",
@@ -25,6 +27,31 @@ INPUT = {
     "lab_l": "their CIE lightness", "luma": "Pillow's grey", "ortho": "what a film blind to red would have recorded",
     "blue_plate": "the exposure behind a blue filter",
 }  # fmt: skip
+
+
+def painting_cells(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(value, what it is of) for each of `PAINTING`; "–" for what is not known."""
+    cells = [("–", "")] * len(PAINTING)
+    if "parameters" in cost:
+        cells[0] = (f"{cost['parameters'] / 1e6:,.2f}", "")
+    if "gmacs" in cost:
+        cells[1] = (f"{cost['gmacs']:,.3g}", f"at {sides(cost['size'])}")
+    if "seconds" in cost:
+        at_once = f"{cost['batch_size']} at a time" if cost["batch_size"] > 1 else "one by one"
+        cells[2] = (f"{cost['seconds']:#.2g}".removesuffix("."), f"{at_once}, {cost['device']}")
+    return cells
+
+
+def cost_in_words(cost: Mapping[str, Any]) -> str:
+    """What a painting cost."""
+    (parameters, _), (gmacs, size), (seconds, how) = painting_cells(cost)
+    return f"{parameters} M parameters, {gmacs} GMACs {size}, {seconds} seconds a photograph ({how})"
+
+
+def sides(size: Sequence[int]) -> str:
+    """Height and width as a person writes them, width first."""
+    height, width = size
+    return f"{width}²" if height == width else f"{width}×{height}"
 
 
 def measured_in_words(result: Result) -> str:

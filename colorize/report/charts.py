@@ -40,7 +40,8 @@ def forest(metric: str, runs: Mapping[str, Interval], others: Mapping[str, float
             width = 100 * (each.high - each.low) / (high - low)
             whisker = f'<i style="left:{at(each.low)};width:{width:.2f}%;background:{colour(place)}"></i>'
         rows += (
-            f'<div class="run"><span>{escape(label)}</span><div class="lane">{lines}{whisker}'
+            f'<div class="run"><span title="{escape(label)}"><bdi>{escape(label)}</bdi></span>'
+            f'<div class="lane">{lines}{whisker}'
             f'<b style="left:{at(each.value)};background:{colour(place)}" title="{escape(around)}"></b></div>'
             f'<span class="number">{escape(value)}</span></div>'
         )

@@ -1,8 +1,7 @@
-"""What run folders hold for a page: curves, cost, configs and the photographs that evaluation kept."""
+"""What run folders hold for a page: curves, cost, configs and the photographs that were kept."""
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,9 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from yaml import YAMLError
+
+from colorize.errors import UserError
+from colorize.results import read_result
+from colorize.runs import RunFolder
 
 PAINTED, SEEN, TRUE = "painted", "as-it-is", "true-colours"  # how evaluation names its pictures
 UNTOLD = ("name", "overwrite", "published.", "resume", "tracker.")  # of a config, what makes no other network
+OLD = "historical"  # the protocol of old photographs, and the folder of those that training painted
+Files = dict[str, dict[str, Path]]  # "000-name" -> what -> file
 
 
 @dataclass
@@ -20,46 +26,75 @@ class Told:
     """Of one line of the comparison, by its first training.
 
     curves    name -> (step, value) …
-    pictures  "000-name" -> what -> JPEG in base64
+    cost      of painting, as a `Result` has it; of a run that was not evaluated, its parameters alone
+    pictures  the photographs that it was compared on, as evaluation kept them
+    old       likewise old photographs, of which there is no truth; `manifest` says which
+    grids     samples, historical -> the last step and its sheet, as training left it
     """
 
     folder: Path
     summary: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
-    pictures: dict[str, dict[str, str]] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+    pictures: Files = field(default_factory=dict)
+    old: Files = field(default_factory=dict)
+    manifest: str = ""
+    grids: dict[str, tuple[int, Path]] = field(default_factory=dict)
 
 
-def gather(result: Path) -> Told:
-    """What lies around the result file of a run; a network that was not trained here has its pictures alone."""
-    folder = result.parent.parent
-    told = Told(folder, pictures=pictures_of(result.with_suffix(".pictures")))
-    if (path := folder / "summary.json").is_file():
-        told.summary = json.loads(path.read_text(encoding="utf-8"))
+def gather(folder: Path, result: Path | None = None) -> Told:
+    """What lies in a run folder, and around its `result`; a network that was not trained here has no more than that.
+
+    Raises `UserError` for a file that is half written.
+    """
+    summary = RunFolder(folder).read_summary()
+    told = Told(folder, summary)
+    if "parameters" in summary:
+        told.cost["parameters"] = summary["parameters"]
+    if result is not None:
+        told.cost |= read_result(result).cost
+        told.pictures = files_of(result.with_suffix(".pictures"))
+    old = folder / "results" / f"{OLD}.json"
+    if old != result and old.is_file():
+        told.old, told.manifest = files_of(old.with_suffix(".pictures")), read_result(old).manifest
     if (path := folder / ".hydra" / "config.yaml").is_file():
-        told.config = flat(OmegaConf.to_container(OmegaConf.load(path)))
+        told.config = config_of(path)
     if (path := folder / "metrics.jsonl").is_file():
         told.curves = curves_of(path)
+    for name in ("samples", OLD):
+        if sheets := sorted((folder / name).glob("step-*.png")):
+            told.grids[name] = (int(sheets[-1].stem.removeprefix("step-")), sheets[-1])
     return told
 
 
+def config_of(path: Path) -> dict[str, Any]:
+    try:
+        return flat(OmegaConf.to_container(OmegaConf.load(path)))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{str(path)!r} is not whole, or no YAML: the run folder is damaged") from error
+
+
 def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """What was measured while training; a line that a killed run left half written is the last."""
     curves: dict[str, list[tuple[int, float]]] = {}
     for text in path.read_text(encoding="utf-8").splitlines():
-        line = json.loads(text)
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            break
         for name, value in line.items():
             if name.startswith("val/") and isinstance(value, int | float):
                 curves.setdefault(name, []).append((line["step"], value))
     return curves
 
 
-def pictures_of(folder: Path) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+def files_of(folder: Path) -> Files:
+    found: Files = {}
     for path in sorted(folder.glob("*.jpg")):
         for what in (PAINTED, SEEN, TRUE):
             if path.stem.endswith(f"-{what}"):
-                name = path.stem.removesuffix(f"-{what}")
-                found.setdefault(name, {})[what] = base64.b64encode(path.read_bytes()).decode()
+                found.setdefault(path.stem.removesuffix(f"-{what}"), {})[what] = path
     return found
 
 
@@ -76,6 +111,6 @@ def differences(told: Mapping[str, Told]) -> dict[str, dict[str, Any]]:
 
 def flat(node: Any, path: str = "") -> dict[str, Any]:
     if not isinstance(node, dict) or not node:
-        return {path: node}
+        return {path: node} if path else {}
     return {key: value for name, each in node.items()
             for key, value in flat(each, f"{path}.{name}" if path else str(name)).items()}  # fmt: skip

@@ -22,6 +22,7 @@ ROWS = (
     "grey", "mean_ab", "lab_roundtrip", "jpeg95", "split_half", "truth",
 )  # fmt: skip
 CELL = ("value", "low", "high", "n")
+LATER = ("cost",)  # fields that results did not have from the beginning
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
 
 
@@ -39,6 +40,8 @@ class Result:
     manifest   of the photographs
     group      what runs that differ by nothing but their seed have in common (`group_of`): they may be pooled
     seed       of the training; None for weights from elsewhere
+    cost       of painting a photograph: parameters, gmacs and their size, seconds, batch_size, device, where these are
+               known
     """
 
     name: str
@@ -50,6 +53,7 @@ class Result:
     manifest: str = ""
     group: str = ""
     seed: int | None = None
+    cost: dict[str, Any] = field(default_factory=dict)
 
 
 def write_result(path: str | Path, result: Result) -> Path:
@@ -106,12 +110,12 @@ def _check(path: Path, held: Any) -> None:
         raise refuse("it holds no record")
     names = [each.name for each in fields(Result)]
     for name in names:
-        if name not in held:
+        if name not in held and name not in LATER:
             raise refuse(f"it has no {name!r}")
     if foreign := sorted(held.keys() - set(names)):
         raise refuse(f"it has a field {foreign[0]!r} that no result has")
-    for name in ("protocol", "rows", "absent", "versions", "weights"):
-        if not isinstance(held[name], dict):
+    for name in ("protocol", "rows", "absent", "versions", "weights", *LATER):
+        if not isinstance(held.get(name, {}), dict):
             raise refuse(f"its {name!r} has no names")
     if not isinstance(held["protocol"].get("id"), str) or not held["protocol"]["id"]:
         raise refuse("its protocol has no id")
