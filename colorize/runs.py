@@ -78,6 +78,10 @@ class RunFolder:
             write_whole(path, lambda part: part.write_text(secrets.token_hex(4)))
         return path.read_text()
 
+    def identity(self, name: str) -> str:
+        """Of the run called `name` that is here, with whatever follows runs."""
+        return f"{name}-{self.token()}"
+
     def empty(self) -> None:
         """Remove what a run of ours left, and nothing else."""
         for name in (".hydra", "checkpoints", *PICTURES):

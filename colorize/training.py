@@ -13,6 +13,7 @@ from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
 from colorize.errors import INTERRUPTED
 from colorize.evaluate import Baselines
+from colorize.lineage import tell_checkpoints
 from colorize.reach import summarised
 from colorize.runs import RunFolder, versions
 from colorize.signals import StopSignal
@@ -60,8 +61,10 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         status, code = "interrupted", INTERRUPTED
     finally:
         summary = summarise(cfg, parts, trainer, baselines, status)
-        log.summary({f"{name}/{key}": value for name, row in rows(summary).items() for key, value in row.items()})
-        log.summary({f"absent/{name}": reason for name, reason in parts.absent.items()})
+        told = {**rows(summary), "absent": parts.absent}
+        log.summary({f"{name}/{key}": value for name, row in told.items() for key, value in row.items()})
+        if world.first:
+            tell_checkpoints(log, cfg, parts.photographs, trainer)
         log.finish(code)
         if world.first:
             run.write_summary(summary)
@@ -127,8 +130,7 @@ def open_logger(
 ) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = {**OmegaConf.to_container(cfg, resolve=True), "overrides": overrides}  # type: ignore[dict-item]
-    run_id = f"{cfg.name}-{run.token()}"
-    start = make(cfg.tracker, "tracker")
+    start, run_id = make(cfg.tracker, "tracker"), run.identity(cfg.name)
     return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=cfg.name, settings=settings))])
 
 
@@ -152,7 +154,7 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
     }  # fmt: skip
 
 
-def rows(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
+def rows(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"val": summary["val"], **summary["baseline"], "truth": summary["truth"]}
 
 

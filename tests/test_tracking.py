@@ -198,7 +198,7 @@ def test_what_could_not_be_sent_is_sent_later_and_once(tmp_path, server):
     deaf = WandbServer()
     deaf.stop()  # its address answers nobody
     done = tracked(tmp_path, deaf, "name=cut", "tracker.patience=[2,2]")
-    assert "W&B could not be reached" in done.stdout
+    assert "W&B cannot be online" in done.stdout
     assert "colorize sync outputs" in done.stdout
     environment = logged_in(tmp_path, server)
     words = [sys.executable, "-m", "colorize", "sync"]
