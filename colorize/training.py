@@ -61,8 +61,8 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         status, code = "interrupted", INTERRUPTED
     finally:
         summary = summarise(cfg, parts, trainer, baselines, status)
-        told = {**rows(summary), "absent": parts.absent}
-        log.summary({f"{name}/{key}": value for name, row in told.items() for key, value in row.items()})
+        stands = {**rows(summary), "absent": parts.absent}
+        log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
         if world.first:
             tell_checkpoints(log, cfg, parts.photographs, trainer)
         log.finish(code)

@@ -103,6 +103,16 @@ class WandbServer:
         kept = [each for each in self.artifacts if each["name"] == words["name"].split(":")[0]]
         return {"project": {"artifact": {"artifactType": {"name": kept[-1]["type"]}} if kept else None}}
 
+    def on_ArtifactMembershipByName(self, words):  # noqa: N802
+        name, alias = words["name"].split(":")
+        kept = [each for each in self.artifacts if each["name"] == name and alias in each["aliases"]]
+        return {"project": {"artifactCollectionMembership": membership(kept[-1]) if kept else None}}
+
+    def on_UseArtifact(self, words):  # noqa: N802
+        said = words["input"]
+        self.used.append((said["runName"], said["artifactID"]))
+        return {"useArtifact": {"artifact": {"id": said["artifactID"]}}}
+
     def on_CreateArtifact(self, words):  # noqa: N802
         said = words["input"]
         artifact = {
@@ -138,6 +148,23 @@ class WandbServer:
         artifact["files"] = {k.removeprefix(place): v for k, v in self.stored.items() if k.startswith(place)}
         artifact["committed"] = True
         return {"commitArtifact": {"artifact": {"id": artifact["id"], "digest": "0"}}}
+
+
+def membership(artifact):
+    """What W&B tells of a version that is asked for by its name."""
+    home = {"name": artifact["name"], "project": {"internalId": "1", **PROJECT, "entity": {"name": "me"}}}
+    known = {
+        "__typename": "Artifact", "id": artifact["id"], "versionIndex": 0, "artifactType": {"name": artifact["type"]},
+        "artifactSequence": {"__typename": "ArtifactSequence", **home}, "description": None, "metadata": "{}",
+        "ttlDurationSeconds": -1, "ttlIsInherited": False, "tags": [], "historyStep": None, "state": "COMMITTED",
+        "size": 1, "digest": "0", "commitHash": "0", "fileCount": 1, "createdAt": "2026-01-01T00:00:00Z",
+        "updatedAt": None, "aliases": [],
+    }  # fmt: skip
+    collection = {"__typename": "ArtifactSequence", **home}
+    return {
+        "__typename": "ArtifactCollectionMembership", "id": "m", "versionIndex": 0, "createdAt": "2026-01-01T00:00:00Z",
+        "aliases": [], "artifactCollection": collection, "artifact": known,
+    }  # fmt: skip
 
 
 class RefusedError(Exception):

@@ -103,6 +103,9 @@ class WandB(Tracker):
             self._keep_version(*kept)
         except self.wandb.errors.Error:  # online, W&B asks its server before it so much as notes a version
             self.left.append(kept)
+            return
+        if self.online and metadata.get("parent"):
+            self._begin_from(metadata["parent"])
 
     def finish(self, exit_code: int = 0) -> None:
         began = time.monotonic()
@@ -127,9 +130,15 @@ class WandB(Tracker):
             run.summary.update(self.standing)
         return run
 
+    def _begin_from(self, parent: str) -> None:
+        """Draw the line from the best checkpoint of another run to this one, which only a server can."""
+        try:
+            self.run.use_artifact(f"{versions_of(parent)}:best", type="model")
+        except (self.wandb.errors.Error, ValueError) as error:
+            say(f"W&B draws no line from {parent!r} ({why(error)}); the metadata of the checkpoints name it")
+
     def _keep_version(self, file: Path, aliases: list[str], metadata: dict[str, Any]) -> None:
-        name = re.sub(r"[^\w.-]", "_", self.arguments["id"])
-        artifact = self.wandb.Artifact(name, type="model", metadata=metadata)
+        artifact = self.wandb.Artifact(versions_of(self.arguments["id"]), type="model", metadata=metadata)
         # not copied, neither to be sent nor once it is sent: a checkpoint may have gigabytes
         artifact.add_file(str(file), name="checkpoint.pt", policy="immutable", skip_cache=True)
         self.run.log_artifact(artifact, aliases=aliases)
@@ -159,6 +168,11 @@ class WandB(Tracker):
     def _limits(self) -> Any:
         start, end = self.patience
         return self.wandb.Settings(init_timeout=start, finish_timeout=end, console="off", silent=True)
+
+
+def versions_of(run_id: str) -> str:
+    """The name of the artifact whose versions are the checkpoints of a run."""
+    return re.sub(r"[^\w.-]", "_", run_id)
 
 
 def why(error: Exception | str) -> str:
