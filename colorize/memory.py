@@ -1,7 +1,8 @@
-"""Less memory for the same step: smaller pieces where a batch does not fit, and activations computed twice."""
+"""Memory: how much a run took, and less of it by smaller pieces of a batch and activations computed twice."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -15,6 +16,20 @@ from torch.utils.checkpoint import checkpoint
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether a device, or the CPU's allocator, had no memory left."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def peak(device: torch.device) -> dict[str, float]:
+    """The most memory that this process has held so far, in GB (10^9 bytes): `memory`, which Windows does not tell,
+    and `memory_gpu`, its tensors on a CUDA device."""
+    found = {}
+    if sys.platform != "win32":
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+        found["memory"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 3)
+    if device.type == "cuda":
+        found["memory_gpu"] = round(torch.cuda.max_memory_allocated(device) / 1e9, 3)
+    return found
 
 
 def recompute(module: nn.Module) -> int:

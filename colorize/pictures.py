@@ -12,7 +12,10 @@ MARGIN, CAPTION, TILE = 6, 18, 160
 
 
 def sample_grid(rows: Mapping[str, Tensor], names: Sequence[str]) -> Image.Image:
-    """One labelled row for each of `rows` (N, 3, H, W) uint8, one column a photograph, `names` below them."""
+    """One labelled row for each of `rows` (N, 3, H, W) uint8, one column a photograph, `names` below them.
+
+    `info["caption"]` of the picture says the same in words.
+    """
     font = ImageFont.load_default(size=12)
     left = max(round(font.getlength(caption)) for caption in rows) + 2 * MARGIN
     step = TILE + MARGIN
@@ -30,6 +33,7 @@ def sample_grid(rows: Mapping[str, Tensor], names: Sequence[str]) -> Image.Image
         caption = fit(Path(name).stem, font, TILE)
         place = (left + column * step + TILE // 2, len(rows) * step + MARGIN)
         draw.text(place, caption, fill="black", font=font, anchor="ma")
+    canvas.info["caption"] = f"{', '.join(rows)} of {', '.join(names)}"
     return canvas
 
 

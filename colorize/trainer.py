@@ -187,7 +187,8 @@ class Trainer:
         epoch = (last + 1) * self.effective_batch / self.schedule[name].seen(len(self.photographs.train))
         terms = {f"train/{term}": value for term, value in values.items()}
         rates = {"lr" if name == "model" else f"lr/{name}": self.players[name].lr for name in self.playing}
-        log.scalars({"epoch": round(epoch, 4), **terms, **rates, "images_per_second": round(rate, 2)}, self.steps)
+        measured = {"images_per_second": round(rate, 2), **memory.peak(self.device)}
+        log.scalars({"epoch": round(epoch, 4), **terms, **rates, **measured}, self.steps)
 
     def step(self, batches: Sequence[Batch], weights: Mapping[str, float], lr: float) -> dict[str, float]:
         """One update of every player. All gradients are taken before any weight moves.

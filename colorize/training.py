@@ -13,6 +13,7 @@ from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
 from colorize.errors import INTERRUPTED, TRY_AGAIN
 from colorize.evaluate import Baselines
+from colorize.lineage import tell_checkpoints
 from colorize.reach import summarised
 from colorize.runs import RunFolder, versions
 from colorize.signals import StopSignal
@@ -62,9 +63,11 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         status, code = "interrupted", INTERRUPTED
     finally:
         summary = summarise(cfg, parts, trainer, baselines, status)
-        log.summary({f"{name}/{key}": value for name, row in rows(summary).items() for key, value in row.items()})
-        log.summary({f"absent/{name}": reason for name, reason in parts.absent.items()})
+        stands = {**rows(summary), "absent": parts.absent}
+        log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
         log.summary({name: summary[name] for name in ("seconds", "parameters")})
+        if world.first:
+            tell_checkpoints(log, cfg, parts.photographs, trainer)
         log.finish(code)
         if world.first:
             run.write_summary(summary)
@@ -130,8 +133,7 @@ def open_logger(
 ) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = {**OmegaConf.to_container(cfg, resolve=True), "overrides": overrides}  # type: ignore[dict-item]
-    run_id = run.run_id(cfg.name)
-    start = make(cfg.tracker, "tracker")
+    start, run_id = make(cfg.tracker, "tracker"), run.run_id(cfg.name)
     return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=cfg.name, settings=settings))])
 
 
@@ -155,7 +157,7 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
     }  # fmt: skip
 
 
-def rows(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
+def rows(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"val": summary["val"], **summary["baseline"], "truth": summary["truth"]}
 
 

@@ -615,7 +615,7 @@ def test_the_tracker_hears_of_it(inside, tmp_path, monkeypatch):
     heard = []
 
     class Service(NoTracker):
-        def __init__(self, run_id, name, settings, *, project, entity, mode, folder, group, tags, patience):
+        def __init__(self, run_id, name, settings, *, project, entity, mode, folder, group, tags, artifacts, patience):
             self.id = run_id
 
         def summary(self, values):

@@ -9,6 +9,7 @@ import time
 import pytest
 from conftest import BIN, ROOT
 from PIL import Image
+from tracked import logged_in, losses, tracked, written
 from wandb_server import WandbServer
 
 from colorize.cli import main
@@ -126,31 +127,6 @@ def server():
     served.stop()
 
 
-def logged_in(folder, server):
-    """The environment of a machine that is logged in at `server` and nowhere else."""
-    keep = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
-    return keep | {"HOME": str(folder), **server.environment()}
-
-
-def tracked(folder, server, *words):
-    """A training run, two lines of metrics long, on a machine that is logged in at `server`."""
-    common = ["experiment=smoke", "model=cnn", "loss=l1", "tracker=wandb", "trainer.log_every=1"]
-    program = [sys.executable, str(ROOT / "train.py"), *common, *words]
-    done = subprocess.run(
-        program, cwd=folder, env=logged_in(folder, server), capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-def losses(lines):
-    return [(line["step"], line["train/loss"]) for line in lines if "train/loss" in line]
-
-
-def written(folder, run):
-    return [json.loads(line) for line in (folder / "outputs" / run / "metrics.jsonl").read_text().splitlines()]
-
-
 def test_the_server_gets_the_whole_run(tmp_path, server):
     done = tracked(tmp_path, server, "name=online")
     assert "W&B online" in done.stdout
@@ -158,7 +134,7 @@ def test_the_server_gets_the_whole_run(tmp_path, server):
     assert run.startswith("online-")
     assert announced["groupName"] == "cnn-l1-demo"
     assert set(announced["tags"]) == {"cnn", "l1", "demo"}
-    assert losses(server.history[run]) == losses(written(tmp_path, "online"))
+    assert losses(server.history[run]) == losses(written(tmp_path / "outputs/online"))
     steps = [line["_step"] for line in server.history[run]]
     assert steps == list(range(len(steps)))
 
@@ -198,14 +174,14 @@ def test_what_could_not_be_sent_is_sent_later_and_once(tmp_path, server):
     deaf = WandbServer()
     deaf.stop()  # its address answers nobody
     done = tracked(tmp_path, deaf, "name=cut", "tracker.patience=[2,2]")
-    assert "W&B could not be reached" in done.stdout
+    assert "W&B cannot be online" in done.stdout
     assert "colorize sync outputs" in done.stdout
     environment = logged_in(tmp_path, server)
     words = [sys.executable, "-m", "colorize", "sync"]
     sent = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert "sent offline-run-" in sent.stdout
     ((run, lines),) = server.history.items()
-    assert losses(lines) == losses(written(tmp_path, "cut"))
+    assert losses(lines) == losses(written(tmp_path / "outputs/cut"))
     again = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert "nothing is pending in 'outputs'" in again.stdout
     assert len(server.history[run]) == len(lines)

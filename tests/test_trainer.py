@@ -28,7 +28,7 @@ class Record(Logger):
         self.lines, self.pictures, self.stop_at = [], [], stop_at
 
     def scalars(self, values, step):
-        self.lines.append((step, {k: v for k, v in values.items() if k != "images_per_second"}))
+        self.lines.append((step, {k: v for k, v in values.items() if k not in ("images_per_second", "memory")}))
         if step == self.stop_at and "lr" in values:
             signal.raise_signal(signal.SIGINT)
 

@@ -42,6 +42,10 @@ class Album:
     ranked: dict[str, dict[str, list[Shown]]] = field(default_factory=dict)
     full: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
 
+    def files(self, most: int) -> dict[str, dict[str, str]]:
+        """The first `most` photographs that are shown whole: name -> word -> file beside the page."""
+        return {name: files for name, _, files in self.full[:most]}
+
 
 def ranked_album(measuring: Measuring, painter: Painter, own: Pictures) -> Album:
     album = Album("From the left: what the network was shown, what it made of it, the truth.")

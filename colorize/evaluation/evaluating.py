@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
 from colorize.build import check_values, make, make_metrics
 from colorize.devices import choose_device, keep_freed_memory
@@ -31,12 +31,12 @@ from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.reference import Reference, features_of, measure_reference
 from colorize.evaluation.subjects import Subject, open_subject
 from colorize.evaluation.tables import alike, print_result
+from colorize.evaluation.telling import Files, tell_tracker
 from colorize.evaluation.words import cost_in_words
 from colorize.metrics import Metric
 from colorize.results import Result, pictures_of, read_pictures, read_result, write_result
-from colorize.runs import RunFolder, versions
+from colorize.runs import versions
 from colorize.terminal import say
-from colorize.tracking import begin
 
 WORK = ".work"  # beside a result, while it is measured
 COMPARED = 24  # photographs that are kept as painted, for compare.py's page
@@ -142,7 +142,7 @@ def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: to
         write_pictures(pictures_of(target), work / PICTURES, reference.pictures)
         own = read_pictures(work / PICTURES)
         errors = summed(errors_of(work / ERRORS)) if setting.protocol.truth != "none" else None
-        album = album_of(target, measuring, rows)  # before the cost is told: it may be all that this start paints
+        album, files = album_of(target, measuring, rows)  # before the cost is told: it may be all that is painted
         result = replace(result, cost=meter.cost())
         write_result(target, result)
         page = write_page(target, result, album, errors, own)
@@ -151,7 +151,7 @@ def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: to
             print_result(result)
             say(cost_in_words(result.cost))
         if cfg.track:
-            tell_tracker(subject, result, cfg.name)
+            tell_tracker(subject, result, target, files)
         say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
     subject.model.to("cpu")
     world.gather(None)
@@ -229,31 +229,18 @@ def assemble(
     )  # fmt: skip
 
 
-def album_of(target: Path, measuring: Measuring, rows: Mapping[str, Painter]) -> Album:
-    """Of a set without truth, or of period photographs, all are of interest; of others the best and the worst."""
+def album_of(target: Path, measuring: Measuring, rows: Mapping[str, Painter]) -> tuple[Album, Files]:
+    """What the page shows, and the files of the pictures that are kept beside it.
+
+    Of a set without truth, or of period photographs, all are of interest; of others the best and the worst.
+    """
     painters_of = {row: painter for row, painter in rows.items() if row.startswith("model")}
     folder = target.with_suffix(".pictures")
     if measuring.protocol.reader == "photographs":
-        full_album(measuring, painters_of, folder, most=COMPARED)
-        return ranked_album(measuring, painters_of["model"], read_pictures(pictures_of(target)))
-    return full_album(measuring, painters_of, folder)
-
-
-def tell_tracker(subject: Subject, result: Result, name: str) -> None:
-    """Numbers with their intervals into the summary of the run that they are of, where a service follows it."""
-    if subject.run is None:
-        return
-    run: DictConfig = subject.run
-    settings: Any = OmegaConf.to_container(run, resolve=True)
-    run_id = RunFolder(subject.origin).run_id(run.name)
-    start = make(run.tracker, "tracker")
-    tracker = begin(lambda: start(run_id=run_id, name=run.name, settings=settings))
-    tracker.summary({
-        f"{name}/{metric}{end}": number
-        for metric, cell in result.rows["model"].items()
-        for end, number in (("", cell.value), ("/low", cell.low), ("/high", cell.high))
-    })  # fmt: skip
-    tracker.finish()
+        kept = full_album(measuring, painters_of, folder, most=COMPARED)
+        return ranked_album(measuring, painters_of["model"], read_pictures(pictures_of(target))), kept.files(COMPARED)
+    album = full_album(measuring, painters_of, folder)
+    return album, album.files(COMPARED)
 
 
 def write_pictures(target: Path, own: Path, of_reference: Path) -> None:

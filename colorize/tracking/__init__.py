@@ -2,7 +2,9 @@
 
 from colorize.tracking.guard import Guarded, begin
 from colorize.tracking.lines import JsonLines
+from colorize.tracking.local_trackio import Trackio
 from colorize.tracking.logger import Logger, Loggers, Tracker
+from colorize.tracking.tensorboard import TensorBoard
 from colorize.tracking.weights_and_biases import WandB
 
-__all__ = ["Guarded", "JsonLines", "Logger", "Loggers", "Tracker", "WandB", "begin"]
+__all__ = ["Guarded", "JsonLines", "Logger", "Loggers", "TensorBoard", "Tracker", "Trackio", "WandB", "begin"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -43,6 +44,12 @@ class Guarded(Logger):
 
     def summary(self, values: Mapping[str, Any]) -> None:
         self._ask(lambda tracker: tracker.summary(values))
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        self._ask(lambda tracker: tracker.table(name, columns, rows))
+
+    def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
+        self._ask(lambda tracker: tracker.checkpoint(file, aliases, metadata))
 
     def finish(self, exit_code: int = 0) -> None:
         self._ask(lambda tracker: tracker.finish(exit_code))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -15,10 +16,16 @@ class Logger:
         """Numbers of optimizer step `step`."""
 
     def images(self, named: Mapping[str, Image.Image], step: int) -> None:
-        """Pictures of optimizer step `step`."""
+        """Pictures of optimizer step `step`; `image.info["caption"]` says what is to be seen."""
 
     def summary(self, values: Mapping[str, Any]) -> None:
         """What stands about the run at its end."""
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Words, numbers and pictures about the run, of no step. A cell that is a `Path` is the file of a picture."""
+
+    def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
+        """A checkpoint that the run leaves: `latest`, `best`, `step-N`, and what it came from."""
 
     def finish(self, exit_code: int = 0) -> None:
         """Nothing comes after this."""
@@ -41,6 +48,14 @@ class Loggers(Logger):
     def summary(self, values: Mapping[str, Any]) -> None:
         for logger in self.loggers:
             logger.summary(values)
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        for logger in self.loggers:
+            logger.table(name, columns, rows)
+
+    def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
+        for logger in self.loggers:
+            logger.checkpoint(file, aliases, metadata)
 
     def finish(self, exit_code: int = 0) -> None:
         for logger in self.loggers:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from colorize.errors import UserError
 from colorize.terminal import say
-from colorize.tracking.weights_and_biases import UNSENT
+from colorize.tracking.wandb_folders import give_up, stay_inside
+from colorize.tracking.weights_and_biases import UNSENT, why
 
 
 def sync(argv: Sequence[str]) -> int:
@@ -25,7 +26,12 @@ def sync(argv: Sequence[str]) -> int:
         return 0
     import wandb
 
-    if not wandb.login(prompt=False, verify=False):
+    stay_inside((folder.parent if folder.name == "wandb" else folder).resolve())
+    try:
+        known = wandb.login(prompt=False, verify=False)
+    except wandb.errors.AuthenticationError as error:
+        raise UserError(f"{len(runs)} runs are pending, and W&B does not take the key: {error}") from error
+    if not known:
         raise UserError(f"{len(runs)} runs are pending, and W&B is not logged in here: say `wandb login` first")
     failed = [run for run in runs if not send(run)]
     if failed:
@@ -50,8 +56,9 @@ def send(run: Path) -> bool:
     sent = done.returncode == 0 and bool(list(run.glob("*.wandb.synced")))
     if sent:
         (run / UNSENT).unlink(missing_ok=True)
+        give_up(run)
         say(f"sent {run.name}")
     else:
         lines = (done.stderr + done.stdout).strip().splitlines()
-        say(f"not sent: {run.name} ({lines[-1] if lines else 'no reason given'})")
+        say(f"not sent: {run.name} ({why(lines[-1]) if lines else 'no reason given'})")
     return sent

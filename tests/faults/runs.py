@@ -27,7 +27,7 @@ RECIPES = {
     "transformer": ["loss=ddcolor", "model.encoder=test_convnext", *DECODERS, *ONE],
     "multicolor": ["loss=multicolor", "model.encoder=test_convnext", *DECODERS, "model.complement=[8,16,8]", *ONE],
 }
-TIMES = ("images_per_second",)
+TIMES = ("images_per_second", "memory")
 
 
 class Run:

@@ -1,0 +1,55 @@
+"""Which checkpoints a run leaves, and what each came from: its photographs, its config and its parent."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from colorize.data import Photographs
+from colorize.runs import RunFolder
+from colorize.terminal import say
+from colorize.tracking import Logger
+from colorize.trainer import Trainer
+
+
+def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: Photographs, trainer: Trainer) -> None:
+    """Hand `log` the best checkpoint and the newest, which comes last; both are one where the newest is the best."""
+    best, newest = trainer.checkpoints.best, trainer.checkpoints.steps()[:1]
+    found: dict[int, tuple[Path, dict[str, float], list[str]]] = {}
+    for path, alias in [(best, "best")] * best.exists() + [(path, "latest") for path in newest]:
+        try:
+            step, scores = told_by(path)
+        except (RuntimeError, OSError, pickle.UnpicklingError) as error:
+            say(f"{str(path)!r} cannot be read ({type(error).__name__}), and is not handed to the tracker")
+            continue
+        aliases = found[step][2] if step in found else [f"step-{step}"]
+        found[step] = path, scores, [*aliases, alias]
+    for step, (path, scores, aliases) in found.items():
+        log.checkpoint(path, aliases, {**origin(cfg, photographs), "step": step, "val": scores})
+
+
+def origin(cfg: DictConfig, photographs: Photographs) -> dict[str, Any]:
+    """What a network of this run came from. The photographs are named by their digests, and stay where they are."""
+    return {
+        "name": cfg.name, "seed": cfg.seed, **{part: cfg.names[part] for part in ("model", "loss", "data")},
+        "photographs": photographs.fingerprint(), "validation": photographs.manifest(),
+        "init_from": cfg.init_from, "parent": parent(cfg.init_from),
+    }  # fmt: skip
+
+
+def parent(init_from: str | None) -> str | None:
+    """The id of the run whose weights another began with; None where it began with none, or with a file's."""
+    run = RunFolder(init_from) if init_from else None
+    if run is None or not run.config.exists():
+        return None
+    return run.run_id(run.read_config().name)
+
+
+def told_by(path: Path) -> tuple[int, dict[str, float]]:
+    """Steps and scores of a checkpoint, without reading its tensors."""
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return state["steps"], state["scores"]

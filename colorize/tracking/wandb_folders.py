@@ -1,0 +1,56 @@
+"""What W&B keeps on the disk: beside its runs, not in the user's home, and without copying checkpoints."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from colorize.checkpoint import write_whole
+
+KEPT = "checkpoints"  # a folder in the folder of a run of W&B's, until its server has got what is in there
+STANDING = "standing.json"
+_set: dict[str, str] = {}  # by this process; what the user has set stands
+
+
+def stay_inside(home: Path) -> None:
+    """Let W&B put copies of pictures, its cache and its logs into `home`/wandb from here on."""
+    for variable, folder in (("WANDB_DATA_DIR", "data"), ("WANDB_CACHE_DIR", "cache")):
+        if os.environ.get(variable) == _set.get(variable):
+            os.environ[variable] = _set[variable] = str(home / "wandb" / folder)
+
+
+def keep(file: Path, run: Path) -> Path:
+    """A second name for `file` in the folder of W&B's `run`: it stays when the run that wrote it moves on.
+
+    A hard link, which takes no space of its own; a copy where the two folders are on different disks.
+    """
+    kept = run / KEPT / file.name
+    kept.parent.mkdir(exist_ok=True)
+    kept.unlink(missing_ok=True)
+    try:
+        os.link(file, kept)
+    except OSError:  # another disk, or one that has no links
+        shutil.copyfile(file, kept)
+    return kept
+
+
+def give_up(run: Path) -> None:
+    """The second names are no longer needed."""
+    shutil.rmtree(run / KEPT, ignore_errors=True)
+
+
+def write_standing(run: Path, values: Mapping[str, Any]) -> None:
+    """Keep the last value of everything that W&B's `run` was told, for a part of it that comes later."""
+    write_whole(run / STANDING, lambda part: part.write_text(json.dumps(dict(values)), encoding="utf-8"))
+
+
+def read_standing(home: Path, run_id: str) -> dict[str, Any]:
+    """What the newest part of a run was told; nothing of a run that has none here."""
+    found = (home / "wandb").glob(f"*run-*-{glob.escape(run_id)}/{STANDING}")
+    parts = sorted(found, key=lambda path: path.stat().st_mtime)
+    return json.loads(parts[-1].read_text(encoding="utf-8")) if parts else {}
