@@ -26,12 +26,11 @@ from pathlib import Path
 
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
 from colorize.build import build_parts, build_trainer
-from colorize.cli import conf_folder, seeded
+from colorize.cli import conf_folder
 from colorize.devices import keep_freed_memory
 from colorize.terminal import Bar
 from colorize.tracking import JsonLines
@@ -40,7 +39,6 @@ MODELS = ("cnn", "gan_unet", "gan", "diffusion", "transformer", "multicolor")
 
 
 def config(model: str, *overrides: str):
-    OmegaConf.register_new_resolver("seeded", seeded, replace=True)
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         return compose("train", overrides=[f"experiment=cpu/{model}", "tracker=none", *overrides])
 
