@@ -625,6 +625,7 @@ def test_the_tracker_hears_of_it(inside, tmp_path, monkeypatch):
     words = ("experiment=smoke", "model=cnn", "loss=l1", "model.width=0.1", "model.global_size=32", "name=toy")
     assert inside("train", *words).returncode == 0
     trained = heard.pop()[0]
+    heard.clear()
     assert inside("evaluate", "run=outputs/toy", "protocol=demo", "metrics=quick", "track=false").returncode == 0
     assert not heard
     assert inside("evaluate", "run=outputs/toy", "protocol=demo", "metrics=quick", "overwrite=true").returncode == 0
