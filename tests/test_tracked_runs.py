@@ -181,7 +181,9 @@ def program(folder, server, text, *words, **more):
 
 
 LONG = """
+from pathlib import Path
 from colorize.tracking import JsonLines, Loggers, WandB, begin
+Path("outputs/long").mkdir(parents=True)
 log = Loggers([JsonLines("outputs/long"), begin(lambda: WandB("long", "long", {}, mode="offline", patience=(5, 5)))])
 for step in range(400):
     log.scalars({f"train/{name}": step / 7 for name in range(3)}, step)
@@ -192,8 +194,11 @@ log.finish()
 def test_a_full_disk_under_the_offline_folder(tmp_path, server):
     """W&B's own process is the one that writes there."""
     resource = pytest.importorskip("resource", reason="Windows has no limits of that kind")
-    most = (2**15, resource.RLIM_INFINITY)
-    program(tmp_path, server, LONG, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, most))
+    most = 2**16
+    limits = (most, resource.RLIM_INFINITY)
+    program(tmp_path, server, LONG, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    (kept,) = (tmp_path / "outputs/wandb").glob("offline-run-*-long/*.wandb")
+    assert kept.stat().st_size <= most
     assert [line["step"] for line in written(tmp_path / "outputs/long")] == [*range(400)]
 
 
