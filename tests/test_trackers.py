@@ -71,8 +71,8 @@ READ = """
 import json
 from trackio.sqlite_storage import SQLiteStorage
 (run,) = SQLiteStorage.get_runs("colorize")
-held = SQLiteStorage.get_logs("colorize", run), SQLiteStorage.get_run_config("colorize", run)
-print(json.dumps([run, *held], default=str))
+found = [run, SQLiteStorage.get_logs("colorize", run), SQLiteStorage.get_run_config("colorize", run)]
+print(json.dumps(found, default=str))
 """
 
 

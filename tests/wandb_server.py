@@ -109,9 +109,8 @@ class WandbServer:
         return {"project": {"artifactCollectionMembership": membership(kept[-1]) if kept else None}}
 
     def on_UseArtifact(self, words):  # noqa: N802
-        said = words["input"]
-        self.used.append((said["runName"], said["artifactID"]))
-        return {"useArtifact": {"artifact": {"id": said["artifactID"]}}}
+        self.used.append((words["runName"], words["artifactID"]))
+        return {"useArtifact": {"artifact": {"id": words["artifactID"]}}}
 
     def on_CreateArtifact(self, words):  # noqa: N802
         said = words["input"]

@@ -67,4 +67,4 @@ class Trackio(Tracker):
 
     def finish(self, exit_code: int = 0) -> None:
         with contextlib.redirect_stdout(io.StringIO()):
-            self.run.finish()
+            self.trackio.finish()  # which forgets the run as well: at exit it would be finished again
