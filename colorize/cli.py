@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from colorize import resolvers
 from colorize.errors import INTERRUPTED, TRY_AGAIN, UserError
@@ -162,19 +163,22 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     """Compose a config from `argv` and run `job` on it: once, or once for each job of a multirun."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
 
+    from colorize.command_line import read_words
     from colorize.overrides import check_overrides
     from colorize.sweeps.plugins import register
 
-    sys.argv = [f"colorize {config_name}", *argv]  # Hydra reads its words there
-    check_overrides(conf_folder(), config_name, argv)
+    arguments, words = read_words(argv)
+    check_overrides(conf_folder(), config_name, arguments)
+    sys.argv[1:] = words  # Hydra reads them there
     register()
     codes = [0]
 
     @hydra.main(config_path=str(conf_folder()), config_name=config_name, version_base="1.3")
     def task(cfg) -> int:
         context = HydraConfig.get()
-        words = list(context.overrides.task)
+        words: Any = OmegaConf.to_container(context.overrides.task, resolve=False)  # a ${…} stays a word
         code = guarded(lambda: job(cfg, context.runtime.output_dir, words))
         codes.append(code)
         if code in (INTERRUPTED, TRY_AGAIN):

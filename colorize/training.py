@@ -8,12 +8,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.build import Parts, build_parts, build_trainer, check_values, make, origins
+from colorize.build import Parts, build_parts, build_trainer, make, origins
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
 from colorize.errors import INTERRUPTED
 from colorize.evaluate import Baselines
 from colorize.reach import summarised
+from colorize.required import check_values
 from colorize.runs import RunFolder, versions
 from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
