@@ -185,5 +185,8 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
             raise SystemExit(code)  # the jobs of a multirun that are still to come do not begin; after an error they do
         return code
 
-    task()
+    try:
+        task()
+    except SystemExit as ended:  # of the sweep, whose jobs may have run elsewhere
+        codes.append(ended.code if isinstance(ended.code, int) else 1)
     return max(codes)

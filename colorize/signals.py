@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import Any
 
 from colorize.errors import INTERRUPTED, TRY_AGAIN
 from colorize.terminal import say
@@ -13,8 +14,9 @@ STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR
 
 
 class StopSignal:
-    """While it is entered, a first signal of `STOPPING` turns it true; a second Ctrl-C or SIGTERM interrupts at once.
+    """While it is entered, a first signal of `STOPPING` turns it true; a second Ctrl-C interrupts at once.
 
+    A launcher's own handler, as submitit's, which queues a job again, gets the signal when what this guards is done.
     Python lets only the main thread handle signals; elsewhere this stays false.
     """
 
@@ -35,7 +37,7 @@ class StopSignal:
         return INTERRUPTED if self.received == signal.SIGINT else TRY_AGAIN
 
     def __enter__(self) -> StopSignal:
-        self.previous = {}
+        self.previous: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in STOPPING:
                 self.previous[number] = signal.signal(number, self._handle)
@@ -44,10 +46,14 @@ class StopSignal:
     def __exit__(self, *_) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
+        if self.received is not None:
+            handler = self.previous[self.received]
+            if callable(handler) and handler is not signal.default_int_handler:
+                handler(self.received, None)
 
     def _handle(self, number: int, frame) -> None:
         if self.received is not None:
-            if number in (signal.SIGINT, signal.SIGTERM):
+            if number == signal.SIGINT:  # SIGTERM comes twice where Slurm preempts: from its daemon and from srun
                 raise KeyboardInterrupt
             return
         self.received = number

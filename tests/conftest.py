@@ -14,10 +14,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported: no
 
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from PIL import Image
 
-from colorize.cli import main, seeded
+from colorize.cli import main
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -40,7 +39,6 @@ PHOTOS = ROOT.parent / "shared" / "photos"
 published = pytest.mark.skipif(not KEYS.is_dir(), reason=f"the published key lists are not at {KEYS}")
 photographed = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the old photographs are not at {PHOTOS}")
 
-OmegaConf.register_new_resolver("seeded", seeded, replace=True)
 torch.set_num_threads(1)  # the pictures are tiny: a second thread only waits
 
 

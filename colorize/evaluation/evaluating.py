@@ -123,7 +123,7 @@ def prepare(cfg: DictConfig, protocol: Protocol, subject: Subject) -> Setting:
 
 def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: torch.device, world: World) -> None:
     target = subject.folder / "results" / f"{cfg.name}.json"
-    if world.by_first(lambda: measured_already(target, subject, setting, overwrite=cfg.overwrite)):
+    if world.by_first(lambda: measured_already(target, subject, setting, overwrite=cfg.overwrite, table=cfg.table)):
         return
     introduce(subject, setting, device)
     few = photographs_at_a_time(cfg.batch_size, device)
@@ -144,7 +144,8 @@ def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: to
         errors = summed(errors_of(work / ERRORS)) if setting.protocol.truth != "none" else None
         page = write_page(target, result, album_of(target, measuring, rows), errors, own)
         shutil.rmtree(work)
-        print_result(result)
+        if cfg.table:
+            print_result(result)
         if cfg.track:
             tell_tracker(subject, result, cfg.name)
         say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
@@ -160,8 +161,11 @@ def photographs_at_a_time(wanted: int | str, device: torch.device) -> int:
     return wanted
 
 
-def measured_already(target: Path, subject: Subject, setting: Setting, *, overwrite: bool) -> bool:
-    """Whether the very same has been measured; it is shown. Raises `UserError` where another result is in the way."""
+def measured_already(target: Path, subject: Subject, setting: Setting, *, overwrite: bool, table: bool) -> bool:
+    """Whether the very same has been measured; `table` shows it.
+
+    Raises `UserError` where another result is in the way.
+    """
     if overwrite or not target.is_file():
         return False
     kept = read_result(target)
@@ -174,7 +178,8 @@ def measured_already(target: Path, subject: Subject, setting: Setting, *, overwr
         raise UserError(f"{str(target)!r} is of other weights: say name=… to keep both, or overwrite=true")
     if kept.versions != measured_with() or set(setting.metrics) - set(kept.rows["model"]) - set(kept.absent):
         return False
-    print_result(kept)
+    if table:
+        print_result(kept)
     say(f"{str(target)!r} has been measured already; overwrite=true measures it again")
     return True
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from colorize.checkpoint import write_whole
 from colorize.runs import RunFolder
 
 NUMBERED = re.compile(r"(\d+)-[0-9a-f]{8}")  # as `naming.job_folder` has it
+FAILED = "failed.json"  # in the folder of a job that failed: what it was told, and how it ended
 
 
 @dataclass
@@ -22,11 +26,12 @@ class Job:
     folder: Path
     overrides: list[str] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
+    failed: bool = False
 
     @property
     def status(self) -> str:
         """finished, pruned, interrupted or failed; unfinished while nothing is known."""
-        return self.summary.get("status", "unfinished")
+        return "failed" if self.failed else self.summary.get("status", "unfinished")
 
     @property
     def values(self) -> dict[str, str]:
@@ -37,10 +42,32 @@ class Job:
 def jobs_of(folder: str | Path) -> list[Job]:
     """The jobs in a sweep's folder, by their numbers; of two with one number, the one that was begun last."""
     found: dict[int, Job] = {}
-    places = [path for path in Path(folder).glob("*/") if NUMBERED.fullmatch(path.name) and (path / ".hydra").is_dir()]
-    for path in sorted(places, key=lambda path: (path / ".hydra").stat().st_mtime):
+    places = [path for path in Path(folder).glob("*/") if NUMBERED.fullmatch(path.name) and told(path)]
+    for path in sorted(places, key=lambda path: told(path).stat().st_mtime):  # type: ignore[union-attr]
         number = int(NUMBERED.fullmatch(path.name)[1])  # type: ignore[index]
-        words = path / ".hydra" / "overrides.yaml"
-        overrides = [str(word) for word in OmegaConf.load(words)] if words.is_file() else []
-        found[number] = Job(number, path, overrides, RunFolder(path).read_summary())
+        failed = (path / FAILED).is_file()
+        found[number] = Job(number, path, overrides_of(path), RunFolder(path).read_summary(), failed)
     return [found[number] for number in sorted(found)]
+
+
+def told(folder: Path) -> Path | None:
+    """The file that says what a job was told; None where it did not come so far."""
+    return next((path for path in (folder / ".hydra" / "overrides.yaml", folder / FAILED) if path.is_file()), None)
+
+
+def overrides_of(folder: Path) -> list[str]:
+    if (path := told(folder)) is None:
+        return []
+    words = json.loads(path.read_text(encoding="utf-8"))["overrides"] if path.name == FAILED else OmegaConf.load(path)
+    return [str(word) for word in words]
+
+
+def note_end(folder: Path, overrides: Sequence[str], code: int | None) -> None:
+    """Leave word of a job that did not end well: its exit status, None after an error of the program's own. One that
+    did takes the word back."""
+    if code == 0:
+        (folder / FAILED).unlink(missing_ok=True)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"overrides": list(overrides), "code": code})
+    write_whole(folder / FAILED, lambda part: part.write_text(text, encoding="utf-8"))

@@ -86,6 +86,7 @@ class Search:
             before = {number: written(folder) for number, folder in folders.items()}
             for number, folder in folders.items():
                 hand_over(folder, number, self.objectives[0], plain(self.pruner))
+                say(f"trial {number} of {self.n_trials}: {' '.join(told[number][len(self.fixed) :])}")
             jobs = self.launcher.launch([told[trial.number] for trial in group], initial_job_idx=group[0].number)
             for trial, job in zip(group, jobs, strict=True):
                 folder = folders[trial.number]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor
 
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
@@ -43,7 +43,7 @@ def distribution(key: str, override: Override) -> BaseDistribution:
             return stepped(value)
     except ValueError as error:
         raise UserError(f"{key}={override.get_value_element_as_str()}: {error}") from error
-    return CategoricalDistribution(list(map(str, override.sweep_iterator(transformer=Transformer.encode))))
+    return CategoricalDistribution(list(override.sweep_string_iterator()))
 
 
 def stepped(value: RangeSweep) -> BaseDistribution:

@@ -8,16 +8,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.table import Table
 
 from colorize.again import quoted
 from colorize.checkpoint import write_whole
 from colorize.report.sweep import Sweep, write_sweep
+from colorize.runs import RunFolder
 from colorize.sweeps.best import write_experiment
-from colorize.sweeps.folders import jobs_of
+from colorize.sweeps.folders import Job, jobs_of
 from colorize.sweeps.importance import importances
 from colorize.sweeps.outcome import number_of, ranked, varying
 from colorize.sweeps.torchrun import environment
@@ -26,13 +26,16 @@ from colorize.terminal import console, say
 COMPARED = 8  # of more jobs, the best
 
 
-def summarise(folder: Path, config: DictConfig, *, compare: bool) -> int:
-    """The exit status: 1 where a job failed, or none began."""
+def summarise(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int:
+    """Tell how a sweep went; with `protocols`, measure the best jobs under them too, and compare them by the first.
+
+    The exit status: 1 where a job failed, or none began.
+    """
     jobs = jobs_of(folder)
     if not jobs:
         say(f"no job of {str(folder)!r} began")
         return 1
-    names, maximize = objectives(config, OmegaConf.load(jobs[0].folder / ".hydra" / "config.yaml"))
+    names, maximize = objectives(config, next((job for job in jobs if job.summary), None))
     best = ranked(jobs, names, maximize)
     keys = varying(jobs)
     sweep = Sweep(folder.name, jobs, keys, names, best, importances(jobs, keys, names))
@@ -41,16 +44,17 @@ def summarise(folder: Path, config: DictConfig, *, compare: bool) -> int:
     write_sweep(folder / "sweep.html", sweep)
     console.print(terminal_table(sweep))
     say(f"the page is {str(folder / 'sweep.html')!r}")
-    if compare and len(best) > 1:
-        side_by_side(folder, [job.folder for job in best[:COMPARED]])
+    if protocols and len(best) > 1:
+        side_by_side(folder, [job.folder for job in best[:COMPARED]], protocols)
     return 1 if any(job.status == "failed" for job in jobs) else 0
 
 
-def objectives(config: DictConfig, job: Any) -> tuple[list[str], list[bool]]:
-    """What the jobs are ranked by and whether more is better: the search's objectives, else the runs' own monitor."""
+def objectives(config: DictConfig, job: Job | None) -> tuple[list[str], list[bool]]:
+    """What the jobs are ranked by and whether more is better: the search's objectives, else what the job monitors."""
     sweeper = config.hydra.sweeper
-    if "objective" not in sweeper:
-        return [job.checkpoint.monitor], [job.checkpoint.mode == "max"]
+    if "objective" not in sweeper:  # `config` is that of the sweep, which knows nothing of what the jobs were told
+        checkpoint = (RunFolder(job.folder).read_config() if job else config).checkpoint
+        return [checkpoint.monitor], [checkpoint.mode == "max"]
     names, directions = ([each] if isinstance(each, str) else list(each)
                          for each in (sweeper.objective, sweeper.direction))  # fmt: skip
     return names, [direction == "maximize" for direction in directions]
@@ -99,17 +103,24 @@ def shown(value: str) -> str:
         return value
 
 
-def side_by_side(folder: Path, jobs: Sequence[Path]) -> None:
-    """Evaluate the jobs as their training did, each photograph by itself, and compare them. What has been measured
-    is not measured again. In processes of their own: Hydra composes one config at a time."""
+def side_by_side(folder: Path, jobs: Sequence[Path], protocols: Sequence[str]) -> None:
+    """Evaluate the jobs, each photograph by itself, and compare them. What has been measured is not measured again.
+    In processes of their own: Hydra composes one config at a time."""
     runs = ",".join(quoted(job) for job in jobs)
-    words = [f"run=[{runs}]", "protocol=validation", "metrics=default", "track=false"]
-    compared = [*map(str, jobs), "--protocol", "validation", "--html", str(folder / "compare.html")]
-    for verb, rest, shown in (("evaluate", words, True), ("compare", compared, False)):
-        program = [sys.executable, "-m", "colorize", verb, *rest]
-        done = subprocess.run(program, env=environment(), check=False, capture_output=not shown, text=True)
-        if done.returncode:
-            said = f": {done.stderr.strip()}" if done.stderr else ""
-            say(f"the jobs are not compared, colorize {verb} ended with status {done.returncode}{said}")
+    say(f"{len(jobs)} jobs are evaluated under {' and '.join(protocols)}")
+    for name in protocols:
+        words = [f"run=[{runs}]", f"protocol={name}", "metrics=default", "track=false", "table=false"]
+        if not went_well("evaluate", words, shown=True):
             return
-    say(f"the comparison is {str(folder / 'compare.html')!r}")
+    page = folder / "compare.html"
+    if went_well("compare", [*map(str, jobs), "--protocol", protocols[0], "--html", str(page)], shown=False):
+        say(f"the comparison is {str(page)!r}")
+
+
+def went_well(verb: str, words: Sequence[str], *, shown: bool) -> bool:
+    program = [sys.executable, "-m", "colorize", verb, *words]
+    done = subprocess.run(program, env=environment(), check=False, capture_output=not shown, text=True)
+    if done.returncode:
+        said = f": {done.stderr.strip()}" if done.stderr else ""
+        say(f"the jobs are not compared, colorize {verb} ended with status {done.returncode}{said}")
+    return done.returncode == 0

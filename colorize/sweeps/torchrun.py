@@ -16,6 +16,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from colorize.errors import TRY_AGAIN
+from colorize.runs import RunFolder
+from colorize.sweeps.folders import note_end
 from colorize.terminal import say
 
 
@@ -50,6 +53,9 @@ class TorchrunLauncher(Launcher):
             process.terminate()  # torchrun asks its processes, which save what they have
             process.wait()
             raise
+        if code and RunFolder(folder).read_summary().get("status") == "interrupted":
+            raise SystemExit(TRY_AGAIN)  # from outside, as in a sweep of one process
+        note_end(folder, words, code)
         done = JobReturn(overrides=words, cfg=cfg, working_dir=str(folder))
         done.status, done.return_value = JobStatus.COMPLETED, code
         return done
