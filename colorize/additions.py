@@ -62,13 +62,12 @@ def walk(before: Node, after: Node, path: str, kind: Kind) -> None:
             check_new(key, before, after, path, kind)
         if isinstance(after[key], Mapping):
             below = before.get(key)
-            walk(
-                below if isinstance(below, Mapping) else {}, after[key], where, kind_of(key, before, after, path, kind)
-            )
+            below = below if isinstance(below, Mapping) else {}
+            walk(below, after[key], where, kind_of(key, below, after, path, kind))
 
 
 def kind_of(key: str, before: Node, after: Node, path: str, kind: Kind) -> Kind:
-    """What the node at `key` of `after` takes, whose own kind is `kind`."""
+    """What the node at `key` of `after` takes, which was `before`, in a node of this `kind` at `path`."""
     node = after[key]
     if "_target_" in node:
         return Kind.CALL
@@ -76,8 +75,7 @@ def kind_of(key: str, before: Node, after: Node, path: str, kind: Kind) -> Kind:
         return Kind.FREE
     if kind == Kind.CALL:
         return kind_of_argument(after, key, path)
-    parts = before.get(key)
-    if not path and parts and all(isinstance(part, Mapping) and "_target_" in part for part in parts.values()):
+    if not path and before and all(isinstance(part, Mapping) and "_target_" in part for part in before.values()):
         return Kind.PARTS
     return Kind.FIXED
 

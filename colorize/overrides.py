@@ -30,8 +30,8 @@ READING = ("help", "hydra_help", "shell_completion")  # options with which nothi
 
 
 def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
-    """Raises `UserError`, with suggestions, for what is wrong with Hydra's `arguments`: a group, option or key that does
-    not exist or cannot be added, a word for a number, several values without -m, a required value that is missing.
+    """Raises `UserError`, with suggestions, for what is wrong with Hydra's `arguments`: a group, option or key that
+    does not exist or cannot be added, a word for a number, several values without -m, a required value that is missing.
 
     Configs of the user's own (--config-dir, hydra.searchpath, …) are read as Hydra reads them.
     """
@@ -39,7 +39,7 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
         return
     with searching(conf, arguments):
         overrides = parse(arguments.overrides)
-        places = [o.input_line for o in overrides if o.key_or_group == "hydra.searchpath" and o.input_line]
+        places = [str(o.input_line) for o in overrides if o.key_or_group == "hydra.searchpath"]
         chosen = [override for override in overrides if check_choice(override, places)]
         others = [override for override in overrides if override not in chosen]
         check_once(overrides)
@@ -60,7 +60,7 @@ def check_job(
     after = composed(config_name, [*choices, *map(first_word, others)])
     check_additions(plain(before), plain(after))
     if not (arguments.cfg or arguments.info):
-        own = OmegaConf.masked_copy(after, [key for key in after if key != "hydra"])
+        own = OmegaConf.masked_copy(after, [str(key) for key in after if key != "hydra"])
         check_values(own)
         check_resolves(own)
     return after
@@ -119,11 +119,11 @@ def check_key(
 ) -> None:
     """Refuse a key that is not in the config `before` the overrides, and a word for a number."""
     key, top = override.key_or_group, override.key_or_group.split(".")[0].split("@")[0]
-    groups = [*group_options("", places, ObjectType.GROUP), *before.hydra.runtime.choices]
+    groups = [*listed("", ObjectType.GROUP, places), *before.hydra.runtime.choices]
     adds = override.is_add() or override.is_force_add()
     if adds and key in before.hydra.runtime.choices:
         raise UserError(f"{key} is chosen without a plus: {key}={override.get_value_element_as_str()}")
-    if "@" in key or override.is_force_add() and top in before:
+    if "@" in key or (override.is_force_add() and top in before):
         return  # Hydra's own syntax; ++ adds what is not there
     inside = key in groups or any(path == key or path.startswith(f"{key}.") for path in known)
     alike = [path for path in known if path.startswith("hydra.") == (top == "hydra")]
@@ -165,13 +165,12 @@ def check_single(overrides: Sequence[Override], chosen: Sequence[Override]) -> N
 
 
 def check_once(overrides: Sequence[Override]) -> None:
-    """Refuse a key that is swept and said again: Hydra would run the same jobs twice. Otherwise the last word counts."""
+    """Refuse a key that is swept and said again: Hydra would run each job twice. Elsewhere the last word counts."""
     for override in overrides:
-        same = [other.input_line for other in overrides if other.key_or_group == override.key_or_group]
+        key = override.key_or_group
+        same = [str(other.input_line) for other in overrides if other.key_or_group == key]
         if override.is_sweep_override() and len(same) > 1:
-            raise UserError(
-                f"{override.key_or_group} is said {len(same)} times, {' and '.join(map(str, same))}: say it once"
-            )
+            raise UserError(f"{key} is said {len(same)} times, {' and '.join(same)}: say it once")
 
 
 def each_choice(chosen: Sequence[Override]) -> Iterator[list[str]]:
@@ -208,9 +207,8 @@ def composed(config_name: str, words: Sequence[str]) -> DictConfig:
         return compose(config_name, overrides=list(words), return_hydra_config=True)
     except HydraException as error:
         said = str(error).split("\nTo append")[0]  # what Hydra advises next makes a key that nothing reads
-        cause = (
-            f": {str(error.__cause__).splitlines()[0]}" if isinstance(error.__cause__, OmegaConfBaseException) else ""
-        )
+        inner = error.__cause__
+        cause = f": {str(inner).splitlines()[0]}" if isinstance(inner, OmegaConfBaseException) else ""
         raise UserError(" ".join(said.split()).rstrip(".") + cause) from error
 
 
@@ -218,17 +216,18 @@ def plain(cfg: DictConfig) -> Any:
     return OmegaConf.to_container(cfg, resolve=False)
 
 
-def group_options(group: str, places: Sequence[str], kind: ObjectType = ObjectType.CONFIG) -> list[str]:
+def group_options(group: str, places: Sequence[str] = ()) -> list[str]:
     """The options of a group, those in its folders included: smoke, ddcolor/tiny, …; none where it is not a group.
 
     `places` are overrides that say where else to look.
     """
+    if not group:
+        return []
+    options, folders = listed(group, ObjectType.CONFIG, places), listed(group, ObjectType.GROUP, places)
+    nested = (f"{folder}/{option}" for folder in folders for option in group_options(f"{group}/{folder}", places))
+    return [*options, *nested]
+
+
+def listed(group: str, kind: ObjectType, places: Sequence[str]) -> list[str]:
     loader = GlobalHydra.instance().config_loader()
-    options = loader.get_group_options(group, kind, "train", list(places))
-    if not group or kind != ObjectType.CONFIG:
-        return options if kind != ObjectType.CONFIG else []
-    folders = loader.get_group_options(group, ObjectType.GROUP, "train", list(places))
-    return [
-        *options,
-        *(f"{folder}/{each}" for folder in folders for each in group_options(f"{group}/{folder}", places)),
-    ]
+    return loader.get_group_options(group, kind, overrides=list(places))

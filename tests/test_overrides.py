@@ -29,11 +29,11 @@ MISTAKES = [
     (["+model.anything=1"], ["CNN takes no 'anything'; the config has all that it takes"]),
     (["model=transformer", "+model.anything=1"], ["Transformer takes no 'anything'; it also takes encoder_options"]),
     (["+trainer.model=1"], ["Trainer takes no 'model'"]),  # the program hands it over
-    (["+schedule.all.lr.wramup=3", "schedule=warmup_cosine"], ["warmup_cosine takes no 'wramup'", "schedule.all.lr.warmup"]),
+    (["schedule=warmup_cosine", "+schedule.all.lr.wramup=3"], ["did you mean schedule.all.lr.warmup?"]),
     (["+schedule.al.steps=3"], ["'schedule.al' cannot be added without a _target_", "did you mean schedule.all?"]),
     (["+metrics.mine.unit=3"], ["'metrics.mine' cannot be added without a _target_"]),
     (["+loss.terms.mine.unit=3"], ["'loss.terms.mine' cannot be added without a _target_"]),
-    (["+loss.terms.mine={_target_: colorize.losses.L1, unt: 3}"], ["L1 takes no 'unt': did you mean loss.terms.mine.unit?"]),
+    (["+loss.terms.my={_target_: colorize.losses.L1, unt: 3}"], ["L1 takes no 'unt': did you mean loss.terms.my.unit"]),
     (["+loss.terms.mine={_target_: colorize.losses.L3}"], ["loss.terms.mine._target_=colorize.losses.L3 is no class"]),
     (["model._target_=colorize.models.CNNN"], ["model._target_=colorize.models.CNNN is no class"]),
     (["+schedule.all.weights={pixle: 1}"], ["a phase weighs ['pixle']"]),
