@@ -13,6 +13,7 @@ from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
 from colorize.errors import INTERRUPTED
 from colorize.evaluate import Baselines
+from colorize.locking import RunLock
 from colorize.reach import summarised
 from colorize.required import check_values
 from colorize.runs import RunFolder, versions
@@ -32,11 +33,13 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
     if restarted(os.environ):
         cfg.overwrite = False  # what would go is this run's own
     check_values(cfg)
-    world = join(choose_device(cfg.trainer.device))
+    world, lock = join(choose_device(cfg.trainer.device)), RunLock(folder)
     try:
+        world.by_first(lock.acquire)
         with StopSignal() as stop:
             return go(cfg, run, overrides, world, stop)
     finally:
+        lock.release()
         leave()
 
 
