@@ -34,7 +34,8 @@ def expand(argv: list[str]) -> list[str]:
     if "rerun" in named:
         folder = run_folder("rerun", named["rerun"])
         said = [word for word in argv if not word.startswith("rerun=")]
-        words = [word for word in saved_words(folder) if word.split("=", 1)[0] not in ("name", "overwrite", "resume")]
+        replaced = {"name", "overwrite", "resume", *named}
+        words = [word for word in saved_words(folder) if word.split("=", 1)[0] not in replaced]
         changes = [word for word in said if not word.startswith(("-", "hydra.", "name="))]
         name = [] if several or "name" in named else [f"name={quoted(new_name(folder, changes))}"]
         return [*words, *name, *said]  # of several runs, each is named after its parts

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from colorize import resolvers
+from colorize import completion, resolvers
 from colorize.errors import INTERRUPTED, TRY_AGAIN, UserError
 
 resolvers.register()  # here: a launcher's other processes import this module before they compose a job's config
@@ -37,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     if verb in ("-h", "--help"):
         print(USAGE, end="")
         return 0
+    if verb in completion.OPTIONS:
+        return guarded(lambda: completion.complete([verb, *rest], VERBS))
     if verb not in VERBS:
         return guarded(lambda: unknown(verb))
     return guarded(lambda: VERBS[verb](rest))
