@@ -169,11 +169,13 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
 
     from colorize.command_line import read_words
     from colorize.overrides import check_overrides
-    from colorize.sweeps.plugins import register
 
     arguments, words = read_words(argv)
     check_overrides(conf_folder(), config_name, arguments)
     sys.argv[1:] = words  # Hydra reads them there
+
+    from colorize.sweeps.plugins import register  # its launchers import torch: not before the words are checked
+
     register()
     codes = [0]
 
