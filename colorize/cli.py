@@ -167,16 +167,16 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from colorize.command_line import read_words
+    from colorize.command_line import read_words, runs
     from colorize.overrides import check_overrides
 
     arguments, words = read_words(argv)
     check_overrides(conf_folder(), config_name, arguments)
     sys.argv[1:] = words  # Hydra reads them there
+    if runs(arguments):
+        from colorize.sweeps.plugins import register  # imports torch: not before the words are checked
 
-    from colorize.sweeps.plugins import register  # its launchers import torch: not before the words are checked
-
-    register()
+        register()
     codes = [0]
 
     @hydra.main(config_path=str(conf_folder()), config_name=config_name, version_base="1.3")

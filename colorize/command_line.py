@@ -47,6 +47,11 @@ def read_words(argv: Sequence[str]) -> tuple[Namespace, list[str]]:
     return arguments, [*without(argv, arguments.overrides), *arguments.overrides]
 
 
+def runs(arguments: Namespace) -> bool:
+    """Whether something is run, and not only shown."""
+    return not any(getattr(arguments, name) for name in ("cfg", "info", "help", "hydra_help", "shell_completion"))
+
+
 def without(words: Sequence[str], overrides: Sequence[str]) -> list[str]:
     """The words that are no override: options and their values."""
     left = list(words)[::-1]

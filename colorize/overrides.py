@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.additions import check_additions
+from colorize.command_line import runs
 from colorize.errors import UserError
 from colorize.required import check_resolves, check_values, leaves
 from colorize.suggestions import key_suggestion, listing, suggestion
@@ -59,7 +60,7 @@ def check_job(
         check_key(override, before, known, choices, places)
     after = composed(config_name, [*choices, *map(first_word, others)])
     check_additions(plain(before), plain(after))
-    if not (arguments.cfg or arguments.info):
+    if runs(arguments):
         own = OmegaConf.masked_copy(after, [str(key) for key in after if key != "hydra"])
         check_values(own)
         check_resolves(own)
