@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -24,16 +25,20 @@ def expand(argv: list[str]) -> list[str]:
     named = {word.split("=", 1)[0]: word.split("=", 1)[1] for word in argv if "=" in word}
     if "resume" in named and "rerun" in named:
         raise UserError("resume goes on with a run, rerun starts another: say one of them")
+    several = bool({"-m", "--multirun"} & set(argv)) or "hparams_search" in named
+    if "resume" in named and several:
+        raise UserError("resume goes on with one run, and -m starts several: say rerun for others like it")
     if "resume" in named:
         folder = run_folder("resume", named["resume"])
         return [*argv, f"hydra.run.dir={quoted(folder)}"]
     if "rerun" in named:
         folder = run_folder("rerun", named["rerun"])
         said = [word for word in argv if not word.startswith("rerun=")]
-        words = [word for word in saved_words(folder) if word.split("=", 1)[0] not in ("name", "overwrite", "resume")]
+        replaced = {"name", "overwrite", "resume", *named}
+        words = [word for word in saved_words(folder) if word.split("=", 1)[0] not in replaced]
         changes = [word for word in said if not word.startswith(("-", "hydra.", "name="))]
-        name = [] if any(word.startswith("name=") for word in said) else [f"name={quoted(new_name(folder, changes))}"]
-        return [*words, *name, *said]
+        name = [] if several or "name" in named else [f"name={quoted(new_name(folder, changes))}"]
+        return [*words, *name, *said]  # of several runs, each is named after its parts
     return argv
 
 
@@ -46,7 +51,8 @@ def run_folder(word: str, value: str) -> Path:
 
 def saved_words(folder: Path) -> list[str]:
     """The overrides that the run in `folder` was started with."""
-    return [str(word) for word in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+    words: Any = OmegaConf.to_container(OmegaConf.load(folder / ".hydra" / "overrides.yaml"), resolve=False)
+    return [str(word) for word in words]
 
 
 def new_name(folder: Path, changes: list[str]) -> str:

@@ -42,13 +42,6 @@ class Parts:
     notes: list[str] = field(default_factory=list)  #         what the user should know, each said once
 
 
-def check_values(cfg: DictConfig) -> None:
-    """Find required values that are missing before anything starts."""
-    if missing := sorted(OmegaConf.missing_keys(cfg)):
-        key = missing[0]
-        raise UserError(f"{key} has no value: say {key}=… on the command line")
-
-
 def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> Parts:
     """Model, loss, photographs, evaluator and gallery.
 

@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from colorize import resolvers
+from colorize import completion, resolvers
 from colorize.errors import INTERRUPTED, TRY_AGAIN, UserError
 
 resolvers.register()  # here: a launcher's other processes import this module before they compose a job's config
@@ -37,6 +38,8 @@ def main(argv: list[str] | None = None) -> int:
     if verb in ("-h", "--help"):
         print(USAGE, end="")
         return 0
+    if verb in completion.OPTIONS:
+        return guarded(lambda: completion.complete([verb, *rest], VERBS))
     if verb not in VERBS:
         return guarded(lambda: unknown(verb))
     return guarded(lambda: VERBS[verb](rest))
@@ -170,19 +173,24 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     """Compose a config from `argv` and run `job` on it: once, or once for each job of a multirun."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
 
+    from colorize.command_line import read_words, runs
     from colorize.overrides import check_overrides
-    from colorize.sweeps.plugins import register
 
-    sys.argv = [f"colorize {config_name}", *argv]  # Hydra reads its words there
-    check_overrides(conf_folder(), config_name, argv)
-    register()
+    arguments, words = read_words(argv)
+    check_overrides(conf_folder(), config_name, arguments)
+    sys.argv[1:] = words  # Hydra reads them there
+    if runs(arguments):
+        from colorize.sweeps.plugins import register  # imports torch: not before the words are checked
+
+        register()
     codes = [0]
 
     @hydra.main(config_path=str(conf_folder()), config_name=config_name, version_base="1.3")
     def task(cfg) -> int:
         context = HydraConfig.get()
-        words = list(context.overrides.task)
+        words: Any = OmegaConf.to_container(context.overrides.task, resolve=False)  # a ${…} stays a word
         code = guarded(lambda: job(cfg, context.runtime.output_dir, words))
         codes.append(code)
         if code in (INTERRUPTED, TRY_AGAIN):

@@ -1,46 +1,97 @@
-"""Check the words of a command line against the configs, before anything slow is imported."""
+"""Check the words of a command line against the configs, before anything slow is imported and anything starts."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra._internal.utils import get_args_parser
+from hydra import compose, version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_automatic_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from colorize.additions import check_additions
+from colorize.command_line import runs
 from colorize.errors import UserError
+from colorize.required import check_resolves, check_values, leaves
+from colorize.suggestions import key_suggestion, listing, suggestion
+
+READING = ("help", "hydra_help", "shell_completion")  # options with which nothing is composed here
 
 
-def check_overrides(conf: Path, config_name: str, argv: list[str]) -> None:
-    """Raises `UserError`, with suggestions, for a group, option or key that does not exist, or a word for a number.
+def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
+    """Raises `UserError`, with suggestions, for what is wrong with Hydra's `arguments`: a group, option or key that
+    does not exist or cannot be added, a word for a number, several values without -m, a required value that is missing.
 
-    Configs of the user's own (--config-dir, hydra.searchpath, …) are left to Hydra to check.
+    Configs of the user's own (--config-dir, hydra.searchpath, …) are read as Hydra reads them.
     """
-    arguments = get_args_parser().parse_args(argv)
-    own = arguments.config_dir or arguments.config_path or arguments.config_name
-    if own or any(word.startswith("hydra.searchpath") for word in arguments.overrides):
+    if any(getattr(arguments, option) for option in READING):
         return
-    overrides = parse(arguments.overrides)
-    with initialize_config_dir(str(conf), version_base="1.3"):
-        chosen = [o for o in overrides if check_choice(o)]
-        known = leaves(compose_chosen(config_name, chosen))
-        for override in overrides:
-            if override not in chosen:
-                check_key(override, known)
-        compose_chosen(config_name, [o for o in overrides if not o.is_sweep_override()])
+    with searching(conf, arguments):
+        overrides = parse(arguments.overrides)
+        places = [str(o.input_line) for o in overrides if o.key_or_group == "hydra.searchpath"]
+        chosen = [override for override in overrides if check_choice(override, places)]
+        others = [override for override in overrides if override not in chosen]
+        check_once(overrides)
+        for choices in each_choice(chosen):
+            after = check_job(arguments, arguments.config_name or config_name, choices, others, places)
+            if not (arguments.multirun or after.hydra.mode == RunMode.MULTIRUN):
+                check_single(overrides, chosen)
 
 
-def parse(words: list[str]) -> list[Override]:
+def check_job(
+    arguments: Namespace, config_name: str, choices: Sequence[str], others: Sequence[Override], places: Sequence[str]
+) -> DictConfig:
+    """The config of a job. Checks the words that choose no option, `others`; of a sweep, with its first value."""
+    before = composed(config_name, [*choices, *places])
+    known = leaves(before)
+    for override in others:
+        check_key(override, before, known, choices, places)
+    after = composed(config_name, [*choices, *map(first_word, others)])
+    check_additions(plain(before), plain(after))
+    if runs(arguments):
+        own = OmegaConf.masked_copy(after, [str(key) for key in after if key != "hydra"])
+        check_values(own)
+        check_resolves(own)
+    return after
+
+
+@contextmanager
+def searching(conf: Path, arguments: Namespace) -> Iterator[None]:
+    """A Hydra that finds configs where that of the program will."""
+    search_path = create_automatic_config_search_path(__file__, None, arguments.config_path or str(conf))
+    if arguments.config_dir:
+        own = Path(arguments.config_dir).resolve()
+        if not own.is_dir():
+            raise UserError(f"--config-dir={arguments.config_dir}: there is no such folder")
+        search_path.prepend("command-line", f"file://{own}", anchor=SearchPathQuery(provider="schema"))
+    version.setbase("1.3")
+    Hydra.create_main_hydra2(task_name="check", config_search_path=search_path)
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def parse(words: Sequence[str]) -> list[Override]:
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     overrides = []
     for word in words:
         try:
-            overrides += OverridesParser.create().parse_overrides([word])
+            overrides += parser.parse_overrides([word])
+            if not overrides[-1].key_or_group:
+                raise HydraException("no key")
         except HydraException as error:
             raise UserError(
                 f"cannot read {word!r}: overrides look like key=value, and a value with spaces, brackets or commas "
@@ -49,13 +100,14 @@ def parse(words: list[str]) -> list[Override]:
     return overrides
 
 
-def check_choice(override: Override) -> bool:
+def check_choice(override: Override, places: Sequence[str]) -> bool:
     """Whether the override chooses options of a group; one that does not exist is refused."""
     key = override.key_or_group
-    if not (options := group_options(key)) or override.is_delete():
+    if override.is_delete() or override.is_add() or override.is_force_add():
         return False
-    values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
-    for value in map(str, values):
+    if not (options := group_options(key, places)):
+        return False
+    for value in map(str, values(override)):
         if value not in options and value not in ("None", "null"):
             raise UserError(
                 f"{key} has no option {value!r}{suggestion(value, options, f'{key}=')}; {listing(key, options)}"
@@ -63,69 +115,120 @@ def check_choice(override: Override) -> bool:
     return True
 
 
-def check_key(override: Override, known: dict[str, Any]) -> None:
-    key = override.key_or_group
-    top = key.split(".")[0].split("@")[0]
-    groups = GlobalHydra.instance().config_loader().list_groups("")
-    if top == "hydra" or override.is_delete() or "@" in key:
-        return  # Hydra checks these itself
-    inside = any(path == key or path.startswith(key + ".") for path in known)
-    if override.is_add() or override.is_force_add():
-        if not any(path.split(".")[0] == top for path in known):
-            raise UserError(f"there is nothing called {top!r} to add to{suggestion(top, [*groups, *known])}")
-    elif not inside:
-        raise UserError(f"there is no {key!r}{suggestion(key, [*known, *groups])}; --cfg job shows every key")
-    number, value = known.get(key), None if override.is_sweep_override() else override.value()
-    if (
-        isinstance(number, int | float)
-        and not isinstance(number, bool)
-        and isinstance(value, str)
-        and "${" not in value
-    ):
-        raise UserError(f"{key} is a number, such as {number}; {value!r} is not")
+def check_key(
+    override: Override, before: DictConfig, known: Mapping[str, Any], choices: Sequence[str], places: Sequence[str]
+) -> None:
+    """Refuse a key that is not in the config `before` the overrides, and a word for a number."""
+    key, top = override.key_or_group, override.key_or_group.split(".")[0].split("@")[0]
+    groups = [*listed("", ObjectType.GROUP, places), *before.hydra.runtime.choices]
+    adds = override.is_add() or override.is_force_add()
+    if adds and key in before.hydra.runtime.choices:
+        raise UserError(f"{key} is chosen without a plus: {key}={override.get_value_element_as_str()}")
+    if "@" in key or (override.is_force_add() and top in before):
+        return  # Hydra's own syntax; ++ adds what is not there
+    inside = key in groups or any(path == key or path.startswith(f"{key}.") for path in known)
+    alike = [path for path in known if path.startswith("hydra.") == (top == "hydra")]
+    if adds and top not in before and top not in groups:
+        raise UserError(f"there is nothing called {top!r} to add to{suggestion(top, [*groups, *before, *alike])}")
+    if not adds and not inside:
+        purpose = " to leave out" if override.is_delete() else ""
+        beside = beside_choice(key, choices)
+        close = key_suggestion(key, [*alike, *groups])
+        raise UserError(f"there is no {key!r}{beside}{purpose}{close or '; --cfg job shows every key'}")
+    if override.is_delete():
+        if key in before and key not in ("experiment", "hparams_search"):
+            raise UserError(f"~{key} would leave out what is always read: choose another {key} instead")
+        return
+    check_number(key, known.get(key), override)
 
 
-def compose_chosen(config_name: str, overrides: list[Override]) -> Any:
-    """The config with these overrides; of a sweep over options, with the first."""
-    words = [
-        f"{o.key_or_group}={next(iter(o.sweep_iterator()))}" if o.is_sweep_override() else o.input_line
-        for o in overrides
-    ]
+def check_number(key: str, before: Any, override: Override) -> None:
+    if not isinstance(before, int | float) or isinstance(before, bool):
+        return
+    for value in values(override):
+        if isinstance(value, str) and "${" not in value:
+            raise UserError(f"{key} is a number, such as {before}; {value!r} is not")
+
+
+def beside_choice(key: str, choices: Sequence[str]) -> str:
+    """Which option of the key's group is meant, where the command line chooses one."""
+    top = key.split(".")[0]
+    named = [word for word in choices if word.split("=")[0] == top]
+    return f" with {named[-1]}" if named else ""
+
+
+def check_single(overrides: Sequence[Override], chosen: Sequence[Override]) -> None:
+    """Refuse several values where one run is asked for."""
+    for override in (override for override in overrides if override.is_sweep_override()):
+        key, value = (override.input_line or "").split("=", 1)
+        listed = "" if "(" in value or override in chosen else f", or {key}=[{value}] for a list"
+        raise UserError(f"{key}={value} names several values: say -m as well for a run with each of them{listed}")
+
+
+def check_once(overrides: Sequence[Override]) -> None:
+    """Refuse a key that is swept and said again: Hydra would run each job twice. Elsewhere the last word counts."""
+    for override in overrides:
+        key = override.key_or_group
+        same = [str(other.input_line) for other in overrides if other.key_or_group == key]
+        if override.is_sweep_override() and len(same) > 1:
+            raise UserError(f"{key} is said {len(same)} times, {' and '.join(same)}: say it once")
+
+
+def each_choice(chosen: Sequence[Override]) -> Iterator[list[str]]:
+    """The options that are chosen together; of several for one group, each, beside the first of all others."""
+    words = [[f"{override.get_key_element()}={value}" for value in values(override)] for override in chosen]
+    first = [options[0] for options in words]
+    yield first
+    for place, options in enumerate(words):
+        for option in options[1:]:
+            yield [*first[:place], option, *first[place + 1 :]]
+
+
+def first_word(override: Override) -> str:
+    """The override as Hydra reads it in a job; of a sweep, one of its jobs."""
+    if not override.is_sweep_override():
+        return override.input_line or ""
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return f"{override.get_key_element()}={value.start}"
+    return f"{override.get_key_element()}={next(iter(override.sweep_iterator(transformer=Transformer.encode)))}"
+
+
+def values(override: Override) -> list[Any]:
+    """The value, or all those of a sweep; of an interval, its ends."""
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return [value.start, value.end]
+    return list(override.sweep_iterator()) if override.is_sweep_override() else [value]
+
+
+def composed(config_name: str, words: Sequence[str]) -> DictConfig:
+    """The whole config with these overrides, Hydra's own included."""
     try:
-        return compose(config_name, overrides=[word for word in words if word])
+        return compose(config_name, overrides=list(words), return_hydra_config=True)
     except HydraException as error:
-        raise UserError(" ".join(str(error).split())) from error
+        said = str(error).split("\nTo append")[0]  # what Hydra advises next makes a key that nothing reads
+        inner = error.__cause__
+        cause = f": {str(inner).splitlines()[0]}" if isinstance(inner, OmegaConfBaseException) else ""
+        raise UserError(" ".join(said.split()).rstrip(".") + cause) from error
 
 
-def group_options(group: str) -> list[str]:
-    """The options of a group, those in its folders included: smoke, ddcolor/tiny, …; none where it is not a group."""
+def plain(cfg: DictConfig) -> Any:
+    return OmegaConf.to_container(cfg, resolve=False)
+
+
+def group_options(group: str, places: Sequence[str] = ()) -> list[str]:
+    """The options of a group, those in its folders included: smoke, ddcolor/tiny, …; none where it is not a group.
+
+    `places` are overrides that say where else to look.
+    """
     if not group:
         return []
+    options, folders = listed(group, ObjectType.CONFIG, places), listed(group, ObjectType.GROUP, places)
+    nested = (f"{folder}/{option}" for folder in folders for option in group_options(f"{group}/{folder}", places))
+    return [*options, *nested]
+
+
+def listed(group: str, kind: ObjectType, places: Sequence[str]) -> list[str]:
     loader = GlobalHydra.instance().config_loader()
-    folders = loader.list_groups(group)
-    nested = [f"{folder}/{option}" for folder in folders for option in group_options(f"{group}/{folder}")]
-    return [*loader.get_group_options(group), *nested]
-
-
-def leaves(cfg: Any) -> dict[str, Any]:
-    """config path -> value, of the values and of the empty branches; interpolations are left as they stand."""
-    found: dict[str, Any] = {}
-
-    def walk(node: Any, path: str) -> None:
-        if isinstance(node, dict) and node:
-            for key, value in node.items():
-                walk(value, f"{path}.{key}" if path else str(key))
-        elif path:
-            found[path] = node
-
-    walk(OmegaConf.to_container(cfg, resolve=False), "")
-    return found
-
-
-def suggestion(word: str, known: list[str], prefix: str = "") -> str:
-    close = get_close_matches(word, known, n=3, cutoff=0.6)
-    return f": did you mean {' or '.join(prefix + match for match in close)}?" if close else ""
-
-
-def listing(key: str, options: list[str]) -> str:
-    return f"the options are {', '.join(sorted(options))}" if len(options) < 30 else f"{len(options)} options exist"
+    return loader.get_group_options(group, kind, overrides=list(places))

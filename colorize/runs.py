@@ -81,11 +81,21 @@ class RunFolder:
         return path.read_text() if path.exists() else f"{name}-{self.token()}"
 
     def token(self) -> str:
-        """Eight characters that tell this run from every other; they stay while the run is resumed."""
-        path = self.config.with_name("token")
-        if not path.exists():
-            write_whole(path, lambda part: part.write_text(secrets.token_hex(4)))
-        return path.read_text()
+        """Eight characters that tell this run from every other.
+
+        They stay while the run is resumed, and where its folder is moved. A copy of the folder is given its own, as
+        long as the folder that it is a copy of can still be seen.
+        """
+        path, here = self.config.with_name("token"), str(self.folder.resolve())
+        held, _, place = path.read_text(encoding="utf-8").partition("\n") if path.exists() else ("", "", "")
+        original = Path(place) / ".hydra" / "token"
+        copied = held and place not in ("", here) and original.exists() and not original.samefile(path)
+        if copied and original.read_text(encoding="utf-8").partition("\n")[0] == held:
+            held = ""
+        held = held or secrets.token_hex(4)
+        if place != here:
+            write_whole(path, lambda part: part.write_text(f"{held}\n{here}", encoding="utf-8"))
+        return held
 
     def empty(self) -> None:
         """Remove what a run of ours left, and nothing else."""

@@ -8,13 +8,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.build import Parts, build_parts, build_trainer, check_values, make, origins
+from colorize.build import Parts, build_parts, build_trainer, make, origins
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
 from colorize.errors import INTERRUPTED, TRY_AGAIN
 from colorize.evaluate import Baselines
 from colorize.lineage import tell_checkpoints
+from colorize.locking import RunLock
 from colorize.reach import summarised
+from colorize.required import check_values
 from colorize.runs import RunFolder, versions
 from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
@@ -32,11 +34,13 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
     if restarted(os.environ):
         cfg.overwrite = False  # what would go is this run's own
     check_values(cfg)
-    world = join(choose_device(cfg.trainer.device))
+    world, lock = join(choose_device(cfg.trainer.device)), RunLock(folder)
     try:
+        world.by_first(lock.acquire)
         with StopSignal() as stop:
             code = go(cfg, run, overrides, world, stop)
     finally:
+        lock.release()
         leave()
     # W&B's agent ends runs that its sweep has seen enough of by a signal, and gives up after a few that failed
     return 0 if "WANDB_SWEEP_ID" in os.environ and code in (INTERRUPTED, TRY_AGAIN) else code

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, ListConfig
 
-from colorize.build import check_values, make, make_metrics
+from colorize.build import make, make_metrics
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave
 from colorize.distribution import Extractor, create_extractor
@@ -34,6 +34,7 @@ from colorize.evaluation.tables import alike, print_result
 from colorize.evaluation.telling import Files, tell_tracker
 from colorize.evaluation.words import cost_in_words
 from colorize.metrics import Metric
+from colorize.required import check_values
 from colorize.results import Result, pictures_of, read_pictures, read_result, write_result
 from colorize.runs import versions
 from colorize.terminal import say

@@ -1,0 +1,60 @@
+"""The words behind `python train.py`: which are Hydra's options and which change the config, in any order."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from colorize.errors import UserError
+
+COMMANDS = {
+    "run": "--run",
+    "multirun": "-m",
+    "cfg": "--cfg",
+    "info": "--info",
+    "shell_completion": "--shell-completion",
+}
+
+
+def read_words(argv: Sequence[str]) -> tuple[Namespace, list[str]]:
+    """Hydra's options and overrides, and the same words with the options first: Hydra's own parser reads -m only there.
+
+    Raises `UserError` for an option that does not exist, lacks its value or does not go with another.
+    """
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
+        known = [option for action in parser._actions for option in action.option_strings]
+        if message.startswith("unrecognized") and (close := get_close_matches(unknown, known, n=1)):
+            raise UserError(f"there is no option {unknown!r}: did you mean {close[0]}?")
+        raise UserError(f"{message}; --hydra-help shows all options")
+
+    parser.error = refuse  # type: ignore[method-assign]  # argparse would print its usage and leave
+    arguments = parser.parse_intermixed_args(list(argv))
+    arguments.overrides = arguments.overrides or []
+    said = [option for name, option in COMMANDS.items() if getattr(arguments, name)]
+    if len(said) > 1:
+        raise UserError(f"{' and '.join(said)} do not go together: say one of them")
+    if arguments.resolve and not (arguments.cfg or arguments.help):
+        raise UserError("--resolve goes with --cfg, as in --cfg job --resolve")
+    if arguments.package and not arguments.cfg:
+        raise UserError("--package goes with --cfg, as in --cfg job --package optimizer")
+    return arguments, [*without(argv, arguments.overrides), *arguments.overrides]
+
+
+def runs(arguments: Namespace) -> bool:
+    """Whether something is run, and not only shown."""
+    return not any(getattr(arguments, name) for name in ("cfg", "info", "help", "hydra_help", "shell_completion"))
+
+
+def without(words: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """The words that are no override: options and their values."""
+    left = list(words)[::-1]
+    for override in overrides[::-1]:
+        left.remove(override)
+    return left[::-1]

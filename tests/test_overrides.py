@@ -1,0 +1,205 @@
+"""Words of the command line: in any order, refused where they are wrong, before anything starts."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import BIN, ROOT
+from omegaconf import OmegaConf
+from test_command_line import SMOKE, refused
+
+MISTAKES = [
+    # groups and their options
+    (["model=transfomer"], ["model has no option 'transfomer': did you mean model=transformer?"]),
+    (["data/look=filmm"], ["did you mean data/look=film?", "film, mixed, modern"]),
+    (["experiment=cpu/cn"], ["did you mean experiment=cpu/cnn"]),
+    (["hydra/sweeper=optunaa"], ["did you mean hydra/sweeper=optuna?"]),
+    (["+model=cnn"], ["model is chosen without a plus: model=cnn"]),
+    (["+experiment=smoke"], ["experiment is chosen without a plus: experiment=smoke"]),
+    (["loss@foo=l1"], ["Could not override 'loss@foo'. Did you mean to override loss?"]),
+    # keys
+    (["optimizer.lrr=1"], ["there is no 'optimizer.lrr': did you mean optimizer.lr?"]),
+    (["hydra.rn.dir=x"], ["there is no 'hydra.rn.dir': did you mean hydra.run.dir"]),
+    (["hydra.mode=MULTIRUNN"], ["'MULTIRUNN'", "RUN, MULTIRUN"]),
+    (["checkpoint={evry: 3}"], ["'evry'"]),
+    (["=3"], ["cannot read '=3'"]),
+    (["model"], ["cannot read 'model'"]),
+    # additions
+    (["+experimnt=smoke"], ["nothing called 'experimnt' to add to: did you mean experiment"]),
+    (["+checkpoint.evry=3"], ["checkpoint has no 'evry': did you mean checkpoint.every?"]),
+    (["++checkpoint.evry=3"], ["checkpoint has no 'evry': did you mean checkpoint.every?"]),
+    (["+names.foo=3"], ["names has no 'foo'"]),
+    (["+hydra.foo=1"], ["hydra has no 'foo'"]),
+    (["+model.upsampel=nearest", "~model.upsample"], ["CNN takes no 'upsampel': did you mean model.upsample?"]),
+    (["+model.anything=1"], ["CNN takes no 'anything'; the config has all that it takes"]),
+    (["model=transformer", "+model.anything=1"], ["Transformer takes no 'anything'; it also takes encoder_options"]),
+    (["+trainer.model=1"], ["Trainer takes no 'model'"]),  # the program hands it over
+    (["schedule=warmup_cosine", "+schedule.all.lr.wramup=3"], ["did you mean schedule.all.lr.warmup?"]),
+    (["+schedule.al.steps=3"], ["'schedule.al' cannot be added without a _target_", "did you mean schedule.all?"]),
+    (["+metrics.mine.unit=3"], ["'metrics.mine' cannot be added without a _target_"]),
+    (["+loss.terms.mine.unit=3"], ["'loss.terms.mine' cannot be added without a _target_"]),
+    (["+loss.terms.my={_target_: colorize.losses.L1, unt: 3}"], ["L1 takes no 'unt': did you mean loss.terms.my.unit"]),
+    (["+loss.terms.mine={_target_: colorize.losses.L3}"], ["loss.terms.mine._target_=colorize.losses.L3 is no class"]),
+    (["model._target_=colorize.models.CNNN"], ["model._target_=colorize.models.CNNN is no class"]),
+    (["+schedule.all.weights={pixle: 1}"], ["a phase weighs ['pixle']"]),
+    (["+optimizer.momentum=0.9"], ["takes no ['momentum']"]),  # any name is given to it: its own constructor judges
+    # what is left out
+    (["~modle"], ["there is no 'modle' to leave out: did you mean model?"]),
+    (["~model"], ["~model would leave out what is always read"]),
+    (["~optimizer.lrr"], ["there is no 'optimizer.lrr' to leave out: did you mean optimizer.lr?"]),
+    (["~checkpoint.every"], ["~checkpoint.every would leave out what is always read"]),
+    # values
+    (["optimizer.lr=fast"], ["optimizer.lr is a number, such as 0.001; 'fast' is not"]),
+    (["optimizer.lr=${optimizer.lrr}"], ["'optimizer.lrr' not found: did you mean optimizer.lr?"]),
+    (["optimizer.lr=${oc.env:COLORIZE_NOTHING}"], ["Environment variable 'COLORIZE_NOTHING' not found"]),
+    (["data=folder"], ["data.root has no value: say data.root=… on"]),
+    (["data=folder", "name=???"], ["data.root and name have no value: say data.root=… name=… on"]),
+    # several runs
+    (["seed=0,1"], ["seed=0,1 names several values: say -m as well"]),
+    (["model.width=0.1,0.2"], ["or model.width=[0.1,0.2] for a list"]),
+    (["model=cnn,gan"], ["model=cnn,gan names several values: say -m as well"]),
+    (["-m", "model=cnn,transfomer"], ["did you mean model=transformer?"]),
+    (["-m", "optimizer.lrr=1,2"], ["did you mean optimizer.lr?"]),
+    (["-m", "optimizer.lr=1e-3,fast"], ["'fast' is not"]),
+    (["-m", "model=transformer,cnn", "model.queries=3"], ["there is no 'model.queries' with model=cnn"]),
+    (["-m", "model=cnn,transformer", "data=demo,folder"], ["data.root has no value"]),
+    (["-m", "seed=0,1", "seed=2"], ["seed is said 2 times, seed=0,1 and seed=2"]),
+    (["-m", "hparams_search=optuna", "optimizer.lrr=interval(0,1)"], ["did you mean optimizer.lr?"]),
+    # options
+    (["--multirn"], ["there is no option '--multirn': did you mean --multirun?"]),
+    (["--cfg", "jobb"], ["'jobb'", "job"]),
+    (["--cfg", "job", "-m"], ["-m and --cfg do not go together"]),
+    (["--resolve"], ["--resolve goes with --cfg"]),
+    (["--package", "model"], ["--package goes with --cfg"]),
+    (["--config-dir=nowhere"], ["--config-dir=nowhere: there is no such folder"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "parts"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_mistakes_get_one_sentence(words, parts, inside, tmp_path):
+    base = [word for word in SMOKE[1:] if word.split("=")[0] not in {each.split("=")[0] for each in words}]
+    refused(inside("train", *base, *words), *parts)
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
+EVALUATE = [
+    (["run=x", "protocol=claen"], ["did you mean protocol=clean?"]),
+    (["run=x", "checkpiont=last"], ["did you mean checkpoint?"]),
+    (["run=x", "+protocol.sise=3"], ["Protocol takes no 'sise': did you mean protocol.size?"]),
+    (["protocol=clean"], ["run has no value: say run=…"]),
+    (["-m", "run=a,b", "name=???"], ["name has no value"]),
+]
+
+
+@pytest.mark.parametrize(("words", "parts"), EVALUATE, ids=[" ".join(words) for words, _ in EVALUATE])
+def test_evaluate_says_as_much(words, parts, inside):
+    refused(inside("evaluate", *words), *parts)
+
+
+ONE = (*SMOKE[1:], "metrics=quick", "evaluate.historical=false", "schedule.all.steps=1", "model.width=0.1")
+
+
+def jobs(folder):
+    """Folders of a sweep's jobs -> their overrides, when they were begun."""
+    found = (folder / "outputs").glob("sweep-*/*/.hydra/overrides.yaml")
+    return {path.parents[1]: (OmegaConf.load(path), path.stat().st_mtime_ns) for path in sorted(found)}
+
+
+def test_m_stands_anywhere(inside, tmp_path):
+    """The same words in another order are the same sweep: its jobs are found finished."""
+    seeds, quiet = "seed=0,1", "hydra.callbacks.after_sweep.compare=false"
+    assert inside("train", "-m", *ONE, seeds, quiet).returncode == 0
+    before = jobs(tmp_path)
+    assert [words[-1] for words, _ in before.values()] == ["seed=0", "seed=1"]
+    for words in ([*ONE, "-m", seeds, quiet], [*ONE, seeds, quiet, "--multirun"]):
+        done = inside("train", *words)
+        assert done.returncode == 0
+        assert done.stdout.count("is finished: 1 steps") == 2
+    assert jobs(tmp_path) == before
+    other = "optimizer.encoder=${seed}"  # a word that is no value yet
+    assert inside("train", f"rerun={next(iter(before))}", "seed=3,4", "-m", other, quiet).returncode == 0
+    new = [list(words) for folder, (words, _) in jobs(tmp_path).items() if folder not in before]
+    assert len(new) == 2
+    assert all("model.width=0.1" in words for words in new)
+    assert {word for words in new for word in words if word.startswith("seed=")} == {"seed=3", "seed=4"}
+    refused(inside("train", f"resume={next(iter(before))}", "-m", "seed=0,1"), "resume goes on with one run")
+
+
+def test_what_a_constructor_takes_may_be_added(inside):
+    """--cfg job composes and checks, and starts nothing."""
+    for words, line in (
+        (["model=transformer", "+model.encoder_options={drop_path_rate: 0.1}"], "drop_path_rate: 0.1"),
+        (["+optimizer.amsgrad=true"], "amsgrad: true"),
+        (["+optimizer.critic.eps=1e-6"], "eps: 1.0e-06"),
+        (["+schedule.all.fraction=0.5"], "fraction: 0.5"),
+        (["+schedule.all.weights={pixel: 2}"], "pixel: 2"),
+        (["+schedule.more={_target_: colorize.schedule.Phase, steps: 3}"], "more:"),
+        (["+schedule.more._target_=colorize.schedule.Phase", "+schedule.more.steps=3"], "more:"),
+        (["+loss.terms.noise={_target_: colorize.losses.NoiseError}", "+loss.weights.noise=1"], "noise: 1"),
+        (["+metrics.ciede2000._target_=colorize.metrics.CIEDE2000"], "ciede2000:"),
+        (["++checkpoint.every=7"], "every: 7"),
+        (["+hydra.job.env_set.OMP_NUM_THREADS=1"], "model:"),
+        (["seed=1", "seed=2"], "seed: 2"),
+    ):
+        done = inside("train", "--cfg", "job", *words)
+        assert done.returncode == 0, done.stderr
+        assert line in done.stdout
+    removed = inside("train", "--cfg", "job", "~metrics.ssim", "~schedule.all.lr", "-p", "metrics").stdout
+    assert "psnr" in removed
+    assert "ssim" not in removed
+
+
+def test_the_users_own_configs_are_checked_too(inside, tmp_path):
+    own = tmp_path / "mine"
+    (own / "experiment").mkdir(parents=True)
+    (own / "experiment" / "short.yaml").write_text("# @package _global_\nschedule: {all: {steps: 3}}\n")
+    for place in ([f"--config-dir={own}"], [f"hydra.searchpath=[file://{own}]"]):
+        assert "steps: 3" in inside("train", *place, "experiment=short", "--cfg", "job").stdout
+        refused(inside("train", *place, "experiment=shrot"), "did you mean experiment=short?")
+        refused(inside("train", *place, "experiment=short", "optimizer.lrr=1"), "did you mean optimizer.lr?")
+
+
+def test_nothing_slow_is_imported_for_an_answer():
+    program = (
+        "import sys; from colorize.cli import main; main(['train', 'model=transfomer']); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "did you mean model=transformer?" in done.stderr
+    assert done.stdout == "False\n"
+
+
+def test_what_hydra_shows(inside):
+    assert "drop_path" not in inside("train", "--cfg", "job", "--resolve", "--package", "optimizer").stdout
+    assert "lr: 0.001" in inside("train", "--cfg", "job", "--resolve", "--package", "optimizer").stdout
+    assert "model/transformer" in inside("train", "--info", "defaults").stdout
+    assert "--shell-completion" in inside("train", "--hydra-help").stdout
+    for verb in ("train", "evaluate"):
+        examples = [line for line in inside(verb, "--help").stdout.splitlines() if f"  python {verb}.py" in line]
+        assert len(examples) == 3
+
+
+COMPLETED = [
+    ("python train.py", "model=t", ["model=transformer"]),
+    ("python train.py", "optimizer.l", ["optimizer.lr="]),
+    ("python evaluate.py", "protocol=h", ["protocol=historical"]),
+    ("colorize", "tr", ["train"]),
+    ("colorize train", "model=t", ["model=transformer"]),
+    ("colorize evaluate", "protocol=h", ["protocol=historical"]),
+]
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
+def test_bash_completes():
+    """Through the very machinery of the shell: the function that `complete` registered, and COMP_*."""
+    script = 'eval "$(python train.py -sc install=bash)"\neval "$(colorize -sc install=bash)"\n'
+    script += "complete -p python colorize >&2\n"
+    for program, word, _ in COMPLETED:
+        line = f"{program} {word}"
+        script += f'COMP_LINE="{line}" COMP_POINT={len(line)} COMP_CWORD={line.count(" ")}\n'
+        script += 'hydra_bash_completion; echo "${COMPREPLY[*]}"\n'
+    environment = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr.count("-F hydra_bash_completion") == 2
+    assert done.stdout.splitlines() == [" ".join(options) for _, _, options in COMPLETED]
