@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from colorize.errors import UserError
+from colorize.terminal import say
 
-ORPHANS = 15.0  # seconds until the data workers of a killed run have noticed: before filelock 4 they hold what it held
+PATIENCE = 20.0  # seconds for a run that was told to stop to save and end, as the jobs of a killed sweep are
 
 
 class RunLock:
@@ -25,17 +25,17 @@ class RunLock:
         self.lock, self.owner = FileLock(self.folder / ".lock"), self.folder / ".owner"
 
     def acquire(self) -> None:
-        """Raises `UserError` where another process trains in the folder."""
+        """Raises `UserError` where another process trains in the folder, and goes on doing so."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self.lock.acquire(timeout=0)
         except Timeout:
-            if not self.orphaned():
-                self.refuse()
+            say(f"{str(self.folder)!r} {self.taken()}: waiting {PATIENCE:g} s for its end")
             try:
-                self.lock.acquire(timeout=ORPHANS)
-            except Timeout:
-                self.refuse()
+                self.lock.acquire(timeout=PATIENCE)
+            except Timeout as error:
+                told = f"{str(self.folder)!r} {self.taken()}: wait for it, or say name=… for another run"
+                raise UserError(told) from error
         self.owner.write_text(f"{os.getpid()} {socket.gethostname()}", encoding="utf-8")
 
     def release(self) -> None:
@@ -51,22 +51,6 @@ class RunLock:
             return None
         return int(process), host
 
-    def orphaned(self) -> bool:
-        """Whether the owner is known to be dead. On Windows nothing outlives it that could hold the lock."""
+    def taken(self) -> str:
         owner = self.read_owner()
-        if sys.platform == "win32" or owner is None or owner[1] != socket.gethostname():
-            return False
-        try:
-            os.kill(owner[0], 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
-
-    def refuse(self) -> None:
-        owner = self.read_owner()
-        who = f" (pid {owner[0]} on {owner[1]})" if owner else ""
-        raise UserError(
-            f"{str(self.folder)!r} is being trained by another process{who}: wait for it, or say name=… for another run"
-        )
+        return "is being trained by another process" + (f" (pid {owner[0]} on {owner[1]})" if owner else "")

@@ -47,6 +47,11 @@ def holder(tmp_path):
         process.wait()
 
 
+@pytest.fixture
+def hasty(monkeypatch):
+    monkeypatch.setattr("colorize.locking.PATIENCE", 0.5)
+
+
 def run_of(folder, token=None):
     (folder / ".hydra").mkdir(parents=True)
     if token:
@@ -54,7 +59,7 @@ def run_of(folder, token=None):
     return RunFolder(folder)
 
 
-def test_a_folder_that_is_being_trained_is_refused(holder, inside, tmp_path):
+def test_a_folder_that_is_being_trained_is_refused(holder, hasty, inside, tmp_path):
     process = holder()
     done = inside("train", *SMOKE[1:], f"hydra.run.dir={tmp_path / 'run'}", "overwrite=true")
     refused(done, "/run' is being trained by another process", f"pid {process.pid} on {socket.gethostname()}", "name=…")
@@ -74,7 +79,7 @@ def test_a_killed_process_leaves_no_lock(holder, tmp_path):
 
 @posix
 def test_a_worker_that_outlives_its_killed_process_does_not_keep_the_folder(holder, tmp_path):
-    """With filelock before 4 it holds what its parent held until it ends, and is waited for."""
+    """With filelock before 4 it holds what its parent held until it ends, and is waited for, as a run that saves is."""
     process = holder("worker")
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -83,7 +88,7 @@ def test_a_worker_that_outlives_its_killed_process_does_not_keep_the_folder(hold
     lock.release()
 
 
-def test_the_lock_is_free_after_training_and_after_a_mistake(inside, tmp_path):
+def test_the_lock_is_free_after_training_and_after_a_mistake(hasty, inside, tmp_path):
     words = (*SMOKE[1:], "name=run", "metrics=quick", "evaluate.historical=false", "schedule.all.steps=1")
     assert inside("train", *words, "trainer.device=gpu").returncode == 2
     assert inside("train", *words).returncode == 0

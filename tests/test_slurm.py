@@ -208,7 +208,8 @@ def test_a_job_of_a_sweep_is_queued_again_and_goes_on(cluster, uninterrupted, tm
     def first():
         return next(iter(tmp_path.glob("sweep/000-*/")), tmp_path)
 
-    until(lambda: any(line["step"] >= 50 for line in logged(first())), 240, told)
+    until(lambda: process.poll() is not None or any(line["step"] >= 50 for line in logged(first())), 240, told)
+    assert process.poll() is None, told()
     job = cluster("squeue", "--noheader", "--states=RUNNING", "--format=%A")
     if how == "preempted":
         cluster("sbatch", "--partition=urgent", "--output=/dev/null", "--wrap=sleep 1")
