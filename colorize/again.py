@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 
 from colorize.errors import UserError
@@ -50,8 +51,12 @@ def run_folder(word: str, value: str) -> Path:
 
 
 def saved_words(folder: Path) -> list[str]:
-    """The overrides that the run in `folder` was started with."""
-    words: Any = OmegaConf.to_container(OmegaConf.load(folder / ".hydra" / "overrides.yaml"), resolve=False)
+    """The overrides that the run in `folder` was started with. Raises `UserError` where the file is not whole."""
+    path = folder / ".hydra" / "overrides.yaml"
+    try:
+        words: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except yaml.YAMLError as error:
+        raise UserError(f"{str(path)!r} is not whole: take the folder away, or put the file back") from error
     return [str(word) for word in words]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from colorize.errors import UserError
 from colorize.required import check_resolves, check_values, leaves
 from colorize.suggestions import key_suggestion, listing, suggestion
 
+EXTRAS = {"joblib": "joblib", "slurm": "slurm", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+PACKAGES = {"joblib": "hydra-joblib-launcher", "slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
 READING = ("help", "hydra_help", "shell_completion")  # options with which nothing is composed here
 
 
@@ -108,11 +111,19 @@ def check_choice(override: Override, places: Sequence[str]) -> bool:
     if not (options := group_options(key, places)):
         return False
     for value in map(str, values(override)):
+        check_installed(key, value)
         if value not in options and value not in ("None", "null"):
             raise UserError(
                 f"{key} has no option {value!r}{suggestion(value, options, f'{key}=')}; {listing(key, options)}"
             )
     return True
+
+
+def check_installed(key: str, value: str) -> None:
+    """Refuse a launcher whose package is not here."""
+    extra = EXTRAS.get(value) if key == "hydra/launcher" else None
+    if extra and PACKAGES[extra] not in {each.name for each in distributions()}:
+        raise UserError(f"hydra/launcher={value} needs the package {PACKAGES[extra]}: pip install 'colorize[{extra}]'")
 
 
 def check_key(

@@ -7,7 +7,9 @@ import os
 import platform
 import secrets
 import shutil
+import subprocess
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -185,3 +187,18 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
     }
+
+
+@cache
+def commit() -> str | None:
+    """The git commit of the checkout that this code lies in, with a plus where files differ from it; None where it
+    lies in none. What it was when it was first asked for: a checkout may move on while a run trains."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists() or not (git := shutil.which("git")):
+        return None
+
+    def said(*words: str) -> str:
+        return subprocess.run([git, "-C", root, *words], capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = said("status", "--porcelain", "--untracked-files=no")
+    return said("rev-parse", "HEAD") + ("+" if changed else "") or None

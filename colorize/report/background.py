@@ -88,12 +88,12 @@ def configs(told: Mapping[str, Told]) -> str:
     )
 
 
-def of_results(comparison: Comparison) -> dict[str, Mapping[str, Any]]:
-    """By which protocol, of which weights, with which versions."""
+def of_results(comparison: Comparison, told: Mapping[str, Told]) -> dict[str, Mapping[str, Any]]:
+    """By which protocol, of which weights, with which versions, trained by which code."""
     groups: dict[str, Mapping[str, Any]] = {"Protocol": comparison.protocol}
     for label, paths in comparison.results.items():
         result = read_result(paths[0])
-        groups[label] = {**result.weights.get("network", {}), **result.versions}
+        groups[label] = {**result.weights.get("network", {}), **result.versions, **commit_of(told[label].summary)}
     return groups
 
 
@@ -101,8 +101,15 @@ def of_summaries(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Mappin
     """On which photographs, of which weights, with which versions and seed."""
     groups: dict[str, Mapping[str, Any]] = {"Validation": next(iter(summaries.values()))["validation"]}
     for label, summary in summaries.items():
-        groups[label] = {"seed": summary["seed"], **summary["weights"], **summary["versions"]}
+        groups[label] = {
+            "seed": summary["seed"], **summary["weights"], **summary["versions"], **commit_of(summary)
+        }  # fmt: skip
     return groups
+
+
+def commit_of(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Of the code that trained, where it lay in a checkout."""
+    return {"trained by commit": summary["commit"]} if summary.get("commit") else {}
 
 
 def provenance(groups: Mapping[str, Mapping[str, Any]]) -> str:

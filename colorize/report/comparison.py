@@ -32,7 +32,7 @@ def write_comparison(target: Path, comparison: Comparison) -> None:
     sections = [
         header([*told], protocol["id"], words), ranking(comparison), intervals(comparison), verdicts(comparison),
         photographs(told), old, curves(told), cost(told), configs(told), numbers(comparison),
-        provenance(of_results(comparison)),
+        provenance(of_results(comparison, told)),
     ]  # fmt: skip
     write_page(target, f"{named([*told])} under {protocol['name']}", sections)
 

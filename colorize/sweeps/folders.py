@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
+from colorize.again import saved_words
 from colorize.checkpoint import write_whole
 from colorize.runs import RunFolder
 
@@ -58,8 +57,7 @@ def told(folder: Path) -> Path | None:
 def overrides_of(folder: Path) -> list[str]:
     if (path := told(folder)) is None:
         return []
-    words = json.loads(path.read_text(encoding="utf-8"))["overrides"] if path.name == FAILED else OmegaConf.load(path)
-    return [str(word) for word in words]
+    return json.loads(path.read_text(encoding="utf-8"))["overrides"] if path.name == FAILED else saved_words(folder)
 
 
 def note_end(folder: Path, overrides: Sequence[str], code: int | None) -> None:
