@@ -41,23 +41,25 @@ class Job:
 def jobs_of(folder: str | Path) -> list[Job]:
     """The jobs in a sweep's folder, by their numbers; of two with one number, the one that was begun last."""
     found: dict[int, Job] = {}
-    places = [path for path in Path(folder).glob("*/") if NUMBERED.fullmatch(path.name) and told(path)]
-    for path in sorted(places, key=lambda path: told(path).stat().st_mtime):  # type: ignore[union-attr]
+    places = [path for path in Path(folder).glob("*/") if NUMBERED.fullmatch(path.name) and begun(path)]
+    for path in sorted(places, key=lambda path: max(sign.stat().st_mtime for sign in begun(path))):
         number = int(NUMBERED.fullmatch(path.name)[1])  # type: ignore[index]
         failed = (path / FAILED).is_file()
         found[number] = Job(number, path, overrides_of(path), RunFolder(path).read_summary(), failed)
     return [found[number] for number in sorted(found)]
 
 
-def told(folder: Path) -> Path | None:
-    """The file that says what a job was told; None where it did not come so far."""
-    return next((path for path in (folder / ".hydra" / "overrides.yaml", folder / FAILED) if path.is_file()), None)
+def begun(folder: Path) -> list[Path]:
+    """What shows that a job began in this folder."""
+    return [path for path in (folder / ".hydra", folder / FAILED) if path.exists()]
 
 
 def overrides_of(folder: Path) -> list[str]:
-    if (path := told(folder)) is None:
-        return []
-    return json.loads(path.read_text(encoding="utf-8"))["overrides"] if path.name == FAILED else saved_words(folder)
+    if (folder / ".hydra" / "overrides.yaml").is_file():
+        return saved_words(folder)
+    if (path := folder / FAILED).is_file():
+        return json.loads(path.read_text(encoding="utf-8"))["overrides"]
+    return []
 
 
 def note_end(folder: Path, overrides: Sequence[str], code: int | None) -> None:
