@@ -12,10 +12,12 @@ from pathlib import Path
 
 import optuna
 import pytest
-from conftest import CONF, ROOT, SMALL
+from conftest import CONF, ROOT, SMALL, options
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -26,8 +28,9 @@ from colorize.sweeps.importance import importances
 from colorize.sweeps.naming import job_folder, sweep_folder
 from colorize.sweeps.outcome import ranked
 from colorize.sweeps.search import Search
-from colorize.sweeps.space import split
-from colorize.sweeps.study import JOURNAL, mend, storage
+from colorize.sweeps.plugins import NAMES
+from colorize.sweeps.space import split, suggest
+from colorize.sweeps.study import JOURNAL, mend, sampler_of, storage
 
 SMOKE = ["experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "metrics=quick", "evaluate.historical=false",
          "tracker=none", "hydra.callbacks.after_sweep.compare=false"]  # fmt: skip
@@ -306,6 +309,42 @@ def test_a_job_as_a_recipe_is_what_the_job_was(tmp_path):
     told.name = recipe._get_node("name")._value()
     assert OmegaConf.to_container(recipe) == OmegaConf.to_container(told)
     assert recipe.model.dropout == 0.5
+
+
+# What conf/ offers
+
+
+def composed(*words):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides=[*words], return_hydra_config=True)
+
+
+@pytest.mark.parametrize("name", options("hparams_search"))
+def test_every_search_asks_for_what_there_is(name):
+    cfg = composed(f"hparams_search={name}")
+    sweeper = cfg.hydra.sweeper
+    assert cfg.hydra.mode.name == "MULTIRUN"
+    for key in sweeper.params:
+        assert OmegaConf.select(cfg, key) is not None, key
+    objectives = [sweeper.objective] if isinstance(sweeper.objective, str) else list(sweeper.objective)
+    assert {objective.removeprefix("val/") for objective in objectives} <= cfg.metrics.keys()
+    fixed, space = split(OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in sweeper.params.items()]))
+    assert not fixed
+    directions = [sweeper.direction] if isinstance(sweeper.direction, str) else list(sweeper.direction)
+    pruner = instantiate(sweeper.pruner) if sweeper.pruner else None
+    study = optuna.create_study(directions=directions, sampler=sampler_of(sweeper.sampler, 0, 0), pruner=pruner)
+    assert len(suggest(study.ask(), space)) == len(sweeper.params)
+
+
+@pytest.mark.parametrize("name", options("hydra/launcher"))
+def test_every_launcher_can_be_made(name):
+    """And a job that runs out of time is queued again, where there are times."""
+    launcher = dict(composed(f"hydra/launcher={name}", "hydra.sweep.dir=unused").hydra.launcher)
+    target = launcher.pop("_target_")
+    kind = NAMES.get(target.removeprefix("hydra_plugins.colorize.")) or get_class(target)
+    assert issubclass(kind, Launcher)
+    kind(**launcher)
+    assert launcher.get("max_num_timeout", 1) > 0
 
 
 # The search, with real runs
