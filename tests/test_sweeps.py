@@ -27,8 +27,8 @@ from colorize.sweeps.folders import Job, jobs_of
 from colorize.sweeps.importance import importances
 from colorize.sweeps.naming import job_folder, sweep_folder
 from colorize.sweeps.outcome import ranked
-from colorize.sweeps.search import Search
 from colorize.sweeps.plugins import NAMES
+from colorize.sweeps.search import Search
 from colorize.sweeps.space import split, suggest
 from colorize.sweeps.study import JOURNAL, mend, sampler_of, storage
 
