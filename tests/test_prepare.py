@@ -86,7 +86,7 @@ import sys, time
 from colorize import preparing
 from colorize.cli import main
 write = preparing.write_shard
-preparing.write_shard = lambda *words: (time.sleep(0.1), write(*words))[1]
+preparing.write_shard = lambda *words: (time.sleep(0.4), write(*words))[1]
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -101,7 +101,7 @@ def test_what_was_cut_off_is_gone_on_with(number, folder, inside, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", SLOWLY, *words], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while len(list((tmp_path / "out").glob("train-*.tar"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(number)
