@@ -164,20 +164,22 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
 
 def test_ctrl_c_ends_a_sweep(tmp_path):
     words = ("-m", "seed=0,1", "schedule.all.steps=100000", "evaluate.every=100000")
-    process = start(tmp_path, *words, folder="run-0")
+    process = start(tmp_path, *words, "hydra.sweep.dir=outputs/sweep", folder="sweep/000-*")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
-    assert not (tmp_path / "outputs" / "run-1" / "metrics.jsonl").exists()
+    assert not list((tmp_path / "outputs" / "sweep").glob("001-*"))
 
 
 def start(home, *words, folder="run"):
     """A run in a process of its own that has taken some steps."""
     command = [sys.executable, ROOT / "train.py", *words, *WORDS, "name=run"]
     process = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    log = home / "outputs" / folder / "metrics.jsonl"
-    while not log.exists() or log.read_text().count("\n") < 4:
-        assert process.poll() is None, process.communicate()[0]
+    deadline = time.monotonic() + 120
+    while not any(log.read_text().count("\n") >= 4 for log in (home / "outputs").glob(f"{folder}/metrics.jsonl")):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(process.communicate()[0])
         time.sleep(0.01)
     return process
 
