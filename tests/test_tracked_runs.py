@@ -251,10 +251,14 @@ def test_a_key_that_is_wrong(tmp_path, server):
 def test_two_jobs_with_one_id(tmp_path, server):
     """A run folder was copied, and both are trained at once: neither stops, and each keeps its own lines here."""
     program = [sys.executable, "-c", TWICE]
-    jobs = [
-        subprocess.Popen([*program, word], cwd=tmp_path, env=logged_in(tmp_path, server), stderr=subprocess.PIPE)
-        for word in ("1", "2")
-    ]
+    jobs = []
+    for word in ("1", "2"):
+        words = [*program, word]
+        jobs.append(subprocess.Popen(words, cwd=tmp_path, env=logged_in(tmp_path, server), stderr=subprocess.PIPE))
+        while not list((tmp_path / "outputs/wandb").glob("run-*-twice")):
+            assert jobs[0].poll() is None, jobs[0].stderr.read().decode()
+            time.sleep(0.1)
+        time.sleep(1)  # W&B calls a run's folder by the second in which it began
     for job in jobs:
         assert job.wait(timeout=120) == 0, job.stderr.read().decode()
     found = sorted([line["lr"] for line in history(run)] for run in (tmp_path / "outputs/wandb").glob("run-*-twice"))
@@ -269,6 +273,6 @@ from colorize.tracking import WandB
 tracker = WandB("twice", "twice", {}, mode="online", patience=(20, 20))
 for step in range(5):
     tracker.scalars({"lr": float(sys.argv[1])}, step)
-    time.sleep(0.2)
+    time.sleep(0.5)
 tracker.finish()
 """
