@@ -215,7 +215,7 @@ def test_a_job_of_a_sweep_is_queued_again_and_goes_on(cluster, uninterrupted, tm
         cluster("sbatch", "--partition=urgent", "--output=/dev/null", "--wrap=sleep 1")
     else:
         cluster("scancel", "--signal=USR2", job)
-    until(lambda: cluster.job(job)["Restarts"] == "1", 60, told)
+    until(lambda: (cluster.job(job)["Restarts"], cluster.job(job)["JobState"]) == ("1", "PENDING"), 90, told)
     stopped = newest(first())["steps"]
     assert 50 <= stopped < STEPS
     assert stopped == max(line["step"] for line in logged(first()))  # the step under way was finished and saved
