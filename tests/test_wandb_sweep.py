@@ -11,6 +11,7 @@ from conftest import BIN, CONF, ROOT, SMALL
 from omegaconf import OmegaConf
 from wandb_boards import BoardServer
 
+from colorize.command_line import read_words
 from colorize.overrides import check_overrides
 from colorize.runs import RunFolder
 
@@ -40,7 +41,7 @@ def environment(tmp_path, server):
 def test_its_keys_its_metric_and_its_command_are_the_projects(config):
     values = {key: each.get("min", each.get("values", [None])[0]) for key, each in SWEEP["parameters"].items()}
     told = [f"{key}={value}" for key, value in values.items()]
-    check_overrides(CONF, "train", [*of_recipe(), *told])
+    check_overrides(CONF, "train", read_words([*of_recipe(), *told])[0])
     words = [word for word in of_recipe() if not word.startswith("hydra.")]
     plain, searched = config(*words), config(*words, *told)
     for key, value in values.items():
@@ -61,7 +62,6 @@ def test_wandb_takes_it(tmp_path, server, environment):
 
 
 RUN = """
-from colorize.overrides import check_overrides
 from colorize.runs import RunFolder
 from colorize.tracking import WandB
 tracker = WandB(RunFolder("run").run_id("mine"), "mine", {}, project="elsewhere", folder="outputs")
