@@ -61,7 +61,8 @@ def score_table(rows: Mapping[str, Mapping[str, float | None]], title: str) -> N
     table = Table(title=title, title_justify="left")
     table.add_column("", overflow="fold")  # a long name takes two lines, it is not cut
     for name in columns:
-        table.add_column({"psnr": "PSNR dB", "ssim": "SSIM"}.get(name, name), justify="right")
+        words = name.replace("_", "\n")  # a long heading takes several lines, and leaves its width to the names of runs
+        table.add_column({"psnr": "PSNR dB", "ssim": "SSIM"}.get(name, words), justify="right")
     digits = {"psnr": 2, "ssim": 4, "colorfulness": 1}
     for name, row in rows.items():
         values = [row.get(column) for column in columns]
