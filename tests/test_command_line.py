@@ -132,7 +132,7 @@ def test_compare_ranks_alike_and_refuses_the_rest(finished, inside, tmp_path):
         "cannot be compared",
         "validation size is 32 and 64",
     )
-    refused(inside("compare", "nowhere"), "holds no finished run")
+    refused(inside("compare", "nowhere"), "there is no run folder 'nowhere'")
     refused(inside("compare"), "compare takes run folders")
 
 
