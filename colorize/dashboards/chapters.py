@@ -104,7 +104,7 @@ def cost(monitor: str) -> list[Any]:
         wr.BarPlot(title="seconds of training", metrics=["seconds"]),
         wr.BarPlot(title="parameters", metrics=["parameters"]),
         curve("images_per_second"),
-        *(wr.LinePlot(title=name, x="RelativeTime(Process)", y=[name]) for name in MEMORY),
+        *(curve(name) for name in MEMORY),
     ]
 
 

@@ -12,7 +12,7 @@ STEP = "step"  # the axis of every chart: optimizer steps
 MODEL = "names.model"  # the key of a run's config that says which network it trains
 HISTORICAL = ("historical/colorfulness", "historical/chroma_mean")
 PICTURES = ("samples", "historical")
-MEMORY = ("system/proc.memory.rssMB", "system/gpu.0.memoryAllocatedBytes")  # W&B's own, of the machine
+MEMORY = ("memory", "memory_gpu")
 OF_SETS = "efficientnet_lite0"  # the extractor of distances that every machine has
 
 
