@@ -19,9 +19,8 @@ class BoardServer(WandbServer):
         for mine in (self.of_views, self.of_sweeps):
             if (data := mine(query, words)) is not None:
                 return data
-        if (
-            data := super().answer(query, words)
-        ) is None and "viewer" in query:  # W&B's library asks it by several names
+        data = super().answer(query, words)
+        if data is None and "viewer" in query:  # W&B's library asks for it by several names
             return {"viewer": VIEWER}
         return data
 
