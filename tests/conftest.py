@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # bit for bit is a CPU's promise; say 0 to try these tests on a GPU
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported: no test waits for a network
 
 import torch

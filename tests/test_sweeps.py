@@ -17,11 +17,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
+from hydra.types import RunMode
 from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from colorize.errors import UserError
+from colorize.sweeps.after import AfterSweep
 from colorize.sweeps.best import write_experiment
 from colorize.sweeps.folders import Job, jobs_of
 from colorize.sweeps.importance import importances
@@ -59,6 +61,17 @@ def test_jobs_of_one_number_and_other_words_lie_apart():
     folders = {job_folder(3, ["seed=0"]), job_folder(3, ["seed=1"]), job_folder(4, ["seed=0"])}
     assert len(folders) == 3
     assert all(re.fullmatch(r"00[34]-[0-9a-f]{8}", folder) for folder in folders)
+
+
+def test_of_a_job_that_failed_the_words_are_kept_as_they_were_said(tmp_path):
+    said = ["name=x-${seed}", "optimizer.lr=0.1"]
+    sweep = {"dir": str(tmp_path), "subdir": "000-0123abcd"}
+    config = OmegaConf.create(
+        {"seed": 7, "hydra": {"mode": RunMode.MULTIRUN, "overrides": {"task": said}, "sweep": sweep}}
+    )
+    AfterSweep().on_job_end(config, JobReturn(status=JobStatus.FAILED, _return_value=ValueError("no")))
+    (job,) = jobs_of(tmp_path)
+    assert (job.status, job.values) == ("failed", {"name": "x-${seed}", "optimizer.lr": "0.1"})
 
 
 def test_the_jobs_of_a_grid_train_in_folders_of_their_own(inside, tmp_path):

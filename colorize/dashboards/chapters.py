@@ -33,7 +33,7 @@ PAINTED = (
 SCORES = (
     "Three bars for each network: the lower end of its 95 % interval, the mean, the upper end; of several runs, their "
     "means. A distance that the set is too small for has none. Networks whose intervals overlap are told apart by "
-    "compare.py, which tests differences picture by picture."
+    "compare.py, which tests differences picture by picture. Below them the photographs, each with its own scores."
 )
 LOSSES = (
     "Terms before their weights; train/loss is their weighted sum, which only runs with the same loss share. "
@@ -49,7 +49,9 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
             "Pictures", PAINTED, [media(name) for name in PICTURES] + [curve(name) for name in HISTORICAL], columns=2
         ),
         Chapter(
-            f"Scores of evaluate.py protocol={protocol}", SCORES, [interval(name) for name in names.scores(protocol)]
+            f"Scores of evaluate.py protocol={protocol}",
+            SCORES,
+            [*(interval(name) for name in names.scores(protocol)), table(f"{protocol}/pictures")],
         ),
         Chapter(
             "Losses",
@@ -82,6 +84,10 @@ def curve(*names: str, log: bool = False) -> wr.LinePlot:
 
 def interval(name: str) -> wr.BarPlot:
     return wr.BarPlot(title=name, metrics=[f"{name}/low", name, f"{name}/high"])
+
+
+def table(name: str) -> wr.WeavePanelSummaryTable:
+    return wr.WeavePanelSummaryTable(table_name=name, layout=wr.Layout(w=24, h=14))
 
 
 def sweep(monitor: str, searched: Mapping[str, bool]) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 
 class AfterSweep(Callback):
@@ -29,7 +29,8 @@ class AfterSweep(Callback):
         if config.hydra.mode == RunMode.MULTIRUN:
             folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
             code = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
-            note_end(folder, config.hydra.overrides.task, code)
+            words: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)  # a ${…} stays a word
+            note_end(folder, words, code)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Raises `SystemExit` where a job failed, so that a script sees it."""

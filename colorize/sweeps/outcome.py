@@ -12,6 +12,11 @@ from colorize.sweeps.folders import Job
 ROWS = ("val",)  # of a summary, what holds numbers by name; others stand by themselves
 
 
+def listed(words: str | Sequence[str]) -> list[str]:
+    """`hydra.sweeper.objective` and `direction` are a word or a list of words."""
+    return [words] if isinstance(words, str) else list(words)
+
+
 def objectives_of(summary: Mapping[str, Any], names: Sequence[str]) -> list[float]:
     """The values that a finished run ended with.
 

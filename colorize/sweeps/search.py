@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from colorize.errors import UserError
 from colorize.runs import RunFolder
-from colorize.sweeps.outcome import objectives_of
+from colorize.sweeps.outcome import listed, objectives_of
 from colorize.sweeps.space import first_of, split, suggest
 from colorize.sweeps.study import open_study, sampler_of
 from colorize.sweeps.trial import hand_over
@@ -134,10 +134,6 @@ def in_rows(trials: Sequence[optuna.Trial]) -> list[list[optuna.Trial]]:
         else:
             rows.append([trial])
     return rows
-
-
-def listed(words: str | Sequence[str]) -> list[str]:
-    return [words] if isinstance(words, str) else list(words)
 
 
 def reason(job: JobReturn) -> str:

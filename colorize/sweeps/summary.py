@@ -19,7 +19,7 @@ from colorize.runs import RunFolder
 from colorize.sweeps.best import write_experiment
 from colorize.sweeps.folders import Job, jobs_of
 from colorize.sweeps.importance import importances
-from colorize.sweeps.outcome import number_of, ranked, varying
+from colorize.sweeps.outcome import listed, number_of, ranked, varying
 from colorize.sweeps.torchrun import environment
 from colorize.terminal import console, say
 
@@ -55,9 +55,7 @@ def objectives(config: DictConfig, job: Job | None) -> tuple[list[str], list[boo
     if "objective" not in sweeper:  # `config` is that of the sweep, which knows nothing of what the jobs were told
         checkpoint = (RunFolder(job.folder).read_config() if job else config).checkpoint
         return [checkpoint.monitor], [checkpoint.mode == "max"]
-    names, directions = ([each] if isinstance(each, str) else list(each)
-                         for each in (sweeper.objective, sweeper.direction))  # fmt: skip
-    return names, [direction == "maximize" for direction in directions]
+    return listed(sweeper.objective), [direction == "maximize" for direction in listed(sweeper.direction)]
 
 
 def write_recipes(folder: Path, sweep: Sweep) -> None:
