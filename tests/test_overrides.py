@@ -12,7 +12,9 @@ from test_command_line import SMOKE, refused
 
 MISTAKES = [
     # groups and their options
-    (["model=transfomer"], ["model has no option 'transfomer': did you mean model=transformer?"]),
+    (["model=transfomer"], ["model has no option 'transfomer': did you mean model=transformer?", "cnn, diffusion"]),
+    (["experimnt=smoke"], ["'experimnt'", "experiment"]),
+    (["experiment=quickstrat"], ["did you mean experiment=quickstart?"]),
     (["data/look=filmm"], ["did you mean data/look=film?", "film, mixed, modern"]),
     (["experiment=cpu/cn"], ["did you mean experiment=cpu/cnn"]),
     (["hydra/sweeper=optunaa"], ["did you mean hydra/sweeper=optuna?"]),
@@ -21,6 +23,7 @@ MISTAKES = [
     (["loss@foo=l1"], ["Could not override 'loss@foo'. Did you mean to override loss?"]),
     # keys
     (["optimizer.lrr=1"], ["there is no 'optimizer.lrr': did you mean optimizer.lr?"]),
+    (["trainer.bach_size=1"], ["did you mean trainer.batch_size?"]),
     (["hydra.rn.dir=x"], ["there is no 'hydra.rn.dir': did you mean hydra.run.dir"]),
     (["hydra.mode=MULTIRUNN"], ["'MULTIRUNN'", "RUN, MULTIRUN"]),
     (["checkpoint={evry: 3}"], ["'evry'"]),
@@ -30,6 +33,9 @@ MISTAKES = [
     (["+experimnt=smoke"], ["nothing called 'experimnt' to add to: did you mean experiment"]),
     (["+checkpoint.evry=3"], ["checkpoint has no 'evry': did you mean checkpoint.every?"]),
     (["++checkpoint.evry=3"], ["checkpoint has no 'evry': did you mean checkpoint.every?"]),
+    (["+optimiser.lr=1"], ["'optimiser'", "optimizer"]),
+    (["+trainer.bach_size=3"], ["Trainer takes no 'bach_size'", "batch_size"]),
+    (["+tracker.projct=x"], ["takes no 'projct'"]),
     (["+names.foo=3"], ["names has no 'foo'"]),
     (["+hydra.foo=1"], ["hydra has no 'foo'"]),
     (["+model.upsampel=nearest", "~model.upsample"], ["CNN takes no 'upsampel': did you mean model.upsample?"]),
@@ -52,6 +58,7 @@ MISTAKES = [
     (["~checkpoint.every"], ["~checkpoint.every would leave out what is always read"]),
     # values
     (["optimizer.lr=fast"], ["optimizer.lr is a number, such as 0.001; 'fast' is not"]),
+    (["seed=x"], ["seed is a number"]),
     (["optimizer.lr=${optimizer.lrr}"], ["'optimizer.lrr' not found: did you mean optimizer.lr?"]),
     (["optimizer.lr=${oc.env:COLORIZE_NOTHING}"], ["Environment variable 'COLORIZE_NOTHING' not found"]),
     (["data=folder"], ["data.root has no value: say data.root=… on"]),
