@@ -19,6 +19,7 @@ from colorize.checkpoint import read
 from colorize.runs import RunFolder
 
 SMOKE = ("train.py", "experiment=smoke", "tracker=none", "loss=l1", "model=cnn")
+HEADLINE = ("experiment=smoke", "model=transformer", "loss=ddcolor", "metrics=default")
 SUMMARY = {
     "name", "model", "loss", "data", "status", "steps", "seconds", "images_per_second", "val", "baseline", "weights",
     "versions", "commit", "device", "seed",
@@ -44,7 +45,7 @@ def finished(tmp_path_factory):
     """A whole smoke run of the headline command, W&B included: its folder, and what it printed."""
     home = tmp_path_factory.mktemp("finished run [1]")
     environment = {**os.environ, "WANDB_MODE": "offline", "WANDB_API_KEY": ""}
-    words = [sys.executable, ROOT / "train.py", "experiment=smoke", "model=transformer", "loss=ddcolor"]
+    words = [sys.executable, ROOT / "train.py", *HEADLINE]
     done = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
     (folder,) = (path for path in (home / "outputs").iterdir() if path.name != "wandb")
@@ -96,14 +97,14 @@ def test_the_grid_shows_grey_prediction_and_truth(finished):
 def test_the_same_command_on_a_finished_run_says_so(finished, command):
     folder, _ = finished
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    done = command("train.py", "experiment=smoke", "model=transformer", "loss=ddcolor", cwd=folder.parents[1])
+    done = command("train.py", *HEADLINE, cwd=folder.parents[1])
     assert "is finished: 4 steps" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_another_config_in_the_same_folder_is_refused(finished, command):
     folder, _ = finished
-    words = ("train.py", "experiment=smoke", "model=transformer", "loss=ddcolor", "optimizer.lr=0.5")
+    words = ("train.py", *HEADLINE, "optimizer.lr=0.5")
     done = command(*words, cwd=folder.parents[1], check=False)
     refused(done, "optimizer.lr (0.001 there, 0.5 now)", "name=", "overwrite=true")
 

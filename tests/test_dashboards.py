@@ -75,8 +75,9 @@ def summary_of(run):
 
 def test_what_it_asks_for_is_what_runs_log(inside, photographs, tmp_path, config, capsys):
     """A run and its evaluation, read back from W&B's own file: neither lacks a name of the other."""
-    words = ["experiment=smoke", "model=gan", *SMALL["gan"], "name=run", "schedule.all.steps=1", "data=folder"]
-    assert inside("train", *words, f"data.root={photographs}", "data.val_fraction=0.4").returncode == 0
+    words = ["experiment=smoke", "metrics=default", "model=gan", *SMALL["gan"], "name=run", "schedule.all.steps=1"]
+    words += ["data=folder", f"data.root={photographs}", "data.val_fraction=0.4"]
+    assert inside("train", *words).returncode == 0
     assert inside("evaluate", "run=outputs/run", "metrics=default").returncode == 0
     runs = [summary_of(path) for path in (tmp_path / "outputs" / "wandb").glob("offline-run-*")]
     logged = {name for run in runs for name in run["summary"]} - {"_step", "_runtime", "_timestamp", "step", "epoch"}

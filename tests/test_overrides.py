@@ -154,7 +154,8 @@ def test_what_a_constructor_takes_may_be_added(inside):
         done = inside("train", "--cfg", "job", *words)
         assert done.returncode == 0, done.stderr
         assert line in done.stdout
-    removed = inside("train", "--cfg", "job", "~metrics.ssim", "~schedule.all.lr", "-p", "metrics").stdout
+    words = ("--cfg", "job", "metrics=default", "~metrics.ssim", "~schedule.all.lr", "-p", "metrics")
+    removed = inside("train", *words).stdout
     assert "psnr" in removed
     assert "ssim" not in removed
 

@@ -29,7 +29,8 @@ for words in json.loads(sys.argv[1]):
 @pytest.mark.slow
 def test_every_network_is_followed(tmp_path, server):
     """All six in one process, as a multirun has them."""
-    runs = [["experiment=smoke", f"model={model}", *SMALL[model], f"name={model}"] for model in SMALL]
+    told = ("experiment=smoke", "metrics=default")
+    runs = [[*told, f"model={model}", *SMALL[model], f"name={model}"] for model in SMALL]
     words = [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps(runs)]
     done = subprocess.run(words, cwd=tmp_path, env=logged_in(tmp_path, server), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -88,7 +88,7 @@ def test_every_player_moves(model, loss, small, tmp_path):
 
 @pytest.mark.parametrize(("model", "loss"), EVERY_PAIR)
 def test_every_pair_learns_eight_photographs_or_is_refused(model, loss, small, tmp_path):
-    words = ("trainer.batch_size=8", "data.size=64", "schedule=single", "optimizer.lr=0.003", "optimizer.encoder=1")
+    words = ("trainer.batch_size=8", "data.size=64", "schedule=single", "optimizer.lr=0.002", "optimizer.encoder=1")
     try:
         trainer = trainer_of(small(model, f"loss={loss}", *words), tmp_path)
     except UserError as refusal:
@@ -101,7 +101,7 @@ def test_every_pair_learns_eight_photographs_or_is_refused(model, loss, small, t
         torch.manual_seed(0)  # the same noise at the same levels
         values = trainer.step(batches, trainer.weights["all"], 1.0)
         history.append(next(values[name] for name in COMPARING if name in values))
-    assert min(history) < 0.8 * history[0]  # a critic swings it to and fro, and where step 90 falls is the machine's
+    assert history[-1] < 0.8 * history[0]
 
 
 def test_what_no_term_reads_is_frozen_and_named(small, tmp_path):

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from html import escape
+from math import ceil
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +18,7 @@ from colorize.report.gather import OLD, PAINTED, SEEN, TRUE, Files, Told
 GREY, TRUTH = "grey", "truth"
 SHOWN, OLD_SHOWN = 24, 12  # photographs of a page
 OPEN = 6  #                  that are seen at once; the others unfold
+IN_A_ROW = 8  #             small pictures of one photograph, at most
 SIDE, QUALITY = 384, 85  #   of the longer side in pixels, and JPEG's
 HEAVY = 40_000  #            bytes: a larger file is encoded again
 NOT_KEPT = "evaluate.py keeps pictures for this page; of {}, there are none: evaluate again with overwrite=true."
@@ -104,10 +106,11 @@ def figure(name: str, words: Sequence[str], files: Sequence[Path]) -> str:
         f'<small title="{escape(word)}"><bdi>{escape(word)}</bdi></small></span>'
         for word, path in zip(words, files, strict=True)
     )
+    columns = ceil(len(words) / ceil(len(words) / IN_A_ROW))  # rows of nearly one length
     return (
         '<figure><div class="stage" hidden><img class="left" alt=""><img class="right" alt="">'
         f'<input type="range" min="0" max="100" value="50" aria-label="line across {escape(name)}"></div>'
-        f'<div class="strip">{strip}</div><figcaption>{escape(name)}</figcaption></figure>'
+        f'<div class="strip" style="--columns:{columns}">{strip}</div><figcaption>{escape(name)}</figcaption></figure>'
     )
 
 

@@ -130,18 +130,14 @@ def listed(comparison: Comparison, metrics: Sequence[str]) -> str:
 
 def numbers(comparison: Comparison) -> str:
     """Every metric of every row."""
-    labels = [*comparison.runs, *comparison.sanity]
-    head = "".join(f'<th class="number">{escape(row_label(label))}</th>' for label in labels)
-    body, several = "", len(comparison.runs) > 1
-    for metric in comparison.metrics:
-        leaders, cells = comparison.leaders(metric) if several else set(), ""
-        for label in labels:
-            own = label in comparison.runs
-            value, ends = texts({**comparison.runs, **comparison.sanity}[label].get(metric), measure(metric).digits)
-            small = f"<small>{escape(ends)}</small>" if own else ""
-            kind = "number own" if own and label in leaders else "number"
-            cells += f'<td class="{kind}" title="{escape(ends)}">{escape(value)}{small}</td>'
-        body += f'<tr><td class="row">{escape(measure(metric).heading)}</td>{cells}</tr>'
+    several = len(comparison.runs) > 1
+    leaders = {metric: comparison.leaders(metric) if several else set() for metric in comparison.metrics}
+    body = ""
+    for label, row in [*comparison.runs.items(), *comparison.sanity.items()]:
+        leads = {metric for metric, of in leaders.items() if label in of and label in comparison.runs}
+        kind, word = ("", label) if label in comparison.runs else (' class="beside"', row_label(label))
+        body += f'<tr{kind}><td class="row">{escape(word)}</td>{cells_of(row, leads, comparison.metrics)}</tr>'
+    head = "".join(f'<th class="number">{escape(measure(metric).heading)}</th>' for metric in comparison.metrics)
     gone = "".join(
         f"<li><b>{escape(metric)}</b> of {escape(label)}: {escape(why)}</li>"
         for label, absent in comparison.absent.items()
@@ -151,7 +147,7 @@ def numbers(comparison: Comparison) -> str:
         f'<details><summary>what is not there, and why</summary><ul class="told">{gone}</ul></details>' if gone else ""
     )
     return (
-        '<section><h2>All numbers</h2><div class="wide"><table>'
+        '<section><h2>All numbers</h2><div class="wide"><table class="ranking all">'
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}</section>"
     )
 
