@@ -14,7 +14,7 @@ from wandb_server import WandbServer
 
 from colorize.cli import main
 from colorize.errors import UserError
-from colorize.tracking import JsonLines, Tracker, WandB, begin
+from colorize.tracking import JsonLines, Loggers, Tracker, WandB, begin
 
 
 def test_lines_after_the_checkpoint_are_cut(tmp_path):
@@ -55,6 +55,18 @@ def test_wandb_offline_holds_what_the_run_folder_holds(tmp_path):
     for name, value in values.items():
         assert name in text
         assert str(value) in text
+
+
+def test_a_sheet_is_encoded_once(tmp_path, monkeypatch):
+    """W&B gets the file of the run folder: to encode it again would take longer than all else that is logged."""
+    saved, save = [], Image.Image.save
+    monkeypatch.setattr(Image.Image, "save", lambda *words, **more: saved.append(words) or save(*words, **more))
+    log = Loggers([JsonLines(tmp_path), WandB("run-1", "a run", {}, folder=str(tmp_path))])
+    log.images({"samples": Image.effect_noise((64, 64), 50).convert("RGB")}, 7)
+    log.finish()
+    (kept,) = (tmp_path / "wandb").glob("offline-run-*-run-1/files/media/images/samples_*.png")
+    assert kept.read_bytes() == (tmp_path / "samples" / "step-000007.png").read_bytes()
+    assert len(saved) == 1
 
 
 def test_a_second_run_in_one_process_is_another_run(tmp_path):

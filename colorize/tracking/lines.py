@@ -41,6 +41,7 @@ class JsonLines(Logger):
             path = self.folder / name / f"step-{step:06d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, lambda part, image=image: image.save(part, format="PNG"))
+            image.info["file"] = str(path)
 
     def finish(self, exit_code: int = 0) -> None:
         self.file.close()

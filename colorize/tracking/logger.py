@@ -16,7 +16,8 @@ class Logger:
         """Numbers of optimizer step `step`."""
 
     def images(self, named: Mapping[str, Image.Image], step: int) -> None:
-        """Pictures of optimizer step `step`; `image.info["caption"]` says what is to be seen."""
+        """Pictures of optimizer step `step`; `image.info["caption"]` says what is to be seen, `image.info["file"]`
+        where it lies already, if it does: to write a sheet as PNG takes longer than all else that is logged."""
 
     def summary(self, values: Mapping[str, Any]) -> None:
         """What stands about the run at its end."""

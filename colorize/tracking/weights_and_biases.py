@@ -82,10 +82,10 @@ class WandB(Tracker):
         self.run.log({"step": step, **values})
 
     def images(self, named: Mapping[str, Image.Image], step: int) -> None:
-        pictures = {
-            name: self.wandb.Image(image, caption=": ".join(filter(None, (f"step {step}", image.info.get("caption")))))
-            for name, image in named.items()
-        }
+        pictures = {}
+        for name, image in named.items():
+            caption = ": ".join(filter(None, (f"step {step}", image.info.get("caption"))))
+            pictures[name] = self.wandb.Image(image.info.get("file", image), caption=caption)
         self.run.log({"step": step, **pictures})
 
     def summary(self, values: Mapping[str, Any]) -> None:
