@@ -135,7 +135,8 @@ def resume_seconds(model: str = "transformer") -> float:
         command = [
             sys.executable, "-m", "colorize", "train", f"experiment=cpu/{model}", "tracker=none",
             "schedule.all.steps=1000", "trainer.log_every=1", "checkpoint.every=2", f"hydra.run.dir='{run}'",
-            "metrics=quick", "evaluate.historical=false",  # the first start evaluates, which is not what is timed
+            # the first start evaluates, which is not what is timed
+            "metrics=quick", "checkpoint.monitor=val/psnr", "checkpoint.mode=max", "evaluate.historical=false",
         ]  # fmt: skip
 
         def start_until(step: int) -> float:
