@@ -91,13 +91,17 @@ def main() -> None:
     table = Table(
         "tracker", "wall s", *(f"{name} s" for name in CALLS), "share %", "wall / none", title=arguments.recipe
     )
-    figures: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict[str, float | None]] = {}
     for mode, seconds in taken.items():
         share = sum(seconds.get(name, 0) for name in CALLS) / seconds["wall"]
-        ratio = seconds["wall"] / taken["none"]["wall"] if "none" in taken else float("nan")
+        ratio = seconds["wall"] / taken["none"]["wall"] if "none" in taken else None
         cells = [f"{seconds.get(name, 0):.2f}" for name in CALLS]
-        table.add_row(mode, f"{seconds['wall']:.1f}", *cells, f"{100 * share:.2f}", f"{ratio:.3f}")
-        figures[mode] = {"share": round(share, 5), "wall": round(seconds["wall"], 2), "ratio": round(ratio, 4)}
+        table.add_row(mode, f"{seconds['wall']:.1f}", *cells, f"{100 * share:.2f}", f"{ratio:.3f}" if ratio else "–")
+        figures[mode] = {
+            "share": round(share, 5),
+            "wall": round(seconds["wall"], 2),
+            "ratio": ratio and round(ratio, 4),
+        }
     Console().print(table)
     print(json.dumps({"recipe": arguments.recipe, **figures}))
 

@@ -39,6 +39,7 @@ def config(model: str):
         "trainer.batch_size=4", "trainer.ema=0.9", "optimizer=sgd", "optimizer.lr=0.001",
         "optimizer.momentum=0", "optimizer.critic.lr=0.0005",
         "schedule=single", f"schedule.all.steps={STEPS}", "metrics=quick",
+        "evaluate={every: 10, historical: false}",
         *(["model.dropout=0.1"] if model == "diffusion" else []),
     ]  # fmt: skip
     with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -18,7 +18,7 @@ from PIL import Image
 from colorize.checkpoint import read
 from colorize.runs import RunFolder
 
-SMOKE = ("train.py", "experiment=smoke", "tracker=none", "loss=l1", "model=cnn")
+SMOKE = ("train.py", "experiment=smoke", "tracker=none", "loss=l1", "model=cnn", "evaluate.historical=false")
 HEADLINE = ("experiment=smoke", "model=transformer", "loss=ddcolor", "metrics=default")
 SUMMARY = {
     "name", "model", "loss", "data", "status", "steps", "seconds", "images_per_second", "val", "baseline", "weights",

@@ -106,7 +106,7 @@ def test_evaluate_says_as_much(words, parts, inside):
     refused(inside("evaluate", *words), *parts)
 
 
-ONE = (*SMOKE[1:], "metrics=quick", "evaluate.historical=false", "schedule.all.steps=1", "model.width=0.1")
+ONE = (*SMOKE[1:], "metrics=quick", "schedule.all.steps=1", "model.width=0.1")
 
 
 def jobs(folder):

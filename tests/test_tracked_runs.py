@@ -122,15 +122,14 @@ def test_an_offline_run_holds_what_the_run_folder_holds(tmp_path, server):
     assert not list(run.rglob("*.pt"))
 
 
-def test_an_evaluation_is_told_without_another_line(tmp_path, server):
-    for mode in ("online", "offline"):
-        tracked(tmp_path, server, f"name={mode}", f"tracker.mode={mode}", *QUICK)
-        words = ("protocol=demo", "metrics=quick", "device=cpu")
-        done = colorize(tmp_path, server, "evaluate", f"run=outputs/{mode}", *words)
-        assert "the tracker" not in done.stdout
+@pytest.mark.parametrize("mode", ["offline", pytest.param("online", marks=pytest.mark.slow)])
+def test_an_evaluation_is_told_without_another_line(mode, tmp_path, server):
+    tracked(tmp_path, server, f"name={mode}", f"tracker.mode={mode}", *QUICK)
+    words = ("protocol=demo", "metrics=quick", "device=cpu")
+    done = colorize(tmp_path, server, "evaluate", f"run=outputs/{mode}", *words)
+    assert "the tracker" not in done.stdout
     colorize(tmp_path, server, "sync")
     for run, lines in server.history.items():
-        mode = run.split("-")[0]
         result = json.loads((tmp_path / "outputs" / mode / "results/demo.json").read_text())
         assert numbers(lines) == written(tmp_path / "outputs" / mode)
         summary = server.summary[run]

@@ -44,7 +44,8 @@ class Run:
             ]  # fmt: skip
         self.command = [
             *script, f"model={model}", *settings, "tracker=none", "data.size=32", f"trainer.batch_size={2 * processes}",
-            "trainer.log_every=1", "evaluate={every: 1000, samples: 2}", "metrics=quick", f"checkpoint.every={every}",
+            "trainer.log_every=1", "evaluate={every: 1000, samples: 2, historical: false}", "metrics=quick",
+            f"checkpoint.every={every}",
             f"hydra.run.dir='{folder}'",
         ]  # fmt: skip
 
