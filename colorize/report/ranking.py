@@ -130,11 +130,10 @@ def listed(comparison: Comparison, metrics: Sequence[str]) -> str:
 
 def numbers(comparison: Comparison) -> str:
     """Every metric of every row."""
-    several = len(comparison.runs) > 1
-    leaders = {metric: comparison.leaders(metric) if several else set() for metric in comparison.metrics}
+    leaders = {metric: comparison.leaders(metric) for metric in comparison.metrics}
     body = ""
     for label, row in [*comparison.runs.items(), *comparison.sanity.items()]:
-        leads = {metric for metric, of in leaders.items() if label in of and label in comparison.runs}
+        leads = {metric for metric, of in leaders.items() if label in of}
         kind, word = ("", label) if label in comparison.runs else (' class="beside"', row_label(label))
         body += f'<tr{kind}><td class="row">{escape(word)}</td>{cells_of(row, leads, comparison.metrics)}</tr>'
     head = "".join(f'<th class="number">{escape(measure(metric).heading)}</th>' for metric in comparison.metrics)
