@@ -16,7 +16,8 @@ from colorize.data.motion import Motion
 from colorize.data.plates import BALANCES, Plate, compose, open_scan
 from colorize.errors import UserError
 from colorize.painting import found
-from colorize.photograph_files import FORMATS, SRGB
+from colorize.photograph_files import SRGB
+from colorize.photograph_saving import FORMATS
 from colorize.pictures import CAPTION, MARGIN, TILE, fit
 from colorize.terminal import say
 

@@ -26,7 +26,8 @@ from colorize.errors import UserError
 from colorize.loading import load, trained_size
 from colorize.models import CNN, Colorizer, Diffusion, Transformer
 from colorize.models.base import resize
-from colorize.photograph_files import FORMATS, Photograph, open_photograph, save_photograph
+from colorize.photograph_files import Photograph, open_photograph
+from colorize.photograph_saving import FORMATS, save_photograph
 from colorize.seeds import seed_of
 from colorize.terminal import say
 from colorize.upsampling import METHODS, Upsampling

@@ -1,4 +1,4 @@
-"""Photographs of any kind in, sRGB photographs out: modes, colour profiles, EXIF, transparency."""
+"""Photographs of any kind in: modes, colour profiles, EXIF, transparency."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from colorize.checkpoint import write_whole
 from colorize.errors import UserError
 
-FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
-OPAQUE = ("JPEG",)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -85,22 +82,3 @@ def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Imag
         return image.convert("RGB")
     assert converted is not None  # only with inPlace
     return converted
-
-
-def save_photograph(rgb: np.ndarray, like: Photograph, path: Path) -> list[str]:
-    """Write `rgb` (H, W, 3) uint8 with the transparency and EXIF of `like`, tagged sRGB, whole or not at all.
-
-    Returns what had to be decided.
-    """
-    kind, notes = FORMATS[path.suffix[1:].lower()], []
-    image = Image.fromarray(rgb)
-    if like.alpha is not None:
-        image.putalpha(like.alpha)
-        if kind in OPAQUE:
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image).convert("RGB")
-            notes.append("JPEG has no transparency: it lies on white")
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
-    exif = {"exif": like.exif} if like.exif else {}
-    write_whole(path, lambda part: image.save(part, kind, icc_profile=SRGB, **options, **exif))
-    return notes
