@@ -1,9 +1,12 @@
-"""Fixtures: composed configs, a folder of small photographs, and a run in a process of its own."""
+"""Fixtures: composed configs, a folder of small photographs, trained runs, and a run in a process of its own."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # bit for bit is a CPU's prom
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported: no test waits for a network
 
 import torch
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
@@ -65,11 +69,13 @@ def pytest_collection_modifyitems(config, items):
                 item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
 
 
-@pytest.fixture(autouse=True)
-def offline(monkeypatch, tmp_path_factory):
+@pytest.fixture(scope="session", autouse=True)
+def offline(tmp_path_factory):
     """No test waits for a network that may not be there, or leaves anything in the user's cache."""
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("COLORIZE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "offline")
+        patch.setenv("COLORIZE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 @pytest.fixture
@@ -83,10 +89,10 @@ def config():
 
 @pytest.fixture
 def tiny(config):
-    """The smallest run of any model and loss: `tiny("model=cnn", …)`."""
+    """The smallest run of any model and loss: `tiny("model=cnn", …)`. It paints no old photographs unless told."""
 
     def build(*overrides: str):
-        return config("experiment=smoke", "tracker=none", *overrides)
+        return config("experiment=smoke", "tracker=none", "evaluate.historical=false", *overrides)
 
     return build
 
@@ -95,6 +101,67 @@ def tiny(config):
 def small(tiny):
     """The same with a network of a few channels: `small("gan", "loss=l1")`."""
     return lambda model, *overrides: tiny(f"model={model}", *SMALL.get(model, []), *overrides)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, offline):
+    """A folder that one of pytest's processes makes and all of them read: `once("name", make)`, `make(folder)` fills
+    it. Whoever wants to write into it takes a copy."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, whole = shared / name, shared / f"{name}.whole"
+        with FileLock(shared / f"{name}.lock"):
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                whole.touch()
+        return folder
+
+    return made
+
+
+def tiny_words(model: str, loss: str | None = None, *words: str) -> list[str]:
+    """The command line of the smallest run of a model, by default with its own loss."""
+    chosen = [f"model={model}", f"loss={loss or own_loss(model)}", *SMALL.get(model, [])]
+    return ["experiment=smoke", "tracker=none", "evaluate.historical=false", *chosen, *words]
+
+
+@pytest.fixture(scope="session")
+def trained(once):
+    """The folder of a finished run of `tiny_words`, trained once in a test run: `trained("cnn", "l1", "seed=1")`.
+
+    For reading alone; `run_folder` gives a copy.
+    """
+
+    def train(model: str = "cnn", loss: str | None = "l1", *words: str) -> Path:
+        line = tiny_words(model, loss, *words)
+        key = sha256(" ".join(line).encode()).hexdigest()[:8]
+
+        def make(folder: Path) -> None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sys, "argv", ["colorize"])
+                assert main(["train", *line, f"hydra.run.dir='{folder / 'run'}'"]) == 0
+
+        return once(f"{model}-{key}", make) / "run"
+
+    return train
+
+
+@pytest.fixture
+def run_folder(trained, tmp_path):
+    """A copy of a trained run that may be written into: `run_folder("gan_unet", "l1", to="outputs/mine")`.
+
+    By default `outputs/toy` of the test's folder, where `inside` and `command` find it.
+    """
+
+    def copy(model: str = "cnn", loss: str | None = "l1", *words: str, to: str | Path = "outputs/toy") -> Path:
+        return shutil.copytree(trained(model, loss, *words), tmp_path / to)
+
+    return copy
 
 
 @pytest.fixture

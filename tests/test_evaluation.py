@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import options
+from conftest import options, tiny_words
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -490,11 +490,9 @@ def test_what_was_cut_off_is_gone_on_with(many, tmp_path):
 
 
 @pytest.fixture
-def run(inside):
-    """A trained network, as small as can be."""
-    done = inside("train", "experiment=smoke", "model=cnn", "loss=l1", "model.width=0.1", "model.global_size=32",
-                  "tracker=none", "name=toy")  # fmt: skip
-    assert done.returncode == 0, done.stderr
+def run(inside, run_folder):
+    """Verbs beside `outputs/toy`, a trained network, as small as can be."""
+    run_folder("cnn", "l1")
     return inside
 
 
@@ -622,8 +620,7 @@ def test_the_tracker_hears_of_it(inside, tmp_path, monkeypatch):
             heard.append((self.id, dict(values)))
 
     monkeypatch.setattr("colorize.tracking.WandB", Service)
-    words = ("experiment=smoke", "model=cnn", "loss=l1", "model.width=0.1", "model.global_size=32", "name=toy")
-    assert inside("train", *words).returncode == 0
+    assert inside("train", *tiny_words("cnn", "l1"), "tracker=wandb", "name=toy").returncode == 0
     trained = heard.pop()[0]
     heard.clear()
     assert inside("evaluate", "run=outputs/toy", "protocol=demo", "metrics=quick", "track=false").returncode == 0
