@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from colorize.errors import UserError
+from colorize.metadata import Metadata, read_metadata
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -18,7 +19,7 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 class Photograph:
     rgb: np.ndarray  #                 (H, W, 3) uint8, sRGB
     alpha: Image.Image | None = None
-    exif: bytes | None = None  #       without the orientation, which has been applied
+    metadata: Metadata = field(default_factory=Metadata)  # of the file, without what describes its pixels
     notes: list[str] = field(default_factory=list)  # what had to be decided about it
 
 
@@ -26,14 +27,13 @@ def open_photograph(path: Path) -> Photograph:
     """Raises `UserError` for what is no picture, is truncated, or has pixels whose range nobody knows."""
     notes: list[str] = []
     try:
-        with Image.open(path) as opened:
+        with path.open("rb") as file, Image.open(file) as opened:
             if getattr(opened, "n_frames", 1) > 1:
                 notes.append(f"it has {opened.n_frames} frames: the first one is painted")  # type: ignore[attr-defined]
             opened.load()
             image = ImageOps.exif_transpose(opened)
-            exif = image.getexif()
-            exif.pop(ExifTags.Base.Orientation, None)
             profile = opened.info.get("icc_profile")
+            metadata = read_metadata(file, opened.info, getattr(opened, "text", None))
     except UnidentifiedImageError as error:
         raise UserError("it is no picture that can be read") from error
     except Image.DecompressionBombError as error:
@@ -42,7 +42,7 @@ def open_photograph(path: Path) -> Photograph:
         raise UserError(f"it cannot be read: {error}") from error
     image, alpha = part_alpha(eight_bit(image))
     rgb = to_srgb(image, profile, notes)
-    return Photograph(np.asarray(rgb), alpha, exif.tobytes() if exif else None, notes)
+    return Photograph(np.asarray(rgb), alpha, metadata, notes)
 
 
 def eight_bit(image: Image.Image) -> Image.Image:

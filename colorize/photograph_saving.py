@@ -1,25 +1,49 @@
-"""sRGB photographs out, with what their sources said of them."""
+"""sRGB photographs out, with what their sources said of them; every file is read back before it is there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from colorize.checkpoint import write_whole
+from colorize.errors import UserError
+from colorize.metadata_fitting import Fitted, fit
 from colorize.photograph_files import SRGB, Photograph
+from colorize.tiff_tags import add_tags
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
 OPAQUE = ("JPEG",)
+LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}  # pixels: what libjpeg and libwebp write
+LOSSLESS = ("PNG", "TIFF")
+CLOSE = 8.0  # 8-bit levels between what a lossy format was given and what it holds
+PIXELS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+
+
+def kind_of(path: Path) -> str:
+    """Pillow's name of the format that a file's ending stands for."""
+    return FORMATS[path.suffix[1:].lower()]
+
+
+def check_size(width: int, height: int, path: Path) -> None:
+    """Raises `UserError` for a photograph whose sides the format cannot hold."""
+    kind = kind_of(path)
+    most = LONGEST_SIDE.get(kind, 2**31 - 1)
+    if max(width, height) > most:
+        raise UserError(
+            f"it has {width}×{height} pixels and {kind} holds at most {most:,} a side: give --format png or tif"
+        )
 
 
 def save_photograph(rgb: np.ndarray, like: Photograph, path: Path) -> list[str]:
-    """Write `rgb` (H, W, 3) uint8 with the transparency and EXIF of `like`, tagged sRGB, whole or not at all.
+    """Write `rgb` (H, W, 3) uint8 with the transparency and metadata of `like`, tagged sRGB, whole or not at all.
 
-    Returns what had to be decided.
+    Returns what had to be decided. Raises `UserError` for what the format cannot hold, and for a file that does not
+    read back as it was written.
     """
-    kind, notes = FORMATS[path.suffix[1:].lower()], []
+    kind, notes = kind_of(path), []
+    check_size(rgb.shape[1], rgb.shape[0], path)
     image = Image.fromarray(rgb)
     if like.alpha is not None:
         image.putalpha(like.alpha)
@@ -27,7 +51,49 @@ def save_photograph(rgb: np.ndarray, like: Photograph, path: Path) -> list[str]:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image).convert("RGB")
             notes.append("JPEG has no transparency: it lies on white")
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
-    exif = {"exif": like.exif} if like.exif else {}
-    write_whole(path, lambda part: image.save(part, kind, icc_profile=SRGB, **options, **exif))
+    fitted, left_out = fit(like.metadata, kind)
+    notes += left_out
+
+    def write(part: Path) -> None:
+        _write(image, kind, fitted, part)
+        if problem := difference(part, image, kind):
+            notes.append("its metadata is left out: the file could not be read with it")
+            _write(image, kind, Fitted(), part)
+            problem = difference(part, image, kind)
+        if problem:
+            raise UserError(f"what was written as {kind} {problem}: give another --format")
+
+    write_whole(path, write)
     return notes
+
+
+def _write(image: Image.Image, kind: str, fitted: Fitted, part: Path) -> None:
+    image.save(part, kind, icc_profile=SRGB, **PIXELS.get(kind, {}), **fitted.options)
+    if kind == "TIFF":
+        add_tags(part, fitted.tags)
+
+
+def difference(path: Path, image: Image.Image, kind: str) -> str:
+    """What is wrong with a file that should hold `image`; nothing where it reads back.
+
+    PNG and TIFF hold every pixel as it is; of the lossy formats, the tones of 64×64 areas are compared.
+    """
+    try:
+        with Image.open(path, formats=[kind]) as back:
+            if back.size != image.size or getattr(back, "n_frames", 1) != 1:
+                return f"has {back.width}×{back.height} pixels in place of {image.width}×{image.height}"
+            back.load()
+            if kind in LOSSLESS:
+                same = back.mode == image.mode and ImageChops.difference(back, image).getbbox() is None
+            else:
+                same = _mean_difference(back.convert(image.mode), image) < CLOSE
+    except Exception as error:  # whatever a decoder raises: the file is not readable
+        return f"cannot be read again ({type(error).__name__})"
+    return "" if same else "has other colours"
+
+
+def _mean_difference(one: Image.Image, other: Image.Image) -> float:
+    """Of 8-bit levels, between areas of the size of a 64th of the pictures."""
+    size = (min(64, one.width), min(64, one.height))
+    small = (np.asarray(image.resize(size, Image.Resampling.BOX)).astype(int) for image in (one, other))
+    return float(abs(next(small) - next(small)).mean())

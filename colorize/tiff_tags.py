@@ -1,0 +1,150 @@
+"""Directories of tags as TIFF files and EXIF blocks hold them (TIFF 6.0; Exif 2.32).
+
+Values are copied byte by byte and never interpreted: odd types, wrong counts and text in any encoding survive, and
+nothing that a tag holds can make the writer fail. Entries that point outside the file are left out.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of a value, by its type
+WORDS = {**SIZES, 5: 4, 10: 4}  # bytes that change their order together: a fraction is two numbers
+TEXT, SHORT, LONG, FRACTION, UNDEFINED = 2, 3, 4, 5, 7
+EXIF, GPS = 0x8769, 0x8825  # tags of the main directory that point to the others
+MOST = 2**26  # bytes of all values together
+
+
+class Value(NamedTuple):
+    kind: int  #   the type's number
+    count: int
+    data: bytes  # little-endian
+
+
+Directory = dict[int, Value]
+
+
+@dataclass
+class Tags:
+    """The main directory, EXIF's and that of the position."""
+
+    main: Directory = field(default_factory=dict)
+    exif: Directory = field(default_factory=dict)
+    gps: Directory = field(default_factory=dict)
+
+
+def short(number: int) -> Value:
+    return Value(SHORT, 1, struct.pack("<H", number))
+
+
+def text(data: bytes) -> Value:
+    return Value(TEXT, len(data) + 1, data + b"\0")
+
+
+def fraction(number: float) -> Value:
+    return Value(FRACTION, 1, struct.pack("<II", round(number * 1000), 1000))
+
+
+def read_tags(file: BinaryIO, passed_over: frozenset[int] = frozenset()) -> Tags:
+    """The first page's tags of a TIFF or BigTIFF file, or those of an EXIF block, without the `passed_over`.
+
+    What is broken is left out, be it everything.
+    """
+    reader = _Reader(file, passed_over)
+    main = reader.directory(reader.first)
+    found = Tags(main)
+    for tag, into in ((EXIF, found.exif), (GPS, found.gps)):
+        if (pointer := main.pop(tag, None)) and len(pointer.data) >= 4:
+            directory = reader.directory(int.from_bytes(pointer.data[:8], "little"))
+            into.update({tag: value for tag, value in directory.items() if tag not in (EXIF, GPS)})
+    return found
+
+
+class _Reader:
+    def __init__(self, file: BinaryIO, passed_over: frozenset[int]):
+        self.file, self.passed_over, self.left = file, passed_over, MOST
+        file.seek(0)
+        head = file.read(16)
+        self.order = ">" if head.startswith(b"MM") else "<"
+        self.big = head[2:4] in (b"\0+", b"+\0")
+        known = head[:2] in (b"II", b"MM") and (self.big or head[2:4] in (b"\0*", b"*\0"))
+        self.first = self._number(head[8:16] if self.big else head[4:8]) if known else 0
+
+    def directory(self, at: int) -> Directory:
+        if not at:
+            return {}
+        head, entry, inline = (8, 20, 8) if self.big else (2, 12, 4)
+        self.file.seek(at)
+        rows = self.file.read(min(self._number(self.file.read(head)), 65535) * entry)
+        found: Directory = {}
+        for start in range(0, len(rows) - entry + 1, entry):
+            row = rows[start : start + entry]
+            tag, kind = struct.unpack(f"{self.order}HH", row[:4])
+            kind = LONG if kind == 13 else kind  # 13 points to a directory
+            count, held = self._number(row[4:-inline]), row[-inline:]
+            size = count * SIZES.get(kind, 0)
+            if not size or tag in self.passed_over or tag in found or size > self.left:
+                continue
+            if size > inline:
+                self.file.seek(self._number(held))
+                held = self.file.read(size)
+            if len(held) >= size:
+                found[tag] = Value(kind, count, self._little(held[:size], WORDS[kind]))
+                self.left -= size
+        return found
+
+    def _number(self, data: bytes) -> int:
+        number = int.from_bytes(data, "big" if self.order == ">" else "little")
+        return number if number < 2**62 else 0  # no file is so long
+
+    def _little(self, data: bytes, word: int) -> bytes:
+        return (
+            data if self.order == "<" or word == 1 else np.frombuffer(data, f">u{word}").astype(f"<u{word}").tobytes()
+        )
+
+
+def exif_block(tags: Tags) -> bytes:
+    """The tags as the body of an EXIF block; no bytes where there are none."""
+    return b"II*\0\x08\0\0\0" + _directories(tags, 8) if tags.main or tags.exif or tags.gps else b""
+
+
+def add_tags(path: Path, tags: Tags) -> None:
+    """Add tags to a TIFF file of one page (little-endian, under 4 GB) that has been written; its own stay."""
+    with path.open("r+b") as file:
+        own = read_tags(file)
+        end = file.seek(0, io.SEEK_END)
+        file.write(b"\0" * (end % 2))  # directories begin at even places
+        start = file.tell()
+        file.write(_directories(Tags({**tags.main, **own.main}, tags.exif, tags.gps), start))
+        file.seek(4)
+        file.write(struct.pack("<I", start))
+
+
+def _directories(tags: Tags, at: int) -> bytes:
+    pointers = {tag: part for tag, part in ((EXIF, tags.exif), (GPS, tags.gps)) if part}
+    zeros = {tag: Value(LONG, 1, bytes(4)) for tag in pointers}
+    place, parts, main = at + len(_directory({**tags.main, **zeros}, at)), [], dict(tags.main)
+    for tag, part in pointers.items():
+        main[tag] = Value(LONG, 1, struct.pack("<I", place))
+        parts.append(_directory(part, place))
+        place += len(parts[-1])
+    return b"".join([_directory(main, at), *parts])
+
+
+def _directory(directory: Directory, at: int) -> bytes:
+    """A directory that begins at byte `at`, and its values behind it."""
+    rows, values = [], b""
+    behind = at + 2 + 12 * len(directory) + 4
+    for tag, (kind, count, data) in sorted(directory.items()):
+        place = data.ljust(4, b"\0")
+        if len(data) > 4:
+            place = struct.pack("<I", behind + len(values))
+            values += data + b"\0" * (len(data) % 2)
+        rows.append(struct.pack("<HHI", tag, kind, count) + place)
+    return struct.pack("<H", len(rows)) + b"".join(rows) + bytes(4) + values
