@@ -10,6 +10,7 @@ from typing import Any
 
 from colorize import completion, resolvers
 from colorize.errors import INTERRUPTED, TRY_AGAIN, UserError
+from colorize.threads import wait_passively
 
 resolvers.register()  # here: a launcher's other processes import this module before they compose a job's config
 
@@ -34,6 +35,7 @@ W is a run folder, a checkpoint, a published file of DDColor's or the thesis's, 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a verb; the exit status."""
+    wait_passively()
     verb, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if verb in ("-h", "--help"):
         print(USAGE, end="")
