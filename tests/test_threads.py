@@ -1,4 +1,4 @@
-"""How threads wait for each other is settled before torch is loaded, by every way to start a program, and only there."""
+"""How threads wait is settled before torch is loaded, by every way to start a program, and only there."""
 
 import json
 import os
