@@ -1,6 +1,6 @@
-"""Twenty steps of SGD for every network, as one process or as each of several; started by torchrun or plainly.
+"""Some steps of SGD for every network, as one process or as each of several; started by torchrun or plainly.
 
-    python tests/several.py FOLDER [--batch-norm] [--models cnn …]
+    python tests/several.py FOLDER [--batch-norm] [--models cnn …] [--steps 20]
 
 Writes what every network came to, `MODEL-PROCESSES.pt`.
 """
@@ -19,8 +19,6 @@ from colorize.distributed import environment, join, leave
 from colorize.evaluate import constant
 from colorize.tracking import Logger
 
-STEPS = 20
-
 
 def without_batch_norm(module: nn.Module) -> None:
     """A group norm in the place of every batch norm, with its weights."""
@@ -33,26 +31,26 @@ def without_batch_norm(module: nn.Module) -> None:
             without_batch_norm(child)
 
 
-def config(model: str):
+def config(model: str, steps: int):
     words = [
         "experiment=smoke", "tracker=none", f"model={model}", f"loss={own_loss(model)}", *SMALL[model], "data.size=64",
         "trainer.batch_size=4", "trainer.ema=0.9", "optimizer=sgd", "optimizer.lr=0.001",
         "optimizer.momentum=0", "optimizer.critic.lr=0.0005",
-        "schedule=single", f"schedule.all.steps={STEPS}", "metrics=quick",
-        "evaluate={every: 10, historical: false}",
+        "schedule=single", f"schedule.all.steps={steps}", "metrics=quick",
+        f"evaluate={{every: {steps // 2}, historical: false}}",
         *(["model.dropout=0.1"] if model == "diffusion" else []),
     ]  # fmt: skip
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", overrides=words)
 
 
-def train(model: str, folder: Path, batch_norm: bool) -> None:
-    world = environment(os.environ)
-    parts = build_parts(config(model))
+def train(model: str, folder: Path, steps: int, batch_norm: bool = False) -> None:
+    world, cfg = environment(os.environ), config(model, steps)
+    parts = build_parts(cfg)
     if not batch_norm:
         without_batch_norm(parts.model)
         without_batch_norm(parts.loss)
-    trainer = build_trainer(config(model), parts, folder / f"{model}-{world.size}", world)
+    trainer = build_trainer(cfg, parts, folder / f"{model}-{world.size}", world)
     began = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     # a network may round otherwise for another number of pictures at a time; one colour does not
     scores, _ = trainer.evaluator.score(constant(torch.tensor([9.0, -5.0]).view(1, 2, 1, 1)), trainer.device, world)
@@ -70,10 +68,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--batch-norm", action="store_true")
     parser.add_argument("--models", nargs="+", default=list(SMALL))
+    parser.add_argument("--steps", type=int, default=20)
     arguments = parser.parse_args()
     join(torch.device("cpu"))
     for model in arguments.models:
-        train(model, arguments.folder, arguments.batch_norm)
+        train(model, arguments.folder, arguments.steps, arguments.batch_norm)
     leave()
 
 

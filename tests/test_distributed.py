@@ -8,6 +8,7 @@ from itertools import chain
 import pytest
 import torch
 from conftest import ROOT, SMALL
+from several import train
 from torch import nn
 
 from colorize.distributed import World, environment, share, synchronise_batch_norm
@@ -15,21 +16,25 @@ from colorize.errors import UserError
 from colorize.stream import even_parts
 
 
-def launch(folder, processes, *words):
-    script = [str(ROOT / "tests" / "several.py"), str(folder), *words]
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    words = [*(run if processes > 1 else [sys.executable]), *script]
+def launch(folder, steps):
+    """Every network, trained by two processes."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    words = [sys.executable, *torchrun, ROOT / "tests" / "several.py", folder, "--steps", str(steps)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.fixture(scope="module")
-def twice(tmp_path_factory):
+@pytest.fixture
+def twice(once):
     """Every network without batch norm, trained by one process and by two."""
-    folder = tmp_path_factory.mktemp("several")
-    for processes in (1, 2):
-        launch(folder, processes)
+
+    def run(folder):
+        for model in SMALL:
+            train(model, folder, steps=6)
+        launch(folder, steps=6)
+
+    folder = once("several", run)
     return lambda model: [torch.load(folder / f"{model}-{n}.pt", weights_only=True) for n in (1, 2)]
 
 

@@ -9,33 +9,25 @@ import zipfile
 from configparser import ConfigParser
 
 import pytest
-from conftest import CONF, ROOT
+from conftest import CONF, ROOT, tiny_words
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+@pytest.fixture
+def wheel(once):
     """The wheel of a copy of the checkout, unpacked; built with what is installed, without a network."""
-    source, home = tmp_path_factory.mktemp("source") / "tree", tmp_path_factory.mktemp("wheel")
+    return once("wheel", build) / "unpacked"
+
+
+def build(home):
     kept = shutil.ignore_patterns(".*", "outputs", "build", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, source, ignore=kept)
-    build = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-build-isolation",
-        "--no-deps",
-        "--no-index",
-        "-w",
-        home,
-        source,
-    ]
-    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    source = shutil.copytree(ROOT, home / "source" / "tree", ignore=kept)
+    offline = ["--no-build-isolation", "--no-deps", "--no-index"]
+    words = [sys.executable, "-m", "pip", "wheel", *offline, "-w", home, source]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (path,) = home.glob("colorize-*.whl")
     with zipfile.ZipFile(path) as archive:
         archive.extractall(home / "unpacked")
-    return home / "unpacked"
 
 
 def test_every_config_and_photograph_is_in_the_wheel(wheel):
@@ -53,7 +45,7 @@ def test_every_config_and_photograph_is_in_the_wheel(wheel):
 
 def test_the_wheel_runs_without_the_checkout(wheel, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(wheel)}
-    words = [sys.executable, "-m", "colorize", "train", "experiment=smoke", "model=cnn", "loss=l1", "tracker=none"]
+    words = [sys.executable, "-m", "colorize", "train", *tiny_words("cnn", "l1")]
     where = [sys.executable, "-c", "import colorize; print(colorize.__file__)"]
     found = subprocess.run(where, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
     assert found.startswith(str(wheel))
@@ -80,6 +72,17 @@ def test_importing_the_package_touches_no_signal_and_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_benchmark_of_the_loop_measures_every_side(monkeypatch, small):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import loop
+
+    monkeypatch.setattr(loop, "config", lambda model, *words: small(model, "loss=l1", *words))
+    took = loop.measure("cnn", steps=1)
+    assert took.keys() == {"bare", "loop", "average", "loading", "checkpoints"}
+    assert all(value > 0 for value in took.values())
+
+
+@pytest.mark.slow
 def test_the_benchmark_ends_with_its_figures():
     words = [sys.executable, ROOT / "benchmarks" / "loop.py", "--steps", "1", "--models", "cnn"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
