@@ -17,10 +17,9 @@ something has been added below a `_target_`.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from hydra._internal.utils import _locate  # get_object, without its log
 
@@ -117,11 +116,16 @@ def parameters_of(node: Node, path: str) -> Mapping[str, inspect.Parameter]:
 
 def kind_of_argument(node: Node, key: str, path: str) -> Kind:
     """What the value of an argument takes, by the argument's annotation."""
-    parameter = parameters_of(node, path).get(key)
-    found = re.search(r"\b(?:Mapping|dict)\[str, (\w+)", str(parameter.annotation)) if parameter else None
-    if not found:
-        return Kind.FIXED
-    return Kind.FREE if found[1] in ("Any", "float", "int", "str", "bool") else Kind.PARTS
+    from colorize.values import hints_of  # pydantic takes a while: not before a mistake that can be told without
+
+    parameters_of(node, path)  # raises for what cannot be imported
+    hint = hints_of(_locate(node["_target_"])).get(key)
+    for each in (hint, *get_args(hint)):
+        if get_origin(each) in (Mapping, dict):
+            value = get_args(each)[1]
+            plain = value.__origin__ if get_origin(value) is Annotated else value
+            return Kind.FREE if plain in (Any, float, int, str, bool) else Kind.PARTS
+    return Kind.FIXED
 
 
 def paths(node: Node, path: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ from colorize.errors import AbsentError, UserError
 from colorize.evaluate import Evaluator
 from colorize.gallery import Gallery, open_gallery
 from colorize.losses import Loss
+from colorize.memory import is_out_of_memory
 from colorize.metrics import Metric
 from colorize.models import Colorizer
 from colorize.optimizers import Optimizers
@@ -98,6 +99,8 @@ def make(node: DictConfig, name: str) -> Any:
             raise type(cause)(str(cause)) from error
         if isinstance(cause, TypeError | ValueError):
             raise UserError(f"config group {name!r}: {cause}") from error
+        if isinstance(cause, MemoryError) or (isinstance(cause, RuntimeError) and is_out_of_memory(cause)):
+            raise UserError(f"config group {name!r} takes more memory than there is: make it smaller") from error
         raise
     if isinstance(built, partial):  # its constructor has not seen the arguments yet
         known = inspect.signature(built.func).parameters

@@ -182,6 +182,8 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
 
     arguments, words = read_words(argv)
     check_overrides(conf_folder(), config_name, arguments)
+    from colorize.settings import with_checked_values  # after the words: with what it imports, it takes a while
+
     sys.argv[1:] = words  # Hydra reads them there
     if runs(arguments):
         from colorize.sweeps.plugins import register  # imports torch: not before the words are checked
@@ -193,7 +195,7 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     def task(cfg) -> int:
         context = HydraConfig.get()
         words: Any = OmegaConf.to_container(context.overrides.task, resolve=False)  # a ${…} stays a word
-        code = guarded(lambda: job(cfg, context.runtime.output_dir, words))
+        code = guarded(lambda: job(with_checked_values(cfg, config_name), context.runtime.output_dir, words))
         codes.append(code)
         if code in (INTERRUPTED, TRY_AGAIN):
             raise SystemExit(code)  # the jobs of a multirun that are still to come do not begin; after an error they do

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from colorize.errors import UserError
 from colorize.evaluate import Evaluator
+from colorize.losses import Loss
 from colorize.models import Colorizer
 from colorize.schedule import Phase
 
@@ -36,8 +37,8 @@ def check_phases(schedule: Mapping[str, Phase]) -> None:
             raise UserError(f"schedule.{name} is not one of the schedule's phases, which are {known}: set those")
 
 
-def check_sizes(model: Colorizer, size: int, schedule: Mapping[str, Phase]) -> None:
-    """Raises `UserError` for pictures that the model does not take."""
+def check_sizes(model: Colorizer, loss: Loss, size: int, schedule: Mapping[str, Phase]) -> None:
+    """Raises `UserError` for pictures that the model or a critic does not take."""
     sizes = {"data.size": size} | {f"schedule.{name}.size": p.size for name, p in schedule.items() if p.size}
     network = type(model).__name__
     for name, pixels in sizes.items():
@@ -48,3 +49,7 @@ def check_sizes(model: Colorizer, size: int, schedule: Mapping[str, Phase]) -> N
         if pixels % model.multiple:
             fits = -(-pixels // model.multiple) * model.multiple
             raise UserError(f"{name} is {pixels}; {network} takes multiples of {model.multiple}, such as {fits}")
+        for term, part in loss.terms.items():
+            if pixels < (least := getattr(part.critic, "least", 0)):
+                critic = type(part.critic).__name__
+                raise UserError(f"{name} is {pixels}; the critic of {term!r}, {critic}, takes {least} pixels and more")

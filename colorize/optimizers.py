@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from colorize.errors import UserError
+from colorize.ranges import Name, Positive
+from colorize.values import check_arguments, hints_of
 
 
 class Optimizers:
@@ -23,8 +25,8 @@ class Optimizers:
     """
 
     def __init__(
-        self, algorithm: str, *, encoder: float = 1.0, decay: str = "weights", critic: Mapping[str, Any] | None = None,
-        **arguments: Any,
+        self, algorithm: Name, *, encoder: Positive = 1.0, decay: Literal["weights", "all"] = "weights",
+        critic: Mapping[str, Any] | None = None, **arguments: Any,
     ):  # fmt: skip
         if decay not in ("weights", "all"):
             raise UserError(f"optimizer.decay is {decay!r}; it must be weights or all")
@@ -37,7 +39,7 @@ class Optimizers:
     def check(self, changes: Mapping[str, Any]) -> None:
         """Raises `UserError` for arguments that the algorithm does not know; `changes` are a phase's."""
         for critic in (False, True):
-            self._resolve(critic, changes)
+            check_step(*self._resolve(critic, changes))
 
     def build(
         self, module: nn.Module, changes: Mapping[str, Any] | None = None, *, critic: bool = False
@@ -80,4 +82,19 @@ class Optimizers:
             raise UserError(
                 f"{algorithm} needs a learning rate above 0, such as lr=0.0003; it was given {arguments.get('lr')!r}"
             )
+        check_arguments(arguments, hints_of(cls), "optimizer")
         return cls, arguments
+
+
+def check_step(cls: type[torch.optim.Optimizer], arguments: Mapping[str, Any]) -> None:
+    """Raises `UserError` for arguments that the optimizer refuses, and for one that takes other steps than the
+    trainer's: with a closure (LBFGS), or along sparse gradients alone (SparseAdam)."""
+    held = [nn.Parameter(torch.zeros([1] * dimensions)) for dimensions in (1, 2, 4)]
+    for parameter in held:
+        parameter.grad = torch.zeros_like(parameter)
+    anywhere = {name: value for name, value in arguments.items() if name != "capturable"}  # which needs a GPU
+    try:
+        cls(held, **anywhere).step()
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"optimizer.algorithm={cls.__name__} cannot train with {arguments}: {reason}") from error

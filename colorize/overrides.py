@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from colorize.additions import check_additions
 from colorize.command_line import runs
 from colorize.errors import UserError
-from colorize.required import check_resolves, check_values, leaves
+from colorize.required import check_values, leaves
 from colorize.suggestions import key_suggestion, listing, suggestion
 
 EXTRAS = {"joblib": "joblib", "slurm": "slurm", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
@@ -66,8 +66,35 @@ def check_job(
     if runs(arguments):
         own = OmegaConf.masked_copy(after, [str(key) for key in after if key != "hydra"])
         check_values(own)
-        check_resolves(own)
+        check_folder(after)
+        check_each(own, others, config_name)
     return after
+
+
+def check_each(cfg: DictConfig, overrides: Sequence[Override], program: str) -> None:
+    """Check each value of the config, and those that a sweep gives it instead."""
+    from colorize.settings import with_checked_values  # it imports torch: other mistakes are told before
+
+    with_checked_values(cfg, program)
+    for override in overrides:
+        key = override.key_or_group
+        if override.is_sweep_override() and OmegaConf.select(cfg, key) is not None:
+            for value in values(override):
+                other = cfg.copy()
+                OmegaConf.update(other, key, value, force_add=True)
+                with_checked_values(other, program)
+
+
+def check_folder(cfg: DictConfig) -> None:
+    """Refuse a folder for the run that cannot be one."""
+    key = "hydra.sweep.dir" if cfg.hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
+    try:
+        folder = Path(str(OmegaConf.select(cfg, key)))
+    except OmegaConfBaseException:
+        return  # of a sweep: its name is known once it begins
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise UserError(f"{key} is {str(folder)!r}, and {str(place)!r} is no folder: say another folder")
 
 
 @contextmanager

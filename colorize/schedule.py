@@ -9,6 +9,7 @@ from typing import Any
 from colorize.data.loading import Draw
 from colorize.data.order import Permutation, ShardOrder, Shuffle, looked_up
 from colorize.errors import UserError
+from colorize.ranges import Between, Count, Fraction, NonNegative, Positive, Share, Side
 from colorize.seeds import seed_of
 
 Curve = Callable[[float], float]  # progress through the phase, 0…1 -> factor on every learning rate
@@ -29,14 +30,14 @@ class Phase:
     def __init__(
         self,
         *,
-        steps: int | None = None,
-        epochs: float | None = None,
-        fraction: float = 1.0,
-        redraw_every: int = 1,
+        steps: Count | None = None,
+        epochs: Positive | None = None,
+        fraction: Share = 1.0,
+        redraw_every: Count = 1,
         lr: Curve | None = None,
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[str, NonNegative] | None = None,
         optimizer: Mapping[str, Any] | None = None,
-        size: int | None = None,
+        size: Side | None = None,
         frozen: Sequence[str] = (),
     ):
         if (steps is None) == (epochs is None):
@@ -105,21 +106,21 @@ def constant(progress: float) -> float:
     return 1.0
 
 
-def warmup_cosine(progress: float, *, warmup: float = 0.05, floor: float = 0.0) -> float:
+def warmup_cosine(progress: float, *, warmup: Fraction = 0.05, floor: Fraction = 0.0) -> float:
     """A straight climb over the first `warmup` of the phase, then half a cosine down to `floor`."""
     if progress < warmup:
         return progress / warmup
     return floor + (1 - floor) * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 
 
-def linear_decay(progress: float, *, start: float = 0.5, floor: float = 0.0) -> float:
+def linear_decay(progress: float, *, start: Fraction = 0.5, floor: Fraction = 0.0) -> float:
     """The full rate up to `start`, then a straight line down to `floor` at the end."""
     if not 0 <= start < 1:
         raise UserError(f"a linear decay starts at {start}; it must be a share of the phase, from 0 to less than 1")
     return 1 - (1 - floor) * max(0.0, (progress - start) / (1 - start))
 
 
-def multistep(progress: float, *, milestones: Sequence[float], factor: float = 0.5) -> float:
+def multistep(progress: float, *, milestones: Sequence[Between], factor: Share = 0.5) -> float:
     """The rate falls to `factor` of itself after each of the `milestones`, which are shares of the phase."""
     if not milestones or not all(0 < milestone < 1 for milestone in milestones):
         raise UserError(f"milestones are {list(milestones)}; they must be shares of the phase between 0 and 1")

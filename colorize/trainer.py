@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -28,6 +28,7 @@ from colorize.losses import Loss
 from colorize.models import Colorizer
 from colorize.optimizers import Optimizers
 from colorize.player import Player
+from colorize.ranges import BatchSize, Between, Count, Name, Passes, Positive
 from colorize.reach import resting
 from colorize.schedule import Phase, locate
 from colorize.seeds import seed_of
@@ -62,18 +63,18 @@ class Trainer:
     def __init__(
         self, model: Colorizer, loss: Loss, photographs: Photographs, optimizers: Optimizers,
         schedule: Mapping[str, Phase], evaluator: Evaluator, *, folder: str | Path, seed: int = 0,
-        batch_size: int = 16, accumulate: int = 1, clip: float | None = 1.0, ema: float | None = None,
-        device: str = "auto", precision: str = "auto", channels_last: bool = True, compile: bool = False,
-        recompute: bool = False, sync_batchnorm: bool = False, deterministic: bool = False, log_every: int = 10,
-        evaluate_every: int = 200, checkpoint_every: int = 100, keep: int = 2, monitor: str = "val/psnr",
-        mode: str = "max", world: World = ALONE, gallery: Gallery | None = None,
+        batch_size: BatchSize = 16, accumulate: Passes = 1, clip: Positive | None = 1.0, ema: Between | None = None,
+        device: Name = "auto", precision: Literal["auto", "float32", "bfloat16"] = "auto", channels_last: bool = True,
+        compile: bool = False, recompute: bool = False, sync_batchnorm: bool = False, deterministic: bool = False,
+        log_every: Count = 10, evaluate_every: Count = 200, checkpoint_every: Count = 100, keep: Count = 2,
+        monitor: str = "val/psnr", mode: str = "max", world: World = ALONE, gallery: Gallery | None = None,
     ):  # fmt: skip
         check_settings(
             evaluator, monitor, mode, ema, clip, batch_size=batch_size, accumulate=accumulate, log_every=log_every,
             evaluate_every=evaluate_every, checkpoint_every=checkpoint_every,
         )  # fmt: skip
         check_phases(schedule)
-        check_sizes(model, photographs.size, schedule)
+        check_sizes(model, loss, photographs.size, schedule)
         for phase in schedule.values():
             optimizers.check(phase.optimizer)
         loss.check(model.answers)

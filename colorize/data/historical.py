@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from colorize.data.listing import list_folder
 from colorize.data.plates import BALANCES, compose, open_scan
 from colorize.errors import UserError
 from colorize.photograph_files import open_photograph
+from colorize.ranges import Name, Side
 
 SHIPPED = Path(__file__).with_suffix("")  # the folder of this name
 CREDITS = "CREDITS.tsv"
@@ -63,7 +64,7 @@ class Historical(EvaluationOnly):
     Raises `UserError` for a folder without photographs and, in its turn, for a file that cannot be read.
     """
 
-    def __init__(self, root: str | None = None, *, size: int = 256):
+    def __init__(self, root: Name | None = None, *, size: Side = 256):
         super().__init__(SHIPPED if root is None else root, black_and_white, option="historical", size=size)
 
 
@@ -74,7 +75,7 @@ class Plates(EvaluationOnly):
     and its lightness is the input. `balance` is that of `colorize.data.plates.compose`.
     """
 
-    def __init__(self, root: str, *, balance: str = "percentile", size: int = 256):
+    def __init__(self, root: Name, *, balance: Literal["none", "percentile"] = "percentile", size: Side = 256):
         if balance not in BALANCES:
             raise UserError(f"data.balance is {balance!r}; it must be one of {', '.join(BALANCES)}")
         self.balance = balance

@@ -11,6 +11,7 @@ from colorize.data.collection import NONE, Collection, Photo, Table
 from colorize.data.photographs import Photographs
 from colorize.data.sources import split
 from colorize.errors import UserError
+from colorize.ranges import Between, Name
 
 
 class Hub(Photographs):
@@ -25,8 +26,9 @@ class Hub(Photographs):
     """
 
     def __init__(
-        self, root: str, *, subset: str | None = None, train: str = "train", val: str | None = "validation",
-        val_fraction: float = 0.1, image: str | None = None, label: str | None = None, labels: bool = True, **pixels,
+        self, root: Name, *, subset: Name | None = None, train: Name = "train", val: Name | None = "validation",
+        val_fraction: Between = 0.1, image: Name | None = None, label: Name | None = None, labels: bool = True,
+        **pixels,
     ):  # fmt: skip
         training = HubTable.load(root, subset, train, image, label if labels else "")
         photos = Collection(training)

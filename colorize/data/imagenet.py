@@ -13,6 +13,7 @@ from colorize.data.collection import NONE, Collection, Table
 from colorize.data.listing import Labelled, is_photograph, list_folder, list_tars, members
 from colorize.data.photographs import Photographs
 from colorize.errors import UserError
+from colorize.ranges import Name
 
 TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKITS = ("ILSVRC2012_devkit_t12", "ILSVRC2012_devkit_t12.tar.gz")
@@ -30,7 +31,7 @@ class ImageNet(Photographs):
     Raises `UserError` where a part is missing, or validation has classes that training does not.
     """
 
-    def __init__(self, root: str, *, labels: bool = True, **pixels):
+    def __init__(self, root: Name, *, labels: bool = True, **pixels):
         folder = Path(root).expanduser()
         inner = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
         train = training(inner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from math import ceil, sqrt
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from colorize.data.order import ShardOrder
 from colorize.data.transforms import GEOMETRIES, centre_square, random_crop
 from colorize.doctor.manifest import read_excluded
 from colorize.errors import UserError
+from colorize.ranges import Crop, Name, NonNegative, Positive, Processes, Side
 
 INPUTS = ("lab_l", "luma")
 Look = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # rgb (H, W, 3) uint8 -> grey (H, W) uint8
@@ -56,16 +58,16 @@ class Photographs:
         classes: Sequence[str] = (),
         held_back: str,
         order: ShardOrder | None = None,
-        size: int = 96,
-        geometry: str = "square",
-        crop: tuple[float, float] = (0.6, 1.0),
+        size: Side = 96,
+        geometry: Literal["square", "stretch", "area"] = "square",
+        crop: Crop = (0.6, 1.0),
         flip: bool = True,
-        enhance: float = 1.0,
-        input: str = "lab_l",
+        enhance: Positive = 1.0,
+        input: Literal["lab_l", "luma"] = "lab_l",
         look: Look | None = None,
-        exclude: str | None = None,
-        max_bad: float = 0.01,
-        num_workers: int | str = "auto",
+        exclude: Name | None = None,
+        max_bad: NonNegative = 0.01,
+        num_workers: Processes | Literal["auto"] = "auto",
     ):
         check(size, geometry, crop, enhance, input, max_bad, num_workers)
         self.train = train if exclude is None else leave_out(train, exclude)

@@ -12,6 +12,7 @@ from colorize.data.photographs import Photographs
 from colorize.data.sources import split
 from colorize.data.storage import expand, local, remote
 from colorize.errors import UserError
+from colorize.ranges import Between, Count, Few, Name
 
 
 class Shards(Photographs):
@@ -27,8 +28,8 @@ class Shards(Photographs):
     """
 
     def __init__(
-        self, root: str, *, val_root: str | None = None, val_fraction: float = 0.1, classes: str | None = None,
-        labels: bool = True, streams: int = 8, buffer: int = 4096, **pixels,
+        self, root: Name, *, val_root: Name | None = None, val_fraction: Between = 0.1, classes: Name | None = None,
+        labels: bool = True, streams: Few = 8, buffer: Count = 4096, **pixels,
     ):  # fmt: skip
         train_files, val_files = sets(root, val_root)
         self.every = train = Collection(list_tars(train_files, list_shard, "shards"))

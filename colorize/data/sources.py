@@ -11,6 +11,7 @@ from colorize.data.collection import Collection
 from colorize.data.listing import list_folder
 from colorize.data.photographs import Photographs
 from colorize.errors import UserError
+from colorize.ranges import Between, Name
 
 DEMO = Path(__file__).parent / "photos"
 DEMO_VALIDATION = 24
@@ -45,7 +46,7 @@ class Folder(Photographs):
     """
 
     def __init__(
-        self, root: str, *, val_root: str | None = None, val_fraction: float = 0.1, labels: bool = True, **pixels
+        self, root: Name, *, val_root: Name | None = None, val_fraction: Between = 0.1, labels: bool = True, **pixels
     ):
         table = list_folder(root)
         classes = table.classes if labels and len(table.classes) > 1 else []

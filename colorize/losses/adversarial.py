@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from colorize.batch import Batch, Prediction
 from colorize.errors import UserError
 from colorize.losses.loss import Term
 from colorize.models.critics import Critic
+from colorize.ranges import Share
 
 
 class Adversarial(Term):
@@ -30,7 +32,14 @@ class Adversarial(Term):
 
     critic: Critic
 
-    def __init__(self, critic: Critic, *, kind: str = "vanilla", smooth: float = 1.0, halve: bool = False):
+    def __init__(
+        self,
+        critic: Critic,
+        *,
+        kind: Literal["vanilla", "minimax", "lsgan", "hinge"] = "vanilla",
+        smooth: Share = 1.0,
+        halve: bool = False,
+    ):
         super().__init__(critic)
         if kind not in KINDS:
             raise UserError(f"adversarial kind is {kind!r}; it must be one of {sorted(KINDS)}")

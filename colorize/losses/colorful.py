@@ -1,5 +1,7 @@
 """Reward vivid pictures (Kang et al. 2023, eq. 7). It reads no truth: alone it would paint everything in neon."""
 
+from typing import Literal
+
 from torch import Tensor
 
 from colorize.batch import Batch, Prediction
@@ -16,7 +18,7 @@ class Colorfulness(Term):
     `scale` unit: RGB in 0…1, as DDColor's code has it (255 in 8-bit values); hundred: 8-bit values over 100.
     """
 
-    def __init__(self, scale: str = "unit"):
+    def __init__(self, scale: Literal["unit", "hundred"] = "unit"):
         super().__init__()
         if scale not in SCALES:
             raise UserError(f"colorfulness scale is {scale!r}; it must be one of {sorted(SCALES)}")

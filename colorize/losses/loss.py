@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from annotated_types import Len
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
 from colorize.errors import UserError
+from colorize.ranges import NonNegative
 
 
 class Term(nn.Module):
@@ -36,7 +38,7 @@ class Term(nn.Module):
 class Loss(nn.Module):
     """total = Σ_k weights[k] · terms[k](pred, batch). A term of weight zero is not computed."""
 
-    def __init__(self, terms: Mapping[str, Term], weights: Mapping[str, float]):
+    def __init__(self, terms: Annotated[Mapping[str, Term], Len(1)], weights: Mapping[str, NonNegative]):
         super().__init__()
         if terms.keys() != weights.keys():
             raise UserError(f"loss terms {sorted(terms)} and loss weights {sorted(weights)} must have the same names")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from colorize.color import lab_to_rgb
 from colorize.errors import UserError
 from colorize.losses.loss import Term
 from colorize.models.encoders import Encoder
+from colorize.ranges import NonNegative
 
 VGG_TAPS = {
     "vgg16_bn": (0, 7, 14, 24, 34),  # conv1_1 … conv5_1, before norm and ReLU
@@ -33,7 +35,11 @@ class Perceptual(Term):
                 EfficientNet-Lite0; afterwards the attribute says which, and `origin` says it in words.
     """
 
-    def __init__(self, features: str = "auto", weights: Sequence[float] = (0.0625, 0.125, 0.25, 0.5, 1.0)):
+    def __init__(
+        self,
+        features: Literal["auto", "vgg16", "vgg16_bn", "efficientnet_lite0"] = "auto",
+        weights: Sequence[NonNegative] = (0.0625, 0.125, 0.25, 0.5, 1.0),
+    ):
         super().__init__()
         if features not in FEATURES:
             raise UserError(f"perceptual features are {features!r}; they must be one of {FEATURES}")

@@ -1,5 +1,7 @@
 """Pixel terms. Errors are measured in ab / unit, so that a weight can be quoted with the unit it was tuned for."""
 
+from typing import Literal
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -7,12 +9,13 @@ from colorize.batch import Batch, Prediction
 from colorize.color import CHROMA_SCALE, chroma, lab_to_rgb
 from colorize.errors import UserError
 from colorize.losses.loss import Term
+from colorize.ranges import Positive
 
 
 class L1(Term):
     """mean |âb − ab| / unit over batch, channels and pixels. `unit` 1: CIE units; 128, 110: as other codes scale ab."""
 
-    def __init__(self, unit: float = 1.0):
+    def __init__(self, unit: Positive = 1.0):
         super().__init__()
         self.unit = unit
 
@@ -27,7 +30,7 @@ class SquaredError(Term):
                 mean: over everything.
     """
 
-    def __init__(self, unit: float = 255.0, reduction: str = "image_sum"):
+    def __init__(self, unit: Positive = 255.0, reduction: Literal["image_sum", "sum", "mean"] = "image_sum"):
         super().__init__()
         if reduction not in ("image_sum", "sum", "mean"):
             raise UserError(f"reduction is {reduction!r}; it must be image_sum, sum or mean")
@@ -40,13 +43,16 @@ class SquaredError(Term):
         return square.sum() if self.reduction == "sum" else square.sum() / len(square)
 
 
+Space = Literal["lab", "hsv", "hs", "yuv"]  # of `CHROMA_SCALE`
+
+
 class ChromaL1(Term):
     """mean |ĉ − c| / unit in one colour space (Du et al. 2024), each side in that space: lab, hsv, hs or yuv.
 
     The truth is that of `color.chroma`; `unit` as in `L1`.
     """
 
-    def __init__(self, space: str, unit: float = 1.0):
+    def __init__(self, space: Space, unit: Positive = 1.0):
         super().__init__()
         if space not in CHROMA_SCALE:
             raise UserError(f"space is {space!r}; it must be one of {sorted(CHROMA_SCALE)}")

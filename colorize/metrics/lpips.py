@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ class LPIPS(Metric):
     better, needs = "lower", frozenset({"true"})
 
     def __init__(
-        self, net: str = "alex", *, weights: str | Path | None = None, download: bool = True,
+        self, net: Literal["alex", "vgg"] = "alex", *, weights: str | Path | None = None, download: bool = True,
         trunk: nn.Sequential | None = None,
     ):  # fmt: skip
         if net not in NETS:

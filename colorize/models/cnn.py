@@ -8,6 +8,8 @@ B batch, H W picture, N classes.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from einops import repeat
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from colorize.batch import Batch, Prediction
 from colorize.errors import UserError
 from colorize.models.base import Colorizer, resize
+from colorize.ranges import Factor, Number, Side
 
 
 class CNN(Colorizer):
@@ -33,8 +36,8 @@ class CNN(Colorizer):
     multiple = 8
 
     def __init__(
-        self, *, classes: int = 0, width: float = 1.0, global_size: int = 224, branches: int = 2,
-        upsample: str = "bilinear",
+        self, *, classes: Number | None = 0, width: Factor = 1.0, global_size: Side = 224, branches: Literal[1, 2] = 2,
+        upsample: Literal["bilinear", "nearest"] = "bilinear",
     ):  # fmt: skip
         super().__init__()
         if global_size % 32:

@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from colorize.color import lab_to_rgb
+from colorize.ranges import AttentionWidth, CriticWidth
 
 
 class Critic(nn.Module):
     """Judges colour given lightness. A positive logit says: true."""
+
+    least = 32  # pixels of the sides of the smallest picture that it judges
 
     def judge(self, L: Tensor, ab: Tensor) -> Tensor:
         """(B, 1, H, W), (B, 2, H, W) in CIE units -> logits (B, 1, h, w)"""
@@ -28,7 +31,7 @@ class Critic(nn.Module):
 class PatchCritic(Critic):
     """The 70×70 patch critic of Isola et al. 2017 on [L, a, b]; 256² pixels give 30×30 logits."""
 
-    def __init__(self, width: int = 64):
+    def __init__(self, width: CriticWidth = 64):
         super().__init__()
         widths = [3, width, 2 * width, 4 * width, 8 * width, 1]
         layers: list[nn.Module] = []
@@ -59,7 +62,9 @@ class UNetCritic(Critic):
     256² pixels give 13×13 logits. The name is the published one; it only goes down.
     """
 
-    def __init__(self, width: int = 64):
+    least = 64
+
+    def __init__(self, width: AttentionWidth = 64):
         super().__init__()
         widths = [width, 2 * width, 4 * width, 8 * width]
         layers: list[nn.Module] = [normalised(3, width, 4, stride=2, padding=1), nn.ReLU()]

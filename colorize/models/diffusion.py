@@ -7,6 +7,7 @@ B batch, N samples of each photograph, H W picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ from colorize.models.denoiser import NORMS, Denoiser, GreyEncoder
 from colorize.models.encoders import Encoder
 from colorize.models.noise import NoiseSchedule
 from colorize.models.samplers import SAMPLERS, levels
+from colorize.ranges import Channels, Dropout, Few, Name, NoiseLevels, Pair, Positive, Pretrained, Widths
 
 
 class Diffusion(Colorizer):
@@ -46,12 +48,13 @@ class Diffusion(Colorizer):
     stochastic = True
 
     def __init__(
-        self, *, encoder: str | None = None, pretrained: bool | str = "auto",
-        widths: Sequence[int] = (128, 256, 384, 512, 512), time: int = 128, dropout: float = 0.3,
-        attention: str = "published", norm: str = "instance", late_time: bool = True, ab_scale: float = 128.0,
-        steps: int = 500, beta: Sequence[float] = (1e-4, 0.02), rescale: bool = False, zero_terminal: bool = False,
-        objective: str = "noise", min_snr: float | None = None, sampler: str = "dpm++",
-        sampling_steps: int | None = 10, shrink: int = 1, clip: float | None = 1.0,
+        self, *, encoder: Name | None = None, pretrained: Pretrained = "auto",
+        widths: Widths = (128, 256, 384, 512, 512), time: Channels = 128, dropout: Dropout = 0.3,
+        attention: Literal["published", "transposed"] = "published",
+        norm: Literal["instance", "channel"] = "instance", late_time: bool = True, ab_scale: Positive = 128.0,
+        steps: NoiseLevels = 500, beta: Pair = (1e-4, 0.02), rescale: bool = False, zero_terminal: bool = False,
+        objective: Literal["noise", "velocity"] = "noise", min_snr: Positive | None = None,
+        sampler: Literal["ddpm", "ddim", "dpm++"] = "dpm++", sampling_steps: NoiseLevels | None = 10, shrink: Few = 1, clip: Positive | None = 1.0,
     ):  # fmt: skip
         super().__init__()
         if len(widths) < 2 or any(width % 8 for width in widths):

@@ -10,9 +10,10 @@ B batch, C channels, H W picture, Q queries, S spaces.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Len
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
@@ -22,6 +23,7 @@ from colorize.models.base import Colorizer
 from colorize.models.dual_decoder import ColourDecoder, PixelDecoder, ThesisClimb, check_sizes
 from colorize.models.encoders import Encoder
 from colorize.models.unet import group_norm
+from colorize.ranges import Channels, Few, Layers, Name, Pretrained, Widths
 
 
 class MultiColor(Colorizer):
@@ -38,10 +40,11 @@ class MultiColor(Colorizer):
     multiple = 32
 
     def __init__(
-        self, *, spaces: Sequence[str] = ("lab", "hsv", "yuv"), encoder: str = "convnext_tiny.fb_in22k",
-        pretrained: bool | str = "auto", freeze: bool = False, widths: Sequence[int] = (512, 512, 256),
-        queries: int = 100, dim: int = 256, heads: int = 8, feedforward: int = 2048, rounds: int = 3,
-        complement: Sequence[int] = (32, 64, 128, 64, 32), complement_norm: str = "group",
+        self, *, spaces: Annotated[Sequence[Literal["lab", "hsv", "hs", "yuv"]], Len(1)] = ("lab", "hsv", "yuv"),
+        encoder: Name = "convnext_tiny.fb_in22k",
+        pretrained: Pretrained = "auto", freeze: bool = False, widths: Widths = (512, 512, 256),
+        queries: Channels = 100, dim: Channels = 256, heads: Few = 8, feedforward: Channels = 2048, rounds: Layers = 3,
+        complement: Widths = (32, 64, 128, 64, 32), complement_norm: Literal["group", "batch"] = "group",
         encoder_options: Mapping[str, Any] | None = None,
     ):  # fmt: skip
         super().__init__()

@@ -15,6 +15,7 @@ from colorize.batch import Batch, Prediction
 from colorize.models.base import Colorizer
 from colorize.models.blocks import convolution
 from colorize.models.encoders import Encoder
+from colorize.ranges import Factor, Name, Pretrained
 
 
 class ResNetUNet(Colorizer):
@@ -27,7 +28,7 @@ class ResNetUNet(Colorizer):
     answers = frozenset({"ab"})
     multiple = 32
 
-    def __init__(self, *, encoder: str = "resnet18.tv_in1k", pretrained: bool | str = "auto", width: float = 1.0):
+    def __init__(self, *, encoder: Name = "resnet18.tv_in1k", pretrained: Pretrained = "auto", width: Factor = 1.0):
         super().__init__()
         self.encoder = Encoder(encoder, pretrained, (2, 4, 8, 16, 32), inputs=1)
         self.pretrained = self.encoder.pretrained

@@ -5,8 +5,8 @@ B batch, C channels, H W picture, Q queries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch.nn.functional as F
 from timm.layers import LayerNorm2d
@@ -18,6 +18,7 @@ from colorize.models.base import Colorizer
 from colorize.models.blocks import convolution
 from colorize.models.dual_decoder import Climb, ColourDecoder, PixelDecoder, ThesisClimb, check_sizes
 from colorize.models.encoders import Encoder
+from colorize.ranges import Channels, Few, Layers, Name, Pretrained, Widths
 
 
 class Transformer(Colorizer):
@@ -39,16 +40,16 @@ class Transformer(Colorizer):
     def __init__(
         self,
         *,
-        encoder: str = "convnext_tiny.fb_in22k",
-        pretrained: bool | str = "auto",
+        encoder: Name = "convnext_tiny.fb_in22k",
+        pretrained: Pretrained = "auto",
         freeze: bool = False,
-        widths: Sequence[int] = (512, 512, 256),
-        queries: int = 100,
-        dim: int = 256,
-        heads: int = 8,
-        feedforward: int = 2048,
-        rounds: int = 3,
-        pixel_decoder: str = "ddcolor",
+        widths: Widths = (512, 512, 256),
+        queries: Channels = 100,
+        dim: Channels = 256,
+        heads: Few = 8,
+        feedforward: Channels = 2048,
+        rounds: Layers = 3,
+        pixel_decoder: Literal["ddcolor", "thesis"] = "ddcolor",
         spectral: bool = True,
         encoder_options: Mapping[str, Any] | None = None,
     ):

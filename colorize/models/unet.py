@@ -8,7 +8,8 @@ B batch, C channels, H W picture.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from colorize.batch import Batch, Prediction
 from colorize.errors import UserError
 from colorize.models.base import Colorizer
+from colorize.ranges import Widths
 
 
 class UNet(Colorizer):
@@ -27,7 +29,9 @@ class UNet(Colorizer):
 
     answers = frozenset({"ab"})
 
-    def __init__(self, *, widths: Sequence[int] = (64, 64, 128, 256, 512, 512, 512, 512), norm: str = "group"):
+    def __init__(
+        self, *, widths: Widths = (64, 64, 128, 256, 512, 512, 512, 512), norm: Literal["group", "batch"] = "group"
+    ):
         super().__init__()
         if len(widths) < 3 or any(width % 2 for width in widths):
             raise UserError(f"model.widths is {list(widths)}; it must be three even numbers or more")

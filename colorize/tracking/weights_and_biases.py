@@ -7,11 +7,13 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from annotated_types import Len
 from PIL import Image
 
 from colorize.errors import UserError
+from colorize.ranges import Name, NonNegative
 from colorize.terminal import say
 from colorize.tracking.logger import Tracker
 from colorize.tracking.wandb_folders import give_up, keep, read_standing, stay_inside, write_standing
@@ -33,8 +35,10 @@ class WandB(Tracker):
 
     def __init__(
         self, run_id: str, name: str, settings: Mapping[str, Any], *, project: str = "colorize",
-        entity: str | None = None, mode: str = "auto", folder: str = "outputs", group: str | None = None,
-        job_type: str = "train", tags: Sequence[str] = (), artifacts: bool = True, patience: Sequence[float] = (20, 60),
+        entity: Name | None = None, mode: Literal["auto", "online", "offline", "disabled"] = "auto",
+        folder: Name = "outputs", group: Name | None = None,
+        job_type: str = "train", tags: Sequence[str] = (), artifacts: bool = True,
+        patience: Annotated[Sequence[NonNegative], Len(2, 2)] = (20, 60),
     ):  # fmt: skip
         if mode not in MODES:
             raise UserError(f"tracker.mode is {mode!r}; it must be one of {', '.join(MODES)}")
