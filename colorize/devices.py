@@ -18,6 +18,8 @@ def choose_device(name: str, local_rank: int | None = None) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
+        if device.type == "meta":
+            raise AssertionError("it holds no numbers")
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"trainer.device={name!r} is not here: say auto, cpu, cuda, cuda:N or mps") from error
     return device

@@ -68,6 +68,10 @@ def check_job(
         check_values(own)
         check_folder(after)
         check_each(own, others, config_name)
+        if after.hydra.mode == RunMode.MULTIRUN or arguments.multirun:
+            from colorize.sweeps.plugins import check_plugins
+
+            check_plugins(after)
     return after
 
 

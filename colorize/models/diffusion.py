@@ -54,7 +54,8 @@ class Diffusion(Colorizer):
         norm: Literal["instance", "channel"] = "instance", late_time: bool = True, ab_scale: Positive = 128.0,
         steps: NoiseLevels = 500, beta: Pair = (1e-4, 0.02), rescale: bool = False, zero_terminal: bool = False,
         objective: Literal["noise", "velocity"] = "noise", min_snr: Positive | None = None,
-        sampler: Literal["ddpm", "ddim", "dpm++"] = "dpm++", sampling_steps: NoiseLevels | None = 10, shrink: Few = 1, clip: Positive | None = 1.0,
+        sampler: Literal["ddpm", "ddim", "dpm++"] = "dpm++",
+        sampling_steps: NoiseLevels | None = 10, shrink: Few = 1, clip: Positive | None = 1.0,
     ):  # fmt: skip
         super().__init__()
         if len(widths) < 2 or any(width % 8 for width in widths):

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hydra.core.plugins import Plugins
 from hydra.plugins.plugin import Plugin
+from omegaconf import DictConfig, OmegaConf
 
+from colorize.errors import UserError
+from colorize.sweeps.after import AfterSweep
 from colorize.sweeps.sweeper import OptunaSweeper
 from colorize.sweeps.torchrun import TorchrunLauncher
+from colorize.values import check_value, hints_of
 
 NAMES: dict[str, type[Plugin]] = {"OptunaSweeper": OptunaSweeper, "TorchrunLauncher": TorchrunLauncher}
+NODES = ("hydra.sweeper", "hydra.launcher", "hydra.callbacks.after_sweep")
+
+
+def check_plugins(cfg: DictConfig) -> None:
+    """Raises `UserError` for an argument of ours in Hydra's own config that is not what its constructor says. Hydra
+    hands over the very words, so that true is not said in others there."""
+    targets = {f"hydra_plugins.colorize.{name}": kind for name, kind in NAMES.items()}
+    targets["colorize.sweeps.after.AfterSweep"] = AfterSweep
+    for path in NODES:
+        node: Any = OmegaConf.to_container(OmegaConf.select(cfg, path), resolve=False)
+        hints = hints_of(targets[node["_target_"]]) if node.get("_target_") in targets else {}
+        for name, hint in hints.items():
+            if name in node and not isinstance(node[name], dict):
+                found = check_value(hint, node[name], f"{path}.{name}")
+                if isinstance(found, bool) and found is not node[name]:
+                    raise UserError(f"{path}.{name} is {node[name]!r}; say {str(found).lower()}")
 
 
 def register() -> None:

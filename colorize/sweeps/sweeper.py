@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -14,6 +14,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from colorize.errors import UserError
+from colorize.ranges import Count, Few, Number
+
+Direction = Literal["maximize", "minimize"]
 
 
 class OptunaSweeper(Sweeper):
@@ -32,8 +35,8 @@ class OptunaSweeper(Sweeper):
     """
 
     def __init__(
-        self, objective: str | Sequence[str], direction: str | Sequence[str], n_trials: int, n_jobs: int, seed: int,
-        sampler: Any, pruner: Mapping[str, Any] | None, params: Mapping[str, str] | None,
+        self, objective: str | Sequence[str], direction: Direction | Sequence[Direction], n_trials: Count, n_jobs: Few,
+        seed: Number, sampler: Any, pruner: Mapping[str, Any] | None, params: Mapping[str, str] | None,
     ):  # fmt: skip
         self.settings = {
             "objective": objective, "direction": direction, "n_trials": n_trials, "n_jobs": n_jobs, "seed": seed,

@@ -17,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from colorize.errors import TRY_AGAIN
+from colorize.ranges import Few
 from colorize.runs import RunFolder
 from colorize.sweeps.folders import note_end
 from colorize.terminal import say
@@ -28,7 +29,7 @@ class TorchrunLauncher(Launcher):
     arguments   further words for torchrun, such as --max-restarts=3
     """
 
-    def __init__(self, processes: int, arguments: Sequence[str] = ()):
+    def __init__(self, processes: Few, arguments: Sequence[str] = ()):
         self.processes, self.arguments = processes, list(arguments)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
