@@ -10,6 +10,7 @@ from typing import Any
 
 from colorize import completion, resolvers
 from colorize.errors import INTERRUPTED, TRY_AGAIN, UserError
+from colorize.output_encoding import print_anything
 from colorize.threads import wait_passively
 
 resolvers.register()  # here: a launcher's other processes import this module before they compose a job's config
@@ -36,6 +37,7 @@ W is a run folder, a checkpoint, a published file of DDColor's or the thesis's, 
 def main(argv: list[str] | None = None) -> int:
     """Run a verb; the exit status."""
     wait_passively()
+    print_anything()
     verb, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if verb in ("-h", "--help"):
         print(USAGE, end="")
@@ -52,6 +54,7 @@ def guarded(job: Callable[[], int]) -> int:
 
     HYDRA_FULL_ERROR=1 shows the traceback as well.
     """
+    print_anything()  # here too: a sweep's jobs may run in processes of their own
     try:
         return job()
     except KeyboardInterrupt:

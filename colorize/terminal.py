@@ -13,12 +13,18 @@ from rich.table import Table
 
 FIRST = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"  # of several processes one speaks
 WIDTH = None if sys.stdout.isatty() else 120  # of a log, which has none of its own
-console = Console(soft_wrap=True, highlight=False, quiet=not FIRST, width=WIDTH)
+# Text in brackets and between colons is text: names of files may hold either
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, quiet=not FIRST, width=WIDTH)
 
 
 def say(sentence: str) -> None:
-    """One line for the user; text in brackets is text, not markup."""
-    console.print(sentence, markup=False)
+    """One line for the user."""
+    console.print(sentence)
+
+
+def printable(name: str | os.PathLike) -> str:
+    """A name with escapes for what would break a line, move the cursor or is no text in UTF-8."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
 class Bar:

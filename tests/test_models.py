@@ -7,7 +7,7 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from conftest import options
+from conftest import SMALL, options
 from hydra.utils import instantiate
 from torch import nn
 
@@ -300,6 +300,25 @@ def test_multicolor_keeps_its_spaces_apart(config):
     with torch.no_grad():
         model.mappers["lab"].bias.add_(0.25)
     assert torch.allclose(model.see(L)[0]["lab"] - before["lab"], torch.tensor(0.25 * 128), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_lightness_of_every_floating_point_type_is_coloured(name, kind, config):
+    """As its float32, which holds what the type holds; the answer is float32."""
+    model = build(config, name, *SMALL.get(name, [])).eval()
+    L = (100 * torch.rand(1, 1, 40, 48)).to(kind)
+    ab = model.colorize(L, chances(1))
+    assert ab.dtype == torch.float32
+    assert torch.equal(ab, model.colorize(L.float(), chances(1)))
+
+
+def test_a_nearly_black_photograph_is_coloured_by_those_who_know_its_unit(config):
+    model = build(config, "cnn", *SMALL["cnn"]).eval()
+    L = torch.rand(1, 1, 40, 48)
+    with pytest.raises(UserError, match="as L/100 does"):
+        model.colorize(L)
+    assert model.colorize(L, check=False).isfinite().all()
 
 
 def test_the_grey_resnet_sums_the_colours_of_the_pretrained_one():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import isnan
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from colorize.comparing.core import Comparison, Rows
 from colorize.comparing.verdicts import Verdict
@@ -34,16 +34,16 @@ def _print(comparison: Comparison, rows: Rows, title: str, *, ends: bool) -> Non
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
     for label in rows:
-        table.add_column(escape(label), justify="right", overflow="fold")
+        table.add_column(label, justify="right", overflow="fold")
     for metric in comparison.metrics:
         if not any(metric in row for row in rows.values()):
             continue
         leaders, cells = comparison.leaders(metric) if ends else (), []
         for label, row in rows.items():
             value, around = texts(row.get(metric), measure(metric).digits)
-            value = f"[bold]{value}[/bold]" if label in leaders else value
-            cells.append(f"{value}\n{around}" if ends and around else value)
-        table.add_row(escape(measure(metric).heading), *cells)
+            shown = Text(value, style="bold" if label in leaders else "")
+            cells.append(shown.append(f"\n{around}", style="not bold") if ends and around else shown)
+        table.add_row(measure(metric).heading, *cells)
     console.print(table)
 
 

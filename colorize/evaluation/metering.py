@@ -50,15 +50,15 @@ class Meter:
     def stochastic(self) -> bool:
         return self.model.stochastic
 
-    def colorize(self, L: Tensor, generator: Generators = None) -> Tensor:
+    def colorize(self, L: Tensor, generator: Generators = None, *, check: bool = True) -> Tensor:
         """As `Colorizer.colorize`."""
         if not self.counted:
             with FlopCounterMode(display=False, custom_mapping=ATTENTION) as counter:
-                ab = self.model.colorize(L, generator)
+                ab = self.model.colorize(L, generator, check=check)
             self.counted = {"gmacs": counter.get_total_flops() / 2 / len(L) / 1e9, "size": list(L.shape[2:])}
             return ab
         began = self._now()
-        ab = self.model.colorize(L, generator)
+        ab = self.model.colorize(L, generator, check=check)
         spent = self.timed[len(L)]
         spent[0], spent[1] = spent[0] + self._now() - began, spent[1] + len(L)
         return ab

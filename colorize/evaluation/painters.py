@@ -41,9 +41,9 @@ def network(model: Colorizer | Meter, mode: str, predicted_at: int | None, sampl
         more = (sample,) if sample else ()
         chances = [torch.Generator().manual_seed(seed_of("evaluate", place, *more)) for place in scene.places]
         if predicted_at is None:
-            return model.colorize(L, chances)
+            return model.colorize(L, chances, check=False)
         small = resize(L, scaled(L.shape[2:], predicted_at)).clamp(0, 100)
-        return upsampled(small, model.colorize(small, chances), L, scene.protocol.upsampling)
+        return upsampled(small, model.colorize(small, chances, check=False), L, scene.protocol.upsampling)
 
     def paint(scene: Scene) -> Painted:
         ab = colours(scene, 0)

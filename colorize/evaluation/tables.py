@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 
 from colorize.comparing.tables import texts
@@ -38,12 +37,12 @@ def print_rows(rows: Mapping[str, Mapping[str, Interval]], title: str, *, ends: 
     table = Table(title=title, title_justify="left")
     table.add_column("", overflow="fold")
     for row in rows:
-        table.add_column(escape(LABELS.get(row, row)), justify="right")
+        table.add_column(LABELS.get(row, row), justify="right")
         if ends:
             table.add_column("", no_wrap=True)
     for metric in dict.fromkeys(metric for row in rows.values() for metric in row):
         cells = [texts(of.get(metric), measure(metric).digits) for of in rows.values()]
-        table.add_row(escape(measure(metric).heading), *(each for cell in cells for each in cell[: 2 if ends else 1]))
+        table.add_row(measure(metric).heading, *(each for cell in cells for each in cell[: 2 if ends else 1]))
     console.print(table)
 
 

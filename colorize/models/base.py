@@ -51,17 +51,21 @@ class Colorizer(nn.Module):
         raise NotImplementedError
 
     @torch.no_grad()
-    def colorize(self, L: Tensor, generator: Generators = None) -> Tensor:
-        """(B, 1, H, W) L* 0…100, any H and W -> (B, 2, H, W) ab in CIE units, clamped to ±128.
+    def colorize(self, L: Tensor, generator: Generators = None, *, check: bool = True) -> Tensor:
+        """(B, 1, H, W) L* 0…100 of any floating-point type, any H and W -> (B, 2, H, W) float32 ab in CIE units,
+        clamped to ±128.
 
         Networks that draw do so from `generator`: one for the batch, or one for each picture, so that a picture comes
         out the same alone and in a batch; without, from torch's own. Call it in eval mode.
-        Raises `UserError`, a `ValueError`, for a wrong shape and for a lightness that is not L*.
+        Raises `UserError`, a `ValueError`, for a wrong shape and for a lightness that is not L*: L/100 looks like a
+        photograph that is nearly black. `check=False` is for callers who know that it is L*.
         """
-        check_lightness(L)
+        if check:
+            check_lightness(L)
+        L = L.to(next((weights.dtype for weights in self.parameters()), torch.float32))
         if self.fixed_size and L.shape[2:] != (self.fixed_size, self.fixed_size):
             square = resize(L, (self.fixed_size, self.fixed_size))
-            return resize(self.colorize(square, generator), L.shape[2:])
+            return resize(self.colorize(square, generator, check=False), L.shape[2:])
         height, width = L.shape[2:]
         down, right = -height % self.multiple, -width % self.multiple
         padded = F.pad(L, (0, right, 0, down), mode="replicate")
