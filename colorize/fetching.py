@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import time
 import urllib.error
 import urllib.request
@@ -14,10 +13,9 @@ from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
 
-from PIL import Image
-
 from colorize.arguments import Arguments
 from colorize.checkpoint import write_whole
+from colorize.data.decode import decode_picture
 from colorize.errors import UserError
 from colorize.terminal import say
 
@@ -147,8 +145,8 @@ def keep(row: dict[str, str], data: bytes, folder: Path) -> None:
     if known and found != known:
         raise UserError(f"{row['image']} has changed: its SHA-256 is {found}, and {known} was expected")
     try:
-        Image.open(io.BytesIO(data)).load()
-    except (OSError, SyntaxError, ValueError) as error:
+        decode_picture(data)
+    except UserError as error:
         raise UserError(f"what came from {row['image']} is no whole picture: {error}") from error
     folder.mkdir(parents=True, exist_ok=True)
     lines = {kept["file"]: kept for kept in noted(folder)}

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -78,3 +79,33 @@ def _nothing_moves(block: nn.Module) -> Iterator[None]:
             norm.train()
         for name, buffer in block.named_buffers():
             buffer.copy_(held[name])
+
+
+def available() -> int | None:
+    """Bytes of memory that this process can still take; None where the system does not tell."""
+    found = [*_meminfo(), *_control_group()]
+    return min(found) if found else None
+
+
+def _meminfo() -> Iterator[int]:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return
+    yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+
+
+def _control_group() -> Iterator[int]:
+    """Of a container or a job of a scheduler (cgroup v2)."""
+    try:
+        group = Path("/proc/self/cgroup").read_text(encoding="utf-8").rsplit("::", 1)[-1].strip().lstrip("/")
+        folder = Path("/sys/fs/cgroup", group)
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        cached = next(
+            int(line.split()[1]) for line in (folder / "memory.stat").open() if line.startswith("inactive_file")
+        )
+    except (OSError, ValueError, StopIteration):
+        return
+    if limit != "max":
+        yield int(limit) - used + cached

@@ -1,110 +1,270 @@
-"""From the bytes of a photograph to 8-bit sRGB, upright, on white: what a screen would show.
+"""From a photograph's file to an upright 8-bit picture in sRGB, whatever the file is: the one place that does.
 
-H W picture.
+Anything but the pixels may be broken in every way. What a decoder raises becomes a `DecodeError`, a sentence about the
+file; what had to be decided is noted. H W picture.
 """
 
 from __future__ import annotations
 
 import io
+import stat
 import warnings
-from functools import lru_cache
-from math import ceil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image
 from torch import Tensor
 
+from colorize.data import jpeg, png, tiff
+from colorize.data.failures import DecodeError, reason, unknown
+from colorize.data.raster import Raster
+from colorize.data.rendering import finish
+from colorize.data.tones import on_white
 from colorize.errors import UserError
-from colorize.photograph_files import eight_bit, to_srgb
+from colorize.memory import available
 
+# What is raised for files that cannot be had, and for those that yield no picture
+UNREADABLE = (OSError, UserError)
+
+# The only decoders that a file can reach: raster formats, none of which runs another program. TIFF has its own.
+FORMATS = [
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "DIB",
+    "PPM",
+    "TGA",
+    "JPEG2000",
+    "AVIF",
+    "ICO",
+    "PSD",
+    "PCX",
+    "QOI",
+]
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 try:
-    from torchvision.io import ImageReadMode, decode_jpeg
-except ImportError:  # torchvision has announced to part with it; Pillow decodes to the same pixels, half as fast again
-    decode_jpeg = None
+    from pillow_heif import register_heif_opener
+except ImportError:
+    pass  # `failures.BEGINNINGS` says so of such a file
+else:
+    register_heif_opener()
+    FORMATS.append("HEIF")
 
-# What is raised for files that are cut short, empty, of another kind, broken inside, absurdly large, or of pixels whose
-# range nobody knows
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, UserError)
-
-# Pillow warns of large ones, which are welcome; twice as many pixels are an error.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-VISIBLE = 4  # 8-bit levels by which a profile must differ from sRGB somewhere to be called another
+MAX_PIXELS = 500_000_000
+PIXELS_A_BYTE = 2000  # of a file: more are a trap. Of pictures below 4 megapixels nothing is asked
+HARMLESS = 2**22  #     pixels
+LARGEST = 2**32  #      bytes of a file: 500 megapixels of four samples of 16 bits
 
 TREATMENT = {
     "rotated": "turned as its EXIF says",
     "profile": "converted from its colour profile to sRGB",
+    "gamma": "converted from its gamma to sRGB",
     "alpha": "laid on white where it is transparent",
-    "16-bit": "scaled from 16 bits to 8",
+    "16-bit": "scaled to 8 bits",
+    "range": "scaled to the range that its numbers seem to have",
     "cmyk": "converted from CMYK",
-    "animated": "reduced to its first frame",
+    "animated": "reduced to its first frame or page",
+    "mended": "read though parts of its file are damaged",
 }
 
 
-def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
-    """(3, H, W) uint8, and which of `TREATMENT` it got. Raises one of `UNREADABLE`.
+@dataclass
+class Picture:
+    image: Image.Image  #            L or RGB, 8 bits, sRGB, upright
+    alpha: Image.Image | None  #     L, where parts are transparent
+    format: str  #                   Pillow's name
+    size: tuple[int, int]  #         width, height of the whole photograph, upright
+    mode: str  #                     of the samples, as they are stored
+    treated: list[str]  #            keys of `TREATMENT`
+    notes: list[str]  #              sentences about what had to be decided
+    info: dict[Any, Any] = field(default_factory=dict)  #  what Pillow read beside the pixels
+    texts: dict[str, str] = field(default_factory=dict)  # of a PNG
+
+    def opaque(self) -> Image.Image:
+        """RGB, on white where it is transparent."""
+        return on_white(self.image, self.alpha).convert("RGB")
+
+
+def decode_picture(
+    source: bytes | Path | BinaryIO, *, shorter: int | None = None, max_pixels: int | None = None,
+    keep_depth: bool = False,
+) -> Picture:  # fmt: skip
+    """The photograph of a file, of its bytes, or of an opened file. Raises `DecodeError`; OSError for no such file.
 
     With `shorter`, a JPEG whose shorter side is at least twice that is decoded at a half, a quarter or an eighth of
-    its size, and no smaller than that.
+    its size, and no smaller than that. `max_pixels` is given by who knows that the file is no trap. With `keep_depth`
+    grey of more than 8 bits stays so (I;16), and no colour profile is applied.
     """
-    with Image.open(io.BytesIO(data)) as image:
-        scale = min(image.size) / shorter if shorter else 1
-        if scale >= 2:
-            image.draft("RGB", (ceil(image.width / scale), ceil(image.height / scale)))
-        elif (
-            decode_jpeg is not None
-            and image.format == "JPEG"
-            and image.mode in ("RGB", "L")
-            and not peculiarities(image)
-        ):
-            return _decode_jpeg(data), []
-        rgb, treated = to_rgb(image)
-    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous(), treated
+    with _opened(source) as (file, size):
+        try:
+            with warnings.catch_warnings(), _unbounded():
+                warnings.simplefilter("ignore")  # of odd EXIF; sizes are looked at here
+                return _decode(file, Bounds(size, max_pixels), shorter, keep_depth)
+        except DecodeError:
+            raise
+        except UserError as error:
+            raise DecodeError(str(error)) from error
+        except MemoryError as error:
+            raise DecodeError("there is not enough memory to decode it", "enormous") from error
+        except Exception as error:  # decoders fail on damaged files in every way there is
+            raise DecodeError(f"it cannot be read: {reason(error)}", "truncated") from error
+
+
+def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
+    """(3, H, W) uint8 for training, and which of `TREATMENT` it got; `shorter` as above. Raises `DecodeError`."""
+    rgb = _plain_jpeg(data, shorter)
+    if rgb is not None:
+        return torch.from_numpy(rgb).permute(2, 0, 1).contiguous(), []
+    picture = decode_picture(data, shorter=shorter)
+    return torch.from_numpy(np.array(picture.opaque())).permute(2, 0, 1).contiguous(), picture.treated
 
 
 def open_rgb(data: bytes) -> Image.Image:
-    """The whole photograph. Raises one of `UNREADABLE`."""
-    with Image.open(io.BytesIO(data)) as image:
-        return to_rgb(image)[0]
+    """The whole photograph, on white where it is transparent. Raises `DecodeError`."""
+    return decode_picture(data).opaque()
 
 
-def to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """An opened photograph as RGB, and which of `TREATMENT` it got."""
-    treated, profile = peculiarities(image), image.info.get("icc_profile")
-    image.load()
-    image = ImageOps.exif_transpose(image) if "rotated" in treated else image
-    image = eight_bit(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema()[0] < 255:  # type: ignore[operator]
-            treated.append("alpha")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    converts = "profile" in treated or image.mode == "CMYK"
-    return to_srgb(image, profile if converts else None, []), treated
+@dataclass
+class Bounds:
+    """What is not decoded: a picture that would fill memory."""
+
+    bytes: int  # of the file
+    max_pixels: int | None
+
+    def check(self, width: int, height: int, each: int = 4) -> None:
+        """`each` is the bytes that a pixel takes. Raises `DecodeError`."""
+        pixels = width * height
+        said = f"it has {width:,}×{height:,} pixels"
+        way_out = "colorize paint --max-pixels takes larger ones"
+        if pixels > (self.max_pixels or MAX_PIXELS):
+            raise DecodeError(f"{said}, more than {self.max_pixels or MAX_PIXELS:,}: {way_out}", "enormous")
+        if self.max_pixels is None and pixels > max(HARMLESS, PIXELS_A_BYTE * self.bytes):
+            raise DecodeError(f"{said} in {self.bytes:,} bytes, as no photograph has: {way_out}", "enormous")
+        free = available()
+        if free is not None and pixels * each > free:
+            need, free = pixels * each / 1e9, free / 1e9
+            raise DecodeError(f"{said}: decoding takes {need:.1f} GB of memory, and {free:.1f} are free", "enormous")
 
 
-def _decode_jpeg(data: bytes) -> Tensor:
+@contextmanager
+def _opened(source: bytes | Path | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
+    """A file that can be read from any place, and its size."""
+    if isinstance(source, bytes):
+        yield io.BytesIO(source), len(source)
+        return
+    if not isinstance(source, Path):
+        yield source, source.seek(0, io.SEEK_END)
+        return
+    found = source.stat()  # before it is opened: a pipe would wait for a writer
+    if not stat.S_ISREG(found.st_mode):
+        raise DecodeError("it is a folder" if source.is_dir() else "it is a pipe, a socket or a device, and no file")
+    if found.st_size > LARGEST:
+        raise DecodeError(f"it has {found.st_size:,} bytes, and a photograph at most {LARGEST:,}", "enormous")
+    with source.open("rb") as file:
+        yield file, found.st_size
+
+
+@contextmanager
+def _unbounded() -> Iterator[None]:
+    """Pillow refuses 179 megapixels as an attack; here `Bounds` decides."""
+    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
-    except RuntimeError as error:
-        raise OSError(str(error).rsplit(": ", 1)[-1].splitlines()[0]) from error
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = usual
 
 
-def peculiarities(image: Image.Image) -> list[str]:
-    """What the header of an opened photograph says that must not be passed over: keys of `TREATMENT`."""
-    found = []
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # of those, phones make ordinary photographs
-        found.append("animated")
-    if image.mode == "CMYK":
-        found.append("cmyk")
-    if sixteen_bits(image):
-        found.append("16-bit")
-    if orientation(image) > 1:
-        found.append("rotated")
-    if (profile := image.info.get("icc_profile")) and image.mode != "CMYK" and not is_srgb(profile, image.mode):
-        found.append("profile")
-    return found
+def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: bool) -> Picture:
+    file.seek(0)
+    head = file.read(512)
+    if head.startswith(tiff.MAGIC):
+        raster, form, info, texts = tiff.read_tiff(file, bounds.check, keep_depth), "TIFF", {}, {}
+        size = raster.image.size
+    else:
+        image = _identified(file, head)
+        size, form = image.size, image.format or ""
+        bounds.check(*size, each=1 if image.mode in ("1", "L", "P") else 4)
+        image, raster = _load(image, file, shorter)
+        raster.keep_depth = keep_depth
+        info, texts = image.info, getattr(image, "text", {})
+    size = size[::-1] if raster.orientation >= 5 else size
+    image, alpha = finish(raster)
+    return Picture(image, alpha, form, size, raster.mode, raster.treated, raster.notes, info, texts)
+
+
+def _identified(file: BinaryIO, head: bytes) -> Image.Image:
+    """Opened, with nothing but its header read. Raises `DecodeError` that says what it is."""
+    file.seek(0)
+    try:
+        return Image.open(file, formats=FORMATS)
+    except Exception as error:  # a header can be damaged in every way
+        if head.startswith(png.SIGNATURE):
+            file.seek(0)
+            with suppress(Exception):  # then its header is damaged too
+                return Image.open(io.BytesIO(png.mended(file.read())), formats=("PNG",))
+        if head.startswith(b"\xff\xd8") and (kind := jpeg.kind_of(head)):
+            raise DecodeError(kind) from error
+        raise unknown(head) from error
+
+
+def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Image.Image, Raster]:
+    """The pixels, as they are stored."""
+    mode, deep, note = image.mode, sixteen_bits(image), ""
+    frames = _frames(image)
+    if image.format in ("JPEG", "MPO"):
+        file.seek(0)
+        loaded, note = jpeg.load_jpeg(image, file.read(), jpeg.scale_of(image.size, shorter))
+        loaded = jpeg.plain_cmyk(image, loaded) if mode == "CMYK" else loaded
+    elif image.format == "PNG":
+        loaded, note = png.load_png(image, file)
+        image = loaded
+    else:
+        image.load()
+        loaded = image
+    raster = Raster(loaded, mode=mode, orientation=orientation(image), profile=image.info.get("icc_profile"))
+    raster.gamma = image.info.get("gamma") if "srgb" not in image.info else None
+    if note:
+        raster.treat("mended", note)
+    if frames > 1:
+        raster.treat("animated", f"it has {frames} frames: the first one is painted")
+    if deep:
+        raster.treat("16-bit", "it has 16 bits a sample, of which 8 are kept")
+    return image, raster
+
+
+def _plain_jpeg(data: bytes, shorter: int | None) -> np.ndarray | None:
+    """(H, W, 3) uint8 of a JPEG that needs nothing done to it, without a detour; None of any other file."""
+    if jpeg.decode_jpeg is None or not data.startswith(b"\xff\xd8"):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=("JPEG",))
+        if image.format != "JPEG" or image.mode not in ("RGB", "L") or image.width * image.height > HARMLESS * 16:
+            return None
+        if orientation(image) > 1 or image.info.get("icc_profile"):
+            return None
+        rgb, note = jpeg.decode_pixels(data, image.size, jpeg.scale_of(image.size, shorter))
+    except Exception:  # what is wrong is found and said by the whole way, which every other file goes
+        return None
+    return None if note else rgb
+
+
+def _frames(image: Image.Image) -> int:
+    """Those of an animation; a phone's MPO holds a second view of the same."""
+    if image.format not in ANIMATED:
+        return 1
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # a later frame can be damaged in every way
+        return 1
 
 
 def sixteen_bits(image: Image.Image) -> bool:
@@ -118,26 +278,11 @@ def sixteen_bits(image: Image.Image) -> bool:
 
 
 def orientation(image: Image.Image) -> int:
-    """1 to 8; 1 where EXIF is missing or broken, as Pillow's own transposition takes it."""
-    if image.format == "JPEG" and "exif" not in image.info and "xmp" not in image.info:
+    """1 to 8; 1 where EXIF and XMP say nothing, or nothing that can be understood."""
+    if "exif" not in image.info and "xmp" not in image.info and image.format in ("JPEG", "MPO"):
         return 1
     try:
-        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+        found = float(image.getexif().get(ExifTags.Base.Orientation, 1))  # type: ignore[arg-type]
     except Exception:  # EXIF can be damaged in every way; the picture is not
         return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
-@lru_cache(maxsize=64)
-def is_srgb(profile: bytes, mode: str) -> bool:
-    """Whether colours look the same with the profile as without: names of profiles tell little."""
-    levels = np.array([0, 64, 128, 192, 255], dtype=np.uint8)
-    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(5, 25, 3)
-    test = Image.fromarray(cube).convert("L" if mode == "L" else "RGB")
-    problems: list[str] = []
-    try:
-        converted = to_srgb(test, profile, problems)
-    except (OSError, ImageCms.PyCMSError):
-        return False
-    difference = np.asarray(converted).astype(int) - np.asarray(test.convert("RGB"))
-    return not problems and int(abs(difference).max()) < VISIBLE
+    return int(found) if found in range(1, 9) else 1

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from colorize.data.decode import decode_picture
 from colorize.data.motion import Motion, motion_of, moved
 from colorize.errors import UserError
 
@@ -72,16 +73,12 @@ def open_scan(path: Path) -> np.ndarray:
 
     Its colour profile, if any, is left alone: what counts is how the three exposures differ.
     """
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB") if image.mode in ("P", "CMYK", "LA", "RGBA") else image)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise UserError(f"it cannot be read: {error}") from error
+    pixels = np.asarray(decode_picture(path, keep_depth=True).image)
     if pixels.ndim == 3:
         if np.ptp(pixels, axis=2).mean() > NEUTRAL:
             raise UserError("it is a colour picture: a plate of three exposures is grey")
         pixels = np.asarray(Image.fromarray(pixels).convert("L"))
-    return pixels.astype(np.uint16) if pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 1 else pixels
+    return pixels
 
 
 def check(scan: np.ndarray) -> None:

@@ -148,4 +148,4 @@ def jpeg(grey: np.ndarray, quality: int) -> np.ndarray:
     """(H, W) uint8 through JPEG of `quality` 1…100: the last thing that happened to every picture in an archive."""
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "JPEG", quality=quality)
-    return np.array(Image.open(buffer))
+    return np.array(Image.open(buffer, formats=("JPEG",)))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from colorize.data.collection import NONE, Photo
-from colorize.data.decode import UNREADABLE, open_rgb, peculiarities
+from colorize.data.decode import UNREADABLE, decode_picture
 from colorize.data.loading import first_line
 
 
@@ -35,10 +35,9 @@ def prepare(photo: Photo, size: int | None, quality: int) -> Prepared:
     """
     try:
         data = photo.read()
-        upright = open_rgb(data)
-        with Image.open(io.BytesIO(data)) as image:
-            kind = image.format or ""
-            plain = kind == "JPEG" and not peculiarities(image)
+        picture = decode_picture(data)
+        upright, kind = picture.opaque(), picture.format
+        plain = kind == "JPEG" and not picture.treated
     except UNREADABLE as error:
         return Prepared(photo.name, why=first_line(error))
     if size is None or (plain and min(upright.size) <= size):

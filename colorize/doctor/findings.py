@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from colorize.data.failures import DecodeError
 from colorize.doctor.looks import colours, difference_hash
-from colorize.doctor.opening import Broken, open_small
+from colorize.doctor.opening import open_small
 
 
 class Finding(NamedTuple):
@@ -53,8 +54,17 @@ FINDINGS = (
         "One of them is kept. The others are left out: a network learns by heart what it sees often.", True,
     ),
     Finding("animated", "Several frames", "It is an animation or has several pages.", "The first frame trains.", False),
+    Finding(
+        "mended", "Damaged, picture whole", "Parts of its file are damaged or missing, and every pixel can be read.",
+        "It trains.", False,
+    ),
+    Finding(
+        "range", "Range guessed", "Its numbers do not say what is white; what they seem to mean was taken.",
+        "Scaled to 8 bits. Look whether it is as light as it should be.", False,
+    ),
+    Finding("gamma", "Other gamma", "Its file tells a gamma that is not that of sRGB.", "Converted to sRGB.", False),
     Finding("cmyk", "CMYK", "It was made for a printing press.", "Converted to sRGB.", False),
-    Finding("16-bit", "16 bits", "It has 16 bits for each channel.", "Scaled to 8 bits.", False),
+    Finding("16-bit", "16 bits", "It has more than 8 bits for each channel.", "Scaled to 8 bits.", False),
     Finding("alpha", "Transparent", "Parts of it are transparent.", "Laid on white.", False),
     Finding(
         "rotated", "Turned by EXIF", "It lies on its side; its EXIF tells which way is up.", "Turned upright.", False
@@ -99,8 +109,8 @@ def examine(data: bytes, limits: Limits = Limits()) -> Examination:
     """All that can be said about a photograph by itself. Whatever a file holds, nothing is raised."""
     try:
         opened = open_small(data)
-    except Broken as broken:
-        return Examination(frozenset({broken.key}), str(broken))
+    except DecodeError as broken:
+        return Examination(frozenset({broken.kind}), str(broken))
     found = set(opened.notes)
     seen = colours(opened.image)
     if min(opened.size) < limits.side:

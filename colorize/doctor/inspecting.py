@@ -11,6 +11,7 @@ from rich.table import Table
 from colorize.arguments import Arguments
 from colorize.checkpoint import write_whole
 from colorize.data.collection import Photo
+from colorize.data.decode import UNREADABLE
 from colorize.data.recognise import WORDS
 from colorize.doctor.findings import FINDINGS, Limits
 from colorize.doctor.manifest import write_manifest
@@ -86,7 +87,7 @@ def thumbnail(photo: Photo) -> bytes:
     """A small JPEG; nothing where there is nothing to see."""
     try:
         image = picture_of(photo.read())
-    except OSError:
+    except UNREADABLE:
         return b""
     if image is None:
         return b""

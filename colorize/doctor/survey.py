@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from colorize.data.collection import Photo
+from colorize.data.decode import UNREADABLE
 from colorize.doctor import twins
 from colorize.doctor.findings import BROKEN, KEYS, LEFT_OUT, Examination, Limits, examine
 from colorize.doctor.looks import alike, signature
@@ -141,8 +142,8 @@ def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
 def examine_photo(photo: Photo, limits: Limits) -> Examination:
     try:
         data = photo.read()
-    except OSError as error:
-        return Examination(frozenset({"unreadable"}), error.strerror or str(error))
+    except UNREADABLE as error:
+        return Examination(frozenset({"unreadable"}), getattr(error, "strerror", None) or str(error))
     return examine(data, limits)
 
 
@@ -150,7 +151,7 @@ def signature_of(photo: Photo) -> np.ndarray | None:
     """None where it has gone since it was examined."""
     try:
         image = picture_of(photo.read())
-    except OSError:
+    except UNREADABLE:
         return None
     return None if image is None else signature(image)
 

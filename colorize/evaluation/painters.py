@@ -102,7 +102,7 @@ def through_jpeg(picture: Tensor) -> Tensor:
     """(3, H, W) uint8 on the CPU -> the same after saving and opening"""
     file = io.BytesIO()
     Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
-    opened = torch.frombuffer(bytearray(Image.open(file).tobytes()), dtype=torch.uint8)
+    opened = torch.frombuffer(bytearray(Image.open(file, formats=("JPEG",)).tobytes()), dtype=torch.uint8)
     return opened.view(*picture.shape[1:], 3).permute(2, 0, 1)
 
 

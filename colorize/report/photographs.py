@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from colorize.data.decode import UNREADABLE
+from colorize.data.decode import decode_picture
 from colorize.errors import UserError
 from colorize.report.gather import OLD, PAINTED, SEEN, TRUE, Files, Told
 
@@ -127,14 +127,14 @@ def embedded(path: Path, longest: int | None = SIDE) -> str:
     """A picture's file as a JPEG in the page. Raises `UserError` for one that is not whole."""
     content = path.read_bytes()
     try:
-        image = Image.open(io.BytesIO(content))
-        image.load()
-    except UNREADABLE as error:
+        picture = decode_picture(content)
+    except UserError as error:
         raise UserError(f"{str(path)!r} is not whole, or no picture: make it again with overwrite=true") from error
-    if image.format != "JPEG" or len(content) > HEAVY or (longest and max(image.size) > longest):
+    image = picture.opaque()
+    if picture.format != "JPEG" or len(content) > HEAVY or (longest and max(image.size) > longest):
         if longest:
             image.thumbnail((longest, longest), Image.Resampling.BICUBIC)
         file = io.BytesIO()
-        image.convert("RGB").save(file, "JPEG", quality=QUALITY)
+        image.save(file, "JPEG", quality=QUALITY)
         content = file.getvalue()
     return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
