@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -191,6 +192,7 @@ def test_what_could_not_be_sent_is_sent_later_and_once(tmp_path, server):
     environment = logged_in(tmp_path, server)
     words = [sys.executable, "-m", "colorize", "sync"]
     sent = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "sending 1 of 1: offline-run-" in sent.stdout
     assert "sent offline-run-" in sent.stdout
     ((run, lines),) = server.history.items()
     assert losses(lines) == losses(written(tmp_path / "outputs/cut"))
@@ -212,6 +214,28 @@ def test_sync_says_what_is_missing(tmp_path, monkeypatch, capsys):
     done = subprocess.run(words, env=nobody, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "1 runs are pending, and W&B is not logged in here: say `wandb login` first" in done.stderr
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_sync_asks_a_server_that_does_not_answer_once(tmp_path, monkeypatch, capsys, answers):
+    """Refused at once, or taken by somebody who never answers."""
+    monkeypatch.chdir(tmp_path)
+    tracker = WandB("one", "one", {}, mode="offline")
+    tracker.finish()
+    monkeypatch.setattr("wandb.login", lambda **_: True)
+    monkeypatch.setattr("colorize.tracking.sync.PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        if not answers:
+            silent.close()
+        monkeypatch.setattr("colorize.tracking.sync.address_of", lambda: address)
+        assert main(["sync"]) == 2
+    assert f"1 runs are pending, and W&B's server {address} does not answer" in capsys.readouterr().err
+
+
+def test_a_mistyped_option_of_sync_is_one_sentence(capsys):
+    assert main(["sync", "--fodler", "x"]) == 2
+    assert capsys.readouterr().err.startswith("colorize sync: there is no option '--fodler'")
 
 
 def test_asked_to_be_online_without_a_key_it_says_so_and_is_offline(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from colorize.evaluation.page import MORE_STYLE
 from colorize.report.charts import COLOURS
 from colorize.report.gather import curves_of
 from colorize.sweeps.folders import Job
+from colorize.sweeps.importance import why_not
 from colorize.sweeps.outcome import number_of
 
 HERE = Path(__file__).parent
@@ -29,6 +30,7 @@ class Sweep:
     keys         of the overrides that differ between the jobs
     best         finished jobs, the best first; of several objectives, those that no other beats in all of them
     importances  objective -> key -> share
+    search       whether values were searched for, or each combination of a grid was trained
     """
 
     name: str
@@ -37,6 +39,7 @@ class Sweep:
     objectives: Sequence[str]
     best: Sequence[Job]
     importances: Mapping[str, Mapping[str, float]]
+    search: bool = False
 
 
 def write_sweep(target: Path, sweep: Sweep) -> None:
@@ -75,8 +78,13 @@ def header(sweep: Sweep) -> str:
     return (
         f'<header><p class="quiet">colorize · {today.day} {today:%B %Y} · {len(sweep.jobs)} jobs: {counts}</p>'
         f'<h1>{escape(sweep.name)}</h1><p class="verdict">{verdict} '
-        "One seed each: what is close may be chance.</p></header>"
+        f"{seeds(sweep)}: what is close may be chance.</p></header>"
     )
+
+
+def seeds(sweep: Sweep) -> str:
+    count = len({job.values["seed"] for job in sweep.jobs if "seed" in job.values})
+    return f"{count} seeds" if count > 1 else "One seed each"
 
 
 def weights(sweep: Sweep) -> str:
@@ -89,10 +97,16 @@ def weights(sweep: Sweep) -> str:
         )
         body += f'<div class="forest"><h3>{escape(name)}</h3>{rows}</div>'
     if not body:
-        return ""
+        reasons = {why_not(sweep.jobs, sweep.keys, name, search=sweep.search) for name in sweep.objectives} - {""}
+        return "".join(f"<section><h2>What mattered</h2><p>{escape(reason)}</p></section>" for reason in reasons)
+    share = (
+        "what sets the best tenth of the finished jobs apart (PED-ANOVA)"
+        if sweep.search
+        else "the variance between the finished jobs (analysis of variance)"
+    )
     return (
-        "<section><h2>What mattered</h2><p>Share of each value in what sets the best jobs apart (PED-ANOVA), of the "
-        f'jobs that finished.</p><div class="forests weights">{body}</div></section>'
+        f"<section><h2>What mattered</h2><p>Share of each value in {share}.</p>"
+        f'<div class="forests weights">{body}</div></section>'
     )
 
 

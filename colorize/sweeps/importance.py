@@ -3,39 +3,91 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from colorize.sweeps.folders import Job
 from colorize.sweeps.outcome import number_of
 
-LEAST = 4  # finished jobs
+LEAST = 20  # finished jobs of a search: PED-ANOVA looks at the best tenth of them, and one job alone sets nothing apart
+REST = "interactions and chance"
+Values = Mapping[str, str]  # key of an override -> its value
 
 
-def importances(jobs: Sequence[Job], keys: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Objective -> key -> share, which add up to 1: PED-ANOVA (Watanabe et al. 2023), by Optuna.
+def importances(
+    jobs: Sequence[Job], keys: Sequence[str], names: Sequence[str], maximize: Sequence[bool], *, search: bool
+) -> dict[str, dict[str, float]]:
+    """Objective -> key -> share; the shares add up to 1.
 
-    Empty where Optuna is not installed, where fewer than four jobs finished, or all values are the same.
+    Of a grid, the analysis of variance, with what no key explains by itself as `REST`. Of a search, PED-ANOVA (Watanabe
+    et al. 2023) by Optuna. An objective is left out where too few jobs finished (`why_not` says how many it takes) or
+    all its values are the same.
     """
-    if importlib.util.find_spec("optuna") is None:
-        return {}
-    from optuna import create_study
+    found = {}
+    for name, more in zip(names, maximize, strict=True):
+        settings, values = measured(jobs, keys, name)
+        if len(set(values)) > 1 and not why_not(jobs, keys, name, search=search):
+            found[name] = pedanova(settings, keys, values, more) if search else variances(settings, keys, values)
+    return found
+
+
+def why_not(jobs: Sequence[Job], keys: Sequence[str], name: str, *, search: bool) -> str:
+    """What is missing before shares mean something, as a sentence; empty where nothing is."""
+    settings, values = measured(jobs, keys, name)
+    if len(keys) < 2:
+        return "The jobs differ in one value alone."
+    if search and importlib.util.find_spec("optuna") is None:
+        return "The shares of a search need Optuna: pip install 'colorize[sweep]'."
+    least = LEAST if search else 2 + sum(len({each[key] for each in settings}) - 1 for key in keys)
+    if len(values) < least:
+        return f"The shares of each value are given from {least} finished jobs on; {len(values)} finished."
+    return ""
+
+
+def measured(jobs: Sequence[Job], keys: Sequence[str], name: str) -> tuple[list[Values], list[float]]:
+    """The values of each finished job that has them all, and what it reached."""
+    pairs = [(job.values, number_of(job.summary, name)) for job in jobs if job.status == "finished"]
+    known = [(each, value) for each, value in pairs if value is not None and all(key in each for key in keys)]
+    return [each for each, _ in known], [value for _, value in known]
+
+
+def variances(settings: Sequence[Values], keys: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    """Share of the variance that each key explains by itself: η² of main effects. Where jobs are missing, keys overlap:
+    then what a key adds to all others (type II), and the rest is what remains."""
+    y = np.asarray(values) - np.mean(values)
+    whole = explained(settings, keys, y)
+    shares = {key: max(0.0, whole - explained(settings, [k for k in keys if k != key], y)) for key in keys}
+    return {**shares, REST: max(0.0, 1 - sum(shares.values()))}
+
+
+def explained(settings: Sequence[Values], keys: Sequence[str], y: np.ndarray) -> float:
+    """R² of a linear model with a column for each value of each key."""
+    columns = [np.ones(len(y))]
+    for key in keys:
+        columns += [
+            np.array([each[key] == level for each in settings], float) for level in {each[key] for each in settings}
+        ]
+    design = np.stack(columns, axis=1)
+    left = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return 1 - float(left @ left) / float(y @ y)
+
+
+def pedanova(
+    settings: Sequence[Values], keys: Sequence[str], values: Sequence[float], maximize: bool
+) -> dict[str, float]:
+    """Share of each key in what sets the best tenth of the jobs apart from all."""
+    from optuna import create_study, logging
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
     from optuna.trial import create_trial
 
-    done = [job for job in jobs if job.status == "finished" and all(key in job.values for key in keys)]
-    distributions = {key: distribution([job.values[key] for job in done]) for key in keys} if done else {}
-    found = {}
-    for name in names:
-        values = [(job, number_of(job.summary, name)) for job in done]
-        known = [(job, value) for job, value in values if value is not None]
-        if len(known) < LEAST or len({value for _, value in known}) < 2 or len(keys) < 2:
-            continue
-        study = create_study()
-        for job, value in known:
-            params = {key: number(job.values[key]) if numeric(distributions[key]) else job.values[key] for key in keys}
-            study.add_trial(create_trial(params=params, distributions=distributions, value=value))
-        found[name] = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    return found
+    logging.set_verbosity(logging.WARNING)  # it would tell of this study as if it were the user's
+    distributions = {key: distribution([each[key] for each in settings]) for key in keys}
+    study = create_study(direction="maximize" if maximize else "minimize")
+    for each, value in zip(settings, values, strict=True):
+        params = {key: number(each[key]) if numeric(distributions[key]) else each[key] for key in keys}
+        study.add_trial(create_trial(params=params, distributions=distributions, value=value))
+    return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
 
 
 def distribution(words: Sequence[str]):

@@ -38,7 +38,9 @@ def summarise(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int
     names, maximize = objectives(config, next((job for job in jobs if job.summary), None))
     best = ranked(jobs, names, maximize)
     keys = varying(jobs)
-    sweep = Sweep(folder.name, jobs, keys, names, best, importances(jobs, keys, names))
+    search = "objective" in config.hydra.sweeper
+    shares = importances(jobs, keys, names, maximize, search=search)
+    sweep = Sweep(folder.name, jobs, keys, names, best, shares, search)
     write_whole(folder / "sweep.csv", lambda part: part.write_text(comma_separated(sweep), encoding="utf-8"))
     write_recipes(folder, sweep)
     write_sweep(folder / "sweep.html", sweep)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from colorize.arguments import Arguments
 from colorize.errors import UserError
 from colorize.terminal import say
 from colorize.tracking.wandb_folders import give_up, stay_inside
 from colorize.tracking.weights_and_biases import UNSENT, why
 
+PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize dashboard` does
+
 
 def sync(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="colorize sync", description="Send the runs that Weights & Biases has not got yet."
-    )
+    """Send what is pending, oldest first. Raises `UserError` where W&B is not logged in, or does not answer."""
+    parser = Arguments("sync", "Send the runs that Weights & Biases has not got yet.")
     parser.add_argument("folder", nargs="?", default="outputs", help="where runs were tracked (default: outputs)")
     folder = Path(parser.parse_args(argv).folder)
     runs = pending(folder)
@@ -33,10 +34,34 @@ def sync(argv: Sequence[str]) -> int:
         raise UserError(f"{len(runs)} runs are pending, and W&B does not take the key: {error}") from error
     if not known:
         raise UserError(f"{len(runs)} runs are pending, and W&B is not logged in here: say `wandb login` first")
-    failed = [run for run in runs if not send(run)]
+    ask(address_of(), len(runs))
+    failed = []
+    for number, run in enumerate(runs, 1):
+        say(f"sending {number} of {len(runs)}: {run.name}")
+        failed += [] if send(run) else [run]
     if failed:
         raise UserError(f"{len(failed)} of {len(runs)} runs could not be sent; the same command tries them again")
     return 0
+
+
+def address_of() -> str:
+    """W&B's server as the environment and W&B's settings have it."""
+    import wandb
+
+    return wandb.setup().settings.base_url
+
+
+def ask(address: str, pending: int) -> None:
+    """Any answer of the server will do: `wandb sync` would wait for one without end and without a word."""
+    import requests  # W&B's own
+
+    try:
+        requests.get(address, timeout=PATIENCE)
+    except requests.RequestException as error:
+        raise UserError(
+            f"{pending} runs are pending, and W&B's server {address} does not answer ({type(error).__name__}): "
+            "say the same again when there is a network"
+        ) from error
 
 
 def pending(folder: Path) -> list[Path]:
