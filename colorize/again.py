@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,13 @@ from omegaconf import OmegaConf
 
 from colorize.errors import UserError
 
-# What may change between two starts of one run: it moves no weight.
-FREE = (
-    "name", "overwrite", "resume", "tracker", "trainer.device", "trainer.recompute", "data.num_workers",
-    "checkpoint.every", "checkpoint.keep",
-)  # fmt: skip
+LONGEST = 80  # letters of a name that we make: services that follow runs take about 100
 
 
-def expand(argv: list[str]) -> list[str]:
-    """The same words, with those of the earlier run in the place of `rerun`, and its folder in that of `resume`.
+def expand(argv: list[str]) -> tuple[list[str], list[str]]:
+    """(the words to compose a config of, those that change the config of the run that `resume` names).
 
+    The words of the earlier run stand in the place of `rerun`, and its folder in that of `resume`.
     Raises `UserError` for a folder that holds no run.
     """
     named = {word.split("=", 1)[0]: word.split("=", 1)[1] for word in argv if "=" in word}
@@ -31,7 +29,10 @@ def expand(argv: list[str]) -> list[str]:
         raise UserError("resume goes on with one run, and -m starts several: say rerun for others like it")
     if "resume" in named:
         folder = run_folder("resume", named["resume"])
-        return [*argv, f"hydra.run.dir={quoted(folder)}"]
+        told = [word for word in argv if ("=" in word and not word.startswith("-")) or word.startswith("~")]
+        changes = [word for word in told if not word.lstrip("+~").startswith(("resume=", "hydra.", "hydra/"))]
+        kept = [word for word in argv if word not in changes or word.startswith("tracker=")]
+        return [*kept, f"hydra.run.dir={quoted(folder)}"], changes
     if "rerun" in named:
         folder = run_folder("rerun", named["rerun"])
         said = [word for word in argv if not word.startswith("rerun=")]
@@ -39,12 +40,12 @@ def expand(argv: list[str]) -> list[str]:
         words = [word for word in saved_words(folder) if word.split("=", 1)[0] not in replaced]
         changes = [word for word in said if not word.startswith(("-", "hydra.", "name="))]
         name = [] if several or "name" in named else [f"name={quoted(new_name(folder, changes))}"]
-        return [*words, *name, *said]  # of several runs, each is named after its parts
-    return argv
+        return [*words, *name, *said], []  # of several runs, each is named after its parts
+    return argv, []
 
 
 def run_folder(word: str, value: str) -> Path:
-    folder = Path(value.strip("'\""))
+    folder = Path(unquoted(value)).expanduser()
     if not (folder / ".hydra" / "config.yaml").is_file():
         raise UserError(f"{word}={value}: there is no run in that folder, it has no .hydra/config.yaml")
     return folder
@@ -61,10 +62,24 @@ def saved_words(folder: Path) -> list[str]:
 
 
 def new_name(folder: Path, changes: list[str]) -> str:
-    """The old run's name and what is different, so that the same command finds its run again."""
-    return "-".join([folder.name, *(re.sub(r"[^\w.=-]+", "_", word) for word in changes or ["rerun"])])
+    """The old run's name and what is different, so that the same command finds its run again.
+
+    It has no letter that a command line would ask quotes for; a long one ends in a hash of the rest.
+    """
+    words = [folder.resolve().name, *(changes or ["rerun"])]
+    name = "-".join(re.sub(r"[^\w.-]+", "-", word).strip("-") for word in words)
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def quoted(value: object) -> str:
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
+    """The text as Hydra reads it: backslashes are doubled before a quote and at the end, and nowhere else."""
+    text = re.sub(r"(\\*)'", r"\1\1\\'", str(value))
+    return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"
+
+
+def unquoted(value: str) -> str:
+    """The text that Hydra reads where it stands in its quotes; the value where it has none."""
+    if len(value) < 2 or value[0] != value[-1] or value[0] not in "'\"":
+        return value
+    text = re.sub(rf"(\\*)\\{value[0]}", lambda found: found[1][::2] + value[0], value[1:-1])
+    return re.sub(r"(\\+)$", lambda found: found[1][::2], text)

@@ -84,8 +84,8 @@ def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path, world: Worl
     return trainer(
         parts.model, parts.loss, parts.photographs, optimizers, make(cfg.schedule, "schedule"), parts.evaluator,
         folder=folder, seed=cfg.seed, evaluate_every=cfg.evaluate.every, checkpoint_every=cfg.checkpoint.every,
-        keep=cfg.checkpoint.keep, monitor=cfg.checkpoint.monitor, mode=cfg.checkpoint.mode, world=world or World(),
-        gallery=parts.gallery,
+        keep=cfg.checkpoint.keep, monitor=cfg.checkpoint.monitor, mode=cfg.checkpoint.get("mode"),
+        steps_scale=cfg.get("steps_scale", 1.0), world=world or World(), gallery=parts.gallery,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,20 @@ class Checkpoints:
         return None
 
     def steps(self) -> list[Path]:
-        """The newest first."""
-        return sorted(self.folder.glob("step-*.pt"), reverse=True)
+        """The newest first. Files of other names, such as copies by hand, are not ours."""
+        found = {path: step_of(path) for path in self.folder.glob("step-*.pt")}
+        return sorted((path for path, step in found.items() if step is not None), key=lambda p: -(found[p] or 0))
+
+
+def step_of(path: Path) -> int | None:
+    """The number in a name that we make, `step-NNNNNNNN` and what follows the dot; None for any other name."""
+    found = re.fullmatch(r"step-(\d{6,})", path.stem)
+    return int(found[1]) if found else None
+
+
+def peek(path: Path) -> dict[str, Any]:
+    """The record of a checkpoint, its tensors left in the file until they are read. The checksum is not compared."""
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 
 def read(path: str | Path) -> dict[str, Any]:

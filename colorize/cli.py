@@ -83,12 +83,14 @@ def unknown(verb: str) -> int:
 def train(argv: list[str]) -> int:
     from colorize.again import expand
 
+    words, changes = expand(argv)
+
     def job(cfg, folder: str, overrides: list[str]) -> int:
         from colorize.training import train  # torch and its like take seconds: not before the words are checked
 
-        return train(cfg, folder, overrides)
+        return train(cfg, folder, overrides, changes)
 
-    return run_hydra("train", expand(argv), job)
+    return run_hydra("train", words, job)
 
 
 def evaluate(argv: list[str]) -> int:
@@ -180,10 +182,10 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from colorize.command_line import read_words, runs
+    from colorize.command_line import read_words, readable, runs
     from colorize.overrides import check_overrides
 
-    arguments, words = read_words(argv)
+    arguments, words = read_words([readable(word) for word in argv])
     check_overrides(conf_folder(), config_name, arguments)
     from colorize.settings import with_checked_values  # after the words: with what it imports, it takes a while
 

@@ -8,7 +8,11 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 
+from colorize.again import quoted
 from colorize.errors import UserError
 
 COMMANDS = {
@@ -45,6 +49,43 @@ def read_words(argv: Sequence[str]) -> tuple[Namespace, list[str]]:
     if arguments.package and not arguments.cfg:
         raise UserError("--package goes with --cfg, as in --cfg job --package optimizer")
     return arguments, [*without(argv, arguments.overrides), *arguments.overrides]
+
+
+STRUCTURE = "'\"[]{}(),"  # what Hydra makes lists, maps, sweeps, functions and quotes of
+PLAIN = "_/-\\+.$%*@?|: \t"  # what it takes in a value as it is, besides Latin letters and digits
+
+
+def readable(word: str) -> str:
+    """The word as Hydra's grammar reads it: a plain value with letters that are not Latin, =, ~, & … in quotes.
+
+    Lists, maps, sweeps and what has quotes already are left as they are.
+    """
+    key, equals, value = word.partition("=")
+    if word.startswith("-") or not equals or not unread(value) or any(character in STRUCTURE for character in value):
+        return word
+    return f"{key}={quoted(value)}"
+
+
+def unread(value: str) -> str:
+    """The characters of a value that Hydra's grammar has no place for without quotes."""
+    return "".join(c for c in value if not (c.isascii() and c.isalnum()) and c not in PLAIN and c not in STRUCTURE)
+
+
+def parse_override(word: str, loader: object = None) -> Override:
+    """Raises `UserError` for a word that is no override, naming the character that is in the way."""
+    try:
+        (found,) = OverridesParser.create(config_loader=loader).parse_overrides([word])  # type: ignore[arg-type]
+        if not found.key_or_group:
+            raise HydraException("no key")
+        return found
+    except HydraException as error:
+        value = word.partition("=")[2]
+        odd = unread(value) or "".join(character for character in value if character in STRUCTURE)
+        blamed = f", for its {odd[0]}" if odd else ""
+        raise UserError(
+            f"cannot read {word!r}{blamed}: overrides look like key=value, and a value with spaces, brackets or commas "
+            "needs quotes inside quotes, as in 'data.root=\"my photos [1]\"'"
+        ) from error
 
 
 def runs(arguments: Namespace) -> bool:

@@ -12,14 +12,12 @@ from colorize.schedule import Phase
 
 
 def check_settings(
-    evaluator: Evaluator, monitor: str, mode: str, ema: float | None, clip: float | None, **counts: int
+    evaluator: Evaluator, monitor: str, ema: float | None, clip: float | None, **counts: int
 ) -> None:
     """Raises `UserError` for a trainer's setting that cannot be."""
     for name, value in counts.items():
         if not isinstance(value, int) or value < 1:
             raise UserError(f"trainer's {name} is {value!r}; it must be a whole number from 1 up")
-    if mode not in ("max", "min"):
-        raise UserError(f"checkpoint.mode is {mode!r}; it must be max or min")
     known = [f"val/{name}" for name in evaluator.metrics]
     if monitor not in known:
         raise UserError(f"checkpoint.monitor is {monitor!r}; it must be one of {known}")
@@ -30,7 +28,9 @@ def check_settings(
 
 
 def check_phases(schedule: Mapping[str, Phase]) -> None:
-    """Raises `UserError` where settings stand for a phase that the schedule does not have."""
+    """Raises `UserError` where there is no phase, or settings stand for one that the schedule does not have."""
+    if not schedule:
+        raise UserError("the schedule has no phase: choose another, such as schedule=single, or set schedule.all.steps")
     for name, phase in schedule.items():
         if not isinstance(phase, Phase):
             known = [other for other, found in schedule.items() if isinstance(found, Phase)]

@@ -6,9 +6,9 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
+from colorize.checkpoint import peek
 from colorize.data import Photographs
 from colorize.runs import RunFolder
 from colorize.terminal import say
@@ -51,5 +51,5 @@ def parent(init_from: str | None) -> str | None:
 
 def told_by(path: Path) -> tuple[int, dict[str, float]]:
     """Steps and scores of a checkpoint, without reading its tensors."""
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    state = peek(path)
     return state["steps"], state["scores"]

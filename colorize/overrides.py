@@ -15,7 +15,6 @@ from hydra._internal.utils import create_automatic_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -23,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.additions import check_additions
-from colorize.command_line import runs
+from colorize.command_line import parse_override, runs
 from colorize.errors import UserError
 from colorize.required import check_values, leaves
 from colorize.suggestions import key_suggestion, listing, suggestion
@@ -119,19 +118,7 @@ def searching(conf: Path, arguments: Namespace) -> Iterator[None]:
 
 
 def parse(words: Sequence[str]) -> list[Override]:
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    overrides = []
-    for word in words:
-        try:
-            overrides += parser.parse_overrides([word])
-            if not overrides[-1].key_or_group:
-                raise HydraException("no key")
-        except HydraException as error:
-            raise UserError(
-                f"cannot read {word!r}: overrides look like key=value, and a value with spaces, brackets or commas "
-                "needs quotes inside quotes, as in 'data.root=\"my photos [1]\"'"
-            ) from error
-    return overrides
+    return [parse_override(word, GlobalHydra.instance().config_loader()) for word in words]
 
 
 def check_choice(override: Override, places: Sequence[str]) -> bool:

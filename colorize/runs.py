@@ -8,7 +8,7 @@ import platform
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +17,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from colorize import __version__
-from colorize.again import FREE
-from colorize.checkpoint import Checkpoints, write_whole
+from colorize.again import quoted, saved_words
+from colorize.checkpoint import Checkpoints, peek, step_of, write_whole
 from colorize.errors import UserError
-from colorize.tracking.lines import PICTURES
+from colorize.overwriting import put_aside
+from colorize.resuming import differences, is_length, is_place, with_changes
 
 PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "wandb")
 
@@ -35,41 +36,89 @@ class RunFolder:
         self.summary = self.folder / "summary.json"
 
     def check(self, cfg: DictConfig) -> None:
-        """Refuse a folder that holds a run with another config, unless `overwrite` gives it up."""
-        if cfg.overwrite or not self.config.exists():
+        """Refuse a folder that holds a run with another config, unless `overwrite` gives it up.
+
+        Where the photographs lie may differ: whether they are the same is known once they are listed
+        (`check_photographs`). What `resume` may change has been looked at when its config was made.
+        """
+        if cfg.overwrite or cfg.resume or not self.config.exists():
             return
-        if different := differences(OmegaConf.load(self.config), cfg):
+        found = differences(OmegaConf.load(self.config), cfg)
+        different = {key: pair for key, pair in found.items() if not is_place(key)}
+        if different:
             pairs = list(different.items())
             shown = ", ".join(f"{key} ({old!r} there, {new!r} now)" for key, (old, new) in pairs[:5])
             more = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
+            longer = " ".join(f"{key}={new}" for key, (_, new) in pairs if is_length(key))
+            instead = f", or resume={self.folder} {longer} to train it further" if longer else ""
             raise UserError(
                 f"{str(self.folder)!r} holds a run with another config: {shown}{more}; "
-                "say name=… for a new run, or overwrite=true to lose the old one"
+                f"say name=… for a new run{instead}, or overwrite=true to put the old one aside"
             )
 
-    def saved(self, overrides: list[str]) -> DictConfig:
-        """The config of the run that is here, with those of the `overrides` that may change between its starts."""
-        cfg = self.read_config()
-        cfg.overwrite = False
-        for word in overrides:
-            key, _, value = word.partition("=")
-            if key.lstrip("+~") not in FREE or key == "overwrite":
-                raise UserError(
-                    f"resume goes on with the config of {str(self.folder)!r}, which {word} would change: leave it out, "
-                    "or start another run with rerun"
-                )
-            if key != "resume":
-                OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
-        return cfg
+    def saved(self, composed: DictConfig, words: Sequence[str] = ()) -> DictConfig:
+        """The config of the run that is here, with the `words` that may change between its starts; `composed` is
+        today's, with the same words."""
+        return with_changes(self.read_config(), composed, words, self.folder)
 
-    def claim(self, cfg: DictConfig, overrides: list[str], resolved: Mapping[str, Any]) -> None:
-        """Make this folder the run's own, unless it is already; `resolved` is what each `auto` came to."""
+    def check_photographs(self, cfg: DictConfig, contents: str, names: str) -> None:
+        """Raises `UserError` where the run began with photographs of other names or, where they lie elsewhere now, of
+        other contents (`Photographs.fingerprint`, `Photographs.contents`)."""
+        if not self.config.exists() or not (kept := self.photographs()):
+            return
+        moved = any(map(is_place, differences(self.read_config(), cfg)))
+        if kept[-1] != names or (moved and contents not in kept and len(kept) > 1):
+            raise UserError(
+                f"the photographs are not those that the run in {str(self.folder)!r} was trained on: put them back, or "
+                "say name=… for a new run"
+            )
+
+    def photographs(self) -> list[str]:
+        """The digests of the photographs that the run began with: of their contents and of their names; of an older
+        run the latter, from its newest checkpoint. None where there is none."""
+        path = self.config.with_name("photographs")
+        if path.exists():
+            return path.read_text(encoding="utf-8").split()
+        newest = Checkpoints(self.folder / "checkpoints").steps()[:1]
+        return [peek(path)["photographs"] for path in newest]
+
+    def lengthened(self, cfg: DictConfig) -> bool:
+        """Whether `cfg` says of a phase that it is longer or shorter, or there is another phase."""
+        found = differences(self.read_config(), cfg) if self.config.exists() else {}
+        return any(key == "steps_scale" or key.startswith("schedule.") for key in found)
+
+    def keep_changes(self, cfg: DictConfig) -> None:
+        """Write down where the photographs lie now and how long the phases are now, for the starts to come."""
+        held = self.read_config()
+        changed = {
+            key: new for key, (_, new) in differences(held, cfg).items()
+            if is_place(key) or is_length(key) or key.startswith("schedule.")
+        }  # fmt: skip
+        if not changed:
+            return
+        words = [word for word in saved_words(self.folder) if word.split("=", 1)[0].lstrip("+~") not in changed]
+        for key, value in changed.items():
+            shown = "null" if value is None else quoted(value) if isinstance(value, str) else value
+            words.append(f"++{key}={shown}")  # a key that the options chosen do not have is added
+            OmegaConf.update(held, key, value, force_add=True)
+        self._write_config({"config": held, "overrides": words})
+
+    def claim(
+        self, cfg: DictConfig, overrides: list[str], resolved: Mapping[str, Any], photographs: Sequence[str]
+    ) -> None:
+        """Make this folder the run's own, unless it is already; `resolved` is what each `auto` came to, `photographs`
+        the digests of these."""
         if cfg.overwrite:
-            self.empty()
+            put_aside(self.folder)
         if self.config.exists():
             return
         self.config.parent.mkdir(parents=True, exist_ok=True)
-        for name, content in (("config", cfg), ("overrides", overrides), ("resolved", dict(resolved))):
+        write_whole(self.config.with_name("photographs"), lambda part: part.write_text("\n".join(photographs)))
+        self._write_config({"resolved": dict(resolved), "overrides": overrides, "config": cfg})
+
+    def _write_config(self, contents: Mapping[str, Any]) -> None:
+        """The config last: a folder that has it has the others."""
+        for name, content in contents.items():
             write_whole(
                 self.config.with_name(f"{name}.yaml"), lambda part, content=content: OmegaConf.save(content, part)
             )
@@ -99,13 +148,6 @@ class RunFolder:
             write_whole(path, lambda part: part.write_text(f"{held}\n{here}", encoding="utf-8"))
         return held
 
-    def empty(self) -> None:
-        """Remove what a run of ours left, and nothing else."""
-        for name in (".hydra", "checkpoints", *PICTURES):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("metrics.jsonl", "summary.json"):
-            (self.folder / name).unlink(missing_ok=True)
-
     def read_config(self) -> DictConfig:
         if not self.config.exists():
             raise UserError(f"{str(self.folder)!r} is not a run folder: it has no .hydra/config.yaml")
@@ -114,7 +156,7 @@ class RunFolder:
     def checkpoint(self, which: str) -> Path:
         """The file of `best`, of `last`, which is the newest, or of a step's number."""
         checkpoints = Checkpoints(self.folder / "checkpoints")
-        files = {f"{int(path.stem.removeprefix('step-'))}": path for path in checkpoints.steps()}
+        files = {str(step_of(path)): path for path in checkpoints.steps()}
         if files:
             files["last"] = checkpoints.steps()[0]
         if checkpoints.best.exists():
@@ -156,29 +198,6 @@ class RunFolder:
     def write_summary(self, values: Mapping[str, Any]) -> None:
         text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
         write_whole(self.summary, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
-    """config path -> (old, new), for every value that differs and matters."""
-    before, after = flat(old), flat(new)
-    paths = sorted(before.keys() | after.keys())
-    changed = {p: (before.get(p), after.get(p)) for p in paths if before.get(p) != after.get(p)}
-    return {p: pair for p, pair in changed.items() if not any(p == free or p.startswith(free + ".") for free in FREE)}
-
-
-def flat(cfg: Any) -> dict[str, Any]:
-    """config path -> value, resolved; lists count as values."""
-    leaves = {}
-
-    def walk(node: Any, path: str) -> None:
-        if isinstance(node, dict) and node:
-            for key, value in node.items():
-                walk(value, f"{path}.{key}" if path else str(key))
-        else:
-            leaves[path] = node
-
-    walk(OmegaConf.to_container(cfg, resolve=True), "")
-    return leaves
 
 
 def versions() -> dict[str, str]:

@@ -61,9 +61,10 @@ class Phase:
         """How many of `size` photographs an epoch sees."""
         return max(1, round(self.fraction * size))
 
-    def steps(self, size: int, batch_size: int) -> int:
-        """The length in optimizer steps, for `size` photographs."""
-        return self._steps or math.ceil(self._epochs * self.seen(size) / batch_size)  # type: ignore[operator]
+    def steps(self, size: int, batch_size: int, scale: float = 1.0) -> int:
+        """The length in optimizer steps, for `size` photographs; `scale` times as long as said, to the nearest step."""
+        exact = self._steps or self._epochs * self.seen(size) / batch_size  # type: ignore[operator]
+        return math.ceil(exact) if scale == 1 else max(1, round(exact * scale))
 
     def subset(self, size: int, epoch: int, *key: int | str) -> Shuffle:
         """An epoch's photographs, in order: which ones changes every `redraw_every` epochs, their order always.

@@ -12,7 +12,7 @@ from annotated_types import Interval
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.errors import UserError
-from colorize.ranges import BatchSize, Count, Few, Name
+from colorize.ranges import BatchSize, Count, Few, Name, Positive
 from colorize.required import check_resolves
 from colorize.values import check_value, shown
 
@@ -32,7 +32,7 @@ class Checkpointing(Section):
     every: Count
     keep: Count
     monitor: Name
-    mode: Literal["max", "min"]
+    mode: Literal["max", "min"] | None
 
 
 class Train(Section):
@@ -43,6 +43,7 @@ class Train(Section):
     init_from: Name | None
     resume: Name | None
     overwrite: bool
+    steps_scale: Positive
     evaluate: Evaluation
     checkpoint: Checkpointing
 

@@ -26,6 +26,7 @@ from colorize.gradients import finite, gather_gradients
 from colorize.health import Health
 from colorize.losses import Loss
 from colorize.models import Colorizer
+from colorize.monitor import MODES, sign_of
 from colorize.optimizers import Optimizers
 from colorize.player import Player
 from colorize.ranges import BatchSize, Between, Count, Name, Passes, Positive
@@ -56,7 +57,9 @@ class Trainer:
     log_every       optimizer steps between two lines of numbers
     evaluate_every, checkpoint_every    likewise, in optimizer steps
     keep            newest checkpoints that stay
-    monitor, mode   the number, such as val/psnr, whose best ("max" or "min") checkpoint is kept as best.pt
+    monitor, mode   the number, such as val/psnr, whose best checkpoint is kept as best.pt; mode is "max" or "min" where
+                    the metric does not say itself which of two numbers is the better one
+    steps_scale     factor on the length of every phase
     gallery         old photographs that are painted at each evaluation as well
     """
 
@@ -67,10 +70,11 @@ class Trainer:
         device: Name = "auto", precision: Literal["auto", "float32", "bfloat16"] = "auto", channels_last: bool = True,
         compile: bool = False, recompute: bool = False, sync_batchnorm: bool = False, deterministic: bool = False,
         log_every: Count = 10, evaluate_every: Count = 200, checkpoint_every: Count = 100, keep: Count = 2,
-        monitor: str = "val/psnr", mode: str = "max", world: World = ALONE, gallery: Gallery | None = None,
+        monitor: str = "val/psnr", mode: Literal["max", "min"] | None = None, steps_scale: Positive = 1.0,
+        world: World = ALONE, gallery: Gallery | None = None,
     ):  # fmt: skip
         check_settings(
-            evaluator, monitor, mode, ema, clip, batch_size=batch_size, accumulate=accumulate, log_every=log_every,
+            evaluator, monitor, ema, clip, batch_size=batch_size, accumulate=accumulate, log_every=log_every,
             evaluate_every=evaluate_every, checkpoint_every=checkpoint_every,
         )  # fmt: skip
         check_phases(schedule)
@@ -95,13 +99,15 @@ class Trainer:
         )  # fmt: skip
         self.clip, self.seed, self.log_every = clip, seed, log_every
         self.evaluate_every, self.checkpoint_every = evaluate_every, checkpoint_every
-        self.monitor, self.sign = monitor, 1 if mode == "max" else -1
+        better = evaluator.metrics[monitor.removeprefix("val/")].better
+        self.monitor, self.sign = monitor, sign_of(monitor, better, mode, "checkpoint.mode", MODES)
         self.checkpoints = Checkpoints(Path(folder) / "checkpoints", keep)
         self.resting = resting(self.model, self.loss, schedule, self.weights, photographs)
         always = set.intersection(*map(set, self.resting.values()))
         self.frozen = [name for name in next(iter(self.resting.values())) if name in always]
         self.lengths = {
-            name: phase.steps(len(photographs.train), self.effective_batch) for name, phase in schedule.items()
+            name: phase.steps(len(photographs.train), self.effective_batch, steps_scale)
+            for name, phase in schedule.items()
         }
         self.total = sum(self.lengths.values())
         self.players = {"model": Player(self.model, ema, world.wrap)}
@@ -276,8 +282,9 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         return {
             "steps": self.steps, "seconds": self.seconds, "trained_seconds": self.trained_seconds, "piece": self.piece,
-            "phase": self.phase, "best": self.best, "scores": self.scores, "unreadable": self.stream.unreadable,
-            "photographs": self.photographs.fingerprint(), "health": self.health.state(),
+            "phase": self.phase, "best": self.best, "sign": self.sign, "scores": self.scores,
+            "unreadable": self.stream.unreadable, "photographs": self.photographs.fingerprint(),
+            "health": self.health.state(),
             "players": {name: player.state() for name, player in self.players.items()},
         }  # fmt: skip
 
@@ -295,6 +302,9 @@ class Trainer:
         self.enter(state["phase"])
         for name in ("steps", "seconds", "trained_seconds", "piece", "best", "scores"):
             setattr(self, name, state[name])
+        wrong = self.best is not None and self.best * self.sign < 0  # older ones do not say their sign
+        if self.best is not None and state.get("sign", -self.sign if wrong else self.sign) != self.sign:
+            self.best = None  # it was kept in the wrong direction, and is the worst
         self.stream.unreadable = state["unreadable"]
         self.health.load(state["health"])
         try:

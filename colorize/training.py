@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.build import Parts, build_parts, build_trainer, make, origins
+from colorize.checkpoint import Checkpoints, peek
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
 from colorize.errors import INTERRUPTED, TRY_AGAIN
 from colorize.evaluate import Baselines
+from colorize.lengthening import check_lengthened
 from colorize.lineage import tell_checkpoints
 from colorize.locking import RunLock
 from colorize.reach import summarised
 from colorize.required import check_values
 from colorize.runs import RunFolder, commit, versions
+from colorize.schedule import Phase
+from colorize.settings import with_checked_values
 from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
 from colorize.sweeps.trial import open_trial
@@ -26,11 +31,14 @@ from colorize.tracking import JsonLines, Logger, Loggers, begin
 from colorize.trainer import Trainer
 
 
-def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
-    """Train what `cfg` says in `folder`, going on where an earlier start of the same run stopped. The exit status."""
+def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Sequence[str] = ()) -> int:
+    """Train what `cfg` says in `folder`, going on where an earlier start of the same run stopped. The exit status.
+
+    changes  with `resume`, the words that change the config of the run that is in the folder
+    """
     keep_freed_memory()
     run = RunFolder(folder)
-    cfg = run.saved(overrides) if cfg.resume else cfg
+    cfg = with_checked_values(run.saved(cfg, changes), "train") if cfg.resume else cfg
     if restarted(os.environ):
         cfg.overwrite = False  # what would go is this run's own
     check_values(cfg)
@@ -49,7 +57,8 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str]) -> int:
 def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
     source = adopt(cfg, run)
     world.by_first(lambda: run.check(cfg))
-    if not cfg.overwrite and (summary := run.read_summary()).get("status") in ("finished", "pruned"):
+    summary = {} if cfg.overwrite else run.read_summary()
+    if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
         told = f"{summary['status']}: {summary['steps']} steps. Say name=… for another run, or overwrite=true"
         say(f"{str(run.folder)!r} is {told}")
         show(summary)
@@ -93,10 +102,28 @@ def prepare(
     trainer = build_trainer(cfg, parts, run.folder, world)
     if source:
         parts.notes += source.fill_critics(trainer.players)
+    digests = world.by_first(lambda: [parts.photographs.contents(), parts.photographs.fingerprint()])
+    if not cfg.overwrite:
+        run.check_photographs(cfg, *digests)
+        check_lengths(cfg, run, trainer)
     baselines = world.by_first(lambda: baselines_of(cfg, run, parts, trainer))
-    world.by_first(lambda: run.claim(cfg, overrides, parts.resolved))
+    world.by_first(lambda: run.claim(cfg, overrides, parts.resolved, digests))
     world.by_first(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
-    return parts, trainer, trainer.restore(), baselines
+    resumed = trainer.restore()
+    world.by_first(lambda: run.keep_changes(cfg))
+    return parts, trainer, resumed, baselines
+
+
+def check_lengths(cfg: DictConfig, run: RunFolder, trainer: Trainer) -> None:
+    """Raises `UserError` where the run was begun with another schedule than `cfg` has, and cannot go on with this."""
+    newest = Checkpoints(run.folder / "checkpoints").steps()[:1]
+    if not newest or not run.lengthened(cfg):
+        return
+    held = run.read_config()
+    old: dict[str, Phase] = make(held.schedule, "schedule")
+    scale, size = held.get("steps_scale", 1.0), len(trainer.photographs.train)
+    before = {name: phase.steps(size, trainer.effective_batch, scale) for name, phase in old.items()}
+    check_lengthened(old, before, trainer.schedule, trainer.lengths, peek(newest[0])["steps"], str(run.folder))
 
 
 def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer) -> Baselines:

@@ -1,6 +1,7 @@
 """Words of the command line: in any order, refused where they are wrong, before anything starts."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,10 @@ import pytest
 from conftest import BIN, ROOT
 from omegaconf import OmegaConf
 from test_command_line import SMOKE, refused
+
+from colorize.again import new_name, quoted, unquoted
+from colorize.command_line import parse_override, readable
+from colorize.errors import UserError
 
 MISTAKES = [
     # groups and their options
@@ -212,3 +217,39 @@ def test_bash_completes():
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert done.stderr.count("-F hydra_bash_completion") == 2
     assert done.stdout.splitlines() == [" ".join(options) for _, _, options in COMPLETED]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "фото/старые", "写真", "a=b", "outputs/run-seed=7", "~/photos", "R&D", "50%!", "#1", "a;b", "x^2",
+        "été/à la mer", "C:\\фото\\", "<new>",
+    ],
+)  # fmt: skip
+def test_a_plain_value_needs_no_quotes(value):
+    assert parse_override(readable(f"data.root={value}")).value() == value
+
+
+@pytest.mark.parametrize("text", ["it's", "C:\\x\\y", "a\\'b\\\\", 'say "x"', "[a,b]", "ф (1)"])
+def test_what_we_quote_is_read_back(text):
+    assert parse_override(f"key={quoted(text)}").value() == unquoted(quoted(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "character"), [("run=[outputs/a=b,c]", "="), ("data.root=my photos [1]", "["), ("name=it's", "'")]
+)
+def test_a_refusal_names_the_character(word, character):
+    with pytest.raises(UserError, match=re.escape(f"cannot read {word!r}, for its {character}: ")):
+        parse_override(readable(word))
+
+
+def test_names_that_we_make_are_read_by_our_own_command_line(tmp_path):
+    folder = tmp_path / "a run [1]"
+    changes = ["optimizer.lr=1e-3", "+model.x={a: 1, b: [2]}", "~loss.terms.pixel", "seed=-7", "data.root=/ä/ö (1)"]
+    name = new_name(folder, changes)
+    for key in ("resume", "run", "init_from", "rerun", "name"):
+        assert parse_override(readable(f"{key}={name}")).value() == name
+    assert parse_override(f"run=[{new_name(folder, changes[:2])},b]").value()[1] == "b"
+    assert len(new_name(folder, changes * 9)) < 100
+    assert new_name(folder, changes * 9) != new_name(folder, changes * 8)
+    assert new_name(folder, ["seed=1"]) != new_name(folder, ["seed=-1"])

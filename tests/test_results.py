@@ -86,8 +86,9 @@ def test_groups_are_recipes():
         {"name": "x-${seed}", "seed": 0, "lr": 0.1, "tracker": {"mode": "auto"}, "trainer": {"device": "cpu"}}
     )
     other = OmegaConf.merge(cfg, {"seed": 3, "tracker": {"mode": "offline"}, "trainer": {"device": "cuda"}})
-    assert group_of(cfg) == group_of(other)
-    assert group_of(cfg) != group_of(OmegaConf.merge(cfg, {"lr": 0.2}))
+    assert group_of(cfg, ["a"]) == group_of(other, ["a"])
+    assert group_of(cfg, ["a"]) != group_of(OmegaConf.merge(cfg, {"lr": 0.2}), ["a"])
+    assert group_of(cfg, ["a"]) != group_of(cfg, ["b"])
 
 
 # --- pictures

@@ -11,9 +11,13 @@ import pytest
 from conftest import ROOT
 from test_command_line import SMOKE, refused
 
+from colorize.checkpoint import Checkpoints
 from colorize.errors import UserError
 from colorize.locking import RunLock
+from colorize.overwriting import put_aside
+from colorize.report.gather import gather
 from colorize.runs import RunFolder
+from colorize.tracking.lines import JsonLines
 
 HOLD = """
 import os, sys, time
@@ -120,3 +124,83 @@ def test_a_token_of_before_stays(tmp_path):
     assert run.token() == "0123abcd"
     shutil.copytree(tmp_path / "a", tmp_path / "copy")
     assert RunFolder(tmp_path / "copy").token() != "0123abcd"
+
+
+def test_a_copy_by_hand_is_neither_deleted_nor_gone_on_from(tmp_path, inside, capsys):
+    """Only names that we make are ours: `step-` and a number."""
+    copies = ("step-00000002-good.pt", "step-backup.pt", "step-00000099 (copy).pt", "best-of-may.pt", "step-2.pt.bak")
+    folder = tmp_path / "run" / "checkpoints"
+    checkpoints = Checkpoints(folder, keep=1)
+    checkpoints.save({"steps": 2})
+    for name in copies:
+        (folder / name).write_bytes(b"mine")
+    (tmp_path / "run" / ".hydra").mkdir()
+    assert checkpoints.newest().name == "step-00000002.pt"
+    checkpoints.save({"steps": 3}, best=True)
+    assert {path.name for path in folder.iterdir()} == {*copies, "step-00000003.pt", "best.pt"}
+    run = RunFolder(tmp_path / "run")
+    assert run.checkpoint("last").name == "step-00000003.pt"
+    with pytest.raises(UserError, match="it has 3, last, best"):
+        run.checkpoint("backup")
+
+
+def test_steps_are_numbers_not_words(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for steps in (99_999_999, 100_000_000):
+        checkpoints.save({"steps": steps})
+    assert checkpoints.newest().name == "step-100000000.pt"
+
+
+def test_pictures_of_ones_own_stay(tmp_path):
+    (tmp_path / "samples").mkdir()
+    names = ("step-000004.png", "step-000002.png", "step-000004-for-the-paper.png", "step-last.png")
+    for name in names:
+        (tmp_path / "samples" / name).write_bytes(b"")
+    assert gather(tmp_path).grids["samples"] == (4, tmp_path / "samples" / "step-000004.png")
+    JsonLines(tmp_path, 2).finish()
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == sorted(set(names) - {"step-000004.png"})
+    JsonLines(tmp_path).finish()
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == sorted(names[2:])
+
+
+OURS = (
+    ".hydra/config.yaml", "metrics.jsonl", "summary.json", "run.html", "samples/step-000004.png",
+    "checkpoints/best.pt", "checkpoints/step-00000004.pt", "checkpoints/step-00000002.damaged",
+    "results/validation.json", "results/validation.csv", "results/validation.html",
+    "results/validation.pictures/000-a.jpg", "results/clean.work/part-0/x.f32",
+)  # fmt: skip
+NOT_OURS = (
+    "notes.txt",
+    "trial.json",
+    "checkpoints/step-4-mine.pt",
+    "samples/mine.png",
+    "results/mine.json",
+    "results/a.txt",
+)
+
+
+def test_overwriting_puts_the_old_run_aside_and_touches_nothing_else(tmp_path):
+    folder, aside = tmp_path / "outputs" / "run", tmp_path / "outputs" / ".overwritten"
+
+    def fill(text):
+        for name in (*OURS, *NOT_OURS):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text('{"protocol": {}}' if name == "results/validation.json" else text)
+
+    def files(place):
+        return {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+
+    (aside / "run-fast-20260101-000000").mkdir(parents=True)  # another run's
+    (aside / "run-20260101-000000").mkdir()  # of this one, older
+    fill('"first"')
+    put_aside(folder)
+    assert files(folder) == {*NOT_OURS}
+    first = {path.name for path in aside.iterdir()} - {"run-fast-20260101-000000"}
+    assert len(first) == 1
+    assert files(aside / first.pop()) == {*OURS}
+    fill('"second"')
+    put_aside(folder)
+    (newest,) = [path for path in aside.iterdir() if path.name != "run-fast-20260101-000000"]
+    assert (newest / "metrics.jsonl").read_text() == '"second"'
+    put_aside(folder)  # nothing is there: nothing is lost
+    assert newest.exists()

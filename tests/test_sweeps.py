@@ -23,18 +23,20 @@ from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from colorize.errors import UserError
+from colorize.monitor import DIRECTIONS, better_of, sign_of
 from colorize.report.sweep import Sweep as SweepPage
 from colorize.report.sweep import write_sweep
 from colorize.sweeps.after import AfterSweep
 from colorize.sweeps.best import write_experiment
 from colorize.sweeps.folders import Job, jobs_of
 from colorize.sweeps.importance import REST, importances, why_not
-from colorize.sweeps.naming import job_folder, sweep_folder
+from colorize.sweeps.naming import digest, job_folder, sweep_folder
 from colorize.sweeps.outcome import ranked
 from colorize.sweeps.plugins import NAMES
 from colorize.sweeps.search import Search
 from colorize.sweeps.space import split, suggest
 from colorize.sweeps.study import JOURNAL, mend, sampler_of, storage
+from colorize.sweeps.summary import summarise
 
 SMOKE = ["experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "metrics=quick", "evaluate.historical=false",
          "tracker=none", "hydra.callbacks.after_sweep.compare=false"]  # fmt: skip
@@ -63,6 +65,29 @@ def test_jobs_of_one_number_and_other_words_lie_apart():
     folders = {job_folder(3, ["seed=0"]), job_folder(3, ["seed=1"]), job_folder(4, ["seed=0"])}
     assert len(folders) == 3
     assert all(re.fullmatch(r"00[34]-[0-9a-f]{8}", folder) for folder in folders)
+
+
+@pytest.mark.parametrize("left", ["nothing", "half a summary", "half a line", "half of its words"])
+def test_a_job_that_failed_early_leaves_the_page_of_the_others(left, tmp_path):
+    folder = tmp_path / "sweep"
+    config = {"checkpoint": {"monitor": "val/psnr"}, "metrics": {"psnr": {"_target_": "colorize.metrics.PSNR"}}}
+    for number in (0, 1):
+        job = folder / f"{number:03d}-{digest([str(number)])}"
+        (job / ".hydra").mkdir(parents=True)
+        OmegaConf.save(config, job / ".hydra" / "config.yaml")
+        OmegaConf.save([f"optimizer.lr={number}"], job / ".hydra" / "overrides.yaml")
+    summary = {"status": "finished", "val": {"psnr": 20.0}, "seed": 0}
+    (folder / f"000-{digest(['0'])}" / "summary.json").write_text(json.dumps(summary))
+    if left == "half a summary":
+        (job / "summary.json").write_text('{"status": ')
+    elif left == "half a line":
+        (job / "metrics.jsonl").write_bytes(b'{"step": 1, "val/ps\xff')
+    elif left == "half of its words":
+        (job / ".hydra" / "overrides.yaml").write_text("- 'optimizer")
+    sweep = OmegaConf.create({**config, "hydra": {"sweeper": {}}})
+    assert summarise(folder, sweep, []) == (left.startswith("half of its") or left == "half a summary")
+    assert "20" in (folder / "sweep.html").read_text()
+    assert "unfinished" in (folder / "sweep.csv").read_text() or "failed" in (folder / "sweep.csv").read_text()
 
 
 def test_of_a_job_that_failed_the_words_are_kept_as_they_were_said(tmp_path):
@@ -394,7 +419,8 @@ def test_every_search_asks_for_what_there_is(name):
     assert {objective.removeprefix("val/") for objective in objectives} <= cfg.metrics.keys()
     fixed, space = split(OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in sweeper.params.items()]))
     assert not fixed
-    directions = [sweeper.direction] if isinstance(sweeper.direction, str) else list(sweeper.direction)
+    signs = [sign_of(name, better_of(cfg, name), sweeper.direction, "", DIRECTIONS) for name in objectives]
+    directions = [DIRECTIONS[sign < 0] for sign in signs]
     pruner = instantiate(sweeper.pruner) if sweeper.pruner else None
     study = optuna.create_study(directions=directions, sampler=sampler_of(sweeper.sampler, 0, 0), pruner=pruner)
     assert len(suggest(study.ask(), space)) == len(sweeper.params)

@@ -36,6 +36,13 @@ class Photo(NamedTuple):
         """In words, for messages."""
         return self.file if self.size == WHOLE else f"{self.file} ({self.name.split('/')[-1]})"
 
+    @property
+    def length(self) -> int:
+        """Bytes; none where there is no such file any more, which reading it finds."""
+        if self.size != WHOLE:
+            return self.size
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def read(self) -> bytes:
         with local(self.file).open("rb") as file:
             file.seek(self.start)

@@ -46,6 +46,10 @@ class Row(Photo):
 
     table: HubTable
 
+    @property
+    def length(self) -> int:
+        return len(self.read())
+
     def read(self) -> bytes:
         return self.table.read(self.start)
 

@@ -75,7 +75,8 @@ def open_run(run: RunFolder, checkpoint: str, folder: Path) -> Subject:
         "of": path.name, "step": steps, "sha256": digest(model.state_dict()),
     }  # fmt: skip
     mean = run.read_mean_ab()
-    return Subject(cfg.name, folder, model, cfg.data.size, weights, mean, group_of(kept), cfg.seed, cfg, run.folder)
+    group = group_of(kept, run.photographs())
+    return Subject(cfg.name, folder, model, cfg.data.size, weights, mean, group, cfg.seed, cfg, run.folder)
 
 
 def digest(state: Mapping[str, torch.Tensor]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
+from colorize.checkpoint import step_of
 from colorize.errors import UserError
 from colorize.results import read_result
 from colorize.runs import RunFolder
+from colorize.tracking.lines import read_lines
 
 PAINTED, SEEN, TRUE = "painted", "as-it-is", "true-colours"  # how evaluation names its pictures
 UNTOLD = ("name", "overwrite", "published.", "resume", "tracker.")  # of a config, what makes no other network
@@ -60,11 +61,11 @@ def gather(folder: Path, result: Path | None = None) -> Told:
         told.old, told.manifest = files_of(old.with_suffix(".pictures")), read_result(old).manifest
     if (path := folder / ".hydra" / "config.yaml").is_file():
         told.config = config_of(path)
-    if (path := folder / "metrics.jsonl").is_file():
-        told.curves = curves_of(path)
+    told.curves = curves_of(folder / "metrics.jsonl")
     for name in ("samples", OLD):
-        if sheets := sorted((folder / name).glob("step-*.png")):
-            told.grids[name] = (int(sheets[-1].stem.removeprefix("step-")), sheets[-1])
+        sheets = {step: path for path in (folder / name).glob("step-*.png") if (step := step_of(path)) is not None}
+        if sheets:
+            told.grids[name] = max(sheets.items())
     return told
 
 
@@ -76,13 +77,9 @@ def config_of(path: Path) -> dict[str, Any]:
 
 
 def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """What was measured while training; a line that a killed run left half written is the last."""
+    """What was measured while training: none by a run that failed before."""
     curves: dict[str, list[tuple[int, float]]] = {}
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            break
+    for line in read_lines(path):
         for name, value in line.items():
             if name.startswith("val/") and isinstance(value, int | float):
                 curves.setdefault(name, []).append((line["step"], value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from math import inf, isinf, isnan, nan
@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from colorize.checkpoint import write_whole
 from colorize.errors import UserError
-from colorize.runs import FREE, flat
+from colorize.resuming import SINCE, flat, is_free, is_place
 from colorize.statistics import Interval
 
 ROWS = (
@@ -85,18 +85,17 @@ def pictures_of(path: str | Path) -> Path:
     return Path(path).with_suffix(".csv")
 
 
-def group_of(cfg: DictConfig) -> str:
-    """The `group` of a run: the same for those whose configs differ by the seed alone, and by what moves no weight.
+def group_of(cfg: DictConfig, photographs: Sequence[str]) -> str:
+    """The `group` of a run: the same for those whose configs differ by the seed alone, by what moves no weight, and by
+    where the same photographs lie.
 
-    cfg   as a run folder keeps it: references to the seed are still references
+    cfg          as a run folder keeps it: references to the seed are still references
+    photographs  their digests, as `RunFolder.photographs` has it
     """
     alike = cfg.copy()
     alike.seed = 0
-    values = {
-        key: value
-        for key, value in flat(alike).items()
-        if not any(key == free or key.startswith(f"{free}.") for free in FREE)
-    }
+    values = {key: value for key, value in flat(alike).items() if not is_free(key) and not is_place(key)}
+    values = {**SINCE, **values, "photographs": [*photographs][:1]}
     return sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 

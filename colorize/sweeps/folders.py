@@ -11,7 +11,9 @@ from typing import Any
 
 from colorize.again import saved_words
 from colorize.checkpoint import write_whole
+from colorize.errors import UserError
 from colorize.runs import RunFolder
+from colorize.terminal import say
 
 NUMBERED = re.compile(r"(\d+)-[0-9a-f]{8}")  # as `naming.job_folder` has it
 FAILED = "failed.json"  # in the folder of a job that failed: what it was told, and how it ended
@@ -44,9 +46,19 @@ def jobs_of(folder: str | Path) -> list[Job]:
     places = [path for path in Path(folder).glob("*/") if NUMBERED.fullmatch(path.name) and begun(path)]
     for path in sorted(places, key=lambda path: max(sign.stat().st_mtime for sign in begun(path))):
         number = int(NUMBERED.fullmatch(path.name)[1])  # type: ignore[index]
-        failed = (path / FAILED).is_file()
-        found[number] = Job(number, path, overrides_of(path), RunFolder(path).read_summary(), failed)
+        found[number] = job_of(number, path)
     return [found[number] for number in sorted(found)]
+
+
+def job_of(number: int, folder: Path) -> Job:
+    """One whose files are damaged has failed: what the others came to is told all the same."""
+    try:
+        job = Job(number, folder, overrides_of(folder), RunFolder(folder).read_summary())
+    except UserError as error:
+        say(f"job {number} counts as failed: {error}")
+        return Job(number, folder, failed=True)
+    job.failed = (folder / FAILED).is_file()
+    return job
 
 
 def begun(folder: Path) -> list[Path]:

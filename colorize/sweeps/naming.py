@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 
-from colorize.again import FREE
+from colorize.resuming import FREE
 
 # What may change between two starts of one sweep, besides what may change between two starts of a run
 MOVABLE = (

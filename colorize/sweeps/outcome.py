@@ -17,6 +17,14 @@ def listed(words: str | Sequence[str]) -> list[str]:
     return [words] if isinstance(words, str) else list(words)
 
 
+def directions_of(words: str | Sequence[str] | None, objectives: Sequence[str]) -> list[str | None]:
+    """`hydra.sweeper.direction` is one for each objective, or null: what each metric says of itself."""
+    found: list[str | None] = [None] * len(objectives) if words is None else [*listed(words)]
+    if len(found) != len(objectives):
+        raise UserError("hydra.sweeper.direction needs as many words as hydra.sweeper.objective")
+    return found
+
+
 def objectives_of(summary: Mapping[str, Any], names: Sequence[str]) -> list[float]:
     """The values that a finished run ended with.
 

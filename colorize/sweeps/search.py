@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from optuna.trial import FrozenTrial, TrialState
 
 from colorize.errors import UserError
+from colorize.monitor import DIRECTIONS, better_of, sign_of
 from colorize.runs import RunFolder
-from colorize.sweeps.outcome import listed, objectives_of
+from colorize.sweeps.outcome import directions_of, listed, objectives_of
 from colorize.sweeps.space import first_of, split, suggest
 from colorize.sweeps.study import open_study, sampler_of
 from colorize.sweeps.trial import hand_over
@@ -32,11 +33,10 @@ class Search:
     def __init__(self, settings: Mapping[str, Any], context: HydraContext, config: DictConfig, launcher: Launcher):
         self.context, self.config, self.launcher = context, config, launcher
         self.folder = Path(str(config.hydra.sweep.dir))
-        self.objectives, self.directions = listed(settings["objective"]), listed(settings["direction"])
+        self.objectives = listed(settings["objective"])
+        self.said = directions_of(settings["direction"], self.objectives)
         self.n_trials, self.n_jobs, self.seed = (settings[name] for name in ("n_trials", "n_jobs", "seed"))
         self.sampler, self.pruner, self.params = settings["sampler"], settings["pruner"], settings["params"] or {}
-        if len(self.objectives) != len(self.directions):
-            raise UserError("hydra.sweeper.direction needs as many words as hydra.sweeper.objective")
         if len(self.objectives) > 1 and self.pruner:
             raise UserError("a search with several objectives cannot prune: say hydra.sweeper.pruner=null")
         if self.n_trials < 1 or self.n_jobs < 1:
@@ -51,7 +51,11 @@ class Search:
                 "nothing is searched: say for example optimizer.lr='tag(log, interval(1e-5, 1e-2))', or "
                 "hydra.sweeper.params"
             )
-        self.compose(0, [*self.fixed, *first_of(self.space)])  # a key that does not exist is told before any trial
+        first = self.composed(0, [*self.fixed, *first_of(self.space)])  # a missing key is told before any trial
+        self.directions = [
+            DIRECTIONS[sign_of(name, better_of(first, name), said, "hydra.sweeper.direction", DIRECTIONS) < 0]
+            for name, said in zip(self.objectives, self.said, strict=True)
+        ]
         self.folder.mkdir(parents=True, exist_ok=True)
         about = {"objective": self.objectives, "direction": self.directions, "search space": sorted(map(str, words))}
         self.study = open_study(self.folder, self.directions, about)
@@ -113,11 +117,15 @@ class Search:
         say(f"trial {trial.number} failed: {why}")
 
     def compose(self, number: int, words: Sequence[str]) -> Path:
-        """The folder of a trial with these overrides. Hydra refuses a config that cannot be."""
+        """The folder of a trial with these overrides."""
+        return self.folder / str(self.composed(number, words).hydra.sweep.subdir)
+
+    def composed(self, number: int, words: Sequence[str]) -> DictConfig:
+        """The config of a trial with these overrides. Hydra refuses one that cannot be."""
         cfg = self.context.config_loader.load_sweep_config(self.config, list(words))
         with open_dict(cfg):
             cfg.hydra.job.num = number
-        return self.folder / str(cfg.hydra.sweep.subdir)
+        return cfg
 
     def refuse_nothing(self) -> None:
         if all(trial.state == TrialState.FAIL for trial in self.study.trials):

@@ -14,12 +14,13 @@ from rich.table import Table
 
 from colorize.again import quoted
 from colorize.checkpoint import write_whole
+from colorize.monitor import DIRECTIONS, MODES, better_of, sign_of
 from colorize.report.sweep import Sweep, rounded, write_sweep
 from colorize.runs import RunFolder
 from colorize.sweeps.best import write_experiment
 from colorize.sweeps.folders import Job, jobs_of
 from colorize.sweeps.importance import importances
-from colorize.sweeps.outcome import listed, number_of, ranked, varying
+from colorize.sweeps.outcome import directions_of, listed, number_of, ranked, varying
 from colorize.sweeps.torchrun import environment
 from colorize.terminal import console, say
 
@@ -53,11 +54,15 @@ def summarise(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int
 
 def objectives(config: DictConfig, job: Job | None) -> tuple[list[str], list[bool]]:
     """What the jobs are ranked by and whether more is better: the search's objectives, else what the job monitors."""
-    sweeper = config.hydra.sweeper
-    if "objective" not in sweeper:  # `config` is that of the sweep, which knows nothing of what the jobs were told
-        checkpoint = (RunFolder(job.folder).read_config() if job else config).checkpoint
-        return [checkpoint.monitor], [checkpoint.mode == "max"]
-    return listed(sweeper.objective), [direction == "maximize" for direction in listed(sweeper.direction)]
+    sweeper, own = config.hydra.sweeper, config
+    if job:  # `config` is that of the sweep, which knows nothing of what the jobs were told
+        own = RunFolder(job.folder).read_config()
+    if "objective" not in sweeper:
+        names, said, key, words = [own.checkpoint.monitor], [own.checkpoint.get("mode")], "checkpoint.mode", MODES
+    else:
+        names, key, words = listed(sweeper.objective), "hydra.sweeper.direction", DIRECTIONS
+        said = directions_of(sweeper.direction, names)
+    return names, [sign_of(n, better_of(own, n), d, key, words) > 0 for n, d in zip(names, said, strict=True)]
 
 
 def write_recipes(folder: Path, sweep: Sweep) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from PIL import Image
 
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import step_of, write_whole
 from colorize.tracking.logger import Logger
 
 PICTURES = ("samples", "historical")  # folders of a run folder
@@ -24,11 +24,11 @@ class JsonLines(Logger):
     def __init__(self, folder: str | Path, step: int = 0):
         self.folder = Path(folder)
         self.lines = self.folder / "metrics.jsonl"
-        kept = [line for line in self._read() if line["step"] <= step] if step else []
+        kept = [line for line in read_lines(self.lines) if line["step"] <= step] if step else []
         write_whole(self.lines, lambda part: part.write_text("".join(json.dumps(line) + "\n" for line in kept)))
         for name in PICTURES:
             for picture in (self.folder / name).glob("step-*.png"):
-                if not step or int(picture.stem.removeprefix("step-")) > step:
+                if (taken := step_of(picture)) is not None and (not step or taken > step):
                     picture.unlink()
         self.file: TextIO = self.lines.open("a", encoding="utf-8")
 
@@ -46,12 +46,15 @@ class JsonLines(Logger):
     def finish(self, exit_code: int = 0) -> None:
         self.file.close()
 
-    def _read(self) -> list[dict[str, Any]]:
-        """Whole lines only: a killed run may have written half of its last one."""
-        lines = []
-        for text in self.lines.read_text(encoding="utf-8").splitlines() if self.lines.exists() else []:
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
-                break
-        return lines
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a `metrics.jsonl`: a killed run may have written half of its last one, or none at all."""
+    lines = []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            break
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append(line)
+    return lines
