@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from colorize.errors import UserError
-from colorize.terminal import say
+from colorize.terminal import FIRST, say
 
 PATIENCE = 20.0  # seconds for a run that was told to stop to save and end, as the jobs of a killed sweep are
 
@@ -42,6 +43,7 @@ class RunLock:
         if self.lock.is_locked:
             self.owner.unlink(missing_ok=True)
             self.lock.release()
+        leave_nothing(self.folder)
 
     def read_owner(self) -> tuple[int, str] | None:
         """The process and the machine that have the lock, or had it when they were killed."""
@@ -54,3 +56,11 @@ class RunLock:
     def taken(self) -> str:
         owner = self.read_owner()
         return "is being trained by another process" + (f" (pid {owner[0]} on {owner[1]})" if owner else "")
+
+
+def leave_nothing(folder: Path) -> None:
+    """Remove the folder of a run that was refused before it began: it holds nothing, or the lock alone."""
+    if FIRST and folder.is_dir() and {path.name for path in folder.iterdir()} <= {".lock"}:
+        (folder / ".lock").unlink(missing_ok=True)
+        with suppress(OSError):  # another process has just begun there
+            folder.rmdir()

@@ -41,9 +41,10 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
     cfg = with_checked_values(run.saved(cfg, changes), "train") if cfg.resume else cfg
     if restarted(os.environ):
         cfg.overwrite = False  # what would go is this run's own
-    check_values(cfg)
-    world, lock = join(choose_device(cfg.trainer.device)), RunLock(folder)
+    lock = RunLock(folder)
     try:
+        check_values(cfg)
+        world = join(choose_device(cfg.trainer.device))
         world.by_first(lock.acquire)
         with StopSignal() as stop:
             code = go(cfg, run, overrides, world, stop)

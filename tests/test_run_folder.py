@@ -67,7 +67,7 @@ def test_a_folder_that_is_being_trained_is_refused(holder, hasty, inside, tmp_pa
     process = holder()
     done = inside("train", *SMOKE[1:], f"hydra.run.dir={tmp_path / 'run'}", "overwrite=true")
     refused(done, "/run' is being trained by another process", f"pid {process.pid} on {socket.gethostname()}", "name=…")
-    assert not (tmp_path / "run" / ".hydra").exists()
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock", ".owner"}  # the other's
 
 
 @posix
@@ -102,6 +102,12 @@ def test_the_lock_is_free_after_training_and_after_a_mistake(hasty, inside, tmp_
         RunLock(tmp_path / "outputs" / "run").acquire()
     lock.release()
     assert not (tmp_path / "outputs" / "run" / ".owner").exists()
+
+
+@pytest.mark.parametrize("word", ["trainer.device=gpu", "~schedule.all", "evaluate.samples=0"])
+def test_a_run_that_is_refused_leaves_no_folder(word, inside, tmp_path):
+    refused(inside("train", *SMOKE[1:], "name=run", word))
+    assert not (tmp_path / "outputs" / "run").exists()
 
 
 def test_a_token_stays_with_its_run(tmp_path):
