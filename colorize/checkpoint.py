@@ -6,7 +6,6 @@ import hashlib
 import os
 import pickle
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ SEAL = b"colorize sha256 "  # then 32 bytes: the digest of all before it. A zip 
 
 
 class Checkpoints:
-    """`step-NNNNNNNN.pt`, the newest `keep` of them, and `best.pt` of a run."""
+    """`step-NNNNNNNN.pt`, the newest `keep` of them, and `best.pt` of a run, which holds weights alone."""
 
     def __init__(self, folder: str | Path, keep: int = 2):
         if not isinstance(keep, int) or keep < 1:
@@ -33,10 +32,18 @@ class Checkpoints:
         path = self.folder / f"step-{state['steps']:08d}.pt"
         write_whole(path, lambda part: _write(state, part))
         if best:
-            write_whole(self.best, lambda part: shutil.copyfile(path, part))
+            write_whole(self.best, lambda part: _write(weights_of(state), part))
         for old in self.steps()[self.keep :]:
             old.unlink()
         return path
+
+    def conclude(self, *, weights_alone: bool) -> None:
+        """Keep of a finished run its newest checkpoint, and its best; of the newest, perhaps, its weights alone."""
+        newest, *older = self.steps()
+        if weights_alone:
+            write_whole(newest, lambda part: _write(weights_of(peek(newest)), part))
+        for path in older:
+            path.unlink()
 
     def newest(self) -> Path | None:
         """The newest file that is whole; None where a run has just begun.
@@ -72,6 +79,16 @@ def step_of(path: Path) -> int | None:
 def peek(path: Path) -> dict[str, Any]:
     """The record of a checkpoint, its tensors left in the file until they are read. The checksum is not compared."""
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def weights_of(state: dict[str, Any]) -> dict[str, Any]:
+    """The state with what is used of a network alone: its averaged weights, or those as trained where there are no
+    averages; of critics, who have none, the latter. Nothing is left to train on with."""
+    players = {
+        name: {"module": None if each["average"] else each["module"], "optimizer": None, "average": each["average"]}
+        for name, each in state.get("players", {}).items()
+    }
+    return {**state, "players": players} if players else state
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -11,9 +11,7 @@ from colorize.models import Colorizer
 from colorize.schedule import Phase
 
 
-def check_settings(
-    evaluator: Evaluator, monitor: str, ema: float | None, clip: float | None, **counts: int
-) -> None:
+def check_settings(evaluator: Evaluator, monitor: str, ema: float | None, clip: float | None, **counts: int) -> None:
     """Raises `UserError` for a trainer's setting that cannot be."""
     for name, value in counts.items():
         if not isinstance(value, int) or value < 1:

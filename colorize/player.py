@@ -75,7 +75,7 @@ class Player:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self.module.load_state_dict(state["module"])
+        self.module.load_state_dict(state["module"] if state["module"] is not None else best_state(state))
         if self.optimizer is not None and state["optimizer"] is not None:
             self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:

@@ -33,6 +33,7 @@ class Checkpointing(Section):
     keep: Count
     monitor: Name
     mode: Literal["max", "min"] | None
+    final: Literal["whole", "weights"]
 
 
 class Train(Section):

@@ -81,6 +81,8 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
         log.summary({name: summary[name] for name in ("seconds", "parameters")})
         if world.first:
+            if code == 0:
+                trainer.checkpoints.conclude(weights_alone=cfg.checkpoint.get("final") == "weights")
             tell_checkpoints(log, cfg, parts.photographs, trainer)
         log.finish(code)
         if world.first:

@@ -116,7 +116,7 @@ def test_evaluate_scores_what_training_scored(finished, inside, tmp_path):
     result = json.loads((tmp_path / "scored" / "results" / "validation.json").read_text())
     scores = json.loads((folder / "summary.json").read_text())["val"]
     assert result["rows"]["model"]["psnr"]["value"] == pytest.approx(scores["psnr"], rel=1e-5)
-    refused(inside("evaluate", word, "checkpoint=first"), "has no checkpoint 'first'; it has 4, 2, last, best")
+    refused(inside("evaluate", word, "checkpoint=first"), "has no checkpoint 'first'; it has 4, last, best")
     refused(inside("evaluate", "run=nowhere"), "there is no file or folder 'nowhere'")
     refused(inside("evaluate"), "run has no value")
 

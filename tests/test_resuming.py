@@ -2,17 +2,19 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, SMALL
 from omegaconf import OmegaConf
+from PIL import Image
 from test_command_line import refused
 
-from colorize.checkpoint import read
+from colorize.checkpoint import Checkpoints, read
+from colorize.cli import main
 from colorize.data import Folder
 from colorize.lengthening import check_lengthened
 from colorize.results import group_of
@@ -21,24 +23,22 @@ from colorize.runs import RunFolder
 from colorize.schedule import Phase, linear_decay, warmup_cosine
 
 TINY = ("experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "schedule=single", "evaluate.historical=false")
-TINY = (*TINY, "checkpoint.keep=9", "evaluate.every=100")
+TINY = (*TINY, "evaluate.every=100")
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """A folder of photographs, and a run of four steps on it: trained once, copied for who writes into it."""
-    import numpy as np
-    from PIL import Image
-
+    """A folder of photographs, a run of four steps on it, and the same after two: trained once, copied by each test."""
     home = tmp_path_factory.mktemp("kept")
     random = np.random.default_rng(0)
     (home / "photos").mkdir()
     for i in range(12):
         Image.fromarray(random.integers(0, 256, (40, 48, 3), dtype=np.uint8)).save(home / "photos" / f"{i:02d}.png")
     words = [*TINY, "tracker=none", "data=folder", f"data.root={home / 'photos'}", "name=run"]
-    program = [sys.executable, str(ROOT / "train.py"), *words]
-    done = subprocess.run(program, cwd=home, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr + done.stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["colorize"])
+        for name, more in (("run", []), ("half", ["schedule.all.steps=2"])):
+            assert main(["train", *words, *more, f"hydra.run.dir={home / name}"]) == 0
     return home, words
 
 
@@ -47,21 +47,21 @@ def finished(kept, tmp_path):
     """A copy of that run, its photographs and the words that it was started with."""
     home, words = kept
     shutil.copytree(home / "photos", tmp_path / "photos")
-    shutil.copytree(home / "outputs" / "run", tmp_path / "outputs" / "run")
-    held = RunFolder(tmp_path / "outputs" / "run")
-    config = held.read_config()
+    run = RunFolder(shutil.copytree(home / "run", tmp_path / "outputs" / "run"))
+    config = run.read_config()
     config.data.root = str(tmp_path / "photos")
-    OmegaConf.save(config, held.config)
+    OmegaConf.save(config, run.config)
+    half = home / "half" / "checkpoints" / "step-00000002.pt"
     words = [word.replace(str(home), str(tmp_path)) for word in words]
-    return SimpleNamespace(folder=held.folder, photos=tmp_path / "photos", words=words, run=held)
+    return SimpleNamespace(folder=run.folder, photos=tmp_path / "photos", words=words, run=run, half=half)
 
 
-def cut(run, steps):
-    """As if it had been killed after that step."""
-    for path in (run.folder / "checkpoints").iterdir():
-        if path.stem != f"step-{steps:08d}":
-            path.unlink()
-    (run.folder / "summary.json").unlink()
+def cut(finished):
+    """As if it had been killed after step 2."""
+    for path in (finished.folder / "checkpoints").iterdir():
+        path.unlink()
+    shutil.copy(finished.half, finished.folder / "checkpoints")
+    (finished.folder / "summary.json").unlink(missing_ok=True)
 
 
 def networks(folder):
@@ -88,7 +88,7 @@ def test_a_run_that_was_tracked_goes_on_untracked(finished, inside, tmp_path):
     config = finished.run.read_config()
     config.tracker = {"_target_": "colorize.tracking.WandB", "_partial_": True, "mode": "offline", "folder": "outputs"}
     OmegaConf.save(config, finished.run.config)
-    cut(finished, 2)
+    cut(finished)
     assert "going on after step 2" in inside("train", f"resume={finished.folder}", "tracker=none").stdout
     assert not (tmp_path / "outputs" / "wandb").exists()
     assert finished.run.read_summary()["status"] == "finished"
@@ -104,20 +104,20 @@ def test_what_makes_another_run_is_refused(finished, inside):
 
 def test_photographs_may_lie_elsewhere_as_long_as_they_are_the_same(finished, inside, tmp_path):
     elsewhere = finished.photos.rename(tmp_path / "moved")
-    cut(finished, 2)
+    cut(finished)
     done = inside("train", f"resume={finished.folder}", f"data.root={elsewhere}")
     assert "going on after step 2" in done.stdout, done.stderr
     assert finished.run.read_config().data.root == str(elsewhere)  # for the starts to come, and for evaluate
     assert inside("evaluate", f"run={finished.folder}", "metrics=quick", "table=false").returncode == 0
     again = shutil.copytree(elsewhere, tmp_path / "scratch")
     words = [word.replace(str(finished.photos), str(again)) for word in finished.words]
-    cut(finished, 2)
+    cut(finished)
     done = inside("train", *words)  # the same command, as a job's script has it
     assert "going on after step 2" in done.stdout, done.stderr
     others = shutil.copytree(elsewhere, tmp_path / "others")
     path = next(others.iterdir())
     path.write_bytes(path.read_bytes() + b"0")  # the same names, other bytes
-    cut(finished, 2)
+    cut(finished)
     for word in (f"data.root={others}", f"data.root={ROOT / 'colorize' / 'data' / 'photos'}"):
         refused(inside("train", f"resume={finished.folder}", word), "the photographs are not those", "name=")
 
@@ -125,7 +125,7 @@ def test_photographs_may_lie_elsewhere_as_long_as_they_are_the_same(finished, in
 def test_a_run_of_before_has_the_names_of_its_photographs_alone(finished, inside, tmp_path):
     finished.run.config.with_name("photographs").unlink()
     elsewhere = finished.photos.rename(tmp_path / "moved")
-    cut(finished, 2)
+    cut(finished)
     done = inside("train", f"resume={finished.folder}", f"data.root={elsewhere}")
     assert "going on after step 2" in done.stdout, done.stderr
 
@@ -191,9 +191,9 @@ def test_a_config_of_before_lacks_what_is_new(finished, inside):
         parent, _, name = key.rpartition(".")
         (OmegaConf.select(config, parent) if parent else config).pop(name, None)
     OmegaConf.save(config, finished.run.config)
-    cut(finished, 2)
+    cut(finished)
     assert "going on after step 2" in inside("train", *finished.words).stdout
-    cut(finished, 2)
+    cut(finished)
     assert "going on after step 2" in inside("train", f"resume={finished.folder}", "checkpoint.keep=3").stdout
 
 
@@ -232,14 +232,10 @@ def test_a_run_that_kept_the_worst_begins_anew_with_its_best(finished, inside):
     config.checkpoint = {"every": 2, "keep": 2, "monitor": "val/chroma_error", "mode": "max"}
     config.metrics.chroma_error = {"_target_": "colorize.metrics.ChromaError"}
     OmegaConf.save(config, finished.run.config)
-    cut(finished, 2)
+    cut(finished)
     path = finished.run.checkpoint("last")
     state = read(path)
     del state["sign"]
-    torch.save({**state, "best": 1e9}, path)
-    path.write_bytes(path.read_bytes())
-    from colorize.checkpoint import Checkpoints
-
     Checkpoints(path.parent).save({**state, "best": 1e9})
     done = inside("train", f"resume={finished.folder}")
     assert done.returncode == 0, done.stderr
@@ -255,3 +251,36 @@ def test_no_phase_is_refused(inside):
 def test_the_summary_counts_scaled_steps(inside, tmp_path):
     assert inside("train", *TINY, "tracker=none", "steps_scale=0.5", "name=half").returncode == 0
     assert json.loads((tmp_path / "outputs" / "half" / "summary.json").read_text())["steps"] == 2
+
+
+def test_a_finished_run_keeps_its_newest_whole_and_the_weights_of_its_best(finished):
+    folder = finished.folder / "checkpoints"
+    assert sorted(path.name for path in folder.iterdir()) == ["best.pt", "step-00000004.pt"]
+    last, best = (read(finished.run.checkpoint(which))["players"]["model"] for which in ("last", "best"))
+    assert all(last[part] for part in ("optimizer", "module", "average"))
+    assert (best["optimizer"], best["module"]) == (None, None)
+    assert all(torch.equal(last["average"][key], best["average"][key]) for key in last["average"])
+    assert (folder / "best.pt").stat().st_size < 0.4 * (folder / "step-00000004.pt").stat().st_size
+
+
+def test_a_finished_run_may_keep_weights_alone_and_cannot_be_lengthened_then(finished, inside):
+    cut(finished)
+    assert inside("train", *finished.words, "checkpoint.final=weights").returncode == 0
+    folder = finished.folder / "checkpoints"
+    assert {path.name for path in folder.iterdir()} == {"best.pt", "step-00000004.pt"}
+    assert read(folder / "step-00000004.pt")["players"]["model"]["optimizer"] is None
+    (finished.folder / "summary.json").unlink()  # killed before it was written
+    assert inside("train", *finished.words).returncode == 0
+    assert finished.run.read_summary()["status"] == "finished"
+    for which in ("best", "last"):
+        words = (f"run={finished.folder}", f"checkpoint={which}", "metrics=quick", "overwrite=true", "table=false")
+        assert inside("evaluate", *words).returncode == 0
+    done = inside("train", f"resume={finished.folder}", "schedule.all.steps=6")
+    refused(done, "holds weights alone", "checkpoint.final=weights", "init_from=")
+    assert inside("train", *finished.words, f"init_from={finished.folder}", "name=next").returncode == 0
+
+
+def test_jobs_of_searches_keep_weights_alone(config):
+    for name in ("optuna", "cmaes", "pareto"):
+        assert config(f"hparams_search={name}").checkpoint.final == "weights"
+    assert config().checkpoint.final == "whole"
