@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from difflib import get_close_matches
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from colorize.errors import UserError
 
@@ -24,4 +26,16 @@ class Arguments(argparse.ArgumentParser):
             known = [option for action in self._actions for option in action.option_strings]
             close = get_close_matches(unknown[0], known, n=1)
             self.error(f"there is no option {unknown[0]!r}" + (f": did you mean {close[0]}?" if close else ""))
+        for name, value in vars(words).items():
+            setattr(words, name, expanded(value))
         return words
+
+
+def expanded(value: Any) -> Any:
+    """The same with the home folder for a ~ that begins a word or a path: no shell has put it there behind a quote or
+    an =, nor does that of Windows."""
+    if isinstance(value, list):
+        return [expanded(each) for each in value]
+    if isinstance(value, str | Path) and str(value).startswith("~"):
+        return type(value)(os.path.expanduser(value))  # noqa: PTH111 (the same for words)
+    return value

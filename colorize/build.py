@@ -26,6 +26,7 @@ from colorize.metrics import Metric
 from colorize.models import Colorizer
 from colorize.optimizers import Optimizers
 from colorize.seeds import seed_of
+from colorize.statistics import tell_measure
 from colorize.trainer import Trainer
 
 
@@ -119,6 +120,8 @@ def make_metrics(node: DictConfig, *, strict: bool = False) -> tuple[dict[str, M
             if strict:
                 raise AbsentError(f"metric {name!r} cannot be had: {error}") from error
             absent[name] = str(error)
+        else:
+            tell_measure(name, metrics[name].label, metrics[name].better, metrics[name].unit)
     return metrics, absent
 
 

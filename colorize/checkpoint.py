@@ -111,7 +111,10 @@ def write_whole(path: Path, write) -> None:
     """Calls `write` with a path beside `path`, and renames what it wrote."""
     part = path.with_name(path.name + ".part")
     try:
+        part.touch()
+        mode = part.stat().st_mode
         write(part)
+        part.chmod(mode)  # some libraries write what only its owner may read
         part.replace(path)
     except OSError as error:
         raise OSError(error.errno, f"cannot write it: {error.strerror}", str(path)) from error

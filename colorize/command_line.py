@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -12,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from colorize.again import quoted
+from colorize.again import quoted, unquoted
 from colorize.errors import UserError
 
 COMMANDS = {
@@ -56,11 +57,14 @@ PLAIN = "_/-\\+.$%*@?|: \t"  # what it takes in a value as it is, besides Latin 
 
 
 def readable(word: str) -> str:
-    """The word as Hydra's grammar reads it: a plain value with letters that are not Latin, =, ~, & … in quotes.
+    """The word as Hydra's grammar reads it: a plain value with letters that are not Latin, =, & … in quotes, and the
+    home folder for a ~ that begins it.
 
     Lists, maps, sweeps and what has quotes already are left as they are.
     """
     key, equals, value = word.partition("=")
+    if equals and (path := unquoted(value)).startswith("~"):
+        return f"{key}={quoted(os.path.expanduser(path))}"  # noqa: PTH111 (a word that is no path stays as it is)
     if word.startswith("-") or not equals or not unread(value) or any(character in STRUCTURE for character in value):
         return word
     return f"{key}={quoted(value)}"

@@ -9,8 +9,10 @@ import torch
 from colorize.errors import UserError
 
 
-def choose_device(name: str, local_rank: int | None = None) -> torch.device:
-    """`auto` is CUDA, else Apple's MPS, else the CPU. `local_rank`: which of a machine's GPUs, among processes."""
+def choose_device(name: str, local_rank: int | None = None, *, said: str = "trainer.device") -> torch.device:
+    """`auto` is CUDA, else Apple's MPS, else the CPU. `local_rank`: which of a machine's GPUs, among processes; `said`:
+    where the user names it.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name == "cuda" and local_rank is not None:
@@ -21,7 +23,7 @@ def choose_device(name: str, local_rank: int | None = None) -> torch.device:
         if device.type == "meta":
             raise AssertionError("it holds no numbers")
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"trainer.device={name!r} is not here: say auto, cpu, cuda, cuda:N or mps") from error
+        raise UserError(f"{said}={name!r} is not here: say auto, cpu, cuda, cuda:N or mps") from error
     return device
 
 

@@ -16,6 +16,7 @@ from colorize.errors import UserError
 from colorize.importers.files import read_file
 from colorize.importers.filling import fill
 from colorize.models import Colorizer
+from colorize.terminal import count_of
 
 FORMAT = 1
 NETWORKS = {
@@ -29,12 +30,12 @@ tags: [image-colorization]
 
 # {name}
 
-{network} of {size:.1f} M parameters. In: CIE L* 0…100. Out: CIE a, b.
+{network} of {size} parameters. In: CIE L* 0…100. Out: CIE a, b.
 
 ```python
 import colorize
 
-model = colorize.load("{name}")  # this folder
+model = colorize.load("{folder}")  # this folder, wherever it lies
 ab = model.colorize(L)  # (B, 1, H, W) -> (B, 2, H, W)
 ```
 {facts}"""
@@ -45,7 +46,7 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
 
     `card`: what else to say of the model, such as name, trained_size, data, steps, metrics, licence: plain values.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     facts = dict(card or {})
     network = type(model).__name__
@@ -58,10 +59,12 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
     write_whole(folder / "config.json", lambda part: part.write_text(text, encoding="utf-8"))
     said = "".join(f"\n- {key}: {value}" for key, value in facts.items() if key != "name")
-    size = sum(p.numel() for p in model.parameters()) / 1e6
+    size = count_of(sum(p.numel() for p in model.parameters()))
     licence = f"license: {facts['license']}\n" if "license" in facts else ""
     name = facts.get("name", folder.name)
-    page = CARD.format(name=name, network=network, size=size, licence=licence, facts=said and said + "\n")
+    page = CARD.format(
+        name=name, network=network, size=size, licence=licence, folder=folder.as_posix(), facts=said and said + "\n"
+    )
     write_whole(folder / "README.md", lambda part: part.write_text(page, encoding="utf-8"))
     return folder
 

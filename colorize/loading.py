@@ -32,7 +32,7 @@ def load(source: str | Path) -> Colorizer:
     `owner/name/file`. What is on this machine comes first. Weights fill the network exactly, or `UserError` says in
     one sentence what is wrong; nothing in a file is ever run.
     """
-    path = Path(source)
+    path = Path(source).expanduser()
     if path.is_dir():
         model = load_folder(path)
     elif path.is_file():
@@ -106,7 +106,7 @@ def fetch(name: str) -> Path:
 
 def trained_size(source: str | Path) -> int | None:
     """The side of the squares that a run was trained on; None for weights that do not say."""
-    path = Path(source)
+    path = Path(source).expanduser()
     folder = path if path.is_dir() else path.parent.parent
     if (folder / ".hydra").is_dir():
         return RunFolder(folder).read_config().data.size

@@ -22,7 +22,7 @@ def sign_of(number: str, better: str | None, said: str | None, key: str, words: 
     Raises `UserError` where the two contradict each other, or neither says it.
     """
     if said is not None and said not in words:
-        raise UserError(f"{key} is {said!r}; it must be one of {', '.join(words)}")
+        raise UserError(f"{key} is {said!r}; it must be {words[0]} or {words[1]}")
     own = SIGNS.get(better or "")
     if own is None and said is None:
         raise UserError(

@@ -46,7 +46,7 @@ def paint(argv: list[str]) -> int:
     """The exit status: 0, or 1 where a photograph could not be painted; the others are."""
     words = read_words(argv)
     jobs = plan([Path(word) for word in words.photographs], Path(words.output), words.format)
-    device = choose_device(words.device)
+    device = choose_device(words.device, said="--device")
     keep_freed_memory()
     model = load(words.weights).to(device)
     if words.samples > 1 and not model.stochastic:

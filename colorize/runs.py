@@ -66,12 +66,15 @@ class RunFolder:
         other contents (`Photographs.fingerprint`, `Photographs.contents`)."""
         if not self.config.exists() or not (kept := self.photographs()):
             return
-        moved = any(map(is_place, differences(self.read_config(), cfg)))
-        if kept[-1] != names or (moved and contents not in kept and len(kept) > 1):
+        if kept[-1] != names or (self.moved(cfg) and contents not in kept and len(kept) > 1):
             raise UserError(
                 f"the photographs are not those that the run in {str(self.folder)!r} was trained on: put them back, or "
                 "say name=… for a new run"
             )
+
+    def moved(self, cfg: DictConfig) -> bool:
+        """Whether the photographs lie elsewhere by `cfg` than the run's config says."""
+        return self.config.exists() and any(map(is_place, differences(self.read_config(), cfg)))
 
     def photographs(self) -> list[str]:
         """The digests of the photographs that the run began with: of their contents and of their names; of an older

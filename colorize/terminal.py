@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -52,8 +53,26 @@ class Bar:
         now = time.monotonic()
         if not console.is_terminal and (now - self.said >= self.every or step == self.total):
             left = (now - self.began) / max(step - self.first, 1) * (self.total - step)
-            say(f"step {step}/{self.total} · {told} · {left:.0f} s left")
+            say(f"step {step}/{self.total} · {told} · {duration(left)} left")
             self.said = now
+
+
+def duration(seconds: float) -> str:
+    """As a person says it: 45 s, 12 min, 4 h 26 min, 3 d 2 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def count_of(parameters: int) -> str:
+    """How many parameters a network has: 55.0 M, 0.35 M, 3,000."""
+    if parameters < 10_000:
+        return f"{parameters:,}"
+    return f"{parameters / 1e6:.1f} M" if parameters >= 10**6 else f"{parameters / 1e6:.2f} M"
 
 
 def measured_on(photographs: int, size: int) -> str:
@@ -63,16 +82,16 @@ def measured_on(photographs: int, size: int) -> str:
 
 def score_table(rows: Mapping[str, Mapping[str, float | None]], title: str) -> None:
     """A row for each painter, a column for each metric; None where a metric has no number for it."""
-    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    from colorize.statistics.measures import measure  # numpy, which not every verb needs
+
+    columns = {name: measure(name) for row in rows.values() for name in row}
     table = Table(title=title, title_justify="left")
     table.add_column("", overflow="fold")  # a long name takes two lines, it is not cut
-    for name in columns:
-        words = name.replace("_", "\n")  # a long heading takes several lines, and leaves its width to the names of runs
-        table.add_column({"psnr": "PSNR dB", "ssim": "SSIM"}.get(name, words), justify="right")
-    digits = {"psnr": 2, "ssim": 4, "colorfulness": 1}
+    for known in columns.values():  # a long heading takes several lines, and leaves its width to the names of runs
+        words = re.sub(r"[ _]", "\n", known.title) + known.heading.removeprefix(known.title)
+        table.add_column(words.replace(" →", "\n→"), justify="right")
     for name, row in rows.items():
-        values = [row.get(column) for column in columns]
-        cells = ["–" if v is None else f"{v:.{digits.get(c, 4)}f}" for c, v in zip(columns, values, strict=True)]
+        cells = ["–" if row.get(c) is None else f"{row[c]:.{known.digits}f}" for c, known in columns.items()]
         table.add_row(name, *cells)
     console.print(table)
 
@@ -102,5 +121,5 @@ class Count:
         self.progress.update(self.task, completed=done, told=f"{rate:.0f} {self.noun}/s")
         if not console.is_terminal and now - self.said >= self.every:
             left = (self.total - done) / rate
-            say(f"{self.verb}: {done:,} of {self.total:,} {self.noun} · {rate:.0f} a second · {left:.0f} s left")
+            say(f"{self.verb}: {done:,} of {self.total:,} {self.noun} · {rate:.0f} a second · {duration(left)} left")
             self.said = now

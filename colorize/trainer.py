@@ -44,8 +44,9 @@ ALONE = World()
 class Trainer:
     """Trains `model` to lessen `loss` through the phases of `schedule`. Everything is handed in already built.
 
-    batch_size      photographs in one forward pass, of all processes together
-    accumulate      of those in one optimizer step; their product is what counts, however many processes share it
+    batch_size      photographs in a forward pass. Of several processes each takes an even part of an optimizer step's
+                    photographs, in passes of this size at most
+    accumulate      batch_size × accumulate photographs make an optimizer step, however many processes share it
     clip            largest norm of each player's gradient; null: no limit
     ema             decay of the averaged weights that are evaluated and saved; null: none
     device          auto, cpu, cuda, mps or one GPU, such as cuda:1

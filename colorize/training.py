@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from colorize.build import Parts, build_parts, build_trainer, make, origins
 from colorize.checkpoint import Checkpoints, peek
+from colorize.command_line import readable
+from colorize.data import Photographs
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
 from colorize.errors import INTERRUPTED, TRY_AGAIN
@@ -25,8 +28,9 @@ from colorize.schedule import Phase
 from colorize.settings import with_checked_values
 from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
+from colorize.statistics import told_measures
 from colorize.sweeps.trial import open_trial
-from colorize.terminal import measured_on, say, score_table
+from colorize.terminal import count_of, measured_on, say, score_table
 from colorize.tracking import JsonLines, Logger, Loggers, begin
 from colorize.trainer import Trainer
 
@@ -60,6 +64,8 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
     world.by_first(lambda: run.check(cfg))
     summary = {} if cfg.overwrite else run.read_summary()
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
+        if run.moved(cfg):
+            world.by_first(lambda: accept_place(cfg, run))
         told = f"{summary['status']}: {summary['steps']} steps. Say name=… for another run, or overwrite=true"
         say(f"{str(run.folder)!r} is {told}")
         show(summary)
@@ -91,8 +97,18 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         say(f"stopped at step {trainer.steps} of {trainer.total}; the same command goes on from the newest checkpoint")
     else:
         show(summary)
-        say(f"everything is in {str(run.folder)!r}")
+        say(f"everything is in {str(run.folder)!r}; what comes next:")
+        word = shlex.quote(readable(f"run={run.folder}"))
+        say(f"  python evaluate.py {word}    # every metric with its interval, and a page")
+        say(f"  colorize paint PHOTO --weights {shlex.quote(str(run.folder))} -o painted")
     return code
+
+
+def accept_place(cfg: DictConfig, run: RunFolder) -> None:
+    """Take it that a finished run's photographs lie elsewhere now. Raises `UserError` where they are others."""
+    photographs: Photographs = make(cfg.data, "data")
+    run.check_photographs(cfg, photographs.contents(), photographs.fingerprint())
+    run.keep_changes(cfg)
 
 
 def prepare(
@@ -138,8 +154,8 @@ def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer
 
 def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) -> None:
     """What is about to happen, each thing in a line."""
-    size = sum(p.numel() for p in parts.model.parameters()) / 1e6
-    say(f"{cfg.name}: {cfg.names.model} of {size:.1f} M parameters on {trainer.device}, loss {cfg.names.loss}")
+    size = count_of(sum(p.numel() for p in parts.model.parameters()))
+    say(f"{cfg.name}: {cfg.names.model} of {size} parameters on {trainer.device}, loss {cfg.names.loss}")
     data = parts.photographs
     say(
         f"{cfg.names.data}: {len(data.train)} train, {len(data.val)} validate, {len(data.classes)} classes "
@@ -186,8 +202,8 @@ def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baseli
             "manifest": data.manifest(), "held_back": data.held_back,
         },
         "weights": {**origins(parts), "evaluated": trainer.evaluated, "init_from": cfg.init_from},
-        "absent": parts.absent, "notes": parts.notes, "health": trainer.health.found,
-        "unreadable": trainer.stream.unreadable,
+        "absent": parts.absent, "measures": told_measures(trainer.scores), "notes": parts.notes,
+        "health": trainer.health.found, "unreadable": trainer.stream.unreadable,
         "versions": versions(), "commit": commit(), "device": str(trainer.device), "processes": trainer.world.size,
         "seed": cfg.seed,
     }  # fmt: skip

@@ -6,7 +6,7 @@ from test_command_line import refused
 from test_resuming import TINY
 
 from colorize.errors import UserError
-from colorize.monitor import DIRECTIONS, MODES, better_of, sign_of
+from colorize.monitor import MODES, better_of, sign_of
 from colorize.runs import RunFolder
 from colorize.sweeps.outcome import directions_of
 from colorize.sweeps.summary import objectives
@@ -43,7 +43,9 @@ def test_the_direction_is_the_metrics_own():
         with pytest.raises(UserError, match="neither end of val/x is the better one"):
             sign_of("val/x", better, None, "checkpoint.mode", MODES)
     with pytest.raises(UserError, match="direction is 'up'; it must be one of maximize, minimize"):
-        sign_of("val/x", "higher", "up", "hydra.sweeper.direction", DIRECTIONS)
+        directions_of("up", ["val/x"])
+    with pytest.raises(UserError, match=r"checkpoint\.mode is 'most'; it must be max or min"):
+        sign_of("val/x", "higher", "most", "checkpoint.mode", MODES)
 
 
 def test_a_lower_feature_distance_is_kept(inside, tmp_path):

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import BIN, ROOT
@@ -12,6 +13,7 @@ from omegaconf import OmegaConf
 from test_command_line import SMOKE, refused
 
 from colorize.again import new_name, quoted, unquoted
+from colorize.arguments import Arguments
 from colorize.command_line import parse_override, readable
 from colorize.errors import UserError
 
@@ -222,12 +224,25 @@ def test_bash_completes():
 @pytest.mark.parametrize(
     "value",
     [
-        "фото/старые", "写真", "a=b", "outputs/run-seed=7", "~/photos", "R&D", "50%!", "#1", "a;b", "x^2",
+        "фото/старые", "写真", "a=b", "outputs/run-seed=7", "a~b", "R&D", "50%!", "#1", "a;b", "x^2",
         "été/à la mer", "C:\\фото\\", "<new>",
     ],
 )  # fmt: skip
 def test_a_plain_value_needs_no_quotes(value):
     assert parse_override(readable(f"data.root={value}")).value() == value
+
+
+@pytest.mark.parametrize("value", ["~/my photos", "'~/my photos'", '"~/my photos"'])
+def test_the_home_folder_stands_for_a_tilde(value, monkeypatch):
+    """Behind an = many shells leave it as it is."""
+    monkeypatch.setenv("HOME", "/home/ann [1]")
+    for key in ("run", "data.root", "init_from", "resume", "tracker.folder", "hydra.run.dir", "evaluate.historical"):
+        assert parse_override(readable(f"{key}={value}")).value() == "/home/ann [1]/my photos"
+    arguments = Arguments("test", "")
+    arguments.add_argument("photographs", nargs="+")
+    arguments.add_argument("-o", type=Path)
+    words = arguments.parse_args(["a", "~/b", "-o", "~/c"])
+    assert (words.photographs, words.o) == (["a", "/home/ann [1]/b"], Path("/home/ann [1]/c"))
 
 
 @pytest.mark.parametrize("text", ["it's", "C:\\x\\y", "a\\'b\\\\", 'say "x"', "[a,b]", "ф (1)"])

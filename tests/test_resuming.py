@@ -16,6 +16,8 @@ from test_command_line import refused
 from colorize.checkpoint import Checkpoints, read
 from colorize.cli import main
 from colorize.data import Folder
+from colorize.errors import UserError
+from colorize.fitting import check_phases
 from colorize.lengthening import check_lengthened
 from colorize.results import group_of
 from colorize.resuming import differences, is_free, is_place
@@ -51,16 +53,15 @@ def finished(kept, tmp_path):
     config = run.read_config()
     config.data.root = str(tmp_path / "photos")
     OmegaConf.save(config, run.config)
-    half = home / "half" / "checkpoints" / "step-00000002.pt"
+    half = home / "half" / "checkpoints"
     words = [word.replace(str(home), str(tmp_path)) for word in words]
     return SimpleNamespace(folder=run.folder, photos=tmp_path / "photos", words=words, run=run, half=half)
 
 
 def cut(finished):
     """As if it had been killed after step 2."""
-    for path in (finished.folder / "checkpoints").iterdir():
-        path.unlink()
-    shutil.copy(finished.half, finished.folder / "checkpoints")
+    shutil.rmtree(finished.folder / "checkpoints")
+    shutil.copytree(finished.half, finished.folder / "checkpoints")
     (finished.folder / "summary.json").unlink(missing_ok=True)
 
 
@@ -120,6 +121,15 @@ def test_photographs_may_lie_elsewhere_as_long_as_they_are_the_same(finished, in
     cut(finished)
     for word in (f"data.root={others}", f"data.root={ROOT / 'colorize' / 'data' / 'photos'}"):
         refused(inside("train", f"resume={finished.folder}", word), "the photographs are not those", "name=")
+
+
+def test_a_finished_run_is_that_of_its_own_photographs(finished, inside, tmp_path):
+    elsewhere = shutil.copytree(finished.photos, tmp_path / "moved")
+    words = [*finished.words, f"data.root={elsewhere}"]
+    assert "is finished" in inside("train", *words).stdout
+    assert finished.run.read_config().data.root == str(elsewhere)
+    (elsewhere / "00.png").unlink()
+    refused(inside("train", *words, f"data.root={finished.photos}", "data.val_root=moved"), "the photographs are not")
 
 
 def test_a_run_of_before_has_the_names_of_its_photographs_alone(finished, inside, tmp_path):
@@ -244,7 +254,9 @@ def test_a_run_that_kept_the_worst_begins_anew_with_its_best(finished, inside):
 
 
 def test_no_phase_is_refused(inside):
-    refused(inside("train", *TINY, "tracker=none", "~schedule.all"), "the schedule has no phase")
+    refused(inside("train", *TINY, "tracker=none", "~schedule.all"), "schedule is {}; it must have one part or more")
+    with pytest.raises(UserError, match="the schedule has no phase"):
+        check_phases({})
     refused(inside("train", *TINY, "tracker=none", "steps_scale=0"), "steps_scale is 0", "above 0")
 
 

@@ -85,7 +85,9 @@ def test_a_job_that_failed_early_leaves_the_page_of_the_others(left, tmp_path):
     elif left == "half of its words":
         (job / ".hydra" / "overrides.yaml").write_text("- 'optimizer")
     sweep = OmegaConf.create({**config, "hydra": {"sweeper": {}}})
-    assert summarise(folder, sweep, []) == (left.startswith("half of its") or left == "half a summary")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        code = summarise(folder, sweep, [])
+    assert code == (left.startswith("half of its") or left == "half a summary")
     assert "20" in (folder / "sweep.html").read_text()
     assert "unfinished" in (folder / "sweep.csv").read_text() or "failed" in (folder / "sweep.csv").read_text()
 

@@ -15,6 +15,9 @@ from colorize.results import ROWS, Result, read_result
 from colorize.statistics import Interval, decide, measure
 
 Rows = dict[str, dict[str, Interval]]
+FIRST = ("psnr", "ssim", "lpips_alex", "ciede2000", "colorfulness", "features")  # by these, then a distance
+UNTRUE = ("colorfulness", "chroma_mean")  # of photographs without truth, these
+DISTANCES = ("fid", "fd_", "kid", "kd_")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,13 @@ class Comparison:
     notes: list[str]
     results: dict[str, list[Path]] = field(default_factory=dict)
     cost: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def leading(self) -> list[str]:
+        """The metrics that are told first."""
+        wanted = UNTRUE if self.protocol.get("truth") == "none" else FIRST
+        first = [metric for metric in wanted if metric in self.metrics]
+        distance = [m for m in self.metrics if m.startswith(DISTANCES) and "unpaired" not in m]
+        return [*first, *distance[:1]] or self.metrics
 
     def leaders(self, metric: str) -> set[str]:
         """The labels of the runs that no other is better than; none where that is not known of all."""

@@ -12,7 +12,7 @@ import numpy as np
 from colorize.comparing.places import labels_of
 from colorize.errors import UserError
 from colorize.results import Pictures, Result, pictures_of, read_pictures
-from colorize.statistics import Interval, combined_interval, seeds_interval
+from colorize.statistics import Interval, combined_interval, measure, seeds_interval
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Entry:
         for metric in shared:
             values = self.values(metric, self.pictures[0].names) if self.pictures else None
             of_set = combined_interval([row[metric] for row in rows])
-            cells[metric] = of_set if values is None else seeds_interval(values)
+            cells[metric] = measure(metric).within(of_set if values is None else seeds_interval(values))
         return cells
 
     @property

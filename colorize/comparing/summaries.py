@@ -7,13 +7,14 @@ from typing import Any
 
 from colorize.errors import UserError
 from colorize.runs import RunFolder
+from colorize.statistics import measure, tell_measure
 from colorize.terminal import measured_on, score_table
 
 Summaries = dict[str, dict[str, Any]]
 
 
 def read_summaries(folders: Sequence[str]) -> Summaries:
-    """folder -> summary, best PSNR first. Raises `UserError` where one has not finished, and for what was not measured
+    """folder -> summary, the best first. Raises `UserError` where one has not finished, and for what was not measured
     on the same photographs."""
     summaries = {folder: RunFolder(folder).read_summary() for folder in folders}
     for folder, summary in summaries.items():
@@ -21,6 +22,9 @@ def read_summaries(folders: Sequence[str]) -> Summaries:
             raise UserError(
                 f"{folder!r} holds no finished run: its summary.json says {summary.get('status', 'nothing')}"
             )
+    for summary in summaries.values():
+        for name, each in summary.get("measures", {}).items():
+            tell_measure(name, **each)
     first, *others = summaries.items()
     for folder, summary in others:
         for key in ("photographs", "size", "manifest"):
@@ -30,7 +34,18 @@ def read_summaries(folders: Sequence[str]) -> Summaries:
                     f"{first[0]!r} and {folder!r} cannot be compared: their validation {key} is {value!r} and "
                     f"{summary['validation'][key]!r}"
                 )
-    return dict(sorted(summaries.items(), key=lambda each: -each[1]["val"]["psnr"]))
+    return ranked(summaries)
+
+
+def ranked(summaries: Summaries) -> Summaries:
+    """The best first, by the first number that all have and of which one end is the better one."""
+    scores = {folder: summary["val"] for folder, summary in summaries.items()}
+    shared = [name for name in next(iter(scores.values())) if all(name in row for row in scores.values())]
+    signs = {"higher": -1, "lower": 1}
+    for name in shared:
+        if sign := signs.get(measure(name).better or ""):
+            return dict(sorted(summaries.items(), key=lambda each: sign * each[1]["val"][name]))
+    return summaries
 
 
 def print_summaries(summaries: Summaries, labels: Mapping[str, str]) -> None:

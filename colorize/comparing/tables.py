@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isnan
 
 from rich.table import Table
@@ -13,6 +14,7 @@ from colorize.evaluation.words import PAINTING, painting_cells
 from colorize.statistics import Interval, measure, number
 from colorize.terminal import console, say
 
+PAIRS = 3  # of runs, whose verdicts are read at once
 BOLD = "bold: no other run is better"
 LATEX = {
     "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -22,20 +24,38 @@ LATEX = {
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """A line for each metric, a column for each run; the rows to read it next to; then the verdicts in words."""
-    _print(comparison, comparison.runs, f"{_title(comparison)}; {BOLD}", ends=True)
+    """A line for each metric, a column for each run; the rows to read it next to; then what it comes to in words, for
+    the metrics that are told first: the page has the others."""
+    _print(comparison, comparison.runs, f"{_title(comparison)}; {BOLD}", comparison.metrics)
     if comparison.sanity:
-        _print(comparison, comparison.sanity, "to read these next to", ends=False)
-    for line in _sentences(comparison):
+        _print(comparison, comparison.sanity, "to read these next to", comparison.leading(), ends=False)
+    first = comparison.leading()
+    for metric in first:
+        for line in told_shortly(comparison, metric):
+            say(line)
+    if more := len(comparison.metrics) - len(first):
+        say(f"verdicts on the other {more} metrics are on the page")
+    for line in [*_tests(comparison), *comparison.notes]:
         say(line)
 
 
-def _print(comparison: Comparison, rows: Rows, title: str, *, ends: bool) -> None:
+def told_shortly(comparison: Comparison, metric: str) -> list[str]:
+    """The verdicts on a metric; of more than three pairs, a line on who leads and how many can be told apart."""
+    of_metric, title = [v for v in comparison.verdicts if v.metric == metric], measure(metric).title
+    if len(of_metric) <= PAIRS:
+        return [f"{title}: {verdict.sentence}{strength(verdict)}" for verdict in of_metric]
+    apart = sum(verdict.winner is not None for verdict in of_metric)
+    leaders = sorted(comparison.leaders(metric))
+    first = f"no other is better than {' or '.join(leaders)}" if leaders else "there is no leader"
+    return [f"{title}: {first}; {apart} of {len(of_metric)} pairs can be told apart"]
+
+
+def _print(comparison: Comparison, rows: Rows, title: str, metrics: Sequence[str], *, ends: bool = True) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
     for label in rows:
         table.add_column(label, justify="right", overflow="fold")
-    for metric in comparison.metrics:
+    for metric in metrics:
         if not any(metric in row for row in rows.values()):
             continue
         leaders, cells = comparison.leaders(metric) if ends else (), []
@@ -100,14 +120,18 @@ def _title(comparison: Comparison) -> str:
 
 def _sentences(comparison: Comparison) -> list[str]:
     """Verdicts by metric, then what they rest on, then notes."""
-    tests = sum(verdict.adjusted is not None for verdict in comparison.verdicts)
     lines = [f"{measure(v.metric).title}: {v.sentence}{strength(v)}" for v in comparison.verdicts]
-    if tests:
-        lines.append(
-            f"p is two-sided, after Holm's correction over {tests} tests; of pictures, it is that of swapping the two "
-            "runs at random; d is the mean difference over its standard deviation"
-        )
-    return [*lines, *comparison.notes]
+    return [*lines, *_tests(comparison), *comparison.notes]
+
+
+def _tests(comparison: Comparison) -> list[str]:
+    """What p and d mean, where there are any."""
+    if not (tests := sum(verdict.adjusted is not None for verdict in comparison.verdicts)):
+        return []
+    return [
+        f"p is two-sided, after Holm's correction over {tests} tests; of pictures, it is that of swapping the two "
+        "runs at random; d is the mean difference over its standard deviation"
+    ]
 
 
 def strength(verdict: Verdict) -> str:

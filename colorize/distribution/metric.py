@@ -26,6 +26,9 @@ MANIFOLD = 100  # pictures below which nearly everything lies inside the other s
 Part = dict[str, tuple[list[Path], FeatureSums]]
 
 
+KINDS = ("fid", "fid_inf", "kid", "kid_paired", "precision", "recall")
+
+
 @dataclass
 class Scores:
     """What a table shows of one row.
@@ -36,6 +39,13 @@ class Scores:
 
     values: dict[str, dict[str, float]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+
+
+def score_name(kind: str, extractor: str) -> str:
+    """What one of `KINDS` is called in the features of an extractor: `fid` of the published one alone."""
+    if extractor == "inception":
+        return kind
+    return f"{kind.replace('fid', 'fd').replace('kid', 'kd')}_{extractor}"
 
 
 class DistributionMetric:
@@ -124,7 +134,7 @@ class DistributionMetric:
         scores, few = Scores(), min(len(truth), len(painted))
         if few <= NEIGHBOURS:
             reason = f"{few} pictures are too few: {NEIGHBOURS + 1} or more are needed"
-            scores.absent = {self._name(kind): reason for kind in ("fid", "fid_inf", "kid", "precision", "recall")}
+            scores.absent = {self._name(kind): reason for kind in KINDS if kind != "kid_paired"}
             return scores
         self._frechet(scores, truth, painted, few, paired=paired)
         kernels = kernel_distance(truth, painted, paired=paired, seed=self.seed)
@@ -158,10 +168,7 @@ class DistributionMetric:
             scores.values[infinite] = around(estimate, len(painted))
 
     def _name(self, kind: str) -> str:
-        if self.extractor.name == "inception":
-            return kind
-        kind = kind.replace("fid", "fd").replace("kid", "kd")
-        return f"{kind}_{self.extractor.name}"
+        return score_name(kind, self.extractor.name)
 
     def path(self, of: str) -> Path:
         """Where the features of these pictures are; other weights, other features."""

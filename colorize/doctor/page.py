@@ -12,7 +12,9 @@ import numpy as np
 
 from colorize.doctor.charts import chroma_chart, class_chart, size_chart
 from colorize.doctor.findings import FINDINGS, Finding, Limits
+from colorize.doctor.looks import CORRELATION
 from colorize.doctor.survey import TWINS, Survey
+from colorize.doctor.twins import DISTANCE
 
 STYLE = Path(__file__).with_name("page.css")
 SHOWN = 48  # photographs of a finding that the page shows
@@ -175,7 +177,7 @@ def footer(limits: Limits) -> str:
         f'<footer class="quiet">Tiny: shorter side below {limits.side} pixels. Almost grey: 95 % of the pixels have a '
         f"CIE Lab chroma below {limits.chroma:g}. Toned: 95 % of the pixels deviate by less than {limits.tint:g} from "
         "the mean colour of those with the same lightness, and half of them have a colour. Twins: 64-bit difference "
-        "hashes at most 6 bits apart, and the correlation of their pixels above 0.94.</footer>"
+        f"hashes at most {DISTANCE} bits apart, and the correlation of their pixels above {CORRELATION:g}.</footer>"
     )
 
 

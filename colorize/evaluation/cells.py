@@ -14,6 +14,7 @@ from colorize.statistics import (
     Interval,
     function_interval,
     mean_intervals,
+    measure,
     pooled_interval,
     share_interval,
 )
@@ -41,7 +42,8 @@ def of_pictures(pictures: Pictures, metrics: Mapping[str, Metric]) -> Cells:
             means[name] = columns[""]
     if means:
         cells |= dict(zip(means, mean_intervals(np.stack(list(means.values()), axis=1)), strict=True))
-    return {name: cell for name, cell in cells.items() if cell is not None and not np.isnan(cell.value)}
+    known = {name: cell for name, cell in cells.items() if cell is not None and not np.isnan(cell.value)}
+    return {name: measure(name).within(cell) for name, cell in known.items()}
 
 
 def pooled(metric: Metric, columns: Mapping[str, np.ndarray]) -> Interval:
@@ -70,5 +72,6 @@ def of_distributions(
 
 def of_scores(scores: Scores) -> Cells:
     return {
-        name: Interval(held["value"], held["low"], held["high"], int(held["n"])) for name, held in scores.values.items()
+        name: measure(name).within(Interval(held["value"], held["low"], held["high"], int(held["n"])))
+        for name, held in scores.values.items()
     }

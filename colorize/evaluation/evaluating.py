@@ -17,6 +17,7 @@ from colorize.build import make, make_metrics
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave
 from colorize.distribution import Extractor, create_extractor
+from colorize.distribution.metric import KINDS, score_name
 from colorize.errors import AbsentError, UserError
 from colorize.evaluation import painters
 from colorize.evaluation.album import Album, full_album, ranked_album
@@ -37,6 +38,7 @@ from colorize.metrics import Metric
 from colorize.required import check_values
 from colorize.results import Result, pictures_of, read_pictures, read_result, write_result
 from colorize.runs import versions
+from colorize.statistics import told_measures
 from colorize.terminal import say
 
 WORK = ".work"  # beside a result, while it is measured
@@ -70,7 +72,7 @@ def evaluate_runs(cfg: DictConfig) -> int:
     words = list(cfg.run) if isinstance(cfg.run, ListConfig) else [cfg.run]
     if len(words) > 1 and cfg.out is not None:
         raise UserError(f"out={cfg.out} is one folder for {len(words)} networks: leave it out")
-    device = choose_device(cfg.device)
+    device = choose_device(cfg.device, said="device")
     world = join(device)
     keep_freed_memory()
     try:
@@ -119,7 +121,7 @@ def prepare(cfg: DictConfig, protocol: Protocol, subject: Subject) -> Setting:
         except AbsentError as error:
             if cfg.strict:
                 raise
-            absent[f"fd_{name}"] = str(error)
+            absent |= {score_name(kind, name): str(error) for kind in KINDS}
     return Setting(protocol, chosen, described, metrics, extractors, absent)
 
 
@@ -226,7 +228,7 @@ def assemble(
     }  # fmt: skip
     return Result(
         subject.name, setting.described, cells | reference.rows, absent, measured_with(), weights,
-        setting.chosen.manifest, subject.group, subject.seed,
+        setting.chosen.manifest, subject.group, subject.seed, measures=told_measures(setting.metrics),
     )  # fmt: skip
 
 

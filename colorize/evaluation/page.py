@@ -14,7 +14,7 @@ from colorize.evaluation.album import Album
 from colorize.evaluation.charts import colour_charts
 from colorize.evaluation.errors_by_colour import ErrorsByColour
 from colorize.evaluation.tables import LABELS, alike, metrics_of, sentences
-from colorize.evaluation.words import GREY_WINS, PICTURES_TOLD, measured_in_words
+from colorize.evaluation.words import PICTURES_TOLD, beaten_by_grey, measured_in_words
 from colorize.results import Pictures, Result
 from colorize.statistics import mean_interval, measure
 
@@ -51,7 +51,7 @@ def header(result: Result) -> str:
 
 
 def verdicts(target: Path, result: Result) -> str:
-    told = [*sentences(target, result), *([GREY_WINS] if grey_wins(result) else [])]
+    told = [*sentences(target, result), *([beaten_by_grey([result.name], 1)] if grey_wins(result) else [])]
     if not told:
         return ""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)

@@ -33,7 +33,7 @@ class Protocol:
     names        a pattern of file names such as ILSVRC2012_val_{:08d}, from 1 to `photographs`, or a text file with a
                  name a line; None: all there are, in the order of their names
     photographs  how many the whole set has; with fewer the id says that it is a subset. None: as many as there are
-    manifest     what `colorize.evaluation.choose` says of the set, to refuse any other; None: any
+    manifest     what `colorize.evaluation.choosing.choose` says of the set, to refuse any other; None: any
     geometry     `centre`: the largest centred square; `stretch`: the whole picture, without its proportions; both
                  become `size`². `long`: the longer side becomes `size`, never larger than it is
     filter       `bicubic` and `bilinear` are Pillow's, antialiased; `linear` is OpenCV's, which is not; `area` is

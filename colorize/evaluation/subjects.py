@@ -54,7 +54,7 @@ class Subject:
 def open_subject(word: str, checkpoint: str, out: str | None) -> Subject:
     """`word`: a run folder, or whatever else `colorize.load` takes. Raises `UserError` where that is not there, or is
     half written."""
-    path = Path(word)
+    path = Path(word).expanduser()
     if path.is_dir() and (path / ".hydra").is_dir():
         return open_run(RunFolder(path), checkpoint, Path(out) if out else path)
     if checkpoint != "best":

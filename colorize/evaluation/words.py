@@ -8,11 +8,19 @@ from typing import Any
 from colorize.results import Result
 
 GREY_WINS = (
-    "Grey has the better PSNR, and that is no mistake: where a colour cannot be known, the answer that is wrong least "
+    "Grey has {better}, and that is no mistake: where a colour cannot be known, the answer that is wrong least "
     "on average is a dull one, and PSNR counts nothing else. A network that dares to be colourful pays for every "
     "guess. "
     "Read colourfulness, hue error and the distances in features beside it."
 )
+
+
+def beaten_by_grey(labels: Sequence[str], of: int) -> str:
+    """What it means that grey has a better PSNR than the networks `labels`, of so many."""
+    names = " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))
+    return GREY_WINS.format(better="the better PSNR" if len(labels) == of else f"a better PSNR than {names}")
+
+
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
 PICTURES_TOLD = {"full": "Each opens at its full size."}
 GEOMETRY = {

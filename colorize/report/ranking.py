@@ -6,26 +6,14 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from colorize.comparing.core import Comparison
-from colorize.comparing.tables import strength, texts
+from colorize.comparing.tables import PAIRS, strength, texts
 from colorize.evaluation.tables import LABELS, sentences
-from colorize.evaluation.words import GREY_WINS
+from colorize.evaluation.words import beaten_by_grey
 from colorize.report.charts import colour, forest
 from colorize.results import pictures_of, read_result
 from colorize.statistics import Interval, measure
 
-FIRST = ("psnr", "ssim", "lpips_alex", "ciede2000", "colorfulness", "features")  # by these, then a distance
-UNTRUE = ("colorfulness", "chroma_mean")  # of photographs without truth, these
-DISTANCES = ("fid", "fd_", "kid", "kd_")
-PAIRS = 3  # of runs, whose verdicts are read at once
 BESIDE = ("grey", "mean_ab", "truth")  # the rows that stand below the runs
-
-
-def leading(comparison: Comparison) -> list[str]:
-    """The metrics that the page begins with."""
-    wanted = UNTRUE if comparison.protocol.get("truth") == "none" else FIRST
-    first = [metric for metric in wanted if metric in comparison.metrics]
-    distance = [m for m in comparison.metrics if m.startswith(DISTANCES) and "unpaired" not in m]
-    return [*first, *distance[:1]]
 
 
 def row_label(row: str) -> str:
@@ -36,7 +24,7 @@ def row_label(row: str) -> str:
 
 def ranking(comparison: Comparison) -> str:
     """The runs in order, then grey, the mean colour and the truth."""
-    metrics, several = leading(comparison), len(comparison.runs) > 1
+    metrics, several = comparison.leading(), len(comparison.runs) > 1
     leaders = {metric: comparison.leaders(metric) if several else set() for metric in metrics}
     led = {label: sum(label in of for of in leaders.values()) for label in comparison.runs}
     places = {label: place for place, label in enumerate(comparison.runs)}
@@ -79,7 +67,7 @@ def intervals(comparison: Comparison) -> str:
     """A chart for each leading metric; beside several runs, the one row that tells most, as more would press them
     together."""
     shown = ""
-    for metric in leading(comparison):
+    for metric in comparison.leading():
         runs = {label: row[metric] for label, row in comparison.runs.items() if metric in row}
         rows = ["truth"] if measure(metric).better == "truth" else ["grey"]
         if len(runs) == 1:
@@ -93,7 +81,7 @@ def intervals(comparison: Comparison) -> str:
 
 def verdicts(comparison: Comparison) -> str:
     """What the numbers come to; of a single run, against grey."""
-    first, told, rest = leading(comparison), "", ""
+    first, told, rest = comparison.leading(), "", ""
     if len(comparison.runs) > 1:
         told = listed(comparison, first)
         rest = listed(comparison, [metric for metric in comparison.metrics if metric not in first])
@@ -103,8 +91,10 @@ def verdicts(comparison: Comparison) -> str:
             told = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences(target, read_result(target)))
     more = f'<details><summary>the other metrics</summary><ul class="told">{rest}</ul></details>' if rest else ""
     grey = comparison.sanity.get("grey", {}).get("psnr")
-    beaten = grey and any(row["psnr"].value <= grey.value for row in comparison.runs.values() if "psnr" in row)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in [*comparison.notes, *([GREY_WINS] if beaten else [])])
+    runs = {label: row["psnr"].value for label, row in comparison.runs.items() if "psnr" in row}
+    beaten = [label for label, value in runs.items() if grey and value < grey.value]
+    told_of_grey = [beaten_by_grey(beaten, len(comparison.runs))] if beaten else []
+    notes = "".join(f"<li>{escape(note)}</li>" for note in [*comparison.notes, *told_of_grey])
     body = f'<ul class="told">{told}</ul>{more}' if told else ""
     return f'<section><h2>In words</h2>{body}<ul class="told quiet">{notes}</ul></section>' if body or notes else ""
 

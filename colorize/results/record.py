@@ -15,14 +15,15 @@ from omegaconf import DictConfig
 from colorize.checkpoint import write_whole
 from colorize.errors import UserError
 from colorize.resuming import SINCE, flat, is_free, is_place
-from colorize.statistics import Interval
+from colorize.statistics import Interval, tell_measure
 
 ROWS = (
     "model", "model_luma", "model_ortho", "model_blue_plate",
     "grey", "mean_ab", "lab_roundtrip", "jpeg95", "split_half", "truth",
 )  # fmt: skip
 CELL = ("value", "low", "high", "n")
-LATER = ("cost",)  # fields that results did not have from the beginning
+LATER = ("cost", "measures")  # fields that results did not have from the beginning
+BETTER = ("higher", "lower", "truth", None)
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
 
 
@@ -40,6 +41,7 @@ class Result:
     manifest   of the photographs
     group      what runs that differ by nothing but their seed have in common (`group_of`): they may be pooled
     seed       of the training; None for weights from elsewhere
+    measures   label, better and unit of metrics that this package does not know itself
     cost       of painting a photograph: parameters, gmacs and their size, seconds, batch_size, device, where these are
                known
     """
@@ -54,6 +56,7 @@ class Result:
     group: str = ""
     seed: int | None = None
     cost: dict[str, Any] = field(default_factory=dict)
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def write_result(path: str | Path, result: Result) -> Path:
@@ -77,6 +80,8 @@ def read_result(path: str | Path) -> Result:
         raise UserError(f"{str(path)!r} is not whole, or no JSON: evaluate the run again to replace it") from error
     _check(path, held)
     rows = {row: {metric: _interval(cell) for metric, cell in cells.items()} for row, cells in held["rows"].items()}
+    for name, each in held.get("measures", {}).items():
+        tell_measure(name, each["label"], each["better"], each["unit"])
     return Result(**{**held, "rows": rows})
 
 
@@ -116,6 +121,9 @@ def _check(path: Path, held: Any) -> None:
     for name in ("protocol", "rows", "absent", "versions", "weights", *LATER):
         if not isinstance(held.get(name, {}), dict):
             raise refuse(f"its {name!r} has no names")
+    for name, each in held.get("measures", {}).items():
+        if not isinstance(each, Mapping) or set(each) != {"label", "better", "unit"} or each["better"] not in BETTER:
+            raise refuse(f"its measure {name!r} is not {{label, better, unit}}")
     if not isinstance(held["protocol"].get("id"), str) or not held["protocol"]["id"]:
         raise refuse("its protocol has no id")
     if "model" not in held["rows"]:

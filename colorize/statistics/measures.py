@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import inf, isnan
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from colorize.statistics.bootstrap import Interval
 
 Better = Literal["higher", "lower", "truth"] | None
 
@@ -16,6 +21,7 @@ class Measure:
 
     better  "higher", "lower", "truth": nearer to what the true picture has, or None: neither end is the good one
     target  what the truth has of it by definition, such as 1 for a ratio; otherwise the row `truth` says it
+    low, high  values beyond which there are none, such as 0 and 1 of a share
     """
 
     title: str
@@ -23,6 +29,8 @@ class Measure:
     unit: str = ""
     digits: int = 4
     target: float | None = None
+    low: float = -inf
+    high: float = inf
 
     @property
     def heading(self) -> str:
@@ -41,52 +49,73 @@ class Measure:
             return -np.abs(values - wanted)
         return values
 
+    def within(self, interval: Interval) -> Interval:
+        """The interval without what no value can be: its method knows nothing of such ends."""
+        if isnan(interval.low) or isnan(interval.high):
+            return interval
+        return replace(interval, low=max(interval.low, self.low), high=min(interval.high, self.high))
+
 
 MEASURES = {
     "psnr": Measure("PSNR", "higher", "dB", 2),
     "psnr_pooled": Measure("PSNR pooled", "higher", "dB", 2),
-    "ssim": Measure("SSIM", "higher"),
-    "lpips_alex": Measure("LPIPS alex", "lower"),
-    "lpips_vgg": Measure("LPIPS vgg", "lower"),
-    "ciede2000": Measure("CIEDE2000", "lower", "ΔE", 2),
-    "chroma_error": Measure("chroma error", "lower", "", 2),
-    "hue_error": Measure("hue error", "lower", "°", 1),
-    "colorfulness": Measure("colourfulness", "truth", "", 1),
-    "colorfulness_abs": Measure("colourfulness abs", "truth", "", 1),
+    "ssim": Measure("SSIM", "higher", high=1),
+    "lpips_alex": Measure("LPIPS alex", "lower", low=0),
+    "lpips_vgg": Measure("LPIPS vgg", "lower", low=0),
+    "ciede2000": Measure("CIEDE2000", "lower", "ΔE", 2, low=0),
+    "chroma_error": Measure("chroma error", "lower", "", 2, low=0),
+    "hue_error": Measure("hue error", "lower", "°", 1, low=0, high=180),
+    "colorfulness": Measure("colourfulness", "truth", "", 1, low=0),
+    "colorfulness_abs": Measure("colourfulness abs", "truth", "", 1, low=0),
     "delta_colorfulness": Measure("ΔCF of means", "lower", "", 2),
     "delta_colorfulness_abs": Measure("ΔCF abs of means", "lower", "", 2),
     "delta_colorfulness_pictures": Measure("ΔCF of pictures", "lower", "", 2),
     "delta_colorfulness_abs_pictures": Measure("ΔCF abs of pictures", "lower", "", 2),
-    "chroma": Measure("chroma", "truth", "", 3, target=1.0),
-    "features": Measure("feature distance", "lower"),
-    "chroma_mean": Measure("mean chroma", "truth", "", 2),
-    "chroma_spread": Measure("chroma spread", "truth", "", 2),
-    "patchiness": Measure("patchiness", "lower", "", 3),
-    "l_shift": Measure("lightness shift", "lower", "", 3),
-    "out_of_gamut": Measure("out of gamut", "lower", "", 4),
-    "bleeding": Measure("bleeding", "lower", "", 3),
-    "diversity": Measure("diversity", None),
-    "top1": Measure("recognised", "higher", "", 3),
+    "chroma": Measure("chroma", "truth", "", 3, target=1.0, low=0),
+    "features": Measure("feature distance", "lower", low=0),
+    "chroma_mean": Measure("mean chroma", "truth", "", 2, low=0),
+    "chroma_spread": Measure("chroma spread", "truth", "", 2, low=0),
+    "patchiness": Measure("patchiness", "lower", "", 3, low=0),
+    "l_shift": Measure("lightness shift", "lower", "", 3, low=0),
+    "out_of_gamut": Measure("out of gamut", "lower", "", 4, low=0, high=1),
+    "bleeding": Measure("bleeding", "lower", "", 3, low=0),
+    "diversity": Measure("diversity", None, low=0),
+    "top1": Measure("recognised", "higher", "", 3, low=0, high=1),
 }
 FAMILIES = {
-    "fid_inf": Measure("FID∞", "lower", "", 2), "fid": Measure("FID", "lower", "", 2),
-    "fd_inf": Measure("FD∞", "lower", "", 3), "fd": Measure("FD", "lower", "", 3),
+    "fid_inf": Measure("FID∞", "lower", "", 2), "fid": Measure("FID", "lower", "", 2, low=0),
+    "fd_inf": Measure("FD∞", "lower", "", 3), "fd": Measure("FD", "lower", "", 3, low=0),
     "kid_paired": Measure("KID without pairs", "lower", "", 5), "kid": Measure("KID", "lower", "", 5),
     "kd_paired": Measure("KD without pairs", "lower", "", 5), "kd": Measure("KD", "lower", "", 5),
-    "precision": Measure("precision", "higher", "", 3), "recall": Measure("recall", "higher", "", 3),
+    "precision": Measure("precision", "higher", "", 3, low=0, high=1),
+    "recall": Measure("recall", "higher", "", 3, low=0, high=1),
 }  # fmt: skip
+
+
+OTHERS: dict[str, Measure] = {}  # metrics that the user brought, as they say of themselves
+
+
+def tell_measure(name: str, label: str, better: Better, unit: str = "") -> None:
+    """Let `measure` know a metric that it does not have: one of the user's own."""
+    if measure(name) == Measure(name, None):
+        OTHERS[name] = Measure(label, better, unit)
+
+
+def told_measures(names: Iterable[str]) -> dict[str, dict[str, str | None]]:
+    """What a file has to keep of these metrics, so that whoever reads it can tell `measure` again."""
+    known = {name: OTHERS[name] for name in names if name in OTHERS}
+    return {name: {"label": m.title, "better": m.better, "unit": m.unit} for name, m in known.items()}
 
 
 def measure(name: str) -> Measure:
     """The metric of a name: its own, or its family's followed by the extractor, as `fd_efficientnet_lite0`.
 
-    One that is not known here is shown, and neither end of it is called better.
+    One that nobody told of is shown, and neither end of it is called better.
     """
-    if name in MEASURES:
-        return MEASURES[name]
+    if name in MEASURES or name in OTHERS:
+        return MEASURES.get(name) or OTHERS[name]
     for family, known in FAMILIES.items():
         if name == family or name.startswith(f"{family}_"):
             extractor = name.removeprefix(family).strip("_")
-            title = f"{known.title} {extractor}".strip()
-            return Measure(title, known.better, known.unit, known.digits)
+            return replace(known, title=f"{known.title} {extractor}".strip())
     return Measure(name, None)

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from colorize.errors import UserError
+from colorize.monitor import DIRECTIONS
 from colorize.sweeps.folders import Job
 
 ROWS = ("val",)  # of a summary, what holds numbers by name; others stand by themselves
@@ -22,6 +23,8 @@ def directions_of(words: str | Sequence[str] | None, objectives: Sequence[str]) 
     found: list[str | None] = [None] * len(objectives) if words is None else [*listed(words)]
     if len(found) != len(objectives):
         raise UserError("hydra.sweeper.direction needs as many words as hydra.sweeper.objective")
+    if wrong := [word for word in found if word not in (None, *DIRECTIONS)]:
+        raise UserError(f"hydra.sweeper.direction is {wrong[0]!r}; it must be one of {', '.join(DIRECTIONS)}")
     return found
 
 

@@ -21,7 +21,6 @@ from colorize.errors import UserError
 from colorize.seeds import seed_of
 
 JOURNAL, NAME = "study.journal", "sweep"
-DIRECTIONS = ("maximize", "minimize")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
@@ -34,8 +33,6 @@ def open_study(
 
     `about` says what is searched. Raises `UserError` where the folder holds a search of something else.
     """
-    if wrong := [each for each in directions if each not in DIRECTIONS]:
-        raise UserError(f"hydra.sweeper.direction is {wrong[0]!r}; it must be one of {', '.join(DIRECTIONS)}")
     mend(folder / JOURNAL)
     study = optuna.create_study(
         storage=storage(folder), study_name=NAME, directions=[*directions], load_if_exists=True,

@@ -25,7 +25,7 @@ class OptunaSweeper(Sweeper):
     A trial is a run like any other, in the folder of its number. Its value is that of its last evaluation.
 
     objective   the number to better, such as val/psnr, or several: the last evaluation's, or seconds, or parameters
-    direction   maximize or minimize, one for each objective
+    direction   maximize or minimize, one for each objective; null: what each metric says of itself
     n_trials    how many there are in the end, those that failed or were pruned included; more go on from there
     n_jobs      trials at a time, with a launcher that runs jobs beside each other
     seed        of the search; trials have the seed that the config says
@@ -35,7 +35,8 @@ class OptunaSweeper(Sweeper):
     """
 
     def __init__(
-        self, objective: str | Sequence[str], direction: Direction | Sequence[Direction], n_trials: Count, n_jobs: Few,
+        self, objective: str | Sequence[str], direction: Direction | Sequence[Direction] | None,
+        n_trials: Count, n_jobs: Few,
         seed: Number, sampler: Any, pruner: Mapping[str, Any] | None, params: Mapping[str, str] | None,
     ):  # fmt: skip
         self.settings = {
