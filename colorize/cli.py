@@ -46,6 +46,8 @@ def main(argv: list[str] | None = None) -> int:
         return guarded(lambda: completion.complete([verb, *rest], VERBS))
     if verb not in VERBS:
         return guarded(lambda: unknown(verb))
+    if verb not in completion.COMPOSED and rest[:1] in ([option] for option in completion.OPTIONS):
+        return 0  # Hydra's completion of `python` asks every script; this one takes files, which the shell completes
     return guarded(lambda: VERBS[verb](rest))
 
 

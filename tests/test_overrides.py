@@ -200,6 +200,7 @@ COMPLETED = [
     ("python train.py", "model=t", ["model=transformer"]),
     ("python train.py", "optimizer.l", ["optimizer.lr="]),
     ("python evaluate.py", "protocol=h", ["protocol=historical"]),
+    ("python compare.py", "REA", ["README.md"]),  # files, which the shell completes
     ("colorize", "tr", ["train"]),
     ("colorize train", "model=t", ["model=transformer"]),
     ("colorize evaluate", "protocol=h", ["protocol=historical"]),
@@ -217,7 +218,7 @@ def test_bash_completes():
         script += 'hydra_bash_completion; echo "${COMPREPLY[*]}"\n'
     environment = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stderr.count("-F hydra_bash_completion") == 2
+    assert len(done.stderr.splitlines()) == done.stderr.count("-F hydra_bash_completion") == 2  # and nothing else
     assert done.stdout.splitlines() == [" ".join(options) for _, _, options in COMPLETED]
 
 
