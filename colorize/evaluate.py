@@ -16,17 +16,21 @@ from torch import Tensor
 from colorize.batch import Batch
 from colorize.color import lab_to_rgb, lightness_to_rgb, to_uint8
 from colorize.data import Photographs
+from colorize.data.sources import by_hash
 from colorize.distributed import World
 from colorize.errors import UserError
 from colorize.metrics import Metric, Pair, Picture
 from colorize.pictures import sample_grid
 from colorize.seeds import seed_of
+from colorize.terminal import Count, say
 
 # L (B, 1, H, W) and a source of chance for each picture -> ab (B, 2, H, W), CIE units
 Paint = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
 KEEP_BELOW = 2**28  #                  bytes of decoded validation pixels that are kept in memory
+Tell = Callable[[int], object]  #      hears of so many photographs that are done
 ALONE = World()
 MEAN_AB_OF = 512  #                    training photographs whose mean colour is the `mean_ab` baseline
+GREY_BELOW = 5.0  #                    CIE chroma: grey when 95 % of the pixels lie below, as `colorize inspect` has it
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ class Baselines:
     rows: dict[str, dict[str, float]]  #  grey, mean_ab: metric -> value
     truth: dict[str, float]  #            the true pictures' own scores, where these are finite
     mean_ab: tuple[float, float]  #       mean colour of the training photographs, CIE units
+
+
+def quiet(count: int) -> None:
+    """Tells nobody."""
 
 
 class Evaluator:
@@ -51,26 +59,34 @@ class Evaluator:
             raise UserError(f"evaluate takes a batch_size and samples of 1 or more, not {batch_size} and {samples}")
         self.photographs, self.metrics = photographs, dict(metrics)
         self.batch_size, self.samples = batch_size, samples
+        self.shown = sorted(
+            by_hash(photographs.val)[:samples].tolist()
+        )  # of a list by class the first are of one class
         self._keeps = len(photographs.val) * 3 * photographs.size**2 < KEEP_BELOW
         self._kept: dict[tuple[int, int], list[Tensor]] = {}
 
-    def pixels(self, world: World = ALONE) -> Iterator[Tensor]:
-        """(B, 3, H, W) uint8 of this process's share. The first call reads the files, and finds out whether all can be
-        read."""
+    def pixels(self, world: World = ALONE, tell: Tell = quiet) -> Iterator[Tensor]:
+        """(B, 3, H, W) uint8 of this process's share; `tell` hears of how many photographs each are. The first call
+        reads the files, and finds out whether all can be read."""
         part = world.part(len(self.photographs.val))
-        if held := self._kept.get((part.start, part.stop)):
-            yield from held
-            return
-        read = []
-        for rgb in self.photographs.validation(self.batch_size, part):
-            if self._keeps:
+        held, read = self._kept.get((part.start, part.stop)), []
+        for rgb in held or self.photographs.validation(self.batch_size, part):
+            if self._keeps and not held:
                 read.append(rgb)
             yield rgb
-        self._kept[part.start, part.stop] = read
+            tell(len(rgb))
+        self._kept[part.start, part.stop] = held or read
 
     @torch.no_grad()
-    def score(self, paint: Paint, device: torch.device, world: World = ALONE) -> tuple[dict[str, float], Image.Image]:
-        """Metric -> value, and a grid of the first photographs: grey, painted, true.
+    def score(
+        self,
+        paint: Paint,
+        device: torch.device,
+        world: World = ALONE,
+        tell: Tell = quiet,
+    ) -> tuple[dict[str, float], Image.Image]:
+        """Metric -> value, and a grid of a few photographs, those whose names have the smallest hashes: grey, painted,
+        true.
 
         What no picture has a number of, such as the hue error of grey ones, is left out.
         Several processes each paint their share; all get the scores of the whole.
@@ -79,7 +95,7 @@ class Evaluator:
             metric.reset()
         shown: list[tuple[Tensor, Tensor, Tensor]] = []
         place = world.part(len(self.photographs.val)).start
-        for rgb in self.pixels(world):
+        for rgb in self.pixels(world, tell):
             true = rgb.to(device)
             batch = Batch.from_rgb(true, grey=self.photographs.grey(true))
             chances = [torch.Generator().manual_seed(seed_of("evaluate", place + i)) for i in range(len(true))]
@@ -88,8 +104,9 @@ class Evaluator:
             pair = Pair(Picture(painted), Picture(true), L=batch.L, ab=ab)
             for metric in self.metrics.values():
                 metric.add(pair)
-            if place < self.samples:
-                shown.append((to_uint8(lightness_to_rgb(batch.input)).cpu(), painted.cpu(), rgb))
+            if few := [sample - place for sample in self.shown if place <= sample < place + len(true)]:
+                grey = to_uint8(lightness_to_rgb(batch.input[few]))
+                shown.append((grey.cpu(), painted[few].cpu(), rgb[few]))
             place += len(true)
         tiles = [tile for process in world.gather(shown) for tile in process]
         for metric in self.metrics.values():
@@ -101,29 +118,49 @@ class Evaluator:
         """The scores of painting grey, and of painting the training photographs' mean colour everywhere."""
         mean = self.mean_ab().to(device).view(1, 2, 1, 1)
         zero = torch.zeros_like(mean)
-        rows = {name: self.score(constant(ab), device)[0] for name, ab in (("grey", zero), ("mean_ab", mean))}
-        if colorfulness := self.metrics.get("colorfulness"):
-            colorfulness.reset()
-            for rgb in self.pixels():
-                colorfulness.update(rgb, rgb)
+        colorfulness = self.metrics.get("colorfulness")
+        done = 0
+        with Count("baselines", len(self.photographs.val) * (3 if colorfulness else 2), "photographs") as progress:
+
+            def tell(count: int) -> None:
+                nonlocal done
+                progress.update(done := done + count)
+
+            named = (("grey", zero), ("mean_ab", mean))
+            rows = {name: self.score(constant(ab), device, tell=tell)[0] for name, ab in named}
+            if colorfulness:
+                colorfulness.reset()
+                for rgb in self.pixels(tell=tell):
+                    colorfulness.update(rgb, rgb)
         truth = {"colorfulness": colorfulness.compute()} if colorfulness else {}
         return Baselines(rows, truth, tuple(mean.flatten().tolist()))
 
     def mean_ab(self) -> Tensor:
-        """(2,) mean colour of the training photographs' centre squares; of the first 512 that can be read."""
+        """(2,) mean colour of the training photographs' centre squares; of the 512 whose names have the smallest
+        hashes, those that can be read."""
         total, count = torch.zeros(2), 0
-        for photo in self.photographs.train[:MEAN_AB_OF]:
-            try:
-                rgb = self.photographs.centre(photo)
-            except UserError:  # training names and counts it
-                continue
-            total, count = total + Batch.from_rgb(rgb[None]).ab.mean(dim=(0, 2, 3)), count + 1
+        train, grey = self.photographs.train, 0
+        drawn = train.select(by_hash(train)[:MEAN_AB_OF])
+        with Count("mean colour", len(drawn), "training photographs") as progress:
+            for place, photo in enumerate(drawn, start=1):
+                try:
+                    ab = Batch.from_rgb(self.photographs.centre(photo)[None]).ab
+                except UserError:  # training names and counts it
+                    continue
+                total, count = total + ab.mean(dim=(0, 2, 3)), count + 1
+                grey += int(float((ab.norm(dim=1) < GREY_BELOW).float().mean()) >= 0.95)
+                progress.update(place)
+        if 2 * grey > count:
+            say(
+                f"{grey} of {count} training photographs that were looked at are grey: a network learns no colour from "
+                "them; colorize inspect finds them, and data.exclude leaves them out"
+            )
         return total / max(count, 1)
 
     def _grid(self, shown: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Image.Image:
         rows = zip(("grey input", "prediction", "truth"), zip(*shown, strict=True), strict=True)
-        names = [photo.name for photo in self.photographs.val[: self.samples]]
-        return sample_grid({name: torch.cat(tiles)[: self.samples] for name, tiles in rows}, names)
+        names = [self.photographs.val[place].name for place in self.shown]
+        return sample_grid({name: torch.cat(tiles) for name, tiles in rows}, names)
 
 
 def constant(ab: Tensor) -> Paint:

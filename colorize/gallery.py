@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 
 import numpy as np
 import torch
@@ -13,8 +12,8 @@ from torch import Tensor
 from colorize.batch import Batch
 from colorize.color import lab_to_rgb, lightness_to_rgb, to_uint8
 from colorize.data.historical import Historical
+from colorize.data.sources import by_hash
 from colorize.data.transforms import centre_square
-from colorize.errors import UserError
 from colorize.evaluate import Paint
 from colorize.metrics import Colorfulness, MeanChroma, Metric, Pair, Picture
 from colorize.pictures import sample_grid
@@ -53,15 +52,16 @@ class Gallery:
 
 
 def open_gallery(historical: bool | str | None, size: int, samples: int) -> Gallery | None:
-    """The first `samples` photographs of a folder, or with True of those that come with the package; else None.
+    """`samples` photographs of a folder, or with True of those that come with the package: those whose names have the
+    smallest hashes, in the order of their names. Else None.
 
     Raises `UserError` where the folder has none, or has colour photographs.
     """
     if not historical:
         return None
-    photos = list(islice(Historical(None if historical is True else str(historical)), samples))
-    if not photos:
-        raise UserError(f"evaluate.historical={historical} has no photographs")
+    source = Historical(None if historical is True else str(historical))
+    source.photos = source.photos.select(np.sort(by_hash(source.photos)[:samples]))
+    photos = list(source)
     squares = [np.array(centre_square(Image.fromarray(photo.grey), size).convert("RGB")) for photo in photos]
     grey = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()
     return Gallery([photo.name for photo in photos], grey)

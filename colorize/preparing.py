@@ -18,9 +18,10 @@ from colorize.checkpoint import write_whole
 from colorize.data.collection import Collection, digest
 from colorize.data.order import Permutation
 from colorize.data.photographs import leave_out
-from colorize.data.recognise import WORDS, recognise
+from colorize.data.recognise import WORDS, Source, recognise
 from colorize.data.sources import split
-from colorize.data.writing import Prepared, Shard, crashed, prepare, write_shard
+from colorize.data.storage import check_parent
+from colorize.data.writing import Prepared, Shard, crashed, numbered_keys, prepare, write_shard
 from colorize.doctor.page import counted
 from colorize.doctor.workers import choose_workers, spread
 from colorize.errors import INTERRUPTED, UserError
@@ -54,11 +55,14 @@ def prepare_source(argv: list[str]) -> int:
     output = Path(words.output).expanduser()
     if output.exists() and not output.is_dir():
         raise UserError(f"{str(output)!r} is a file: name a folder for the tar files")
+    check_parent(output)
     source = recognise(words.source)
+    for note in source.notes():
+        say(note)
     train = leave_out(source.train, words.exclude) if words.exclude else source.train
     val = source.val
     if val is None and words.val_fraction:
-        train, val = split(train, words.val_fraction, words.source)
+        train, val = split(train, words.val_fraction, source.title)
     parts = [Part("train", shuffled(train, words.seed), words.photographs)]
     if val is not None:
         parts.append(Part("val", val, words.photographs))
@@ -71,7 +75,7 @@ def prepare_source(argv: list[str]) -> int:
         say(f"{str(output)!r} is whole already")
         return 0
     try:
-        return work(parts, plan, done, output, words)
+        return work(parts, plan, done, output, words, source)
     except KeyboardInterrupt:
         say("interrupted; the same command goes on behind the last whole tar file")
         return INTERRUPTED
@@ -139,7 +143,14 @@ def check_same(found: Any, plan: Mapping[str, Any], output: Path) -> None:
         raise UserError(f"{str(output)!r} holds a set with {told}: name another folder")
 
 
-def work(parts: list[Part], plan: Mapping[str, Any], done: list[dict[str, Any]], output: Path, words: Namespace) -> int:
+def work(
+    parts: list[Part],
+    plan: Mapping[str, Any],
+    done: list[dict[str, Any]],
+    output: Path,
+    words: Namespace,
+    source: Source,
+) -> int:  # fmt: skip
     whole = {record["shard"]["name"]: record for record in done if intact(output, record)}
     total = sum(len(part.photos) for part in parts)
     most = max(1, int(words.max_bad * total)) if 0 < words.max_bad < 1 else int(words.max_bad)
@@ -149,6 +160,7 @@ def work(parts: list[Part], plan: Mapping[str, Any], done: list[dict[str, Any]],
     with Count("prepared", total, "photographs") as count:
         seen = 0
         for part in parts:
+            numbered = numbered_keys(part.photos)
             missing = [shard for shard in part.shards() if shard[0] not in whole]
             places = np.concatenate([np.arange(first, last) for _, first, last in missing] or [np.arange(0)])
             stream = spread(task, part.photos.select(places), workers, crashed)
@@ -156,13 +168,19 @@ def work(parts: list[Part], plan: Mapping[str, Any], done: list[dict[str, Any]],
                 if name in whole:
                     records.append(whole[name])
                 else:
-                    counted_in = watched(islice(stream, last - first), count, seen)
+                    named = keyed(islice(stream, last - first), first, numbered)
+                    counted_in = watched(named, count, seen)
                     records.append(finish(output, name, counted_in))
                 seen += last - first
                 count.update(seen)
                 check_bad(records, most, total)
-    conclude(output, parts, plan, records, words.source)
+    conclude(output, parts, plan, records, source)
     return 0
+
+
+def keyed(stream: Iterator[Prepared], first: int, numbered: Mapping[int, str]) -> Iterator[Prepared]:
+    for place, photo in enumerate(stream, start=first):
+        yield photo._replace(key=numbered.get(place, ""))
 
 
 def watched(stream: Iterator[Prepared], count: Count, seen: int) -> Iterator[Prepared]:
@@ -196,15 +214,16 @@ def check_bad(records: list[dict[str, Any]], most: int, total: int) -> None:
 
 
 def conclude(
-    output: Path, parts: list[Part], plan: Mapping[str, Any], records: list[dict[str, Any]], source: str
+    output: Path, parts: list[Part], plan: Mapping[str, Any], records: list[dict[str, Any]], source: Source
 ) -> None:
     """The manifest, last of all: with it the set is whole."""
     shards = [Shard(**record["shard"]) for record in records]
     bad = [pair for record in records for pair in record["bad"]]
     classes = plan["classes"]
     if classes:
-        write_whole(output / "classes.txt", lambda part: part.write_text("\n".join(classes) + "\n", encoding="utf-8"))
-    held: dict[str, Any] = {"source": source, "plan": dict(plan), "unreadable": bad}
+        text = "".join(f"{name}\n" for name in classes).encode(errors="surrogateescape")
+        write_whole(output / "classes.txt", lambda part: part.write_bytes(text))
+    held: dict[str, Any] = {"source": source.title, "plan": dict(plan), "unreadable": bad, "left_out": source.notes()}
     for part in parts:
         of = [shard._asdict() for shard in shards if shard.name.startswith(f"{part.name}-")]
         held[part.name] = {"photographs": sum(shard["photographs"] for shard in of), "shards": of}

@@ -163,6 +163,8 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
         + (f", shared by {trainer.world.size} processes" if trainer.world.size > 1 else "")
     )
     say(f"validation: {data.held_back}")
+    for note in data.notes:
+        say(note)
     if data.look is not None:
         say(f"look: {data.look}")
     for name, origin in origins(parts).items():

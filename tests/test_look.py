@@ -221,10 +221,12 @@ def test_a_range_that_is_none(name):
 
 
 def test_every_setting_is_checked():
-    known = {*PROBABILITIES, *LIMITS, "emulsions", "spread", "exposure"}
+    known = {*PROBABILITIES, *LIMITS, "emulsions", "spread", "exposure", "plain"}
     assert {field.name for field in fields(Film)} == known
     with pytest.raises(UserError, match=re.escape("look.emulsions has no 'kodachrome'; there are panchromatic,")):
         Film(emulsions={"kodachrome": 1})
+    with pytest.raises(UserError, match=r"look\.plain is 'luma'; it must be a function"):
+        Film(plain="luma")
     with pytest.raises(UserError, match=r"look\.emulsions is .*how often each is taken"):
         Film(emulsions={"blue": 0})
 

@@ -15,10 +15,10 @@ from conftest import ROOT
 from PIL import Image
 from sets import jpeg, write_imagenet, write_shards
 
-from colorize.data.collection import Photo
+from colorize.data.collection import Collection, Photo, Table
 from colorize.data.recognise import recognise
 from colorize.data.shards import Shards
-from colorize.data.writing import key_of, prepare
+from colorize.data.writing import numbered_keys, plain_key, prepare
 
 
 @pytest.fixture
@@ -161,9 +161,23 @@ def test_large_ones_shrink_and_small_ones_stay(tmp_path):
 
 
 def test_keys_are_unique_and_without_full_stops():
-    taken = set()
-    names = ["a/b.c.jpg", "a/b_c.png", "b.jpg", ".jpg"]
-    assert [key_of(name, taken) for name in names] == ["a/b_c", "a/b_c-2", "b", "photograph"]
+    """Also those that a number would make equal, that differ in case, or in the way an accent is written."""
+    names = [
+        "a/b.c.jpg",
+        "a/b_c.png",
+        "a/b_c-2.jpg",
+        "a/B_C.jpg",
+        "b.jpg",
+        ".jpg",
+        "v1.0/b.jpg",
+        "é.jpg",
+        "e\u0301.jpg",
+    ]
+    photos = Collection(Table.of([*names, "a/b_c-4.jpg", "/x/../b"], ["here"]))
+    numbered = numbered_keys(photos)
+    keys = [numbered.get(place, plain_key(photo.name)) for place, photo in enumerate(photos)]
+    assert keys[:4] == ["a/b_c", "a/b_c-3", "a/b_c-2", "a/B_C-5"]
+    assert keys[4:] == ["b", "photograph", "v1.0/b", "é", "é-2", "a/b_c-4", "x/b"]
 
 
 # --- mistakes

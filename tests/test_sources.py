@@ -1,6 +1,7 @@
 """ImageNet in every layout it is handed out in, tar files here and at addresses, and data sets of the hub."""
 
 import http.server
+import shutil
 import threading
 from functools import partial
 from pathlib import Path
@@ -174,16 +175,13 @@ def test_compressed_and_empty_tars_are_refused(tmp_path):
     (tmp_path / "train-0.tar").write_bytes(tarred({"notes.txt": b"nothing"}))
     with pytest.raises(UserError, match="no photographs in"):
         Shards(str(tmp_path))
-    (tmp_path / "train-0.tar").write_bytes(tarred({"a.jpg": jpeg(0), "a.cls": b"cat"}))
-    with pytest.raises(UserError, match=r"a.cls.* holds no class"):
-        Shards(str(tmp_path))
 
 
 def test_a_manifest_leaves_photographs_out(photographs, tmp_path):
     manifest = tmp_path / "manifest.tsv"
     header = "set\tname\tfindings\tleave_out\ttwin\n"
     manifest.write_text(f"{header}train\tcats/photo 0.jpg\tgrey\tyes\t\ntrain\tdogs/photo 7.jpg\tcmyk\tno\t\n")
-    data = Folder(str(photographs), val_root=str(photographs), exclude=str(manifest))
+    data = Folder(str(photographs), val_root=str(shutil.copytree(photographs, tmp_path / "val")), exclude=str(manifest))
     assert {"cats/photo 0.jpg"} == {p.name for p in data.val} - {p.name for p in data.train}
     manifest.write_text(f"{header}train\telse/where.jpg\tgrey\tyes\t\n")
     with pytest.raises(UserError, match=r"nothing that .* leaves out is among the training photographs"):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import stat
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from colorize.data.storage import local
+from colorize.data.storage import local, shown
+from colorize.errors import UserError
 
 COLUMNS = ("names", "ends", "labels", "files", "starts", "sizes")
 WHOLE = -1  # as a size: to the end of the file
 NONE = -1  #  as a label: no class
+LARGEST = 2**31  # bytes of a photograph that are read into memory: every worker holds one
 
 
 class Photo(NamedTuple):
@@ -34,7 +38,7 @@ class Photo(NamedTuple):
     @property
     def where(self) -> str:
         """In words, for messages."""
-        return self.file if self.size == WHOLE else f"{self.file} ({self.name.split('/')[-1]})"
+        return self.file if self.size == WHOLE else f"{shown(self.file)} ({self.name.split('/')[-1]})"
 
     @property
     def length(self) -> int:
@@ -44,9 +48,22 @@ class Photo(NamedTuple):
         return self.path.stat().st_size if self.path.exists() else 0
 
     def read(self) -> bytes:
-        with local(self.file).open("rb") as file:
+        """Raises `UserError` for what is no regular file, which might never end, and for more bytes than `LARGEST`."""
+        path = local(self.file)
+        status = path.stat()
+        size = status.st_size if self.size == WHOLE else self.size
+        if not stat.S_ISREG(status.st_mode):
+            raise UserError("it is no regular file")
+        if size > LARGEST:
+            raise UserError(f"it has {size / 1e9:.1f} GB, and a photograph may have {LARGEST / 1e9:.1f}")
+        with path.open("rb") as file:
             file.seek(self.start)
             return file.read(self.size)
+
+
+def normalized(name: str) -> str:
+    """The name in Unicode's form NFC, in which names are compared: macOS writes accents apart, others do not."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 class Table:
@@ -57,13 +74,17 @@ class Table:
     files    (N,) number of the file in `places`; loose files lie in `places[0]` under their names, and have no
              files, starts (first byte) or sizes
     classes  names of the folders directly below the root, which `labels` numbers; empty where labels are of the file's
-    broken   file -> why a part of it is missing here
+    broken   file or folder -> why a part of it is missing here
+    notes    what was left out, in sentences
+    links    names of the loose files that are links
     """
 
     def __init__(self, columns: dict[str, np.ndarray], places: Sequence[str], folder: Path | None = None):
         self.columns, self.places, self.folder = columns, list(places), folder
         self.classes: list[str] = []
         self.broken: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.links: list[str] = []
 
     @classmethod
     def of(
@@ -88,19 +109,26 @@ class Table:
         return cls(columns, places)
 
     @classmethod
-    def open(
-        cls, folder: Path, places: Sequence[str], classes: Sequence[str] = (), broken: Mapping[str, str] | None = None
-    ) -> Table:
+    def open(cls, folder: Path, places: Sequence[str], told: Mapping[str, Any] | None = None) -> Table:
+        """What `save` wrote, with what it `told`."""
         paths = {name: folder / f"{name}.npy" for name in COLUMNS}
         columns = {name: np.load(path, mmap_mode="r") for name, path in paths.items() if path.is_file()}
         table = cls(columns, places, folder)
-        table.classes, table.broken = list(classes), dict(broken or {})
+        table.__dict__ |= told or {}
         return table
+
+    def said(self) -> list[str]:
+        """What is missing and what was left out, in sentences."""
+        return [*(f"{file}: {why}" for file, why in self.broken.items()), *self.notes]
+
+    def told(self) -> dict[str, Any]:
+        """All but the columns and the places, as JSON holds it."""
+        return {name: getattr(self, name) for name in ("classes", "broken", "notes", "links")}
 
     @classmethod
     def in_folders(cls, names: Sequence[str], places: Sequence[str], pieces: np.ndarray | None = None) -> Table:
         """Photographs of the classes whose folders they lie in; those in no folder have none."""
-        tops = [name.split("/", 1)[0] if "/" in name else None for name in names]
+        tops = [normalized(name.split("/", 1)[0]) if "/" in name else None for name in names]
         classes = sorted({top for top in tops if top is not None})
         number = {top: i for i, top in enumerate(classes)}
         table = cls.of(names, places, [number.get(top, NONE) for top in tops], pieces)  # type: ignore[arg-type]
@@ -172,7 +200,8 @@ class Collection(Sequence[Photo]):
         return Collection(self.table, rows if self.rows is None else self.rows[rows])
 
     def without(self, names: set[str]) -> Collection:
-        kept = [place for place, name in enumerate(self.names()) if name not in names]
+        names = set(map(normalized, names))
+        kept = [place for place, name in enumerate(self.names()) if normalized(name) not in names]
         return self if len(kept) == len(self) else self.select(np.array(kept, dtype=np.int32))
 
     def names(self) -> Iterator[str]:
@@ -192,12 +221,13 @@ class Collection(Sequence[Photo]):
         return column if self.rows is None else column[self.rows]
 
     def lines(self) -> Iterator[bytes | memoryview]:
-        """The bytes of "\\n".join(names), in pieces."""
-        if self.rows is None and "names" in self.table.columns:
-            yield self.table.columns["names"].data
+        """The bytes of "\\n".join(names), normalized, in pieces."""
+        encoded = self.table.columns.get("names")
+        if self.rows is None and encoded is not None and encoded.max(initial=0) < 128:
+            yield encoded.data
             return
         for place, name in enumerate(self.names()):
-            yield (b"\n" if place else b"") + os.fsencode(name)
+            yield (b"\n" if place else b"") + os.fsencode(normalized(name))
 
 
 def digest(*parts: Iterable[bytes | memoryview]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,14 @@ class Hub(Photographs):
         val_fraction: Between = 0.1, image: Name | None = None, label: Name | None = None, labels: bool = True,
         **pixels,
     ):  # fmt: skip
+        if val is not None and is_single(root):
+            raise UserError(
+                f"data.root={root!r} is a single set, which would train and validate: say data.val=null, and a part of "
+                "it validates alone"
+            )
         training = HubTable.load(root, subset, train, image, label if labels else "")
+        if val is not None and meet(train, val, training.rows.info.splits or {}):
+            raise UserError(f"data.train={train!r} and data.val={val!r} have photographs in common: name other splits")
         photos = Collection(training)
         if val is None:
             photos, held = split(photos, val_fraction, root)
@@ -89,8 +97,13 @@ class HubTable(Table):
         return photo
 
     def read(self, row: int) -> bytes:
-        held = self.rows[row][self.image]
-        return held["bytes"] if held["bytes"] is not None else Path(held["path"]).read_bytes()
+        """Raises `OSError` for a row without a picture."""
+        held = self.rows[row][self.image] or {}
+        if held.get("bytes") is not None:
+            return held["bytes"]
+        if not held.get("path"):
+            raise OSError("its row has no picture")
+        return Photo(held["path"], self.name(row)).read()
 
 
 def load_split(root: str, subset: str | None, part: str) -> Any:
@@ -100,8 +113,9 @@ def load_split(root: str, subset: str | None, part: str) -> Any:
         raise UserError("data=hf needs the package datasets: pip install 'colorize[data]'") from error
     datasets.disable_progress_bars()
     try:
-        if Path(root, "dataset_info.json").is_file() or Path(root, "dataset_dict.json").is_file():
-            held = datasets.load_from_disk(root)
+        folder = Path(root).expanduser()
+        if is_single(root) or (folder / "dataset_dict.json").is_file():
+            held = datasets.load_from_disk(str(folder))
             if isinstance(held, datasets.DatasetDict):
                 if part not in held:
                     raise ValueError(f'Unknown split "{part}". Should be one of {sorted(held)}.')
@@ -112,6 +126,28 @@ def load_split(root: str, subset: str | None, part: str) -> Any:
         raise UserError(
             f"cannot load the split {part!r} of data.root={root!r}: {str(error).splitlines()[0]}"
         ) from error
+
+
+def is_single(root: str) -> bool:
+    """Whether a folder holds one set as the library saves it, and not several splits."""
+    return Path(root).expanduser().joinpath("dataset_info.json").is_file()
+
+
+def meet(train: str, val: str, sizes: Mapping[str, Any]) -> bool:
+    """Whether two splits, such as "train[:90%]" and "train[80%:]", have rows in common; `sizes`: the library's own."""
+    if train == val:
+        return True
+    from datasets import ReadInstruction
+
+    counts = {name: split.num_examples for name, split in sizes.items()}
+    try:
+        one, other = (ReadInstruction.from_spec(word).to_absolute(counts) for word in (train, val))
+    except (ValueError, AssertionError):  # plain names of a set that was saved without sizes
+        return False
+    return any(
+        a.splitname == b.splitname and max(a.from_, b.from_) < min(a.to, b.to)
+        for a in one for b in other
+    )  # fmt: skip
 
 
 def column(rows: Any, name: str | None, kind: str, root: str) -> str | None:

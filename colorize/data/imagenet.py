@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from colorize.data.collection import NONE, Collection, Table
-from colorize.data.listing import Labelled, is_photograph, list_folder, list_tars, members
+from colorize.data.listing import Labelled, Told, is_photograph, list_folder, list_tars, members
 from colorize.data.photographs import Photographs
 from colorize.errors import UserError
 from colorize.ranges import Name
@@ -122,5 +122,5 @@ def read_devkit(path: Path) -> tuple[io.BytesIO, str]:
     return io.BytesIO(found[0]), found[1].decode()
 
 
-def list_archive(file: str, broken: dict[str, str]) -> list[Labelled]:
-    return [Labelled(m.name, NONE, m.start, m.size) for m in members(file, broken) if is_photograph(m.name)]
+def list_archive(file: str, told: Told) -> list[Labelled]:
+    return [Labelled(m.name, NONE, m.start, m.size) for m in members(file, told) if is_photograph(m.name)]

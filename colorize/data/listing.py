@@ -7,19 +7,22 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from filelock import FileLock
 
 from colorize.checkpoint import write_whole
 from colorize.data.collection import Table
-from colorize.data.storage import cache, local, remote, short
+from colorize.data.storage import cache, local, remote, short, shown, unsigned, waiting
+from colorize.data.walking import AGAIN, HIDDEN, IRREGULAR, Passed, Walk, hidden
 from colorize.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 WORTH_KEEPING = 20_000  # photographs: listing fewer takes no time
+RULES = 2  # of what is listed: raised with them, so that a list of former rules is made anew
 
 
 class Member(NamedTuple):
@@ -40,7 +43,7 @@ class Labelled(NamedTuple):
 
 
 def list_folder(root: str | os.PathLike) -> Table:
-    """Every file below `root` with a photograph's suffix, in the order of its relative name; links are followed.
+    """Every file below `root` with a photograph's suffix, in the order of its relative name; see `Walk`.
 
     Raises `UserError` for a folder that is missing, or holds none.
     """
@@ -49,20 +52,18 @@ def list_folder(root: str | os.PathLike) -> Table:
         raise UserError(f"there is no folder {str(folder)!r}: give the folder that holds the photographs")
 
     def build() -> tuple[Table, Any]:
-        names, folders = [], {}
-        for parent, _, files in os.walk(folder, followlinks=True):
-            place = Path(parent).relative_to(folder).as_posix()
-            folders[place] = Path(parent).stat().st_mtime_ns
-            prefix = "" if place == "." else f"{place}/"
-            names += [prefix + name for name in files if is_photograph(name)]
-        return Table.in_folders(sorted(names), [str(folder)]), folders
+        walk = Walk(str(folder), is_photograph)
+        table = Table.in_folders(walk.names, [str(folder)])
+        table.links, table.broken, table.notes = walk.links, walk.broken, walk.passed.notes(str(folder))
+        return table, walk.folders
 
     def unchanged(folders: dict[str, int]) -> bool:
         return all((path := folder / at).is_dir() and path.stat().st_mtime_ns == then for at, then in folders.items())
 
-    table = kept(f"folder {folder.resolve()}", build, unchanged)
+    table = kept(f"folder {folder.resolve()}", [str(folder)], build, unchanged)
     if not len(table):
-        raise UserError(f"no photographs in {str(folder)!r}: looked for {', '.join(SUFFIXES)} there and below")
+        told = "".join(f"; {path}: {why}" for path, why in list(table.broken.items())[:1])
+        raise UserError(f"no photographs in {str(folder)!r}: looked for {', '.join(SUFFIXES)} there and below{told}")
     return table
 
 
@@ -70,10 +71,18 @@ def is_photograph(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
+@dataclass
+class Told:
+    """What is said of tar files beside their photographs."""
+
+    broken: dict[str, str] = field(default_factory=dict)  # file -> why a part of it is missing
+    passed: Passed = field(default_factory=Passed)
+
+
 def list_tars(
-    files: Sequence[str], read: Callable[[str, dict[str, str]], list[Labelled]], kind: str, *, folders: bool = False
+    files: Sequence[str], read: Callable[[str, Told], list[Labelled]], kind: str, *, folders: bool = False
 ) -> Table:
-    """The photographs of tar files: of each those that `read` finds, which tells the dictionary what is broken.
+    """The photographs of tar files: of each those that `read` finds.
 
     `folders`: the folders in them are the classes.
     """
@@ -81,9 +90,15 @@ def list_tars(
     def build() -> tuple[Table, Any]:
         found: list[Labelled] = []
         numbers: list[np.ndarray] = []
-        broken: dict[str, str] = {}
+        told = Told()
+        first: dict[str, int] = {}
         for number, file in enumerate(files):
-            of = read(file, broken)
+            if not local(file).is_file():
+                raise UserError(f"{shown(file)!r} is no regular file: name tar files")
+            again = first.setdefault(located(file), number) != number
+            of = [] if again else read(file, told)
+            if again:
+                told.passed.add(AGAIN, shown(file))
             found += of
             numbers.append(np.full(len(of), number))
         pieces = np.array([(one.start, one.size) for one in found], dtype=np.int64).reshape(-1, 2)
@@ -91,72 +106,86 @@ def list_tars(
         names = [one.name for one in found]
         labels = None if folders else [one.label for one in found]
         table = Table.in_folders(names, files, pieces) if folders else Table.of(names, files, labels, pieces)
-        table.broken = broken
+        table.broken, table.notes = told.broken, told.passed.notes("the tar files")
         return table, [signature(file) for file in files]
 
-    return kept(f"{kind} {' '.join(files)}", build, lambda saved: saved == [signature(f) for f in files])
+    key = f"{kind} {' '.join(map(unsigned, files))}"
+    return kept(key, files, build, lambda saved: saved == [signature(file) for file in files])
+
+
+def located(file: str) -> str:
+    """What tells whether two names are of one tar file."""
+    return unsigned(file) if remote(file) else os.path.realpath(file)
 
 
 def signature(file: str) -> list[Any]:
     """What changes when the file does; an address is taken to hold what it held."""
-    return [file] if remote(file) else [file, (stat := Path(file).stat()).st_size, stat.st_mtime_ns]
+    return [unsigned(file)] if remote(file) else [file, (stat := Path(file).stat()).st_size, stat.st_mtime_ns]
 
 
-def members(file: str, broken: dict[str, str]) -> Iterator[Member]:
-    """The files in a tar file, those of tar files inside it too. Where it breaks off, `broken` is told why."""
+def members(file: str, told: Told) -> Iterator[Member]:
+    """The files in a tar file, those of tar files inside it too. Where it breaks off, `told` hears why."""
     path = local(file)
     with path.open("rb") as opened:
         head = opened.read(6)
         if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
-            raise UserError(f"{file} is compressed, so nothing in it can be read on its own: unpack it to a plain .tar")
+            raise UserError(
+                f"{shown(file)} is compressed, so nothing in it can be read on its own: unpack it to a plain .tar"
+            )
         opened.seek(0)
-        yield from _walk(opened, file, path.stat().st_size, "", broken)
+        yield from _walk(opened, shown(file), path.stat().st_size, "", told)
 
 
-def _walk(opened: IO[bytes], file: str, end: int, prefix: str, broken: dict[str, str]) -> Iterator[Member]:
+def _walk(opened: IO[bytes], file: str, end: int, prefix: str, told: Told) -> Iterator[Member]:
     place = opened.tell()
     try:
         tar = tarfile.TarFile(fileobj=opened, mode="r")
         while (info := tar.next()) is not None:
             place = info.offset_data
-            if not info.isfile():
-                continue
-            if place + info.size > end:
+            name = prefix + info.name.removeprefix("./")
+            if info.isfile() and not 0 <= info.size <= end - place:
                 raise tarfile.ReadError("the file ends inside it")
-            if info.name.endswith(".tar"):
+            if any(hidden(part) for part in name.split("/")):
+                told.passed.add(HIDDEN, name)
+            elif not info.isfile() or info.issparse():
+                if is_photograph(name.rsplit("/", 1)[-1]):
+                    told.passed.add(IRREGULAR, name)
+            elif info.name.endswith(".tar"):
                 opened.seek(place)
-                yield from _walk(opened, file, place + info.size, f"{prefix}{Path(info.name).stem}/", broken)
+                yield from _walk(opened, file, place + info.size, f"{prefix}{Path(info.name).stem}/", told)
             else:
-                yield Member(prefix + info.name.removeprefix("./"), place, info.size)
+                yield Member(name, place, info.size)
             tar.members = []  # type: ignore[attr-defined]  # tarfile keeps them all
         opened.seek(tar.offset)
         if opened.read(tarfile.BLOCKSIZE).strip(b"\0"):  # tarfile takes whatever is no header for the end
             raise tarfile.ReadError("no header follows")
-    except tarfile.TarError as error:
-        broken[file] = f"the tar file breaks off behind byte {place}: {error}"
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # a header's numbers and texts may be anything
+        told.broken[file] = f"the tar file breaks off behind byte {place}: {error}"
 
 
-def kept(key: str, build: Callable[[], tuple[Table, Any]], unchanged: Callable[[Any], bool]) -> Table:
+def kept(
+    key: str, places: Sequence[str], build: Callable[[], tuple[Table, Any]], unchanged: Callable[[Any], bool]
+) -> Table:
     """The table of an earlier time, if its stamp says that nothing changed, else `build`'s, which is kept if long.
 
-    Of several processes one lists, and the others wait for what it kept.
+    Of several processes one lists, and the others wait for what it kept. What cannot be read or written in the cache,
+    such as another user's, is passed over.
     """
-    folder = cache("lists", short(key))
+    folder = cache("lists", short(f"{RULES} {key}"))
     note = folder / "stamp.json"
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a home that cannot be written to: nothing is kept
-        return build()[0]
-    with FileLock(folder.parent / "lock"):
-        if note.is_file():
+    with waiting(folder.parent / "lock"):
+        with suppress(OSError):
             saved = json.loads(note.read_text(encoding="utf-8"))
             if unchanged(saved["stamp"]):
-                return Table.open(folder, saved["places"], saved["classes"], saved["broken"])
+                return Table.open(folder, places, saved["told"])
         table, stamp = build()
-        if len(table) < WORTH_KEEPING:
+        if len(table) < WORTH_KEEPING or table.broken:  # what could not be read may be there the next time
             return table
-        shutil.rmtree(folder, ignore_errors=True)
-        table.save(folder)
-        saved = {"stamp": stamp, "places": table.places, "classes": table.classes, "broken": table.broken}
-        write_whole(note, lambda part: part.write_text(json.dumps(saved), encoding="utf-8"))  # last: it is whole then
-        return Table.open(folder, table.places, table.classes, table.broken)
+        with suppress(OSError):
+            shutil.rmtree(folder, ignore_errors=True)
+            table.save(folder)
+            saved = {"stamp": stamp, "told": table.told()}
+            text = json.dumps(saved)
+            write_whole(note, lambda part: part.write_text(text, encoding="utf-8"))  # last: it is whole then
+            return Table.open(folder, places, table.told())
+        return table

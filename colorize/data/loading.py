@@ -17,6 +17,13 @@ from colorize.data.decode import UNREADABLE, decode
 from colorize.errors import UserError
 from colorize.signals import STOPPING
 
+# What torch says when the memory that processes share is full: of a worker that died of it, or could not reserve it
+SHARED_MEMORY_FULL = (
+    "shared memory limit",
+    "insufficient shared memory",
+    "unable to write to file </torch",
+    "shm_open",
+)
 KEEP_BELOW = 2**29  # bytes of decoded training photographs that are kept in memory
 
 
@@ -120,6 +127,19 @@ def collate(samples: Sequence[Sample], labelled: bool) -> Pixels:
         [name for sample in samples for name in sample.unreadable],
         [name for sample in samples for name in sample.treated],
     )
+
+
+def explained(batches: Iterator[Pixels], workers: int) -> Iterator[Pixels]:
+    """The same batches. Raises `UserError` where worker processes have too little shared memory to hand them over."""
+    try:
+        yield from batches
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in SHARED_MEMORY_FULL):
+            raise
+        raise UserError(
+            f"the {workers} processes that load have too little shared memory (/dev/shm): say data.num_workers=0, or "
+            "give more (docker run --shm-size=8g, or --ipc=host)"
+        ) from error
 
 
 def leave_signals_to_the_parent(worker: int) -> None:

@@ -6,11 +6,13 @@ H W picture; a look is any function (rgb (H, W, 3) uint8 sRGB, random) -> grey (
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
+from colorize.color import luma
 from colorize.data import film, wear
 from colorize.errors import UserError
 
@@ -20,6 +22,11 @@ Range = Sequence[float]  # (low, high), both drawn
 def modern(rgb: np.ndarray) -> np.ndarray:
     """The grey (H, W) uint8 that has the CIE lightness of the colour (H, W, 3) uint8, rounded in sRGB."""
     return film.to_pixels(film.encode(film.expose(rgb, film.EYE)))
+
+
+def luma_of(rgb: np.ndarray) -> np.ndarray:
+    """The grey (H, W) uint8 that most programs make of the colour (H, W, 3) uint8."""
+    return luma(torch.from_numpy(rgb).permute(2, 0, 1))[0].numpy()
 
 
 def usual_emulsions() -> dict[str, float]:
@@ -35,7 +42,7 @@ class Film:
     of the shorter side, densities −log10 of light. Raises `UserError` for values that mean nothing.
     """
 
-    share: float = 1.0  #                      of pictures that get the look; the others are `modern`
+    share: float = 1.0  #                      of pictures that get the look; the others are `plain`
     emulsions: Mapping[str, float] = field(default_factory=usual_emulsions)  # how often each of `film.EMULSIONS`
     spread: float = 0.15  #                    of an emulsion's sensitivities, log-normal
     softness: Range = (0.0006, 0.003)  #       of the lens, a Gaussian's deviation
@@ -62,6 +69,7 @@ class Film:
     levels: Range = (0.4, 1.0)  #              how far the scan's black and white points were pulled apart
     sharpening: Range = (0.0, 0.8)  #          of the scan
     quality: Range = (50, 95)  #               of its JPEG
+    plain: Callable[[np.ndarray], np.ndarray] = modern  # (H, W, 3) uint8 -> (H, W) uint8
 
     def __post_init__(self):
         for name in PROBABILITIES:
@@ -71,6 +79,8 @@ class Film:
             pair = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
             if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
                 raise UserError(f"look.{name} is {value!r}; it must be two numbers, {low} ≤ first ≤ second ≤ {high}")
+        if not callable(self.plain):
+            raise UserError(f"look.plain is {self.plain!r}; it must be a function of pixels")
         within("spread", self.spread, 0, 1)
         within("exposure", self.exposure, 0, 1)
         if unknown := set(self.emulsions) - set(film.EMULSIONS):
@@ -84,7 +94,7 @@ class Film:
     def __call__(self, rgb: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """(H, W, 3) uint8 sRGB -> the grey scan (H, W) uint8 sRGB: a pure function of the picture and of `random`."""
         if random.random() >= self.share:
-            return modern(rgb)
+            return self.plain(rgb)
         black = even(self.black, random)
         density = self.wear(self.develop(self.take(rgb, random), black, random), black, random)
         return self.scan(10**-density, random)

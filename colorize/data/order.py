@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from colorize.errors import UserError
+
 Shuffle = Callable[[np.ndarray], np.ndarray]  # places in an epoch -> the things that come there
 ROUNDS = 6  #   of the network; four make a permutation that looks random (Luby and Rackoff 1988)
 PIECE = 4096  # places that are looked up at a time
@@ -67,6 +69,9 @@ class ShardOrder:
     """
 
     def __init__(self, files: np.ndarray, *, streams: int = 8, buffer: int = 4096):
+        for name, value in (("streams", streams), ("buffer", buffer)):
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"data.{name} is {value!r}; it must be a whole number from 1 up")
         self.files, self.streams, self.buffer = files, streams, buffer
 
     def __call__(self, shuffle: Shuffle, seen: int, first: int, step: int, seed: int) -> Shuffle:

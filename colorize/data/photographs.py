@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from math import ceil, sqrt
 from typing import Literal
@@ -13,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from colorize.color import luma
+from colorize.cores import cores_of_process
 from colorize.data.collection import Collection, Photo, digest
 from colorize.data.decode import UNREADABLE, open_rgb
 from colorize.data.loading import (
@@ -21,10 +24,13 @@ from colorize.data.loading import (
     Pixels,
     TrainingSet,
     collate,
+    explained,
     first_line,
     leave_signals_to_the_parent,
 )
+from colorize.data.look import Film, luma_of
 from colorize.data.order import ShardOrder
+from colorize.data.overlap import apart
 from colorize.data.transforms import GEOMETRIES, centre_square, random_crop
 from colorize.doctor.manifest import read_excluded
 from colorize.errors import UserError
@@ -43,10 +49,15 @@ class Photographs:
     flip         mirrors half of them
     enhance      colour of training truth as critics and perceptual terms see it: 1 as it is, 1.2 as DDColor has it
     input        the grey that is made of colour: `lab_l`, its lightness, or `luma`, as most programs do
-    look         makes the grey of a training photograph look old instead; None: no look
+    look         makes the grey of a training photograph look old instead; None: no look. Those that a `Film` leaves as
+                 they are have the grey of `input`
     exclude      a manifest of `colorize inspect`: what it leaves out of training is left out
     max_bad      training photographs that may be unreadable: a number, or a share below 1, which allows one at least
-    num_workers  processes that load; `auto`: none where the CPU trains, else one for each core, eight at most
+    num_workers  processes that load; `auto`: none where the CPU trains, else one for each core that this process may
+                 use beside the others of its machine, eight at most
+    order        makes the order of an epoch, of the numbers of the files that hold the photographs
+
+    `notes` says in sentences what was left out.
 
     Validation takes the centre square, resized. Raises `UserError` for what is impossible.
     """
@@ -58,7 +69,7 @@ class Photographs:
         *,
         classes: Sequence[str] = (),
         held_back: str,
-        order: ShardOrder | None = None,
+        order: Callable[[np.ndarray], ShardOrder] | None = None,
         size: Side = 96,
         geometry: Literal["square", "stretch", "area"] = "square",
         crop: Crop = (0.6, 1.0),
@@ -71,8 +82,17 @@ class Photographs:
         num_workers: Processes | Literal["auto"] = "auto",
     ):
         check(size, geometry, crop, enhance, input, max_bad, num_workers)
-        self.train = train if exclude is None else leave_out(train, exclude)
-        self.val, self.classes, self.held_back, self.order = val, list(classes), held_back, order
+        self.train = apart(train, val)
+        self.notes = list(dict.fromkeys([*train.table.notes, *val.table.notes]))
+        if both := len(train) - len(self.train):
+            self.notes.append(f"{both} photographs that validate are left out of training")
+        if exclude is not None:
+            self.train = leave_out(self.train, exclude)
+        self.val, self.classes, self.held_back = val, list(classes), held_back
+        files = self.train.files
+        self.order = order(files) if order is not None and files is not None else None
+        if isinstance(look, Film) and input == "luma":
+            look = replace(look, plain=luma_of)
         self.size, self.enhance, self.input, self.look = size, enhance, input, look
         self.geometry, self.crop, self.flip = geometry, (crop[0], crop[1]), flip
         self.max_bad = max(1, int(max_bad * len(self.train))) if 0 < max_bad < 1 else int(max_bad)
@@ -91,12 +111,12 @@ class Photographs:
         least = sqrt(self.crop[0]) if self.geometry == "area" else self.crop[0]
         shorter = ceil(size / least)  # pixels of a side that lose nothing in the smallest crop
         dataset = TrainingSet(self.train, shorter, crop, self.look)
-        loader = DataLoader(
+        loader: DataLoader = DataLoader(
             dataset, batch_sampler=Groups(draws, sizes), num_workers=workers,
             collate_fn=partial(collate, labelled=bool(self.classes)), pin_memory=torch.cuda.is_available(),
             worker_init_fn=leave_signals_to_the_parent,
         )  # fmt: skip
-        return iter(loader)
+        return explained(iter(loader), workers)
 
     def validation(self, batch_size: int, part: slice = slice(None)) -> Iterator[Tensor]:
         """The centre squares of the validation photographs, or of a part, in order: (B, 3, size, size) uint8.
@@ -138,7 +158,7 @@ class Photographs:
     def workers(self, device: torch.device) -> int:
         if self.num_workers != "auto":
             return int(self.num_workers)
-        return 0 if device.type == "cpu" else min(8, torch.multiprocessing.cpu_count())
+        return 0 if device.type == "cpu" else min(8, cores_of_process(os.environ))
 
 
 def measured(photos: Collection) -> tuple[Iterable[bytes | memoryview], ...]:

@@ -11,9 +11,9 @@ from colorize.data.hub import Hub
 from colorize.data.imagenet import DEVKITS, KAGGLE, SOLUTION, TRAIN_TAR, VAL_TAR, ImageNet
 from colorize.data.listing import list_folder
 from colorize.data.photographs import Photographs
-from colorize.data.shards import Shards, shard_files
+from colorize.data.shards import open_shards, shard_files
 from colorize.data.sources import DEMO
-from colorize.data.storage import remote
+from colorize.data.storage import remote, shown
 from colorize.errors import UserError
 
 HUB = "hf://"
@@ -26,27 +26,33 @@ class Source(NamedTuple):
     val: Collection | None  # None where the source does not say which photographs validate
     classes: Sequence[str]
 
+    def notes(self) -> list[str]:
+        """What is not among the photographs, in sentences."""
+        held = [photos.table for photos in (self.train, self.val) if photos is not None]
+        return list(dict.fromkeys(note for table in held for note in table.said()))
+
 
 def recognise(word: str) -> Source:
     """`demo`; a folder, in ImageNet's layout or of tar files or any other; tar files by a pattern or an address; or
     `hf://NAME` on the Hugging Face hub. Raises `UserError` for what is not there or empty."""
     if word == "demo":
-        return Source("the demo photographs", Collection(list_folder(DEMO)), None, [])
+        demo = list_folder(DEMO).relabelled([])
+        demo.notes = []  # the list of credits beside them
+        return Source("the demo photographs", Collection(demo), None, [])
     if word.startswith(HUB):
         return divided(word, Hub(word.removeprefix(HUB)))
     folder = Path(word).expanduser()
     if remote(word) or (not folder.is_dir() and ".tar" in word):
-        data = Shards(word)
-        return Source(word, data.every, None, data.classes)
+        return Source(shown(word), *open_shards(word))
     if not folder.is_dir():
         raise UserError(f"there is no folder {word!r}: give {WORDS}")
     if any((folder / name).exists() for name in (TRAIN_TAR, VAL_TAR, KAGGLE)) or holds_sets(folder):
         return divided(word, ImageNet(word, labels=tells_classes(folder)))
     if shard_files(folder, "train"):
-        data = Shards(word)
-        return divided(word, data) if shard_files(folder, "val") else Source(word, data.every, None, data.classes)
+        return Source(word, *open_shards(word))
     table = list_folder(word)
-    return Source(word, Collection(table), None, table.classes if len(table.classes) > 1 else [])
+    classes = table.classes if len(table.classes) > 1 else []
+    return Source(word, Collection(table.relabelled(classes)), None, classes)
 
 
 def holds_sets(folder: Path) -> bool:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
-from colorize.data.collection import NONE, Collection
-from colorize.data.listing import SUFFIXES, Labelled, list_tars, members
+import numpy as np
+
+from colorize.data.collection import LARGEST, NONE, Collection
+from colorize.data.listing import SUFFIXES, Labelled, Member, Told, list_tars, located, members
 from colorize.data.order import ShardOrder
 from colorize.data.photographs import Photographs
 from colorize.data.sources import split
-from colorize.data.storage import expand, local, remote
+from colorize.data.storage import expand, local, remote, shown
 from colorize.errors import UserError
 from colorize.ranges import Between, Count, Few, Name
+
+LABEL = 2**20  #           bytes of a .cls or .json that are read
+MOST_CLASSES = 100_000  #  a larger number is no class
+# Endings of names, before that of the file, of pictures that belong to a photograph and are none
+BESIDE = {
+    "seg", "segm", "segmentation", "semantic", "instance", "mask", "label", "labels", "annotation", "depth",
+    "disparity", "normal", "normals", "edge", "edges", "sketch", "alpha", "matte", "trimap", "flow", "heatmap",
+    "saliency", "thumb", "thumbnail",
+}  # fmt: skip
 
 
 class Shards(Photographs):
@@ -31,20 +43,45 @@ class Shards(Photographs):
         self, root: Name, *, val_root: Name | None = None, val_fraction: Between = 0.1, classes: Name | None = None,
         labels: bool = True, streams: Few = 8, buffer: Count = 4096, **pixels,
     ):  # fmt: skip
-        train_files, val_files = sets(root, val_root)
-        self.every = train = Collection(list_tars(train_files, list_shard, "shards"))
-        if not len(train):
-            raise UserError(
-                f"there are no photographs in {root!r}, e.g. {train_files[0]!r}: looked for KEY.jpg and such"
-            )
-        if val_files:
-            val, held_back = Collection(list_tars(val_files, list_shard, "shards")), f"all of {val_root or root}"
+        train, val, names = open_shards(root, val_root, classes, labels=labels)
+        self.every = train
+        if val is not None:
+            held_back = f"all of {shown(val_root or root)}"
         else:
-            train, val = split(train, val_fraction, root)
-            held_back = f"{val_fraction:.0%} of {root}, those whose names have the smallest hashes"
-        names = read_classes(classes, train_files[0], train, val) if labels else []
-        order = ShardOrder(train.files, streams=streams, buffer=buffer)  # type: ignore[arg-type]
+            train, val = split(train, val_fraction, shown(root))
+            held_back = f"{val_fraction:.0%} of {shown(root)}, those whose names have the smallest hashes"
+        order = partial(ShardOrder, streams=streams, buffer=buffer)
         super().__init__(train, val, classes=names, held_back=held_back, order=order, **pixels)
+
+
+def open_shards(
+    root: str, val_root: str | None = None, classes: str | None = None, *, labels: bool = True
+) -> tuple[Collection, Collection | None, list[str]]:
+    """The photographs to train on, those to validate on if tar files of their own hold them, and the classes' names.
+
+    Raises `UserError` where there are no photographs, or all tar files to train on validate too.
+    """
+    train_files, val_files = sets(root, val_root)
+    held = {located(file) for file in val_files}
+    apart = [file for file in train_files if located(file) not in held]
+    if not apart:
+        raise UserError(f"every tar file of {shown(root)!r} validates too: name others, or no data.val_root")
+    train = listed(apart, root)
+    val = listed(val_files, val_root or root) if val_files else None
+    if val is not None and len(apart) < len(train_files):
+        taken = held & {located(file) for file in train_files}
+        numbers = [number for number, file in enumerate(val_files) if located(file) in taken]
+        both = int(np.isin(val.files, numbers).sum())  # type: ignore[arg-type]
+        train.table.notes.append(f"{both} photographs of tar files that validate are left out of training")
+    return train, val, read_classes(classes, apart[0], train, val) if labels else []
+
+
+def listed(files: list[str], root: str) -> Collection:
+    photos = Collection(list_tars(files, list_shard, "shards"))
+    if not len(photos):
+        why = next(iter(photos.table.broken.values()), "looked for KEY.jpg and such")
+        raise UserError(f"there are no photographs in {shown(root)!r}, e.g. {shown(files[0])!r}: {why}")
+    return photos
 
 
 def sets(root: str, val_root: str | None) -> tuple[list[str], list[str]]:
@@ -70,41 +107,91 @@ def shard_files(folder: Path, part: str) -> list[str]:
     return sorted(str(path) for path in folder.glob(f"{part}-*.tar"))
 
 
-def list_shard(file: str, broken: dict[str, str]) -> list[Labelled]:
-    """The photographs of one tar file, named SHARD/KEY.jpg."""
-    shard = Path(file).stem
-    found: dict[str, Labelled] = {}
+def list_shard(file: str, told: Told) -> list[Labelled]:
+    """The photographs of one tar file, named SHARD/KEY.jpg.
+
+    What stands behind the first full stop of a name is a field of the key before it: KEY.seg.png is no photograph
+    beside KEY.jpg. Where no photograph has that key, the full stop is one of its name, as in "St. Peter.jpg".
+    """
+    shard = Path(shown(file)).stem
+    pictures: dict[str, Member] = {}  # KEY, or a name without its ending
     labels: dict[str, int] = {}
     with local(file).open("rb") as opened:
-        for member in members(file, broken):
-            key, _, kind = member.name.rpartition("/")[2].partition(".")
-            key = member.name[: -len(kind) - 1]
-            if f".{kind.lower()}".endswith(SUFFIXES):
-                found[key] = Labelled(f"{shard}/{member.name}", NONE, member.start, member.size)
-            elif kind in ("cls", "json"):
+        for member in members(file, told):
+            stem, suffix = parted(member.name)
+            if suffix in (".cls", ".json"):
                 opened.seek(member.start)
-                labels[key] = read_label(opened.read(member.size), kind, f"{file} ({member.name})")
-    return [photo._replace(label=labels.get(key, NONE)) for key, photo in found.items()]
+                labels[stem] = read_label(opened.read(min(member.size, LABEL)), suffix, member.name, told)
+            elif suffix not in SUFFIXES:
+                told.passed.add(f"no photographs by their ending {suffix}", member.name)
+            elif not 0 < member.size <= LARGEST:
+                told.passed.add("without bytes, or with too many", member.name)
+            else:
+                take(pictures, stem, member, told)
+    found = []
+    for stem, member in pictures.items():
+        key = key_of(stem)
+        if stem != key and (key in pictures or stem.rpartition(".")[2].lower() in BESIDE):
+            told.passed.add(f"beside a photograph, .{member.name[len(key) + 1 :]}", member.name)
+        else:
+            label = labels.get(stem, labels.get(key, NONE))
+            found.append(Labelled(f"{shard}/{member.name}", label, member.start, member.size))
+    return found
 
 
-def read_label(text: bytes, kind: str, where: str) -> int:
+def parted(name: str) -> tuple[str, str]:
+    """A name without its ending, and the ending in small letters."""
+    folder, slash, base = name.rpartition("/")
+    stem, dot, ending = base.rpartition(".")
+    return (f"{folder}{slash}{stem}", f".{ending.lower()}") if dot else (name, "")
+
+
+def key_of(name: str) -> str:
+    """What stands before the first full stop of its last part."""
+    folder, slash, base = name.rpartition("/")
+    return f"{folder}{slash}{base.partition('.')[0]}"
+
+
+def take(pictures: dict[str, Member], stem: str, member: Member, told: Told) -> None:
+    """Of two with one key the JPEG is the photograph; of two with one name the later, which has replaced the other."""
+    before = pictures.get(stem)
+    if before is not None:
+        first, then = (SUFFIXES.index(parted(one.name)[1]) for one in (before, member))
+        told.passed.add("another photograph has the key", before.name if then <= first else member.name)
+        if then > first:
+            return
+    pictures[stem] = member
+
+
+def read_label(text: bytes, suffix: str, name: str, told: Told) -> int:
+    """The class, from 0 up. JSON without "label", such as a caption's, tells none; what is no class is `told`."""
     try:
-        return int(text) if kind == "cls" else int(json.loads(text).get("label", NONE))
-    except (ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{where} holds no class: it must be a number from 0 up") from error
+        value = text.decode("utf-8-sig").strip()
+        if suffix == ".json":
+            held = json.loads(value)
+            value = held.get("label") if isinstance(held, dict) else None
+            if value is None or isinstance(value, list | dict):
+                return NONE
+        number = int(value)
+        if 0 <= number < MOST_CLASSES and not isinstance(value, bool):
+            return number
+    except (ValueError, OverflowError, RecursionError):  # no number, no text, no JSON
+        pass
+    told.passed.add(f"classes that are no number from 0 to {MOST_CLASSES - 1}", name)
+    return NONE
 
 
-def read_classes(given: str | None, beside: str, train: Collection, val: Collection) -> list[str]:
+def read_classes(given: str | None, beside: str, *collections: Collection | None) -> list[str]:
     """The names of the classes: of the list, or their numbers. None where no photograph has one."""
-    most = int(max(train.labels.max(), val.labels.max()))
+    most = max(int(photos.labels.max()) for photos in collections if photos is not None)
     if most < 0:
         return []
-    path = Path(given) if given else Path(beside).parent / "classes.txt"
+    path = Path(given).expanduser() if given else Path(beside).parent / "classes.txt"
     if not given and (remote(beside) or not path.is_file()):
         return [str(number) for number in range(most + 1)]
     if not path.is_file():
         raise UserError(f"there is no file {str(path)!r} of classes")
-    names = path.read_text(encoding="utf-8").splitlines()
+    names = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     if len(names) <= most:
         raise UserError(f"{str(path)!r} has {len(names)} classes, and a photograph is of class {most} (from 0)")
     return names

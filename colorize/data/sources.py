@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from colorize.data.collection import Collection
+from colorize.data.collection import Collection, normalized
 from colorize.data.listing import list_folder
 from colorize.data.photographs import Photographs
 from colorize.errors import UserError
@@ -24,7 +24,9 @@ class Demo(Photographs):
     """
 
     def __init__(self, **pixels):
-        every = Collection(list_folder(DEMO))
+        table = list_folder(DEMO)
+        table.notes = []  # of the list of credits beside them
+        every = Collection(table)
         ranked = by_hash(every)
         super().__init__(
             every.select(ranked[DEMO_VALIDATION:]),
@@ -72,5 +74,6 @@ def split(photos: Collection, fraction: float, root: str) -> tuple[Collection, C
 
 def by_hash(photos: Collection) -> np.ndarray:
     """(N,) their places, in the order of the SHA-256 of their names."""
-    beginnings = b"".join(sha256(name.encode(errors="surrogateescape")).digest()[:8] for name in photos.names())
+    names = (normalized(name).encode(errors="surrogateescape") for name in photos.names())
+    beginnings = b"".join(sha256(name).digest()[:8] for name in names)
     return np.argsort(np.frombuffer(beginnings, dtype=">u8"), kind="stable").astype(np.int32)

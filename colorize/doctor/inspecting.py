@@ -13,6 +13,7 @@ from colorize.checkpoint import write_whole
 from colorize.data.collection import Photo
 from colorize.data.decode import UNREADABLE
 from colorize.data.recognise import WORDS
+from colorize.data.storage import check_parent
 from colorize.doctor.findings import FINDINGS, Limits
 from colorize.doctor.manifest import write_manifest
 from colorize.doctor.opening import picture_of
@@ -34,7 +35,10 @@ def inspect(argv: list[str]) -> int:
         raise UserError(f"{str(output)!r} is there already: name another folder, or write over it with --overwrite")
     if output.exists() and not output.is_dir():
         raise UserError(f"{str(output)!r} is a file: name a folder for the report")
+    check_parent(output)
     train, val = open_sources(words.source, words.val)
+    for note in dict.fromkeys([*train.notes, *(val.notes if val else ())]):
+        say(note)
     limits = Limits(words.tiny, words.chroma, words.tint)
     survey = Survey(train, val)
     workers = choose_workers(len(survey)) if words.workers is None else words.workers

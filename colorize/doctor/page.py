@@ -79,6 +79,8 @@ def table(survey: Survey) -> str:
         f"{head}<th>what training does</th></tr></thead><tbody>{rows}</tbody></table>"
     )
     rest = f'<p class="absent quiet">Looked for and not found: {absent}.</p>' if absent else ""
+    notes = dict.fromkeys([*survey.train.notes, *(survey.val.notes if survey.val else ())])
+    rest += "".join(f'<p class="absent quiet">{escape(note)}</p>' for note in notes)
     return f"<section><h2>Findings</h2>{body if there else ''}{rest}</section>"
 
 
@@ -112,12 +114,19 @@ def charts(survey: Survey, limits: Limits) -> list[str]:
     names, labels = survey.train.classes, survey.train.labels
     if len(names) > 1:
         held = np.bincount(labels[labels >= 0], minlength=len(names))
-        ratio = f"{held.max() / held.min():.1f}".removesuffix(".0")
         found.append(
-            f"<section><h2>Classes</h2><p>{len(names):,} folders directly below the root. The largest holds {ratio} "
-            f"times as many photographs as the smallest.</p>{legend}{class_chart(names, labels, out)}</section>"
+            f"<section><h2>Classes</h2><p>{len(names):,} classes. {uneven(held)}</p>{legend}"
+            f"{class_chart(names, labels, out)}</section>"
         )
     return found
+
+
+def uneven(held: np.ndarray) -> str:
+    """How many photographs the classes hold, (N,), beside each other."""
+    if empty := int((held == 0).sum()):
+        return f"{empty:,} of them hold no photograph."
+    ratio = f"{held.max() / held.min():.1f}".removesuffix(".0")
+    return f"The largest holds {ratio} times as many photographs as the smallest."
 
 
 def sheet(survey: Survey, finding: Finding, thumbnails: Mapping[int, bytes]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ class Source:
     title: str
     photographs: Collection
     classes: Sequence[str]
+    notes: Sequence[str] = ()  # what is not among the photographs, in sentences
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -33,17 +35,19 @@ def open_sources(word: str, val_word: str | None) -> tuple[Source, Source | None
     Raises `UserError` where both are the same photographs, which would all be leaks.
     """
     found = recognise(word)
-    train = Source(found.title, found.train, found.classes)
+    train = Source(found.title, found.train, found.classes, found.train.table.said())
     if val_word is None:
-        return train, None if found.val is None else Source(f"{word}, validation", found.val, found.classes)
+        held = found.val
+        title = f"{found.title}, validation"
+        return train, None if held is None else Source(title, held, found.classes, held.table.said())
     other = recognise(val_word)
-    val = Source(other.title, other.train, other.classes)
+    val = Source(other.title, other.train, other.classes, other.train.table.said())
     if len(train) == len(val) and located(train) == located(val):
-        raise UserError(f"{word!r} and --val are the same photographs: name some that training never sees")
+        raise UserError(f"{found.title!r} and --val are the same photographs: name some that training never sees")
     return train, val
 
 
-def located(source: Source) -> tuple[object, int]:
+def located(source: Source) -> tuple[str, int]:
     """Which file a source begins with, and where in it."""
     first = source.photographs[0]
-    return first.path.resolve(), first.start
+    return os.path.realpath(first.file), first.start

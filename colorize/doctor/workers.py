@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import torch
 
+from colorize.cores import usable_cores
 from colorize.data.collection import Photo
 
 R = TypeVar("R")
@@ -25,7 +26,7 @@ WORTH = 2000  # photographs for which another process is worth its start: a few 
 
 def choose_workers(count: int) -> int:
     """Processes for so many photographs; 0: none but this one."""
-    several = min(os.cpu_count() or 1, count // WORTH)
+    several = min(usable_cores(), count // WORTH)
     return several if several > 1 else 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from colorize.data.collection import WHOLE, Collection, Photo, digest
+from colorize.data.collection import WHOLE, Collection, Photo, digest, normalized
 from colorize.data.historical import SHIPPED
 from colorize.data.listing import list_folder
 from colorize.data.photographs import Photographs
@@ -32,6 +32,7 @@ class Chosen:
     classes: Sequence[str]
     whole: int
     manifest: str
+    notes: Sequence[str] = ()  # what is not among them, in sentences
 
     def label(self, photo: Photo) -> str:
         return self.classes[photo.label] if self.classes and photo.label >= 0 else ""
@@ -45,10 +46,10 @@ def choose(protocol: Protocol, own: Callable[[], Photographs] | None = None) -> 
     title, photos, classes = find(protocol, own)
     if not len(photos):
         raise UserError(f"there are no photographs in {title}")
-    names = [name.rsplit("/", 1)[-1] for name in photos.names()]
+    names = [normalized(name).rsplit("/", 1)[-1] for name in photos.names()]
     twice = max(Counter(names).values()) > 1
     if protocol.names is None:
-        keys = list(photos.names()) if twice else names
+        keys = [normalized(name) for name in photos.names()] if twice else names
         order = sorted(range(len(keys)), key=lambda i: (names[i], keys[i]))
         whole = len(order)
         order = order[: protocol.photographs]
@@ -61,7 +62,7 @@ def choose(protocol: Protocol, own: Callable[[], Photographs] | None = None) -> 
     manifest = digest(line(photo, twice) for photo in picked)
     if protocol.manifest not in (None, manifest):
         raise UserError(f"{title} is not the set of the protocol: its manifest is {manifest}, not {protocol.manifest}")
-    return Chosen(title, picked, classes, whole, manifest)
+    return Chosen(title, picked, classes, whole, manifest, photos.table.said())
 
 
 def find(protocol: Protocol, own: Callable[[], Photographs] | None) -> tuple[str, Collection, Sequence[str]]:
@@ -82,7 +83,7 @@ def find(protocol: Protocol, own: Callable[[], Photographs] | None) -> tuple[str
         data = own()
         return "the run's validation photographs", data.val, data.classes
     source = recognise(word)
-    return word, source.train if source.val is None else source.val, source.classes
+    return source.title, source.train if source.val is None else source.val, source.classes
 
 
 def wanted_names(protocol: Protocol) -> list[str]:
@@ -95,7 +96,8 @@ def wanted_names(protocol: Protocol) -> list[str]:
     path = Path(protocol.names).expanduser()
     if not path.is_file():
         raise UserError(f"there is no list of names {protocol.names!r}: it is a text file with a name a line")
-    lines = [Path(text.strip()).stem for text in path.read_text(encoding="utf-8").splitlines() if text.strip()]
+    text = normalized(path.read_text(encoding="utf-8"))
+    lines = [Path(name.strip()).stem for name in text.splitlines() if name.strip()]
     return lines[: protocol.photographs]
 
 
@@ -115,7 +117,7 @@ def most(names: Sequence[str]) -> str:
 
 def line(photo: Photo, whole_name: bool) -> bytes:
     """A photograph's line in the manifest: its name, and how many bytes it has."""
-    name = photo.name if whole_name else photo.name.rsplit("/", 1)[-1]
+    name = normalized(photo.name if whole_name else photo.name.rsplit("/", 1)[-1])
     size = photo.size
     if size == WHOLE and photo.path.is_file():
         size = photo.path.stat().st_size

@@ -262,5 +262,7 @@ def introduce(subject: Subject, setting: Setting, device: torch.device) -> None:
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
     say(f"{subject.name} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
+    for note in setting.chosen.notes:
+        say(note)
     for names, reason in alike(setting.absent):
         say(f"{names} will be absent: {reason}")
