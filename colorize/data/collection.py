@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
+from colorize.data.failures import DecodeError
 from colorize.data.storage import local, shown
-from colorize.errors import UserError
 
 COLUMNS = ("names", "ends", "labels", "files", "starts", "sizes")
 WHOLE = -1  # as a size: to the end of the file
@@ -48,14 +48,15 @@ class Photo(NamedTuple):
         return self.path.stat().st_size if self.path.exists() else 0
 
     def read(self) -> bytes:
-        """Raises `UserError` for what is no regular file, which might never end, and for more bytes than `LARGEST`."""
+        """Raises `DecodeError` for what is no regular file, which may never end, and for more bytes than `LARGEST`."""
         path = local(self.file)
         status = path.stat()
         size = status.st_size if self.size == WHOLE else self.size
         if not stat.S_ISREG(status.st_mode):
-            raise UserError("it is no regular file")
+            raise DecodeError("it is no regular file")
         if size > LARGEST:
-            raise UserError(f"it has {size / 1e9:.1f} GB, and a photograph may have {LARGEST / 1e9:.1f}")
+            said = f"it has {size / 1e9:.1f} GB, and a photograph may have {LARGEST / 1e9:.1f}"
+            raise DecodeError(said, "enormous")
         with path.open("rb") as file:
             file.seek(self.start)
             return file.read(self.size)

@@ -16,11 +16,16 @@ import numpy as np
 
 from colorize.checkpoint import write_whole
 from colorize.data.collection import Table
+from colorize.data.decode import FORMATS
 from colorize.data.storage import cache, local, remote, short, shown, unsigned, waiting
 from colorize.data.walking import AGAIN, HIDDEN, IRREGULAR, Passed, Walk, hidden
 from colorize.errors import UserError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+# Of files that are taken for photographs; the first are preferred where two stand for one
+SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".jpe", ".jfif", ".mpo", ".gif", ".avif", ".jp2",
+    ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", *((".heic", ".heif") if "HEIF" in FORMATS else ()),
+)  # fmt: skip
 WORTH_KEEPING = 20_000  # photographs: listing fewer takes no time
 RULES = 2  # of what is listed: raised with them, so that a list of former rules is made anew
 

@@ -125,7 +125,7 @@ def list_shard(file: str, told: Told) -> list[Labelled]:
             elif suffix not in SUFFIXES:
                 told.passed.add(f"no photographs by their ending {suffix}", member.name)
             elif not 0 < member.size <= LARGEST:
-                told.passed.add("without bytes, or with too many", member.name)
+                told.passed.add(f"no bytes, or more than {LARGEST / 1e9:.1f} GB", member.name)
             else:
                 take(pictures, stem, member, told)
     found = []

@@ -19,6 +19,10 @@ from colorize.data.listing import SUFFIXES, Told
 from colorize.data.loading import first_line
 from colorize.data.shards import list_shard
 
+ENDINGS = {  # of formats whose name is none
+    "JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "DIB": ".bmp", "HEIF": ".heic",
+}  # fmt: skip
+
 
 class Prepared(NamedTuple):
     """What goes into a tar file of a photograph; `why` not, if it cannot be read."""
@@ -44,7 +48,7 @@ def prepare(photo: Photo, size: int | None, quality: int) -> Prepared:
         plain = kind == "JPEG" and not picture.treated
     except UNREADABLE as error:
         return Prepared(photo.name, why=first_line(error))
-    suffix = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}.get(kind, f".{kind.lower()}")
+    suffix = ENDINGS.get(kind, f".{kind.lower()}")
     if suffix in SUFFIXES and (size is None or (plain and min(upright.size) <= size)):
         return Prepared(photo.name, photo.label, suffix, data)
     file = io.BytesIO()

@@ -143,7 +143,8 @@ def examine_photo(photo: Photo, limits: Limits) -> Examination:
     try:
         data = photo.read()
     except UNREADABLE as error:
-        return Examination(frozenset({"unreadable"}), getattr(error, "strerror", None) or str(error))
+        kind = getattr(error, "kind", "unreadable")
+        return Examination(frozenset({kind}), getattr(error, "strerror", None) or str(error))
     return examine(data, limits)
 
 
