@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 from PIL import Image, ImageCms, ImageEnhance, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from colorize.data.sources import DEMO
 
@@ -68,7 +69,7 @@ def scaled(image, factor):
 
 def broken(photographs):
     jpeg, png = (photographs.path().read_bytes() for _ in range(3)), encoded(photographs.image(), "PNG")
-    cut, unended, padded = jpeg  # zeros hide from Pillow that the end marker is missing
+    cut, unended, padded = jpeg  # of one that lacks its end marker alone, every pixel is there
     return {
         "broken/nothing.jpg": (b"", {"empty"}),
         "broken/nothing either.png": (b"", {"empty"}),
@@ -76,8 +77,8 @@ def broken(photographs):
         "broken/error page.jpg": (b"<html><body>404 Not Found</body></html>", {"unreadable"}),
         "broken/noise.png": (np.random.default_rng(0).bytes(5000), {"unreadable"}),
         "broken/half.jpg": (cut[: len(cut) // 2], {"truncated"}),
-        "broken/no end marker.jpg": (unended.removesuffix(b"\xff\xd9"), {"truncated"}),
-        "broken/zeros for an end marker.jpg": (unended.removesuffix(b"\xff\xd9") + bytes(4096), {"truncated"}),
+        "broken/no end marker.jpg": (unended.removesuffix(b"\xff\xd9"), {"mended"}),
+        "broken/zeros for an end marker.jpg": (unended.removesuffix(b"\xff\xd9") + bytes(4096), {"mended"}),
         "broken/zeros from the middle.jpg": (padded[: len(padded) // 2].ljust(len(padded), b"\0"), {"truncated"}),
         "broken/half.png": (png[: len(png) // 2], {"truncated"}),
         "broken/bomb.png": (png_file(30_000, 30_000, 8, b"\0"), {"enormous"}),
@@ -115,7 +116,12 @@ def unusual(photographs):
         exif[0x0112] = orientation
     deep = np.array(image()).astype(">u2") * 257
     grey16 = Image.fromarray(np.array(image().convert("L")).astype(np.uint16) * 257)
+    twelve = Image.fromarray(np.array(image().convert("L")).astype(np.uint16) * 16)  # as scanners store 12 bits
+    pale = PngInfo()
+    pale.add(b"gAMA", (100_000).to_bytes(4, "big"))
     return {
+        "odd/twelve bits.png": (encoded(twelve, "PNG"), {"16-bit", "range", "grey"}),
+        "odd/linear.png": (encoded(image(), "PNG", pnginfo=pale), {"gamma"}),
         "odd/animated.png": (encoded(frame, "PNG", **second), {"animated"}),
         "odd/animated.webp": (encoded(ImageOps.flip(image()).resize(frame.size), "WEBP", **second), {"animated"}),
         "odd/a phone's two pictures.jpg": (encoded(image(), "MPO", **second), set()),

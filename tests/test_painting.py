@@ -95,7 +95,7 @@ def test_bad_files_are_named_and_the_others_painted(picture, weights, inside, tm
     picture.save(folder / "cut.jpg")
     (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:200])
     (folder / "text.png").write_text("no picture")
-    Image.fromarray(np.ones((4, 4), dtype=np.float32)).save(folder / "float.tif")
+    Image.fromarray(np.full((4, 4), 1000, dtype=np.float32)).save(folder / "float.tif")
     done = inside("paint", folder, "-w", weights, "-o", tmp_path / "out")
     assert done.returncode == 1
     lines = sorted(done.stderr.strip().splitlines())

@@ -283,7 +283,7 @@ def test_the_verb_writes_both_pictures_and_a_sheet(inside, tmp_path):
     done = inside("plates", folder, "-o", "out")
     assert done.returncode == 1
     assert f"b.png: it has {scan.shape[1]}×200 pixels" in done.stderr
-    assert "c.png: it cannot be read" in done.stderr
+    assert "c.png: it is a text" in done.stderr
     assert "composed 1 of 3" in done.stdout
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "a-blue.png", "contact-sheet.png"}
     plate = compose(scan)

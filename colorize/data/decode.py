@@ -216,15 +216,15 @@ def _identified(file: BinaryIO, head: bytes) -> Image.Image:
 
 def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Image.Image, Raster]:
     """The pixels, as they are stored."""
-    mode, deep, note = image.mode, sixteen_bits(image), ""
+    mode, deep, raw, note = image.mode, sixteen_bits(image), raw_mode(image), ""
     frames = _frames(image)
     if image.format in ("JPEG", "MPO"):
         file.seek(0)
         loaded, note = jpeg.load_jpeg(image, file.read(), jpeg.scale_of(image.size, shorter))
         loaded = jpeg.plain_cmyk(image, loaded) if mode == "CMYK" else loaded
     elif image.format == "PNG":
-        loaded, note = png.load_png(image, file)
-        image = loaded
+        image, note = png.load_png(image, file)
+        loaded = image.convert("LA") if raw.startswith("LA") else image  # Pillow makes RGBA of grey of 16 bits
     else:
         image.load()
         loaded = image
@@ -269,12 +269,14 @@ def _frames(image: Image.Image) -> int:
 
 def sixteen_bits(image: Image.Image) -> bool:
     """Pillow reads RGB of 16 bits as 8: only the decoder's arguments tell."""
-    if image.mode.startswith("I"):
-        return True
+    return image.mode.startswith("I") or ";16" in raw_mode(image)
+
+
+def raw_mode(image: Image.Image) -> str:
+    """How the samples lie in a file that has been opened, in Pillow's words."""
     tile = getattr(image, "tile", None)
     arguments = tile[0][3] if tile else ()
-    raw = arguments if isinstance(arguments, str) else next(iter(arguments or ()), "")
-    return ";16" in str(raw)
+    return str(arguments if isinstance(arguments, str) else next(iter(arguments or ()), ""))
 
 
 def orientation(image: Image.Image) -> int:

@@ -7,7 +7,9 @@ Pillow decodes to the same pixels, half as fast again, and what only a warning t
 from __future__ import annotations
 
 import io
+import re
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageChops
@@ -19,41 +21,56 @@ try:
 except ImportError:
     decode_jpeg = None
 
-START_OF_SCAN, END_OF_IMAGE = 0xDA, b"\xff\xd9"
+PROGRESSIVE, START_OF_SCAN, END_OF_IMAGE = 0xC2, 0xDA, b"\xff\xd9"
+MARKER = re.compile(rb"\xff[\xc0-\xcf\xda-\xfe]")  # those with a length; between them lie scans
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 LARGE = 2**26  # pixels from which Pillow decodes, without a copy, and simplejpeg looks at an eighth for warnings
 KINDS = {0xC3: "lossless JPEG", 0xC5: "hierarchical JPEG", 0xC7: "lossless JPEG", 0xCB: "lossless JPEG",
          0xCD: "hierarchical JPEG"}  # fmt: skip
 SCALES = (8, 4, 2)  # by which JPEGs are decoded smaller, at less cost
 WHOLE = "its end is cut off or damaged, and every pixel is there"
+WARNINGS = ("Corrupt JPEG data", "Inconsistent progression sequence", "Invalid SOS parameters", "Unknown Adobe")
 DAMAGED = "its compressed data are damaged: parts of the picture may be wrong"
 
 
 def scale_of(size: tuple[int, int], shorter: int | None) -> int:
     """By what a JPEG is decoded smaller, so that its shorter side keeps `shorter` pixels."""
-    return next((scale for scale in SCALES if shorter and min(size) // scale >= shorter), 1)
+    if not shorter or min(size) < 2 * shorter:
+        return 1
+    most = min(side // -(-side * shorter // min(size)) for side in size)
+    return next((scale for scale in SCALES if most >= scale), 1)
 
 
 def decode_pixels(data: bytes, size: tuple[int, int], scale: int, colours: str = "RGB") -> tuple[np.ndarray, str]:
     """(H, W, C) uint8 of a JPEG, and a note on what is damaged. Raises `DecodeError` where pixels are missing."""
-    least = {"min_width": -(-size[0] // scale), "min_height": -(-size[1] // scale), "min_factor": float(scale)}
+    least = {"min_width": -(-size[0] // scale), "min_height": -(-size[1] // scale), "min_factor": scale}
     note = ""
     for rest in (b"", END_OF_IMAGE):
         try:
-            return decode_jpeg(data + rest if rest else data, colours, **least), note  # strict: warnings are raised
+            pixels = decode_jpeg(data + rest if rest else data, colours, **least)  # strict: warnings are raised
+            if note and not has_every_scan(data):
+                raise DecodeError("its last scans are missing, which make it sharp", "truncated")
+            return pixels, note
+        except DecodeError:
+            raise
         except ValueError as error:
             problem = str(error)
         if not problem.startswith("Premature end of JPEG file"):
             break
         note = WHOLE
+    if note and "extraneous bytes" in problem and data.endswith(b"\0"):
+        return decode_pixels(data.rstrip(b"\0") + END_OF_IMAGE, size, scale, colours)[0], note  # of a broken transfer
     if "remature end" in problem:
         raise DecodeError("its pixels end before the picture is full", "truncated")
-    try:
-        pixels = decode_jpeg(data + END_OF_IMAGE, colours, strict=False, **least)
-    except ValueError as error:
+    if not problem.startswith(WARNINGS):
         kind = kind_of(data)
-        words = kind or f"it cannot be read: {reason(error)}"
-        raise DecodeError(words, "unreadable" if kind else "truncated") from error
-    return pixels, "" if "extraneous bytes" in problem or "not at a frame" in problem else DAMAGED
+        words = kind or f"it cannot be read: {reason(ValueError(problem))}"
+        raise DecodeError(words, "unreadable" if kind else "truncated")
+    # Pillow goes on behind a warning, and tells of an error behind it; simplejpeg would hand on what it has by then
+    with Image.open(io.BytesIO(data + END_OF_IMAGE), formats=("JPEG",)) as image:
+        image.draft(image.mode, (least["min_width"], least["min_height"]))
+        pixels = np.array(image.convert({"GRAY": "L"}.get(colours, colours)))
+    return np.atleast_3d(pixels), note or ("" if "extraneous bytes" in problem else DAMAGED)
 
 
 def load_jpeg(image: Image.Image, data: bytes, scale: int) -> tuple[Image.Image, str]:
@@ -77,16 +94,31 @@ def plain_cmyk(image: Image.Image, loaded: Image.Image) -> Image.Image:
     return loaded if "adobe" in image.info else ImageChops.invert(loaded)
 
 
+def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The markers of a JPEG that have a length, with what follows it, as far as they can be followed."""
+    found = MARKER.search(data, 2)
+    while found and found.end() + 2 <= len(data):
+        (length,) = struct.unpack_from(">H", data, found.end())
+        yield found[0][-1], data[found.end() + 2 : found.end() + length]
+        found = MARKER.search(data, found.end() + length)
+
+
 def kind_of(data: bytes) -> str:
     """What a JPEG is that no decoder here takes; nothing of one that is merely damaged."""
-    place = 2
-    while place + 10 <= len(data) and data[place] == 0xFF:
-        marker, length = struct.unpack_from(">BH", data, place + 1)
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            bits = data[place + 4]
-            words = f"JPEG of {bits} bits" if bits != 8 else KINDS.get(marker, "")
+    for marker, told in segments(data):
+        if marker in FRAMES and told:
+            words = f"JPEG of {told[0]} bits" if told[0] != 8 else KINDS.get(marker, "")
             return words and f"it is a {words}, which is not read here: save it as PNG or TIFF"
-        if marker == START_OF_SCAN:
-            break
-        place += 1 if marker == 0xFF else 2 + length
     return ""
+
+
+def has_every_scan(data: bytes) -> bool:
+    """Whether the scans of a progressive JPEG give every coefficient to its last bit (ITU-T T.81, annex G)."""
+    wanted: set[tuple[int, int]] = set()
+    for marker, told in segments(data):
+        if marker == PROGRESSIVE and len(told) >= 6 + 3 * told[5]:
+            wanted = {(told[6 + 3 * i], place) for i in range(told[5]) for place in range(64)}
+        elif marker == START_OF_SCAN and len(told) >= 6 and told[-1] & 15 == 0:
+            parts = told[1 : 1 + 2 * told[0] : 2]
+            wanted -= {(part, place) for part in parts for place in range(told[-3], told[-2] + 1)}
+    return not wanted

@@ -14,6 +14,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
 USED = (*CRITICAL, b"tRNS", b"gAMA", b"sRGB", b"sBIT", b"pHYs", b"iCCP", b"eXIf")  # the others can be done without
 LARGEST_PROFILE = 2**24  # bytes
+LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"sRGB": 1}
 NOTE = "parts of its file are damaged, and every pixel is there"
 
 
@@ -42,7 +43,7 @@ def mended(data: bytes) -> bytes:
     """
     parts = [SIGNATURE]
     for chunk in chunks(data):
-        if chunk.kind in USED and _unpacks(chunk):
+        if chunk.kind in USED and _is_sound(chunk):
             sum_ = zlib.crc32(chunk.kind + chunk.data)
             crc = chunk.crc if chunk.kind in CRITICAL and len(chunk.crc) == 4 else struct.pack(">I", sum_)
             parts.append(struct.pack(">I", len(chunk.data)) + chunk.kind + chunk.data + crc)
@@ -61,10 +62,10 @@ def chunks(data: bytes) -> Iterator[Chunk]:
             return
 
 
-def _unpacks(chunk: Chunk) -> bool:
-    """Whether a colour profile is one; of other chunks nothing is asked."""
+def _is_sound(chunk: Chunk) -> bool:
+    """Whether a chunk has its length, and a colour profile is one."""
     if chunk.kind != b"iCCP":
-        return True
+        return LENGTHS.get(chunk.kind, len(chunk.data)) == len(chunk.data)
     packed = chunk.data.partition(b"\0")[2][1:]
     try:
         return len(zlib.decompressobj().decompress(packed, LARGEST_PROFILE)) < LARGEST_PROFILE

@@ -43,14 +43,14 @@ def range_of(samples: np.ndarray, bits: int, highest: int | None = None) -> Rang
     full = 2.0 ** (bits - 1) - 1 if samples.dtype.kind == "i" else 2.0**bits - 1
     if highest is not None and high <= highest < full:
         return Range(0, highest)
-    if bits > 16 and high >= 2**16 and (samples.dtype.kind == "i" or high < 2**24):
+    if bits >= 32 and high >= 2**16 and (samples.dtype.kind == "i" or high < 2**24):
         raise UserError("its pixels are 32-bit numbers of unknown range: convert it to 8 or 16 bits first")
     return _told_by_values(samples, bits, full, high)
 
 
 def _told_by_values(samples: np.ndarray, bits: int, full: float, high: float) -> Range:
     """Files of 16 or 32 bits often hold 8, 10, 12 or 16 and do not say so; only their largest number tells."""
-    depths = DEPTHS if bits == 16 else (*DEPTHS, 16) if bits > 16 else ()
+    depths = DEPTHS if bits == 16 else (*DEPTHS, 16) if bits >= 32 else ()
     held = next((depth for depth in depths if 0 < high < 2**depth), None)
     if held is None or (bits == 16 and _spread(samples)):
         return Range(0, full)
