@@ -38,11 +38,16 @@ def contradicts(mode: str | None, better: str | None) -> bool:
     return mode in MODES and better in ("higher", "lower") and SIGNS[mode] != SIGNS[better]
 
 
-def better_of(cfg: DictConfig, number: str) -> str | None:
-    """What the class of a metric, at `metrics` of a run's config, says of `val/NAME`; None where that is not known."""
+def better_of(cfg: DictConfig, number: str, *, ours: bool = False) -> str | None:
+    """What the class of a metric, at `metrics` of a run's config, says of `val/NAME`; None where that is not known.
+
+    ours  only classes of this package are asked: the config may be a stranger's, whose classes are not imported
+    """
     if number in COSTS:
         return "lower"
     node: Any = OmegaConf.select(cfg, f"metrics.{number.removeprefix('val/')}")
     if not isinstance(node, DictConfig) or "_target_" not in node:
+        return None
+    if ours and not node._target_.startswith("colorize."):
         return None
     return node.get("better", getattr(get_class(node._target_), "better", None))

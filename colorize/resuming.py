@@ -60,7 +60,7 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
         for key, value in SINCE.items():
             cfg.setdefault(key, value)
         cfg.overwrite, cfg.resume = False, composed.resume
-        if contradicts(cfg.checkpoint.get("mode"), better_of(cfg, cfg.checkpoint.monitor)):
+        if contradicts(cfg.checkpoint.get("mode"), better_of(cfg, cfg.checkpoint.monitor, ours=True)):
             cfg.checkpoint.mode = None
     for word in words:
         override = parse_override(word)
@@ -109,7 +109,7 @@ def _default(path: str, config: Mapping[str, Any]) -> Any:
         return SINCE[path]
     parent, _, name = path.rpartition(".")
     module, _, attribute = str(config.get(f"{parent}._target_", "")).rpartition(".")
-    if not module.startswith("colorize"):
+    if not f"{module}.".startswith("colorize."):  # what a folder names is not imported
         return Parameter.empty
     found = getattr(import_module(module), attribute, None)
     for each in getattr(found, "__mro__", [found]):  # a constructor may hand on **arguments to the one above

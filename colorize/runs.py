@@ -49,7 +49,7 @@ class RunFolder:
             pairs = list(different.items())
             shown = ", ".join(f"{key} ({old!r} there, {new!r} now)" for key, (old, new) in pairs[:5])
             more = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
-            longer = " ".join(f"{key}={new}" for key, (_, new) in pairs if is_length(key))
+            longer = " ".join(f"{key}={new}" for key, (_, new) in pairs if all(map(is_length, different)))
             instead = f", or resume={self.folder} {longer} to train it further" if longer else ""
             raise UserError(
                 f"{str(self.folder)!r} holds a run with another config: {shown}{more}; "

@@ -29,6 +29,7 @@ from colorize.settings import with_checked_values
 from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
 from colorize.statistics import told_measures
+from colorize.sweeps.folders import NUMBERED
 from colorize.sweeps.trial import open_trial
 from colorize.terminal import count_of, measured_on, say, score_table
 from colorize.tracking import JsonLines, Logger, Loggers, begin
@@ -79,6 +80,8 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         finished = trainer.fit(log, stop)
         pruned = world.by_first(lambda: trial is not None and trial.pruned)
         status, code = ("finished", 0) if finished else ("pruned", 0) if pruned else ("interrupted", trainer.exit_code)
+        if world.first and code == 0:
+            trainer.checkpoints.conclude(weights_alone=cfg.checkpoint.get("final") == "weights")
     except KeyboardInterrupt:
         status, code = "interrupted", INTERRUPTED
     finally:
@@ -87,8 +90,6 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
         log.summary({name: summary[name] for name in ("seconds", "parameters")})
         if world.first:
-            if code == 0:
-                trainer.checkpoints.conclude(weights_alone=cfg.checkpoint.get("final") == "weights")
             tell_checkpoints(log, cfg, parts.photographs, trainer)
         log.finish(code)
         if world.first:
@@ -97,11 +98,19 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         say(f"stopped at step {trainer.steps} of {trainer.total}; the same command goes on from the newest checkpoint")
     else:
         show(summary)
-        say(f"everything is in {str(run.folder)!r}; what comes next:")
-        word = shlex.quote(readable(f"run={run.folder}"))
-        say(f"  python evaluate.py {word}    # every metric with its interval, and a page")
-        say(f"  colorize paint PHOTO --weights {shlex.quote(str(run.folder))} -o painted")
+        tell_next(run.folder)
     return code
+
+
+def tell_next(folder: Path) -> None:
+    """Where everything is and what is done with it; of a job, its sweep tells."""
+    said = f"everything is in {str(folder)!r}"
+    if NUMBERED.fullmatch(folder.name):
+        say(said)
+        return
+    say(f"{said}; what comes next:")
+    say(f"  colorize evaluate {shlex.quote(readable(f'run={folder}'))}    # every metric with its interval, and a page")
+    say(f"  colorize paint PHOTO --weights {shlex.quote(str(folder))} -o painted")
 
 
 def accept_place(cfg: DictConfig, run: RunFolder) -> None:

@@ -146,6 +146,8 @@ def test_more_steps_end_with_the_weights_of_a_run_that_had_them_from_the_start(f
     done = inside("train", f"resume={finished.folder}", "schedule.all.steps=6")
     assert "going on after step 4" in done.stdout, done.stderr
     assert finished.run.read_summary()["steps"] == 6
+    assert f"colorize evaluate run={finished.folder}" in done.stdout  # what comes next
+    assert f"colorize paint PHOTO --weights {finished.folder} -o painted" in done.stdout
     one, other = (networks(folder) for folder in (tmp_path / "outputs" / "whole", finished.folder))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
@@ -257,7 +259,7 @@ def test_no_phase_is_refused(inside):
     refused(inside("train", *TINY, "tracker=none", "~schedule.all"), "schedule is {}; it must have one part or more")
     with pytest.raises(UserError, match="the schedule has no phase"):
         check_phases({})
-    refused(inside("train", *TINY, "tracker=none", "steps_scale=0"), "steps_scale is 0", "above 0")
+    refused(inside("train", *TINY, "tracker=none", "steps_scale=0"), "steps_scale is 0", "greater than 0")
 
 
 def test_the_summary_counts_scaled_steps(inside, tmp_path):

@@ -143,7 +143,7 @@ def test_what_evaluation_lacks_has_the_name_of_its_metric(run_folder, inside, tm
     refused(inside("evaluate", run, "device=gpu"), "device='gpu' is not here")
     with pytest.raises(UserError, match="--device='gpu' is not here"):
         choose_device("gpu", said="--device")
-    done = inside("evaluate", run, "protocol.extractors=[inception]", "metrics=quick", "table=false", "track=false")
+    done = inside("evaluate", run, "+protocol.extractors=[inception]", "metrics=quick", "table=false", "track=false")
     assert done.returncode == 0, done.stderr
     result = read_result(tmp_path / "outputs" / "toy" / "results" / "validation.json")
     assert result.absent["fid"] == result.absent["kid"] == "inception is not here"

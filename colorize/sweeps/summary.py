@@ -14,7 +14,7 @@ from rich.table import Table
 
 from colorize.again import quoted
 from colorize.checkpoint import write_whole
-from colorize.monitor import DIRECTIONS, MODES, better_of, sign_of
+from colorize.monitor import DIRECTIONS, MODES, better_of, contradicts, sign_of
 from colorize.report.sweep import Sweep, rounded, write_sweep
 from colorize.runs import RunFolder
 from colorize.sweeps.best import write_experiment
@@ -59,6 +59,8 @@ def objectives(config: DictConfig, job: Job | None) -> tuple[list[str], list[boo
         own = RunFolder(job.folder).read_config()
     if "objective" not in sweeper:
         names, said, key, words = [own.checkpoint.monitor], [own.checkpoint.get("mode")], "checkpoint.mode", MODES
+        if contradicts(said[0], better_of(own, names[0])):  # jobs of before
+            said = [None]
     else:
         names, key, words = listed(sweeper.objective), "hydra.sweeper.direction", DIRECTIONS
         said = directions_of(sweeper.direction, names)
