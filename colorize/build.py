@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from colorize.losses import Loss
 from colorize.memory import is_out_of_memory
 from colorize.metrics import Metric
 from colorize.models import Colorizer
+from colorize.models.encoders import checkpoint_brings_weights
 from colorize.optimizers import Optimizers
 from colorize.seeds import seed_of
 from colorize.statistics import tell_measure
@@ -44,10 +46,11 @@ class Parts:
     notes: list[str] = field(default_factory=list)  #         what the user should know, each said once
 
 
-def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> Parts:
+def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, restored: bool = False) -> Parts:
     """Model, loss, photographs, evaluator and gallery.
 
-    `resolved` is what the config left open came to at an earlier start; a resumed run keeps to it.
+    resolved    what the config left open came to at an earlier start; a resumed run keeps to it
+    restored    the model's weights come from a checkpoint afterwards: no pretrained file is asked for
     Raises `UserError` for what the config gets wrong; a model and a loss that do not fit before any data is read.
     """
     answers = dict(resolved or {})
@@ -61,7 +64,8 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None) -> P
     loss, notes = fit_to_labels(loss, photographs)
     if "classes" in cfg.model and cfg.model.classes is None:
         answers["model.classes"] = cfg.model.classes = count_classes(loss, photographs)
-    model: Colorizer = make(cfg.model, "model")
+    with checkpoint_brings_weights() if restored else nullcontext():
+        model: Colorizer = make(cfg.model, "model")
     metrics, absent = make_metrics(cfg.metrics)
     absent |= without_samples(metrics)
     notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import pickle
@@ -32,10 +33,26 @@ class Checkpoints:
         path = self.folder / f"step-{state['steps']:08d}.pt"
         write_whole(path, lambda part: _write(state, part))
         if best:
-            write_whole(self.best, lambda part: _write(weights_of(state), part))
+            self._keep_as_best(state)
         for old in self.steps()[self.keep :]:
             old.unlink()
         return path
+
+    def repair_best(self, step: int) -> dict[str, Any] | None:
+        """Make best.pt of the checkpoint of `step` again, where a run was killed between the two, or it is damaged.
+
+        What best.pt then holds; None where it is not there, and cannot be brought back.
+        """
+        held = _whole(self.best)
+        if (held is None or held["steps"] < step) and (
+            found := _whole(self.folder / f"step-{step:08d}.pt")
+        ) is not None:
+            self._keep_as_best(found)
+            return found
+        return held
+
+    def _keep_as_best(self, state: dict[str, Any]) -> None:
+        write_whole(self.best, lambda part: _write(weights_of(state), part))
 
     def conclude(self, *, weights_alone: bool) -> None:
         """Keep of a finished run its newest checkpoint, and its best; of the newest, perhaps, its weights alone."""
@@ -99,7 +116,11 @@ def read(path: str | Path) -> dict[str, Any]:
                 return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"there is no checkpoint {str(path)!r}") from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        if (
+            isinstance(error, OSError) and error.errno != errno.EINVAL
+        ):  # torch seeks before the start of a file cut short
+            raise
         raise UserError(
             f"{str(path)!r} is not a whole, plain checkpoint ({type(error).__name__}): restore it from a copy, "
             "or start again with overwrite=true"
@@ -107,19 +128,42 @@ def read(path: str | Path) -> dict[str, Any]:
     raise UserError(f"{str(path)!r} is damaged, its checksum is wrong: restore it from a copy")
 
 
+def _whole(path: Path) -> dict[str, Any] | None:
+    """What a checkpoint holds; None where there is none, or it is damaged."""
+    try:
+        return read(path)
+    except UserError:
+        return None
+
+
 def write_whole(path: Path, write) -> None:
-    """Calls `write` with a path beside `path`, and renames what it wrote."""
+    """Calls `write` with a path beside `path`, and renames what it wrote once the disk has it: a power cut, too, leaves
+    the old file or the new one."""
     part = path.with_name(path.name + ".part")
     try:
         part.touch()
         mode = part.stat().st_mode
         write(part)
         part.chmod(mode)  # some libraries write what only its owner may read
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
         part.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise OSError(error.errno, f"cannot write it: {error.strerror}", str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the disk keep the names in `folder`. Windows does so by itself."""
+    if os.name == "nt":
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
 
 
 def _write(state: dict[str, Any], part: Path) -> None:
@@ -135,8 +179,6 @@ def _write(state: dict[str, Any], part: Path) -> None:
         seal = SEAL + hashlib.file_digest(file, "sha256").digest()
         file.seek(0, os.SEEK_END)
         file.write(seal)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _intact(file) -> bool | None:

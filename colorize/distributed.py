@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from timm.layers import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -110,7 +111,8 @@ def restarted(env: Mapping[str, str]) -> bool:
 
 
 def join(device: torch.device) -> World:
-    """Meet the other processes, if there are any. `leave` parts from them."""
+    """Meet the other processes, if there are any: over NCCL where each has a GPU, which becomes its current device,
+    else over gloo. `leave` parts from them."""
     world = environment(os.environ)
     if world.size == 1:
         return world
@@ -123,7 +125,8 @@ def join(device: torch.device) -> World:
         limit = timedelta(minutes=30)  # the first process alone reads the validation photographs at start
         store, rank, size = next(dist.rendezvous("env://", world.rank, world.size, timeout=limit))
         store = dist.PrefixStore(attempt(os.environ), store)
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit)
+        own = device if backend == "nccl" else None
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit, device_id=own)
     return world
 
 
@@ -163,9 +166,12 @@ def share(photographs: int, world: World, all_photographs: int) -> int:
 
 
 def synchronise_batch_norm(module: nn.Module, world: World, device: torch.device) -> nn.Module:
-    """Batch norms that read the photographs of every process, as one process with the whole batch would."""
+    """Batch norms that read the photographs of every process, as one process with the whole batch would.
+
+    timm's conversion keeps the activation and the dropout that its own layers join to a batch norm; torch's drops them.
+    """
     if world.size == 1:
         return module
     if device.type != "cuda":
         raise UserError("trainer.sync_batchnorm=true needs GPUs: torch has no such layer for the CPU")
-    return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    return convert_sync_batchnorm(module)

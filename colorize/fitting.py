@@ -25,6 +25,15 @@ def check_settings(evaluator: Evaluator, monitor: str, ema: float | None, clip: 
         raise UserError(f"trainer.clip is {clip}; it must be above 0, or null for no limit")
 
 
+def check_compiled(compile: bool, recompute: bool) -> None:
+    """Raises `UserError` for both: torch.compile does not take what recomputing holds still in a second pass."""
+    if compile and recompute:
+        raise UserError(
+            "trainer.compile=true and trainer.recompute=true do not go together: leave one out; a compiled network "
+            "computes again by itself what is cheap"
+        )
+
+
 def check_phases(schedule: Mapping[str, Phase]) -> None:
     """Raises `UserError` where there is no phase, or settings stand for one that the schedule does not have."""
     if not schedule:

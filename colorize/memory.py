@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,24 +14,72 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils.checkpoint import checkpoint
 
+# What errors that have no class of their own say where memory ran out
+OUT_OF_MEMORY = (
+    "DefaultCPUAllocator: can't allocate memory",  # Linux and macOS
+    "DefaultCPUAllocator: not enough memory",  #      Windows
+    "MPS backend out of memory",
+    "CUDA error: out of memory",  #                   the driver's, outside of torch's allocator
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
-def is_out_of_memory(error: RuntimeError) -> bool:
+
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device, or the CPU's allocator, had no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
-def peak(device: torch.device) -> dict[str, float]:
-    """The most memory that this process has held so far, in GB (10^9 bytes): `memory`, which Windows does not tell,
-    and `memory_gpu`, its tensors on a CUDA device."""
-    found = {}
-    if sys.platform != "win32":
-        import resource
-
-        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-        found["memory"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 3)
+def release(device: torch.device) -> None:
+    """Give back what torch keeps of a device's memory for later."""
     if device.type == "cuda":
-        found["memory_gpu"] = round(torch.cuda.max_memory_allocated(device) / 1e9, 3)
-    return found
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+class Peak:
+    """The most memory held since this was made: a process may train one run after the other.
+
+    Linux forgets an earlier peak when it is asked to. Elsewhere a peak counts once it is higher than the earlier one.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        if FORGETS:
+            CLEAR.write_text("5", encoding="ascii")
+        self.before = _peak_bytes()
+
+    def read(self) -> dict[str, float]:
+        """In GB (10^9 bytes): `memory`, of this process, where the system tells it, and `memory_gpu`, tensors on a CUDA
+        device."""
+        found = {}
+        held = _peak_bytes()
+        if held and (FORGETS or held > self.before):
+            found["memory"] = round(held / 1e9, 3)
+        if self.device.type == "cuda":
+            found["memory_gpu"] = round(torch.cuda.max_memory_allocated(self.device) / 1e9, 3)
+        return found
+
+
+CLEAR = Path("/proc/self/clear_refs")  # proc(5): writing 5 sets VmHWM to what is held now
+FORGETS = os.access(CLEAR, os.W_OK)
+
+
+def _peak_bytes() -> int:
+    """0 on Windows, which does not tell."""
+    if FORGETS:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def recompute(module: nn.Module) -> int:

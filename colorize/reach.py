@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -38,26 +38,29 @@ def unreached(model: Colorizer, loss: Loss, weights: Mapping[str, float], size: 
     return [name for name, gradient in zip(named, gradients, strict=True) if gradient is None]
 
 
-def resting(
-    model: Colorizer,
-    loss: Loss,
-    schedule: Mapping[str, Phase],
-    weights: Mapping[str, Mapping[str, float]],
-    photographs: Photographs,
+def unread(
+    model: Colorizer, loss: Loss, weights: Mapping[str, Mapping[str, float]], photographs: Photographs
 ) -> dict[str, list[str]]:
-    """phase -> the trainable parameters that do not learn in it: what no term reaches, and what it freezes.
-
-    Raises `UserError` where a phase freezes what is not there, or everything.
-    """
+    """phase -> the trainable parameters that none of its loss terms reaches; `weights` are each phase's."""
     known: dict[frozenset[str], list[str]] = {}
-    found = {}
-    names = [name for name, p in model.named_parameters() if p.requires_grad]
-    for phase, settings in schedule.items():
-        terms = frozenset(weights[phase])
+    for terms in map(frozenset, weights.values()):
         if terms not in known:
             ones = dict.fromkeys(terms, 1.0)
             known[terms] = unreached(model, loss, ones, photographs.size, len(photographs.classes))
-        rest = set(known[terms])
+    return {phase: known[frozenset(own)] for phase, own in weights.items()}
+
+
+def resting(
+    model: Colorizer, schedule: Mapping[str, Phase], unread: Mapping[str, Iterable[str]]
+) -> dict[str, list[str]]:
+    """phase -> the trainable parameters that do not learn in it: what no term reads, and what it freezes.
+
+    Raises `UserError` where a phase freezes what is not there, or everything.
+    """
+    found = {}
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    for phase, settings in schedule.items():
+        rest = set(unread[phase])
         for beginning in settings.frozen:
             frozen = [name for name in names if name == beginning or name.startswith(beginning + ".")]
             if not frozen:
@@ -70,6 +73,12 @@ def resting(
             raise UserError(f"phase {phase!r} freezes every parameter of the model: leave one to learn")
         found[phase] = [name for name in names if name in rest]
     return found
+
+
+def in_all(phases: Mapping[str, Sequence[str]]) -> list[str]:
+    """The names that every phase has."""
+    first, *others = phases.values()
+    return [name for name in first if all(name in other for other in others)]
 
 
 def summarised(names: Iterable[str]) -> str:

@@ -53,7 +53,7 @@ class Phase:
         self._steps, self._epochs = steps, epochs
         self.fraction, self.redraw_every = fraction, redraw_every
         self.lr = lr or constant
-        self.lr(0.5)  # a curve that cannot be evaluated fails here, not in the middle of training
+        check_curve(self.lr)
         self.weights, self.optimizer = dict(weights or {}), dict(optimizer or {})
         self.size, self.frozen = size, tuple(frozen)
 
@@ -103,13 +103,24 @@ def locate(lengths: Mapping[str, int], step: int) -> tuple[str, int]:
     raise ValueError("the schedule is over")
 
 
+def check_curve(lr: Curve) -> None:
+    """A curve that cannot be evaluated fails here, not in the middle of training. Raises `UserError` where it gives no
+    learning rate."""
+    for progress in (1e-6, 0.25, 0.5, 0.75, 1.0):
+        factor = lr(progress)
+        if not 0 <= factor < math.inf:
+            raise UserError(f"lr gives {factor} at {progress:g} of its phase; a learning rate is 0 or more")
+
+
 def constant(progress: float) -> float:
     return 1.0
 
 
 def warmup_cosine(progress: float, *, warmup: Fraction = 0.05, floor: Fraction = 0.0) -> float:
     """A straight climb over the first `warmup` of the phase, then half a cosine down to `floor`."""
-    if progress < warmup:
+    if not 0 <= warmup <= 1:
+        raise UserError(f"warmup is {warmup}; it must be a share of the phase, from 0 to 1")
+    if progress < warmup or warmup == 1:
         return progress / warmup
     return floor + (1 - floor) * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 

@@ -16,11 +16,11 @@ from colorize import memory
 from colorize.batch import Batch
 from colorize.checkpoint import Checkpoints, read
 from colorize.data import Photographs
-from colorize.devices import choose_device, choose_precision, prepare
+from colorize.devices import check_compiler, choose_device, choose_precision, prepare
 from colorize.distributed import World, synchronise_batch_norm
 from colorize.errors import TRY_AGAIN, UserError
 from colorize.evaluate import Evaluator
-from colorize.fitting import check_phases, check_settings, check_sizes
+from colorize.fitting import check_compiled, check_phases, check_settings, check_sizes
 from colorize.gallery import Gallery
 from colorize.gradients import finite, gather_gradients
 from colorize.health import Health
@@ -30,7 +30,7 @@ from colorize.monitor import MODES, sign_of
 from colorize.optimizers import Optimizers
 from colorize.player import Player
 from colorize.ranges import BatchSize, Between, Count, Name, Passes, Positive
-from colorize.reach import resting
+from colorize.reach import in_all, resting, unread
 from colorize.schedule import Phase, locate
 from colorize.seeds import seed_of
 from colorize.signals import StopSignal
@@ -78,6 +78,7 @@ class Trainer:
             evaluator, monitor, ema, clip, batch_size=batch_size, accumulate=accumulate, log_every=log_every,
             evaluate_every=evaluate_every, checkpoint_every=checkpoint_every,
         )  # fmt: skip
+        check_compiled(compile, recompute)
         check_phases(schedule)
         check_sizes(model, loss, photographs.size, schedule)
         for phase in schedule.values():
@@ -85,13 +86,17 @@ class Trainer:
         loss.check(model.answers)
         self.weights = {name: loss.active(phase.weights) for name, phase in schedule.items()}
         self.world, self.effective_batch = world, batch_size * accumulate
-        self.device = choose_device(device, world.local_rank if world.size > 1 else None)
-        self.precision = choose_precision(precision, self.device)
+        self.device = choose_device(device, world)
         prepare(self.device, deterministic)
+        self.peak = memory.Peak(self.device)
+        self.precision = choose_precision(precision, self.device)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         model = model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
-        self.model: Colorizer = synchronise_batch_norm(model, world, self.device) if sync_batchnorm else model  # type: ignore[assignment]
-        self.loss: Loss = loss.to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        loss = loss.to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        if sync_batchnorm:
+            model, loss = (synchronise_batch_norm(part, world, self.device) for part in (model, loss))  # type: ignore[assignment]
+        self.model: Colorizer = model
+        self.loss: Loss = loss
         self.photographs, self.optimizers, self.schedule, self.evaluator = photographs, optimizers, schedule, evaluator
         self.gallery = gallery
         self.stream = Stream(
@@ -103,9 +108,9 @@ class Trainer:
         better = evaluator.metrics[monitor.removeprefix("val/")].better
         self.monitor, self.sign = monitor, sign_of(monitor, better, mode, "checkpoint.mode", MODES)
         self.checkpoints = Checkpoints(Path(folder) / "checkpoints", keep)
-        self.resting = resting(self.model, self.loss, schedule, self.weights, photographs)
-        always = set.intersection(*map(set, self.resting.values()))
-        self.frozen = [name for name in next(iter(self.resting.values())) if name in always]
+        silent = unread(self.model, self.loss, self.weights, photographs)
+        self.resting = resting(self.model, schedule, silent)
+        self.unread, self.frozen = in_all(silent), in_all(self.resting)  # no term reads; what else never learns too
         self.lengths = {
             name: phase.steps(len(photographs.train), self.effective_batch, steps_scale)
             for name, phase in schedule.items()
@@ -117,6 +122,7 @@ class Trainer:
         if recompute:
             memory.recompute(self.model)
         if compile:
+            check_compiler(self.device)
             self.model.compile()
         self.playing: list[str] = []  #   the players of the current phase
         self.phase: str | None = None
@@ -124,7 +130,7 @@ class Trainer:
         self.best: float | None = None
         self.scores: dict[str, float] = {}  # of the newest evaluation
         self.health, self.exit_code = Health(), 0
-        self.piece = max(self.stream.passes)  #    photographs that a pass takes at most; less once memory ran out
+        self.room: int | None = None  #            photographs that a pass has memory for, once it ran out
 
     def fit(self, log: Logger, stop: StopSignal | None = None) -> bool:
         """Train to the end of the schedule: True. Where a signal stops it: False, and the same call goes on later.
@@ -150,6 +156,7 @@ class Trainer:
                     began = time.monotonic()
                     stopping = self.world.any(bool(stop), self.device)
                     if stopping or evaluated or self.steps % self.checkpoint_every == 0:
+                        log.flush()  # a resumed run keeps the lines up to its checkpoint: they have to be there
                         self.save(best=better)
                     if stopping:
                         break
@@ -195,7 +202,7 @@ class Trainer:
         epoch = (last + 1) * self.effective_batch / self.schedule[name].seen(len(self.photographs.train))
         terms = {f"train/{term}": value for term, value in values.items()}
         rates = {"lr" if name == "model" else f"lr/{name}": self.players[name].lr for name in self.playing}
-        measured = {"images_per_second": round(rate, 2), **memory.peak(self.device)}
+        measured = {"images_per_second": round(rate, 2), **self.peak.read()}
         log.scalars({"epoch": round(epoch, 4), **terms, **rates, **measured}, self.steps)
 
     def step(self, batches: Sequence[Batch], weights: Mapping[str, float], lr: float) -> dict[str, float]:
@@ -212,7 +219,7 @@ class Trainer:
             try:
                 terms = gather_gradients(players, self.loss, pieces, weights, autocast)
                 break
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not memory.is_out_of_memory(error):
                     raise
             except ValueError as error:
@@ -239,18 +246,22 @@ class Trainer:
             if name in dict(self.model.named_modules()):
                 self.model.get_submodule(name).eval()
 
+    @property
+    def piece(self) -> int:
+        """Photographs that a pass takes at most."""
+        return min(max(self.stream.passes), self.room or self.effective_batch)
+
     def take_smaller_pieces(self) -> None:
         """Halve the photographs of a pass after memory ran out; an optimizer step still sees all of its own."""
         for player in self.players.values():
             player.forget()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        memory.release(self.device)
         if self.piece == 1 or self.world.size > 1:
             raise UserError(
                 f"memory ran out on {self.piece} photographs of {self.photographs.size}² in a pass: say a smaller "
                 "trainer.batch_size and as much more trainer.accumulate, trainer.recompute=true, or a smaller data.size"
             )
-        self.piece = math.ceil(self.piece / 2)
+        self.room = math.ceil(self.piece / 2)
         say(f"memory ran out: a pass takes {self.piece} photographs from here on; an optimizer step as many as before")
 
     def evaluate(self, log: Logger) -> bool:
@@ -282,7 +293,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         return {
-            "steps": self.steps, "seconds": self.seconds, "trained_seconds": self.trained_seconds, "piece": self.piece,
+            "steps": self.steps, "seconds": self.seconds, "trained_seconds": self.trained_seconds, "piece": self.room,
             "phase": self.phase, "best": self.best, "sign": self.sign, "scores": self.scores,
             "unreadable": self.stream.unreadable, "photographs": self.photographs.fingerprint(),
             "health": self.health.state(),
@@ -306,11 +317,12 @@ class Trainer:
                 f"further: say init_from={path} for a new run that begins with them"
             )
         self.enter(state["phase"])
-        for name in ("steps", "seconds", "trained_seconds", "piece", "best", "scores"):
+        for name in ("steps", "seconds", "trained_seconds", "best", "scores"):
             setattr(self, name, state[name])
         wrong = self.best is not None and self.best * self.sign < 0  # older ones do not say their sign
         if self.best is not None and state.get("sign", -self.sign if wrong else self.sign) != self.sign:
             self.best = None  # it was kept in the wrong direction, and is the worst
+        self.room = state["piece"]
         self.stream.unreadable = state["unreadable"]
         self.health.load(state["health"])
         try:
@@ -321,4 +333,20 @@ class Trainer:
                 f"{str(path)!r} is a checkpoint of another network, critic or optimizer than this run's: put the run's "
                 "own there, or say init_from=… to begin a new run with its weights"
             ) from error
+        self.repair_best()
         return True
+
+    def repair_best(self) -> None:
+        """A kill may leave best.pt absent, or older than the best score: it is made anew, or what it holds counts."""
+        if self.best is None:
+            return
+
+        def repair() -> tuple[int, float | None]:
+            held = self.checkpoints.repair_best(self.health.best_at)
+            return (self.health.best_at, None) if held is None else (held["steps"], held["best"])
+
+        step, best = self.world.by_first(repair)
+        if best is None:
+            say("best.pt is missing, and so is the checkpoint that it was a copy of: the next evaluation makes it anew")
+        if best is None or step < self.health.best_at:
+            self.best = best

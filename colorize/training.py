@@ -124,7 +124,8 @@ def prepare(
     cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, source: Source | None
 ) -> tuple[Parts, Trainer, bool, Baselines]:
     """Build everything, make the folder the run's, and go back to its newest checkpoint; whether there was one."""
-    parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved())
+    begun = not cfg.overwrite and bool(Checkpoints(run.folder / "checkpoints").steps())
+    parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved(), restored=begun)
     if source:
         parts.notes += source.fill(parts.model)
     trainer = build_trainer(cfg, parts, run.folder, world)
@@ -183,8 +184,10 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
         *(f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items() if text),
     ]:
         say(note)
-    if trainer.frozen:
-        say(f"frozen, since no loss term reads what they say: {summarised(trainer.frozen)}")
+    if trainer.unread:
+        say(f"frozen, since no loss term reads what they say: {summarised(trainer.unread)}")
+    if frozen := [name for name in trainer.frozen if name not in trainer.unread]:
+        say(f"frozen by the schedule: {summarised(frozen)}")
     if resumed:
         say(f"going on after step {trainer.steps}")
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorize.batch import Batch
 from colorize.errors import UserError
@@ -159,6 +160,34 @@ def test_the_second_order_pays():
     ends = {name: (SAMPLERS[name](best(kept), start, kept, no_chance)) for name in ("ddim", "dpm++")}
     errors = {name: (end - along_the_flow(start, kept)).abs().max().item() for name, end in ends.items()}
     assert errors["dpm++"] < 0.1 * errors["ddim"]
+
+
+def test_min_snr_spares_the_level_where_sampling_begins():
+    schedule = NoiseSchedule(zero_terminal=True, objective="velocity", min_snr=5.0)
+    kept = np.array(schedule.kept)
+    snr = kept[:-1] / (1 - kept[:-1])
+    weights = schedule.weight(torch.arange(500))
+    assert weights[-1] == 1  # nothing is left of the picture, whose error the others weigh
+    assert weights[:-1].tolist() == pytest.approx((np.minimum(snr, 5) / (snr + 1)).tolist(), rel=1e-6)
+    with pytest.raises(UserError, match=r"model\.min_snr is 0; it must be above 0"):
+        NoiseSchedule(min_snr=0)
+
+
+def test_nothing_is_computed_in_double_precision_on_the_device():
+    """Apple's GPUs have none."""
+    schedule = NoiseSchedule(min_snr=5.0)
+    seen = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            said = func(*args, **(kwargs or {}))
+            seen.extend([said.dtype] if isinstance(said, torch.Tensor) else [])
+            return said
+
+    with Watch():
+        schedule.weight(torch.tensor([3, 4]))
+    assert seen
+    assert torch.float64 not in seen
 
 
 @pytest.mark.parametrize("schedule", [NoiseSchedule(), NoiseSchedule(zero_terminal=True, objective="velocity")])

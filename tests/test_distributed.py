@@ -1,5 +1,6 @@
 """Several processes are one: the same weights, the same scores, one run folder."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,21 +9,23 @@ from itertools import chain
 import pytest
 import torch
 from conftest import ROOT, SMALL
+from pretended_gpus import answer, networks
 from several import train
 from torch import nn
 
+from colorize.devices import check_compiler, choose_device, choose_precision
 from colorize.distributed import World, environment, share, synchronise_batch_norm
 from colorize.errors import UserError
 from colorize.stream import even_parts
 
 
-def launch(folder, steps):
-    """Every network, trained by two processes."""
+def launch(script, folder, *words):
+    """Two processes of a script beside this one."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    words = [sys.executable, *torchrun, ROOT / "tests" / "several.py", folder, "--steps", str(steps)]
+    words = [sys.executable, *torchrun, ROOT / "tests" / script, folder, *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def twice(once):
     def run(folder):
         for model in SMALL:
             train(model, folder, steps=6)
-        launch(folder, steps=6)
+        launch("several.py", folder, "--steps=6")
 
     folder = once("several", run)
     return lambda model: [torch.load(folder / f"{model}-{n}.pt", weights_only=True) for n in (1, 2)]
@@ -99,6 +102,86 @@ def test_passes_are_even():
     assert even_parts(24, 16) == [12, 12]
     assert even_parts(10, 4) == [3, 3, 4]
     assert even_parts(5, 1) == [1] * 5
+
+
+@pytest.fixture
+def pretended(once):
+    """Two processes that trained and evaluated on two GPUs that are not there."""
+    return once("pretended", lambda folder: launch("pretended_gpus.py", folder))
+
+
+@pytest.mark.parametrize(("launcher", "verbs", "backend"), [("torchrun", 2, ["nccl"]), ("ray", 1, [])])
+def test_each_process_takes_its_own_gpu_and_all_meet_over_nccl(launcher, verbs, backend, pretended):
+    for rank in range(2):
+        asked = json.loads((pretended / f"{launcher}-{rank}.json").read_text())
+        own = f"cuda:{rank}"
+        assert asked["codes"] == [0] * verbs
+        assert asked["backend"] == verbs * backend
+        assert asked["device_id"] == [own] * len(asked["backend"])  # so that a barrier, too, knows its device
+        assert set(asked["current"]) == {own}
+        assert asked["tensors"] == [own]
+        assert all(asked["pinned"])
+
+
+def test_several_gpus_write_one_run(pretended):
+    for run in ("run", "ray"):
+        summary = json.loads((pretended / run / "summary.json").read_text())
+        assert (summary["status"], summary["device"], summary["processes"]) == ("finished", "cuda:0", 2)
+        assert {path.name for path in (pretended / run / "checkpoints").iterdir()} >= {"best.pt", "step-00000004.pt"}
+    assert (pretended / "run" / "results" / "demo.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["encoder", "critic"])
+def test_batch_norm_over_processes_is_that_of_the_whole_batch(name, pretended):
+    """An encoder of timm's, whose batch norms hold the activations, and a critic: outputs, gradients, statistics."""
+    whole = answer(name, networks()[name], slice(0, 4))
+    halves = [torch.load(pretended / f"normalised-{rank}.pt", weights_only=True)[name] for rank in range(2)]
+    assert torch.allclose(torch.cat([half["said"] for half in halves]), whole["said"], rtol=1e-5, atol=1e-5)
+    for key in whole.keys() - {"said"}:
+        for half in halves:
+            assert torch.allclose(half[key], whole[key], rtol=1e-4, atol=1e-5), key
+
+
+@pytest.mark.parametrize(
+    ("count", "world", "device"),
+    [
+        (8, World(9, 16, 3), "cuda:3"),
+        (1, World(9, 16, 3), "cuda:0"),
+        (2, World(3, 4, 3), "cuda:1"),
+        (2, World(), "cuda"),
+    ],
+)
+def test_a_process_takes_the_gpu_of_its_number_among_those_it_sees(count, world, device, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)  # one where srun shows each task its own
+    monkeypatch.setattr("torch.empty", lambda *_, **settings: None)
+    assert choose_device("auto", world) == torch.device(device)
+    with pytest.raises(UserError, match=r"trainer\.device=cuda:1 is one GPU for several processes: say cuda"):
+        choose_device("cuda:1", World(1, 2, 1))
+    assert choose_device("cuda:1", World(1, 2, 0)) == torch.device("cuda:1")  # the only process of its machine
+
+
+@pytest.mark.parametrize("name", ["meta", "cuda:99", "gpu", "cpu:x"])
+def test_a_device_that_does_not_compute_here_is_refused(name):
+    with pytest.raises(UserError, match=rf"--device='{name}' is not here: say auto, cpu, cuda, cuda:N or mps"):
+        choose_device(name, said="--device")
+
+
+def test_compiling_without_a_compiler_is_one_sentence(monkeypatch):
+    from torch._inductor import config, cpp_builder
+
+    cpp_builder.cpp_compiler_search.cache_clear()
+    monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
+    with pytest.raises(UserError, match=r"No working C\+\+ compiler .*no-such-compiler.*: install a C\+\+ compiler"):
+        check_compiler(torch.device("cpu"))
+
+
+def test_bfloat16_is_not_emulated(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert choose_precision("auto", torch.device("cuda", 0)) == torch.float32  # a card before Ampere
+    assert choose_precision("bfloat16", torch.device("cuda", 0)) == torch.bfloat16
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation=True: True)
+    assert choose_precision("auto", torch.device("cuda", 0)) == torch.bfloat16
 
 
 def test_batch_norm_over_processes_needs_gpus():

@@ -57,3 +57,36 @@ def test_its_state_goes_on():
         for step in range(151, 250):
             health.step({"loss": 50.0}, step)
     assert one.found == two.found != {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(-100.0, 500.0), (-1.0, 5.0), (0.0, 3.0), (-5.0, 30.0)],  # none is ten times the size of its best
+)
+def test_a_loss_that_was_zero_or_negative_explodes_too(before, after):
+    health = watch([before] * 200 + [after] * 200)
+    assert list(health.found) == ["exploding"]
+    assert health.found["exploding"]["sentence"].endswith(f"and was {before:.3g} at its best")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [3 - i / 100 for i in range(600)],  # falls below zero
+        [(-1.0) ** i * (2 + i % 3) for i in range(1000)],  # lies about zero, as adversarial terms do
+        [-1.0 + 0.5 * (i // 100 % 2) for i in range(1000)],
+        [0.0] * 300,
+    ],
+)
+def test_a_loss_about_zero_is_well(numbers):
+    assert watch(numbers).found == {}
+
+
+def test_a_state_of_before_goes_on():
+    health = watch([-1.0] * 150)
+    state = {name: value for name, value in health.state().items() if name not in ("first", "spread", "noise")}
+    resumed = Health()
+    resumed.load(state)
+    for step in range(151, 400):
+        resumed.step({"loss": 50.0}, step)
+    assert list(resumed.found) == ["exploding"]

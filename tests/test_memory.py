@@ -98,4 +98,26 @@ def test_one_photograph_that_does_not_fit_is_said(small, tmp_path):
 def test_other_errors_are_not_taken_for_it():
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert is_out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"))
+    assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4096 bytes."))
+    assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB, max allowed: 18.1 GB)."))
+    assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"))
+    assert is_out_of_memory(RuntimeError("CUDA error: out of memory"))
+    assert is_out_of_memory(MemoryError("std::bad_alloc"))
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+class WithoutRoom(Hungry):
+    """Windows and Apple's GPUs have no class of error for it."""
+
+    def forward(self, batch):
+        if len(batch) > self.room:
+            raise RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB, max allowed: 18.1 GB).")
+        return self.model(batch)
+
+
+def test_memory_that_ran_out_elsewhere_halves_a_pass_too(small, tmp_path):
+    def prepare(trainer):
+        trainer.players["model"].wrap = lambda module: WithoutRoom(module, 2)
+
+    _, trainer = one_step(small("cnn", "loss=l1", "trainer.batch_size=4"), tmp_path, prepare=prepare)
+    assert trainer.piece == 2

@@ -7,13 +7,16 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from conftest import SMALL, options
+from conftest import DECODERS, SMALL, options
 from hydra.utils import instantiate
-from torch import nn
+from torch import Generator, nn
+from torch.overrides import TorchFunctionMode
 
 from colorize.batch import Batch
+from colorize.color import rgb_to_lab
 from colorize.errors import UserError
 from colorize.models import CNN, Diffusion, MultiColor, PatchCritic, ResNetUNet, Transformer, UNet, UNetCritic
+from colorize.models.chance import Dropout, seed_dropout
 from colorize.models.critics import SelfAttention
 from colorize.models.dual_decoder import read_map, sine_places
 from colorize.models.encoders import fit_inputs, with_convolutions
@@ -325,3 +328,43 @@ def test_the_grey_resnet_sums_the_colours_of_the_pretrained_one():
     weight = torch.randn(8, 3, 7, 7)
     assert torch.equal(fit_inputs(weight, torch.empty(8, 1, 7, 7)), weight.sum(1, keepdim=True))
     assert fit_inputs(weight, torch.empty(8, 3, 7, 7)) is weight
+
+
+def test_multicolor_converts_colours_in_full_precision(config):
+    """Under autocast its convolutions are bfloat16, in which Lab is whole units off."""
+    model = build(config, "multicolor", "model.encoder=test_convnext", *DECODERS, "model.complement=[8,16,8]")
+    batch = Batch.from_rgb(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    with torch.autocast("cpu", torch.bfloat16):
+        pred = model(batch)
+    assert pred.rgb.dtype == torch.bfloat16
+    assert torch.equal(pred.ab, rgb_to_lab(pred.rgb.detach().float())[:, 1:])
+
+
+class Copies(TorchFunctionMode):
+    """Notes what tensors are turned into."""
+
+    def __init__(self):
+        super().__init__()
+        self.copies = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.to:
+            self.copies.append(args[1:])
+        return func(*args, **(kwargs or {}))
+
+
+def test_dropout_draws_where_it_is_used(monkeypatch):
+    """A mask belongs to its photograph, in whatever batch, and is drawn on the device of what it drops."""
+    layer, x = Dropout(0.3), torch.ones(4, 8, 16, 16)
+    seed_dropout(layer, [5, 6, 7, 8])
+    devices = []
+    monkeypatch.setattr(torch, "Generator", lambda device: devices.append(device) or Generator(device))
+    with (watch := Copies()):
+        whole = layer(x)
+    assert devices == [x.device]
+    assert watch.copies == [(torch.float32,)]  # a type, and no place
+    assert whole.unique().tolist() == pytest.approx([0, 1 / 0.7])
+    assert (whole == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
+    seed_dropout(layer, [7, 8])
+    assert torch.equal(layer(x[2:]), whole[2:])  # as another process would
+    assert not torch.equal(whole[0], whole[1])

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -90,6 +91,30 @@ def test_lengths():
 def test_impossible_phases_are_refused(arguments, message):
     with pytest.raises(UserError, match=message):
         Phase(**arguments)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.05, 0.75, 1.0])
+def test_a_warmup_of_any_length_comes_to_its_end(warmup):
+    curve = partial(warmup_cosine, warmup=warmup, floor=0.1)
+    assert curve(max(warmup, 1e-9)) == pytest.approx(1.0)
+    assert curve(1.0) == pytest.approx(1.0 if warmup == 1 else 0.1)
+    if warmup:
+        assert curve(warmup / 2) == pytest.approx(0.5)
+    Phase(steps=1, lr=curve)
+
+
+@pytest.mark.parametrize(
+    ("curve", "message"),
+    [
+        (partial(warmup_cosine, warmup=1.5), "warmup is 1.5; it must be a share of the phase, from 0 to 1"),
+        (partial(warmup_cosine, warmup=-0.1), "warmup is -0.1"),
+        (partial(warmup_cosine, floor=-0.5), r"lr gives -0\.\d+ at 0\.75 of its phase; a learning rate is 0 or more"),
+        (partial(warmup_cosine, floor=float("nan")), "lr gives nan"),
+    ],
+)
+def test_a_curve_that_fails_late_is_refused_at_once(curve, message):
+    with pytest.raises(UserError, match=message):
+        Phase(steps=1, lr=curve)
 
 
 def test_learning_rate_curves():

@@ -17,6 +17,7 @@ from colorize.errors import UserError
 from colorize.player import Player, best_state
 from colorize.reach import summarised, unreached
 from colorize.tracking import Logger
+from colorize.training import introduce
 
 PAIRS = [(model, own_loss(model)) for model in options("model")] + [("transformer", "l1")]
 EVERY_PAIR = [(model, loss) for model in options("model") for loss in options("loss")]
@@ -128,6 +129,18 @@ def test_what_no_term_reads_is_frozen_and_named(small, tmp_path):
     before = [p.clone() for p in trainer.model.classify.parameters()]
     trainer.advance(next(trainer.stream("all", 0)))
     assert all(torch.equal(p, old) for p, old in zip(trainer.model.classify.parameters(), before, strict=True))
+
+
+def test_what_the_schedule_freezes_is_not_said_to_be_unread(small, tmp_path, capsys):
+    cfg = small("gan", "loss=l1", "+schedule.all.frozen=[encoder]")
+    parts = build_parts(cfg)
+    trainer = build_trainer(cfg, parts, tmp_path)
+    assert trainer.unread == []
+    assert {name.split(".")[0] for name in trainer.frozen} == {"encoder"}
+    introduce(cfg, parts, trainer, False)
+    printed = capsys.readouterr().out
+    assert f"frozen by the schedule: encoder ({len(trainer.frozen)})" in printed
+    assert "no loss term reads" not in printed
 
 
 def test_what_one_phase_reads_is_not_frozen(small, tmp_path):
@@ -359,6 +372,8 @@ def test_unreadable_photographs_are_counted_once(small, photographs, tmp_path, c
     [
         ("trainer.batch_size=0", "batch_size"),
         ("trainer.device=tpu", "auto, cpu, cuda"),
+        ("trainer.device=meta", "trainer.device='meta' is not here: say auto, cpu, cuda"),
+        ("~schedule.all", "schedule has no phase"),
         ("trainer.precision=float16", "bfloat16"),
         ("checkpoint.monitor=val/pnsr", "val/psnr"),
         ("checkpoint.mode=most", "max or min"),
@@ -406,6 +421,11 @@ def test_a_phase_asks_nothing_that_an_optimizer_does_not_take(optimizer, small, 
     words = ("loss=pix2pix", f"optimizer={optimizer}", "schedule=pretrain_then_adversarial", "~schedule.all")
     with pytest.raises(UserError, match=r"takes no \['betas'\]"):
         trainer_of(small("cnn", *words), tmp_path)
+
+
+def test_a_compiled_network_does_not_recompute_too(small, tmp_path):
+    with pytest.raises(UserError, match=r"trainer\.compile=true and trainer\.recompute=true do not go together"):
+        trainer_of(small("cnn", "loss=l1", "trainer.compile=true", "trainer.recompute=true"), tmp_path)
 
 
 def test_the_encoder_learns_at_its_own_rate(small, tmp_path):

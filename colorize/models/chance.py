@@ -20,7 +20,8 @@ class Dropout(nn.Module):
     """Zeroes values with probability `p` and makes up for them; per photograph once `seeds` are set.
 
     Without seeds it is torch's own. The mask is drawn anew from the seeds on every call, so a pass that is computed
-    again for its gradient drops the same values.
+    again for its gradient drops the same values. It is drawn where it is used: a GPU's generator counts (Philox, Salmon
+    et al. 2011), so that all its cores draw at once, and no mask is copied to it.
     """
 
     def __init__(self, p: float):
@@ -30,9 +31,10 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0 or self.seeds is None:
             return nn.functional.dropout(x, self.p, self.training)
-        generators = generators_of(self.seeds)
-        kept = torch.stack([torch.empty(x.shape[1:]).bernoulli_(1 - self.p, generator=g) for g in generators])
-        return x * kept.to(x, non_blocking=True) / (1 - self.p)
+        generator, kept = torch.Generator(x.device), torch.empty(x.shape, device=x.device)
+        for mask, seed in zip(kept, self.seeds, strict=True):
+            mask.bernoulli_(1 - self.p, generator=generator.manual_seed(seed_of(seed)))
+        return x * kept.to(x.dtype) / (1 - self.p)
 
 
 def seed_dropout(module: nn.Module, seeds: Sequence[int] | None) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,19 @@ class Encoder(nn.Module):
         return self.net(seen), seen
 
 
+@contextmanager
+def checkpoint_brings_weights() -> Iterator[None]:
+    """Networks that are built in here are filled from a checkpoint next: an encoder's pretrained file may be absent."""
+    token = BROUGHT.set(True)
+    try:
+        yield
+    finally:
+        BROUGHT.reset(token)
+
+
+BROUGHT = ContextVar("BROUGHT", default=False)
+
+
 def find_weights(name: str) -> Path | None:
     """ImageNet weights of a timm network that are on this machine already, in a package or in the hub's cache."""
     if name in PACKAGED:
@@ -111,6 +126,10 @@ def create_features(
     if not pretrained:
         return with_convolutions(name, timm.create_model(name, **options), options), f"{name}, random"
     path = find_weights(name)
+    if path is None and BROUGHT.get():
+        return with_convolutions(
+            name, timm.create_model(name, **options), options
+        ), f"{name}, ImageNet (in the checkpoint)"
     if path is not None and name in PACKAGED:
         net = timm.create_model(name, **options)
         net.load_state_dict(packaged_state(name, path, net))

@@ -85,7 +85,8 @@ class MultiColor(Colorizer):
 
     @staticmethod
     def ab_of(rgb: Tensor) -> Tensor:
-        return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
+        with torch.autocast(rgb.device.type, enabled=False):  # in 8 bits of mantissa colours would be whole steps off
+            return rgb_to_lab(rgb.float().clamp(0, 1))[:, 1:]
 
 
 def check_spaces(spaces: Sequence[str]) -> None:

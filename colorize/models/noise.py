@@ -23,10 +23,12 @@ class NoiseSchedule(nn.Module):
     rescale         β times 1000/T: the line is meant for 1000 levels
     zero_terminal   shift and scale √ᾱ so that nothing is left of the picture at T − 1 (Lin et al. 2024)
     objective       what the network says: noise, ε; or velocity, √ᾱ ε − √(1 − ᾱ) x_0 (Salimans and Ho 2022)
-    min_snr         γ: each level counts as much as min(SNR, γ) does for x_0 (Hang et al. 2023); null: all the same
+    min_snr         γ: each level counts as much as min(SNR, γ) does for x_0 (Hang et al. 2023); null: all the same.
+                    A last level of pure noise (zero_terminal), whose SNR is 0, counts 1: sampling begins there
     """
 
     alpha_bar: Tensor  # (T,)
+    weights: Tensor | None  # (T,) how much each level counts; None: all the same
 
     def __init__(
         self, *, steps: int = 500, beta: Sequence[float] = (1e-4, 0.02), rescale: bool = False,
@@ -46,6 +48,8 @@ class NoiseSchedule(nn.Module):
                 "model.zero_terminal leaves pure noise at the last level, where the noise tells nothing of the "
                 "picture: it needs model.objective=velocity"
             )
+        if min_snr is not None and not min_snr > 0:
+            raise UserError(f"model.min_snr is {min_snr}; it must be above 0, such as 5, or null: all levels alike")
         line = torch.linspace(beta[0] * scale, beta[1] * scale, steps, dtype=torch.float64, device="cpu")
         root = torch.cumprod(1 - line, 0).sqrt()
         if zero_terminal:
@@ -53,6 +57,7 @@ class NoiseSchedule(nn.Module):
         self.kept: list[float] = root.square().tolist()  # ᾱ, as numbers
         self.register_buffer("alpha_bar", torch.tensor(self.kept), persistent=False)
         self.steps, self.objective, self.min_snr = steps, objective, min_snr
+        self.register_buffer("weights", self._weights(), persistent=False)
 
     def roots(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """√ᾱ_t and √(1 − ᾱ_t) of t (B,), each (B, 1, 1, 1)"""
@@ -76,9 +81,13 @@ class NoiseSchedule(nn.Module):
 
     def weight(self, t: Tensor) -> Tensor | None:
         """(B,) how much each level counts; None: all the same."""
+        return None if self.weights is None else self.weights[t]
+
+    def _weights(self) -> Tensor | None:
+        """Of all levels, computed on the CPU: Apple's GPUs have no doubles."""
         if self.min_snr is None:
             return None
-        kept = self.alpha_bar[t].double()
+        kept = torch.tensor(self.kept, dtype=torch.float64, device="cpu")
         snr = kept / (1 - kept)
         own = snr if self.objective == "noise" else snr + 1  # ‖ε̂ − ε‖² = SNR ‖x̂ − x‖², ‖v̂ − v‖² = (SNR + 1) ‖x̂ − x‖²
-        return (snr.clamp(max=self.min_snr) / own).float()
+        return torch.where(snr > 0, snr.clamp(max=self.min_snr) / own, 1).float()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -43,7 +44,12 @@ class JsonLines(Logger):
             write_whole(path, lambda part, image=image: image.save(part, format="PNG"))
             image.info["file"] = str(path)
 
+    def flush(self) -> None:
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
     def finish(self, exit_code: int = 0) -> None:
+        self.flush()
         self.file.close()
 
 

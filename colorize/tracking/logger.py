@@ -28,6 +28,9 @@ class Logger:
     def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
         """A checkpoint that the run leaves: `latest`, `best`, `step-N`, and what it came from."""
 
+    def flush(self) -> None:
+        """What was told so far has to survive a power cut."""
+
     def finish(self, exit_code: int = 0) -> None:
         """Nothing comes after this."""
 
@@ -57,6 +60,10 @@ class Loggers(Logger):
     def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
         for logger in self.loggers:
             logger.checkpoint(file, aliases, metadata)
+
+    def flush(self) -> None:
+        for logger in self.loggers:
+            logger.flush()
 
     def finish(self, exit_code: int = 0) -> None:
         for logger in self.loggers:

@@ -28,6 +28,7 @@ RECIPES = {
     "multicolor": ["loss=multicolor", "model.encoder=test_convnext", *DECODERS, "model.complement=[8,16,8]", *ONE],
 }
 TIMES = ("images_per_second", "memory")
+NOT_COMPARED = ("seconds", "trained_seconds")
 
 
 class Run:
@@ -44,7 +45,7 @@ class Run:
             ]  # fmt: skip
         self.command = [
             *script, f"model={model}", *settings, "tracker=none", "data.size=32", f"trainer.batch_size={2 * processes}",
-            "trainer.log_every=1", "evaluate={every: 1000, samples: 2, historical: false}", "metrics=quick",
+            "trainer.log_every=1", f"evaluate={{every: {2 * every}, samples: 2, historical: false}}", "metrics=quick",
             f"checkpoint.every={every}",
             f"hydra.run.dir='{folder}'",
         ]  # fmt: skip
@@ -76,10 +77,17 @@ class Run:
         return sorted(self.folder.glob("checkpoints/step-*.pt"), reverse=True)
 
     def ended(self) -> tuple[dict, list[dict]]:
-        """Every player's weights, averages and optimizer state, and every logged number but times."""
-        state = torch.load(self.checkpoints()[0], weights_only=True)
+        """Every player's weights, averages and optimizer state, of the newest and of the best checkpoint, and every
+        logged number but times."""
+        newest, best = (
+            {key: value for key, value in torch.load(path, weights_only=True).items() if key not in NOT_COMPARED}
+            for path in (self.checkpoints()[0], self.best())
+        )
         lines = [{key: value for key, value in line.items() if key not in TIMES} for line in self.lines()]
-        return {"players": state["players"], "best": state["best"], "health": state["health"]}, lines
+        return {"newest": newest, "best": best}, lines
+
+    def best(self) -> Path:
+        return self.folder / "checkpoints" / "best.pt"
 
     def wait_for_step(self, process: subprocess.Popen, step: int, seconds: float = 120) -> bool:
         """Whether the run logs `step` before it ends."""
@@ -173,6 +181,19 @@ def flip_a_bit(content: bytes) -> bytes:
     return bytes(changed)
 
 
+def killed_before_best(run: Run, chance: random.Random) -> None:
+    """Kill the run when its first evaluation is saved, and take away best.pt, which may not have been written then."""
+    process = run.start()
+    while process.poll() is None and not run.best().exists():
+        time.sleep(0.002)
+    kill_all(process)
+    first = torch.load(run.best(), weights_only=True)["steps"]
+    run.best().unlink()
+    for path in run.checkpoints():
+        if int(path.stem.removeprefix("step-")) > first:
+            path.unlink()
+
+
 def full_disk(run: Run, chance: random.Random) -> None:
     """No file may grow beyond a few kilobytes: the checkpoint does not fit, and the run ends in one sentence."""
     import resource
@@ -219,4 +240,5 @@ FAULTS: dict[str, Callable[[Run, random.Random], None]] = {
     "newest truncated": damaged(truncate),
     "newest bit-flipped": damaged(flip_a_bit),
     "worker killed": worker_killed,
+    "killed before best.pt": killed_before_best,
 }
