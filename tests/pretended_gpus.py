@@ -121,15 +121,23 @@ def main() -> None:
     for each in PRETENCE:
         each.start()
     with OnTheCPU():
-        codes = [cli.main(words) for words in commands(folder / "run")]
-        keep(folder / f"torchrun-{rank}.json", codes)
+        for words in commands(folder / "run"):
+            run(words)
+        keep(folder / f"torchrun-{rank}.json")
         really_init("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)  # as Ray does
         torch.save(normalised(rank), folder / f"normalised-{rank}.pt")
-        keep(folder / f"ray-{rank}.json", [cli.main(commands(folder / "ray")[0])])
+        run(commands(folder / "ray")[0])
+        keep(folder / f"ray-{rank}.json")
 
 
-def keep(file: Path, codes: list[int]) -> None:
-    file.write_text(json.dumps({"codes": codes, **asked}))
+def run(words: list[str]) -> None:
+    """Ends where it fails, so that torchrun ends the other process, which would wait."""
+    if code := cli.main(words):
+        sys.exit(code)
+
+
+def keep(file: Path) -> None:
+    file.write_text(json.dumps(asked))
     for found in asked.values():
         found.clear()
 
