@@ -1,9 +1,12 @@
 """Whole runs that W&B follows: what arrives, and what becomes of it when network, server, disk or key fail."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, SMALL, options
@@ -73,9 +76,16 @@ def test_a_failing_job_of_a_multirun_leaves_no_line_to_the_next(tmp_path, server
     assert len(losses(found[1e30])) < 4
 
 
-def test_checkpoints_are_versions_with_their_origin(tmp_path, server):
-    tracked(tmp_path, server, "name=first", *QUICK)
-    (run,) = server.runs
+def test_the_server_gets_the_whole_run_and_its_checkpoints_with_their_origin(tmp_path, server):
+    done = tracked(tmp_path, server, "name=first", *QUICK)
+    assert "W&B online" in done.stdout
+    ((run, announced),) = server.runs.items()
+    assert run.startswith("first-")
+    assert announced["groupName"] == "cnn-l1-demo"
+    assert set(announced["tags"]) == {"cnn", "l1", "demo"}
+    assert losses(server.history[run]) == losses(written(tmp_path / "outputs/first"))
+    steps = [line["_step"] for line in server.history[run]]
+    assert steps == list(range(len(steps)))
     summary = json.loads((tmp_path / "outputs/first/summary.json").read_text())
     for version in server.artifacts:
         assert (version["name"], version["type"], version["committed"]) == (run, "model", True)
@@ -97,9 +107,31 @@ def test_checkpoints_are_versions_with_their_origin(tmp_path, server):
     assert not [path for path in (tmp_path / "outputs/wandb").rglob("*") if path.stat().st_size in sizes]
 
 
-def test_an_offline_run_holds_what_the_run_folder_holds(tmp_path, server):
+@pytest.fixture
+def offline_run(once, tmp_path):
+    """A machine's folder with one finished run `off`, which W&B has offline alone."""
+
+    def train(folder):
+        nobody = WandbServer()
+        tracked(folder, nobody, "name=off", "tracker.mode=offline")
+        nobody.stop()
+
+    return shutil.copytree(once("tracked-offline", train), tmp_path, dirs_exist_ok=True, copy_function=linked())
+
+
+def linked():
+    """Copies files; names of one file, as W&B has them of checkpoints, stay names of one file."""
+    copies = {}
+
+    def copy(source, target):
+        known = copies.setdefault(Path(source).stat().st_ino, target)
+        return shutil.copy2(source, target) if known == target else os.link(known, target)
+
+    return copy
+
+
+def test_an_offline_run_holds_what_the_run_folder_holds(offline_run, tmp_path, server):
     """Value for value; and what was offline arrives later, with checkpoints that are gone from the run folder."""
-    tracked(tmp_path, server, "name=off", "tracker.mode=offline")
     (run,) = (tmp_path / "outputs/wandb").glob("offline-run-*")
     lines = written(tmp_path / "outputs/off")
     assert {"memory", "images_per_second", "val/psnr", "train/pixel", "historical/colorfulness"} <= set().union(*lines)
@@ -123,20 +155,23 @@ def test_an_offline_run_holds_what_the_run_folder_holds(tmp_path, server):
 
 
 @pytest.mark.parametrize("mode", ["offline", pytest.param("online", marks=pytest.mark.slow)])
-def test_an_evaluation_is_told_without_another_line(mode, tmp_path, server):
-    tracked(tmp_path, server, f"name={mode}", f"tracker.mode={mode}", *QUICK)
-    words = ("protocol=demo", "metrics=quick", "device=cpu")
-    done = colorize(tmp_path, server, "evaluate", f"run=outputs/{mode}", *words)
+def test_an_evaluation_is_told_without_another_line(mode, request, tmp_path, server):
+    if mode == "online":
+        tracked(tmp_path, server, "name=off", *QUICK)
+    else:
+        request.getfixturevalue("offline_run")
+    words = ("protocol=demo", "metrics=quick", "protocol.extractors=[]", "device=cpu")
+    done = colorize(tmp_path, server, "evaluate", "run=outputs/off", *words)
     assert "the tracker" not in done.stdout
     colorize(tmp_path, server, "sync")
     for run, lines in server.history.items():
-        result = json.loads((tmp_path / "outputs" / mode / "results/demo.json").read_text())
-        assert numbers(lines) == written(tmp_path / "outputs" / mode)
+        result = json.loads((tmp_path / "outputs/off/results/demo.json").read_text())
+        assert numbers(lines) == written(tmp_path / "outputs/off")
         summary = server.summary[run]
         value, low, high = (summary[f"demo/psnr{end}"] for end in ("", "/low", "/high"))
         assert low < value < high
         assert value == result["rows"]["model"]["psnr"]["value"]
-        trained = json.loads((tmp_path / "outputs" / mode / "summary.json").read_text())
+        trained = json.loads((tmp_path / "outputs/off/summary.json").read_text())
         assert summary["val/psnr"] == trained["val"]["psnr"]  # offline parts arrive one after the other
         assert (summary["demo/pictures"]["nrows"], summary["demo/pictures"]["_type"]) == (24, "table-file")
         (table,) = (each for each in server.artifacts if each["run"] == run and each["type"] == "run_table")
@@ -204,6 +239,7 @@ def test_a_full_disk_under_the_offline_folder(tmp_path, server):
 
 SHORT = """
 import time
+from pathlib import Path
 from colorize.tracking import WandB, begin
 log = begin(lambda: WandB("short", "short", {}, mode="online", patience=(5, 2)))
 for step in range(3):

@@ -10,7 +10,7 @@ import time
 import pytest
 from conftest import BIN, ROOT
 from PIL import Image
-from tracked import logged_in, losses, tracked, written
+from tracked import QUICK, TINY, logged_in, losses, tracked, written
 from wandb_server import WandbServer
 
 from colorize.cli import main
@@ -82,7 +82,7 @@ def test_without_a_key_nothing_asks_on_a_terminal(tmp_path):
     pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
     environment |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none"), "WANDB_BASE_URL": "http://127.0.0.1:9"}
-    words = [sys.executable, str(ROOT / "train.py"), "experiment=smoke", "model=cnn", "loss=l1"]
+    words = [sys.executable, str(ROOT / "train.py"), *TINY, *QUICK]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -140,18 +140,6 @@ def server():
     served.stop()
 
 
-def test_the_server_gets_the_whole_run(tmp_path, server):
-    done = tracked(tmp_path, server, "name=online")
-    assert "W&B online" in done.stdout
-    ((run, announced),) = server.runs.items()
-    assert run.startswith("online-")
-    assert announced["groupName"] == "cnn-l1-demo"
-    assert set(announced["tags"]) == {"cnn", "l1", "demo"}
-    assert losses(server.history[run]) == losses(written(tmp_path / "outputs/online"))
-    steps = [line["_step"] for line in server.history[run]]
-    assert steps == list(range(len(steps)))
-
-
 PART = """
 import sys
 from colorize.tracking import WandB
@@ -186,7 +174,7 @@ def test_a_job_that_fails_leaves_no_line_to_the_next(tmp_path, server):
 def test_what_could_not_be_sent_is_sent_later_and_once(tmp_path, server):
     deaf = WandbServer()
     deaf.stop()  # its address answers nobody
-    done = tracked(tmp_path, deaf, "name=cut", "tracker.patience=[2,2]")
+    done = tracked(tmp_path, deaf, "name=cut", "tracker.patience=[2,2]", "schedule.all.steps=2", *QUICK)
     assert "W&B cannot be online" in done.stdout
     assert "colorize sync outputs" in done.stdout
     environment = logged_in(tmp_path, server)

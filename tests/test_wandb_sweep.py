@@ -64,7 +64,8 @@ def test_wandb_takes_it(tmp_path, server, environment):
 RUN = """
 from colorize.runs import RunFolder
 from colorize.tracking import WandB
-tracker = WandB(RunFolder("run").run_id("mine"), "mine", {}, project="elsewhere", folder="outputs")
+more = {"folder": "outputs", "patience": (20, 3)}  # the stand-in does not answer all that a sweep's run asks at its end
+tracker = WandB(RunFolder("run").run_id("mine"), "mine", {}, project="elsewhere", **more)
 tracker.scalars({"val/psnr": 20.0}, 1)
 tracker.finish()
 """
