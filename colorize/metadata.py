@@ -115,7 +115,7 @@ def _quotient(value: Value | None) -> float:
 def _sound(dpi: Any) -> tuple[float, float] | None:
     """A resolution that a file can hold."""
     try:
-        x, y = (float(one) for one in dpi)
+        x, y = (float(one) for one in (dpi if isinstance(dpi, tuple | list) else ()))
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     return (x, y) if all(math.isfinite(one) and 1 <= one < 65535 for one in (x, y)) else None

@@ -10,9 +10,11 @@ from PIL.PngImagePlugin import PngInfo, iTXt
 
 from colorize.metadata import IPTC, IPTC_RESOURCE, NAMED, PHOTOSHOP, USER_COMMENT, XMP, Metadata, resource_block
 from colorize.metadata import with_resolution as resolved
-from colorize.tiff_tags import TEXT, UNDEFINED, Directory, Tags, Value, exif_block, text
+from colorize.tiff_tags import BYTE, TEXT, UNDEFINED, Directory, Tags, Value, exif_block, text
 
 MARKER = 65533  # bytes of a JPEG's segment
+COMMENT = 60000  # and of its comment, which has to lie in one buffer of Pillow's (64 kB) with the headers before it
+LONG_VALUE = 4096  # bytes of a tag's value that is no text, from which on it goes before any text is cut
 EXIF_HEAD, XMP_HEAD, PHOTOSHOP_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
 CODES = {True: b"ASCII\0\0\0", False: bytes(8)}  # of a comment in EXIF: ASCII, or of an unknown encoding
 
@@ -55,11 +57,11 @@ def _jpeg(metadata: Metadata, notes: list[str]) -> Fitted:
     tags, lines = _with_texts(resolved(metadata), metadata.texts)
     tags = _shortened(tags, MARKER - len(EXIF_HEAD), notes)
     comment = b"\n".join([metadata.comment, *lines] if metadata.comment else lines)
-    if len(comment) > MARKER:
-        notes.append("its comment is shortened: a JPEG holds 64 kB")
+    if len(comment) > COMMENT:
+        notes.append(f"its comment is shortened to {COMMENT // 1000} kB")
     extra = _segment(0xE1, XMP_HEAD, metadata.xmp, "XMP", notes)
     extra += _segment(0xED, PHOTOSHOP_HEAD, resource_block(metadata.resources), "IPTC", notes)
-    options = {"extra": extra, "comment": comment[:MARKER], **_exif(tags)}
+    options = {"extra": extra, "comment": comment[:COMMENT], **_exif(tags)}
     return Fitted({name: value for name, value in options.items() if value})
 
 
@@ -74,11 +76,12 @@ def _tiff(metadata: Metadata, notes: list[str]) -> Fitted:
     tags = _with_comment(metadata, notes)
     more: Directory = {}
     if metadata.xmp:
-        more[XMP] = _bytes(metadata.xmp)
-    if metadata.resources:
-        more[PHOTOSHOP] = _bytes(resource_block(metadata.resources))
-    if iptc := metadata.resources.get(IPTC_RESOURCE):
+        more[XMP] = Value(BYTE, len(metadata.xmp), metadata.xmp)
+    others = dict(metadata.resources)
+    if iptc := others.pop(IPTC_RESOURCE, b""):  # TIFF has a tag for it
         more[IPTC] = _bytes(iptc)
+    if block := resource_block(others):
+        more[PHOTOSHOP] = Value(BYTE, len(block), block)
     return Fitted(tags=Tags({**tags.main, **more}, tags.exif, tags.gps))
 
 
@@ -111,13 +114,15 @@ def _with_comment(metadata: Metadata, notes: list[str]) -> Tags:
 
 
 def _shortened(tags: Tags, most: int, notes: list[str]) -> Tags:
-    """Tags whose block has at most so many bytes: the longest texts are cut, the longest other values left out."""
+    """Tags whose block has at most so many bytes: long values are left out, then long texts are cut."""
     tags = Tags(dict(tags.main), dict(tags.exif), dict(tags.gps))
+
+    def weight(place: tuple[Directory, int]) -> tuple[bool, int]:
+        kind, _, data = place[0][place[1]]
+        return kind != TEXT and len(data) > LONG_VALUE, len(data)
+
     while (excess := len(exif_block(tags)) - most) > 0:
-        directory, tag = max(
-            ((part, tag) for part in (tags.main, tags.exif, tags.gps) for tag in part),
-            key=lambda at: len(at[0][at[1]].data),
-        )
+        directory, tag = max(((d, tag) for d in (tags.main, tags.exif, tags.gps) for tag in d), key=weight)
         value, name = directory[tag], ExifTags.TAGS.get(tag, f"tag {tag}")
         keep = len(value.data) - excess - 2
         if value.kind == TEXT and keep > 0:

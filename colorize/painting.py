@@ -6,11 +6,10 @@ is the photograph's own, pixel for pixel. B batch, H W photograph.
 
 from __future__ import annotations
 
-import glob
+import os
 import sys
 import time
 from argparse import Namespace
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,58 +19,42 @@ from torch import Tensor
 from colorize.arguments import Arguments
 from colorize.batch import Batch
 from colorize.color import lab_to_rgb, to_uint8
-from colorize.data.listing import SUFFIXES
+from colorize.data.failures import reason
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.errors import UserError
 from colorize.loading import load, trained_size
+from colorize.memory import is_out_of_memory
 from colorize.models import CNN, Colorizer, Diffusion, Transformer
 from colorize.models.base import resize
+from colorize.painting_jobs import Job, check_regular, numbered, plan
 from colorize.photograph_files import Photograph, open_photograph
-from colorize.photograph_saving import FORMATS, save_photograph
+from colorize.photograph_saving import FORMATS, check_size, save_photograph
 from colorize.seeds import seed_of
-from colorize.terminal import say
+from colorize.terminal import printable, say
 from colorize.upsampling import METHODS, Upsampling
 
 STRIP = 2**22  # pixels of the photograph that are in work at a time
+SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for these, it does not for the photograph
 LONGEST = 4  #   times the size asked for: how long the longer side of a panorama is at most, for the network
-
-
-@dataclass(frozen=True)
-class Job:
-    source: Path
-    target: Path  # before the numbers of several samples
 
 
 def paint(argv: list[str]) -> int:
     """The exit status: 0, or 1 where a photograph could not be painted; the others are."""
     words = read_words(argv)
-    jobs = plan([Path(word) for word in words.photographs], Path(words.output), words.format)
-    device = choose_device(words.device, said="--device")
-    keep_freed_memory()
-    model = load(words.weights).to(device)
-    if words.samples > 1 and not model.stochastic:
-        raise UserError(f"{type(model).__name__} gives one colouring of a photograph: --samples is for diffusion")
-    size = words.size or trained_size(words.weights) or usual_size(model)
-    say(f"{type(model).__name__} on {device}, colour predicted at {size} pixels of the shorter side")
-    painted, bad = 0, 0
-    for job in jobs:
-        targets = numbered(job.target, words.samples)
-        if not words.overwrite and all(target.exists() for target in targets):
-            say(f"{job.source}: {str(targets[0])!r} is there already (--overwrite paints it again)")
-            continue
-        try:
-            paint_one(model, job, targets, size, words)
-            painted += 1
-        except UserError as error:
-            print(f"{job.source}: {error}", file=sys.stderr)
-            bad += 1
-    say(f"painted {painted} of {len(jobs)}" + (f"; {bad} could not be" if bad else ""))
+    jobs, notes = plan(words.photographs, Path(words.output).expanduser(), words.format)
+    for note in notes:
+        say(printable(note))
+    waiting = [job for job in jobs if words.overwrite or not is_there(job, words.samples)]
+    there = len(jobs) - len(waiting)
+    bad = paint_all(waiting, words) if waiting else 0
+    failed = f"; {bad} could not be" if bad else ""
+    say(f"painted {len(waiting) - bad} of {len(jobs)}{failed}{already(there, len(jobs))}")
     return 1 if bad else 0
 
 
 def read_words(argv: list[str]) -> Namespace:
     parser = Arguments("paint", "Colour photographs at their full size.")
-    parser.add_argument("photographs", nargs="+", help="files, folders, or patterns such as 'scans/*.tif'")
+    parser.add_argument("photographs", nargs="+", help="files, folders with what is below, or patterns ('scans/*.tif')")
     parser.add_argument(
         "-w", "--weights", required=True, help="a run folder, a checkpoint, an export, a published file, a hub name"
     )
@@ -82,57 +65,63 @@ def read_words(argv: list[str]) -> Namespace:
     parser.add_argument("--samples", type=int, default=1, help="colourings of each photograph, by diffusion")
     parser.add_argument("--seed", type=int, default=0, help="of diffusion's chance")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--max-pixels", type=int, help="of a photograph; larger ones are not opened (500 million)")
     parser.add_argument("--overwrite", action="store_true", help="paint again what is there already")
     words = parser.parse_args(argv)
-    for name in ("size", "samples"):
+    for name in ("size", "samples", "max_pixels"):
         if (value := getattr(words, name)) is not None and value < 1:
-            parser.error(f"--{name} is {value}; it must be 1 or more")
+            parser.error(f"--{name.replace('_', '-')} is {value}; it must be 1 or more")
     return words
 
 
-def plan(given: list[Path], output: Path, kind: str | None) -> list[Job]:
-    """What is painted where. Raises `UserError` where two photographs, or a photograph and its source, would meet."""
-    sources = [source for path in given for source in found(path)]
-    single = len(sources) == 1 and len(given) == 1 and not given[0].is_dir()
-    if output.suffix[1:].lower() in FORMATS and not output.is_dir():
-        if not single:
-            raise UserError(f"{str(output)!r} is one file for {len(sources)} photographs: give a folder")
-        jobs = [Job(sources[0], output)]
-    else:
-        jobs = [Job(source, output / f"{source.stem}.{kind or 'png'}") for source in sources]
-    taken: dict[Path, Path] = {}
+def already(there: int, jobs: int) -> str:
+    if not there:
+        return ""
+    count = "all are" if there == jobs > 1 else f"{there} {'is' if there == 1 else 'are'}"
+    return f"; {count} there already (--overwrite paints them again)"
+
+
+def is_there(job: Job, samples: int) -> bool:
+    return all(target.exists() for target in numbered(job.target, samples))
+
+
+def paint_all(jobs: list[Job], words: Namespace) -> int:
+    """Paint each, whatever happens to the others; how many could not be."""
+    device = choose_device(words.device, said="--device")
+    keep_freed_memory()
+    model = load(words.weights).to(device)
+    if words.samples > 1 and not model.stochastic:
+        raise UserError(f"{type(model).__name__} gives one colouring of a photograph: --samples is for diffusion")
+    size = words.size or trained_size(words.weights) or usual_size(model)
+    say(f"{type(model).__name__} on {device}, colour predicted at {size} pixels of the shorter side")
+    bad = 0
     for job in jobs:
-        if (other := taken.setdefault(job.target, job.source)) is not job.source:
-            raise UserError(
-                f"{str(other)!r} and {str(job.source)!r} would both become {str(job.target)!r}: paint them to "
-                "different folders"
-            )
-        if job.target.resolve() in {source.resolve() for source in sources}:
-            raise UserError(f"{str(job.target)!r} is one of the photographs: choose another folder")
-    output_folder = jobs[0].target.parent
-    output_folder.mkdir(parents=True, exist_ok=True)
-    return jobs
+        try:
+            told = paint_one(model, job, size, words)
+        except Exception as error:  # a decoder, an encoder, the network or the disk: the other photographs go on
+            if os.environ.get("HYDRA_FULL_ERROR"):
+                raise
+            print(f"{printable(job.source)}: {why(error, job.source)}", file=sys.stderr)
+            bad += 1
+        else:
+            say(told)
+    return bad
 
 
-def found(path: Path) -> list[Path]:
-    """The photographs that a word means."""
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        if not inside:
-            raise UserError(f"no photographs in {str(path)!r}: looked for {', '.join(SUFFIXES)} directly in it")
-        return inside
-    matches = sorted(Path(match) for match in glob.glob(str(path)))  # noqa: PTH207 (a pattern may be absolute)
-    if not matches:
-        raise UserError(f"there is no photograph {str(path)!r}")
-    return [match for match in matches if match.is_file()]
+def why(error: Exception, source: Path) -> str:
+    """What happened, in one sentence."""
+    if isinstance(error, UserError):
+        return str(error)
+    if out_of_memory(error):
+        return "there is not enough memory for it: give a smaller --size, or paint it on a larger machine"
+    if isinstance(error, OSError) and error.strerror:
+        elsewhere = f" ({printable(error.filename)})" if error.filename not in (None, str(source)) else ""
+        return f"{error.strerror}{elsewhere}"
+    return f"it cannot be painted: {type(error).__name__}, {reason(error)}; HYDRA_FULL_ERROR=1 shows where"
 
 
-def numbered(target: Path, samples: int) -> list[Path]:
-    if samples == 1:
-        return [target]
-    return [target.with_name(f"{target.stem}-{i + 1}{target.suffix}") for i in range(samples)]
+def out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_out_of_memory(error))
 
 
 def usual_size(model: Colorizer) -> int:
@@ -145,19 +134,38 @@ def usual_size(model: Colorizer) -> int:
 
 
 @torch.no_grad()
-def paint_one(model: Colorizer, job: Job, targets: list[Path], size: int, words: Namespace) -> None:
+def paint_one(model: Colorizer, job: Job, size: int, words: Namespace) -> str:
+    """Writes the photograph's colourings; what there is to say of it."""
     began = time.monotonic()
-    photograph = open_photograph(job.source)
-    device = next(model.parameters()).device
-    L = shrunk(photograph.rgb, size).to(device)
-    notes = list(photograph.notes)
-    for i, target in enumerate(targets):
-        chance = torch.Generator().manual_seed(seed_of(words.seed, job.source.name, i))
-        ab = model.colorize(L, [chance])
-        notes += save_photograph(coloured(photograph, L, ab, words.upsample), photograph, target)
+    targets = numbered(job.target, words.samples)
+    check_regular(job.source)
+    photograph = open_photograph(job.source, words.max_pixels)
     height, width = photograph.rgb.shape[:2]
+    check_size(width, height, targets[0])
+    targets[0].parent.mkdir(parents=True, exist_ok=True)
+    notes = [*photograph.notes, *(["its name was too long"] if job.shortened else [])]
+    for i, target in enumerate(targets):
+        L, ab, used = predicted(model, photograph.rgb, size, seed_of(words.seed, job.source.name, i))
+        if used < size:
+            notes.append(f"memory ran out at --size {size}: colour is predicted at {used}")
+        notes += save_photograph(coloured(photograph, L, ab, words.upsample), photograph, target)
     said = "".join(f"; {note}" for note in dict.fromkeys(notes))
-    say(f"{job.source} -> {targets[0]} ({width}×{height}, {time.monotonic() - began:.1f} s{said})")
+    paths = f"{printable(job.source)} -> {printable(targets[0])}"
+    return f"{paths} ({width}×{height}, {time.monotonic() - began:.1f} s{said})"
+
+
+def predicted(model: Colorizer, rgb: np.ndarray, size: int, seed: int) -> tuple[Tensor, Tensor, int]:
+    """The lightness L (1, 1, h, w) of a photograph, the colours ab (1, 2, h, w), and the size at which memory sufficed:
+    `size`, or a half, a quarter … of it."""
+    device = next(model.parameters()).device
+    while True:
+        try:
+            L = shrunk(rgb, size).to(device)
+            return L, model.colorize(L, [torch.Generator().manual_seed(seed)], check=False), size
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error) or size < 2 * SMALLEST:
+                raise
+            size //= 2
 
 
 def lightness(rgb: np.ndarray) -> Tensor:

@@ -16,7 +16,7 @@ import numpy as np
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of a value, by its type
 WORDS = {**SIZES, 5: 4, 10: 4}  # bytes that change their order together: a fraction is two numbers
-TEXT, SHORT, LONG, FRACTION, UNDEFINED = 2, 3, 4, 5, 7
+BYTE, TEXT, SHORT, LONG, FRACTION, UNDEFINED = 1, 2, 3, 4, 5, 7
 EXIF, GPS = 0x8769, 0x8825  # tags of the main directory that point to the others
 MOST = 2**26  # bytes of all values together
 
@@ -48,7 +48,7 @@ def text(data: bytes) -> Value:
 
 
 def fraction(number: float) -> Value:
-    return Value(FRACTION, 1, struct.pack("<II", round(number * 1000), 1000))
+    return Value(FRACTION, 1, struct.pack("<II", round(number * 100), 100))
 
 
 def read_tags(file: BinaryIO, passed_over: frozenset[int] = frozenset()) -> Tags:
@@ -116,6 +116,8 @@ def exif_block(tags: Tags) -> bytes:
 
 def add_tags(path: Path, tags: Tags) -> None:
     """Add tags to a TIFF file of one page (little-endian, under 4 GB) that has been written; its own stay."""
+    if not (tags.main or tags.exif or tags.gps):
+        return
     with path.open("r+b") as file:
         own = read_tags(file)
         end = file.seek(0, io.SEEK_END)

@@ -1,0 +1,312 @@
+"""Painted files: what the source says of itself stays, what describes its pixels not; and they open again."""
+
+import io
+import shutil
+import struct
+import subprocess
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, IptcImagePlugin, PngImagePlugin
+
+from colorize import photograph_saving
+from colorize.errors import UserError
+from colorize.metadata import read_metadata, read_resources
+from colorize.photograph_files import Photograph
+from colorize.photograph_saving import save_photograph
+from colorize.tiff_tags import exif_block, read_tags
+
+KINDS = ["png", "jpg", "tif", "webp"]
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+    b'tiff:Orientation="6" tiff:Make="a maker" dc:title="Nave"><tiff:ImageWidth>9876</tiff:ImageWidth>'
+    b"</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+CAPTION = b"\x1c\x02\x78\x00\x05Nave."
+RESOURCES = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(CAPTION)) + CAPTION + b"8BIM\x04\x0c\0\0\0\0\0\x04old!"
+
+
+@pytest.fixture
+def rgb():
+    random = np.random.default_rng(0)
+    coarse = Image.fromarray(random.integers(60, 200, (5, 7, 3), dtype=np.uint8))
+    return np.asarray(coarse.resize((70, 50), Image.Resampling.BICUBIC))
+
+
+def tags_block(main, exif=(), order="<"):
+    """An EXIF block of (tag, type, count, bytes), with a directory of EXIF's."""
+
+    def directory(entries, at):
+        values, rows = b"", b""
+        behind = at + 2 + 12 * len(entries) + 4
+        for tag, kind, count, data in entries:
+            held = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(f"{order}I", behind + len(values))
+            values += data if len(data) > 4 else b""
+            rows += struct.pack(f"{order}HHI", tag, kind, count) + held
+        return struct.pack(f"{order}H", len(entries)) + rows + bytes(4) + values
+
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+    pointer = (0x8769, 4, 1, bytes(4))
+    place = 8 + len(directory([*main, pointer], 8))
+    pointer = (0x8769, 4, 1, struct.pack(f"{order}I", place))
+    return head + directory([*main, pointer], 8) + directory(list(exif), place)
+
+
+def number(value, order="<", kind="H"):
+    return struct.pack(f"{order}{kind}", value)
+
+
+def of(exif=b"", **info):
+    """The metadata of a JPEG with this EXIF and so on."""
+    return read_metadata(io.BytesIO(b"\xff\xd8\xff\xe0"), {"exif": b"Exif\0\0" + exif, **info} if exif else info)
+
+
+def saved(rgb, metadata, kind, folder, alpha=None):
+    path = folder / f"out.{kind}"
+    return path, save_photograph(rgb, Photograph(rgb, alpha, metadata), path)
+
+
+def opened(path):
+    """EXIF (main, EXIF's own), as Pillow reads them."""
+    with Image.open(path) as image:
+        exif = image.getexif()
+        return dict(exif), dict(exif.get_ifd(0x8769))
+
+
+LYING = [  # tags of the pixels of another file, and others
+    (0x100, 4, 1, number(4000, kind="I")), (0x101, 4, 1, number(3000, kind="I")), (0x102, 3, 1, number(1)),
+    (0x103, 3, 1, number(5)), (0x106, 3, 1, number(0)), (0x10E, 2, 6, b"K\xf6ln.\0"), (0x10F, 2, 8, b"a maker\0"),
+    (0x111, 4, 2, bytes(8)), (0x112, 3, 1, number(6)), (0x115, 3, 1, number(1)), (0x116, 3, 1, number(8)),
+    (0x117, 4, 2, bytes(8)), (0x11A, 5, 1, struct.pack("<II", 600, 1)), (0x11B, 5, 1, struct.pack("<II", 600, 1)),
+    (0x11C, 3, 1, number(2)), (0x128, 3, 1, number(2)), (0x13D, 3, 1, number(2)), (0x142, 3, 1, number(16)),
+    (0x152, 3, 1, number(1)), (0x153, 3, 1, number(3)), (0x8298, 2, 5, b"\xc2\xa9 K\0"), (0x935C, 7, 5, b"layer"),
+    (0xC4A5, 7, 5, b"print"), (0xC612, 1, 4, b"\1\4\0\0"),
+]  # fmt: skip
+OF_EXIF = [
+    (0x9003, 2, 20, b"1931:05:06 07:08:09\0"),
+    (0xA001, 3, 1, number(65535)),
+    (0xA002, 4, 1, number(4000, kind="I")),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_descriptions_stay_and_structure_goes(kind, rgb, tmp_path):
+    path, notes = saved(rgb, of(tags_block(LYING, OF_EXIF)), kind, tmp_path)
+    assert not notes
+    main, exif = opened(path)
+    with Image.open(path) as image:
+        assert image.size == (70, 50)
+        image.load()
+    assert 0x112 not in main
+    assert main[0x10F] == "a maker"
+    assert main[0x11A] == 600
+    assert main[0xC4A5] == b"print"
+    assert exif[0x9003] == "1931:05:06 07:08:09"
+    assert exif[0xA001] == 1  # sRGB, as the pixels now are
+    assert 0xA002 not in exif
+    assert not {0x935C, 0xC612, 0x13D, 0x142} & main.keys()
+    data = path.read_bytes()
+    assert b"K\xf6ln.\0" in data  # text in any encoding, byte by byte
+    assert b"\xc2\xa9 K\0" in data
+
+
+def test_a_tiff_is_a_tiff_to_others(rgb, tmp_path):
+    """tifffile shares no code with what wrote it."""
+    path, _ = saved(rgb, of(tags_block(LYING, OF_EXIF), xmp=XMP, photoshop={1028: CAPTION}), "tif", tmp_path)
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        assert len(file.pages) == 1
+        assert page.shape == (50, 70, 3)
+        assert (page.asarray() == rgb).all()
+        assert page.tags["XResolution"].value == (600, 1)
+        assert page.tags["ExifTag"].value["DateTimeOriginal"] == "1931:05:06 07:08:09"
+        assert page.tags["IPTCNAA"].value == CAPTION
+        assert b"tiff:Orientation" not in page.tags["XMP"].value
+        assert b'dc:title="Nave"' in page.tags["XMP"].value
+        assert page.iccprofile
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_byte_orders_are_read(order, kind, rgb, tmp_path):
+    main = [(0x11A, 5, 1, struct.pack(f"{order}II", 300, 7)), (0x128, 3, 1, number(3, order))]
+    path, _ = saved(
+        rgb, of(tags_block(main, [(0x829D, 5, 1, struct.pack(f"{order}II", 28, 10))], order)), kind, tmp_path
+    )
+    main, exif = opened(path)
+    assert main[0x11A] == pytest.approx(300 / 7)
+    assert main[0x128] == 3
+    assert exif[0x829D] == pytest.approx(2.8)
+
+
+ODD = {
+    "of other types": [
+        (0x11A, 10, 1, struct.pack("<ii", -72, 1)),
+        (0x10F, 7, 4, b"ab\xff\0"),
+        (0x128, 9, 1, b"\xff" * 4),
+    ],
+    "0/0 and 1/0": [(0x11A, 5, 1, bytes(8)), (0x11B, 5, 1, struct.pack("<II", 1, 0)), (0x128, 3, 1, number(2))],
+    "a text where a number belongs": [(0x11A, 2, 3, b"72\0"), (0x112, 8, 3, b"\6\0\6\0\6\0")],
+    "of no known type": [(0x10F, 99, 4, b"abcd"), (0x110, 0, 1, b"abcd"), (0x131, 2, 0, b"")],
+    "pointing outside": [(0x10E, 2, 90000, b"\xff\xff\xff\x7f"), (0x8769, 4, 1, b"\xff\xff\xff\xff")],
+    "pointing to themselves": [(0x8769, 4, 1, number(8, kind="I")), (0x8825, 4, 1, number(8, kind="I"))],
+    "endless": [(0x10E, 2, 2**32 - 1, b"\x08\0\0\0")],
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_tags_stop_nothing(odd, kind, rgb, tmp_path):
+    path, _ = saved(rgb, of(tags_block(ODD[odd])), kind, tmp_path)
+    with Image.open(path) as image:
+        assert abs(np.asarray(image).astype(int) - rgb).mean() < 3
+
+
+def test_damaged_blocks_are_read_as_far_as_they_go():
+    block = tags_block(LYING, OF_EXIF)
+    for end in range(len(block)):
+        tags = read_tags(io.BytesIO(block[:end]))
+        assert exif_block(tags) == exif_block(read_tags(io.BytesIO(exif_block(tags))))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resolutions_outside_exif_stay(kind, rgb, tmp_path):
+    path, _ = saved(rgb, of(dpi=(599.9988, 300)), kind, tmp_path)
+    main, _ = opened(path)
+    assert (main[0x11A], main[0x11B], main[0x128]) == (600, 300, 2)
+    if kind != "webp":
+        with Image.open(path) as image:
+            assert image.info["dpi"] == pytest.approx((600, 300), rel=1e-4)
+    for none in ((0, 0), (float("nan"), 1), (1e9, 1e9), "72", None, (72,)):
+        assert of(dpi=none).dpi is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_xmp_iptc_and_comments_stay_where_they_can(kind, rgb, tmp_path):
+    metadata = of(xmp=XMP, comment="Straße".encode("latin-1"), photoshop=read_resources(RESOURCES))
+    path, notes = saved(rgb, metadata, kind, tmp_path)
+    with Image.open(path) as image:
+        xmp, info = image.info["xmp"], dict(image.info)
+        if kind in ("jpg", "tif"):
+            assert IptcImagePlugin.getiptcinfo(image) == {(2, 120): b"Nave."}
+    assert b'dc:title="Nave"' in xmp
+    assert b"a maker" in xmp
+    assert b"Orientation" not in xmp  # it has been applied
+    assert b"9876" not in xmp
+    assert b"old!" not in path.read_bytes()  # the thumbnail of the grey picture
+    assert bool(notes) == (kind == "webp")
+    if kind == "png":
+        assert info["Comment"] == "Straße"
+        assert CAPTION.hex() in info["Raw profile type iptc"]
+    else:
+        assert "Straße".encode("latin-1") in path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_of_a_png_stay(kind, rgb, tmp_path):
+    told = PngImagePlugin.PngInfo()
+    told.add_text("Author", "A. Name")
+    told.add_itxt("Title", "聖堂")
+    told.add_text("Source", "a scanner")
+    Image.fromarray(rgb).save(tmp_path / "in.png", pnginfo=told, dpi=(600, 600))
+    with (tmp_path / "in.png").open("rb") as file, Image.open(file) as image:
+        path, notes = saved(rgb, read_metadata(file, image.info, image.text), kind, tmp_path)
+    assert not notes
+    if kind == "png":
+        with Image.open(path) as image:
+            assert {"Author": "A. Name", "Title": "聖堂", "Source": "a scanner"}.items() <= image.text.items()
+    else:
+        main, _ = opened(path)
+        assert main[0x13B] == "A. Name"
+        assert "聖堂".encode() in path.read_bytes()
+        assert b"Source: a scanner" in path.read_bytes()
+
+
+def test_what_does_not_fit_into_a_jpeg_is_shortened_and_said(rgb, tmp_path):
+    main = [(0x10E, 2, 90000, b"d" * 89999 + b"\0"), (0x10F, 2, 8, b"a maker\0"), (0x9C9C, 1, 70000, b"x" * 70000)]
+    path, notes = saved(rgb, of(tags_block(main), xmp=b"<x/>" + b"y" * 70000, comment=b"c" * 70000), "jpg", tmp_path)
+    assert ["EXIF's ImageDescription is shortened" in note for note in notes].count(True) == 1
+    assert len(notes) == 4, notes
+    held, _ = opened(path)
+    assert held[0x10F] == "a maker"
+    assert set(held[0x10E]) == {"d"}
+    assert len(held[0x10E]) > 50000
+    for kind in ("png", "tif", "webp"):
+        path, notes = saved(rgb, of(tags_block(main)), kind, tmp_path)
+        assert not notes
+        assert len(opened(path)[0][0x10E]) == 89999
+
+
+def test_padding_of_xmp_is_no_reason_to_leave_it_out(rgb, tmp_path):
+    xmp = b"<?xpacket begin=''?>" + XMP + b" " * 70000 + b"<?xpacket end='w'?>"
+    path, notes = saved(rgb, of(xmp=xmp), "jpg", tmp_path)
+    assert not notes
+    with Image.open(path) as image:
+        assert b"Nave" in image.info["xmp"]
+
+
+@pytest.mark.parametrize("size", [(1, 16384), (16384, 1)])
+def test_sides_that_a_format_cannot_hold_are_said(size, tmp_path):
+    rgb = np.full((*size, 3), 100, np.uint8)
+    with pytest.raises(UserError, match=r"WEBP holds at most 16,383 a side: give --format png or tif"):
+        saved(rgb, of(), "webp", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert saved(rgb, of(), "jpg", tmp_path)[1] == []
+    with pytest.raises(UserError, match="JPEG holds at most 65,500"):
+        photograph_saving.check_size(1, 65501, tmp_path / "x.jpeg")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_does_not_read_back_is_none(kind, rgb, tmp_path, monkeypatch):
+    """Whatever an encoder did: cut off its end, or wrote another picture."""
+    save = Image.Image.save
+
+    def cut(self, path, *words, **options):
+        save(self, path, *words, **options)
+        path.write_bytes(path.read_bytes()[:-2000])
+
+    def inverted(self, path, *words, **options):
+        save(Image.fromarray(255 - np.asarray(self)), path, *words, **options)
+
+    for wrong in (cut, inverted):
+        monkeypatch.setattr(Image.Image, "save", wrong)
+        with pytest.raises(UserError, match=r"what was written as (PNG|JPEG|TIFF|WEBP) .*: give another --format"):
+            saved(np.resize(rgb, (300, 300, 3)), of(), kind, tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_metadata_that_break_a_file_are_left_out_and_said(rgb, tmp_path, monkeypatch):
+    monkeypatch.setattr("colorize.metadata.STRUCTURE", frozenset())  # as if a tag of the pixels had been forgotten
+    path, notes = saved(rgb, of(tags_block([(0x8000, 2, 3, b"ab\0")], OF_EXIF)), "tif", tmp_path)
+    assert not notes
+    monkeypatch.setattr("colorize.tiff_tags._directories", lambda tags, at: b"\0\0" + bytes(4))
+    path, notes = saved(rgb, of(tags_block([(0x8000, 2, 3, b"ab\0")])), "tif", tmp_path)
+    assert notes == ["its metadata is left out: the file could not be read with it"]
+    assert (tifffile.imread(path) == rgb).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_transparency_stays(kind, rgb, tmp_path):
+    alpha = Image.fromarray(np.tile(np.linspace(0, 255, 70).astype(np.uint8), (50, 1)))
+    path, notes = saved(rgb, of(), kind, tmp_path, alpha)
+    with Image.open(path) as image:
+        if kind == "jpg":
+            assert image.mode == "RGB"
+            assert notes == ["JPEG has no transparency: it lies on white"]
+            assert np.asarray(image)[:, 0].min() > 245
+        else:
+            assert (np.asarray(image.getchannel("A")) == np.asarray(alpha)).all()
+
+
+@pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is not here")
+@pytest.mark.parametrize("kind", KINDS)
+def test_exiftool_finds_no_fault(kind, rgb, tmp_path):
+    path, _ = saved(rgb, of(tags_block(LYING, OF_EXIF), xmp=XMP, photoshop={1028: CAPTION}), kind, tmp_path)
+    said = subprocess.run(
+        ["exiftool", "-G1", "-s", "-validate", "-error", path], capture_output=True, check=True
+    ).stdout
+    assert b"Error" not in said
+    told = subprocess.run(["exiftool", "-s3", "-Title", "-Make", path], capture_output=True, check=True).stdout
+    assert told.split(b"\n")[:2] == [b"Nave", b"a maker"]
