@@ -83,6 +83,8 @@ def main() -> None:
     }
     table = Table("", "idle, steps/s", "beside a busy process", "of the idle rate")
     for name, rate in found.items():
+        if not rate["idle"]:
+            raise SystemExit(f"no step in {words.seconds:g} s: say more --seconds")
         kept = rate["beside"] / rate["idle"]
         table.add_row(name, f"{rate['idle']:.2f}", f"{rate['beside']:.2f}", f"{kept:.0%}")
     Console(width=100).print(table)

@@ -17,6 +17,7 @@ class StopSignal:
     """While it is entered, a first signal of `STOPPING` turns it true; a second Ctrl-C interrupts at once.
 
     A launcher's own handler, as submitit's, which queues a job again, gets the signal when what this guards is done.
+    A Ctrl-C that is ignored stays so: a shell starts its background jobs that way, since it is meant for another one.
     Python lets only the main thread handle signals; elsewhere this stays false.
     """
 
@@ -40,6 +41,8 @@ class StopSignal:
         self.previous: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in STOPPING:
+                if number == signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
                 self.previous[number] = signal.signal(number, self._handle)
         return self
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,6 +44,10 @@ KEYS = ROOT.parent / "shared" / "keys"
 PHOTOS = ROOT.parent / "shared" / "photos"
 published = pytest.mark.skipif(not KEYS.is_dir(), reason=f"the published key lists are not at {KEYS}")
 photographed = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the old photographs are not at {PHOTOS}")
+
+# The runs that are stopped by Ctrl-C need one that is heard, and a shell's background job is started with it ignored
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # the pictures are tiny: a second thread only waits
 

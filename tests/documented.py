@@ -78,6 +78,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/loop.py": Run("--steps 2 --models cnn"),
     "python benchmarks/ddp.py": Run("--steps 2 --models cnn"),
     "python benchmarks/batch_norm.py": Run("--models cnn"),
+    "python benchmarks/neighbour.py": Run("--seconds 10 --turns 1"),
     "python benchmarks/models.py": Run("--rounds 1 --models cnn"),
     "python benchmarks/data.py": Run("--rounds 1 --quick"),
     "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),

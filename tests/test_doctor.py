@@ -1,7 +1,9 @@
 """The verb `inspect`: it finds every planted fault, raises no false alarm, and survives whatever a file does."""
 
+import io
 import os
 import re
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,14 @@ from PIL import Image
 from planted import encoded, plant
 from skimage.color import rgb2lab
 
+from colorize.cli import main
 from colorize.data.photographs import Photo
 from colorize.data.sources import DEMO
 from colorize.doctor import examine, inspecting, read_excluded
 from colorize.doctor.findings import FINDINGS, LEFT_OUT
 from colorize.doctor.manifest import Line, read_manifest, write_manifest
 from colorize.doctor.twins import duplicates, near_hashes
-from colorize.doctor.workers import spread
+from colorize.doctor.workers import GROUP, spread
 from colorize.errors import INTERRUPTED, UserError
 
 
@@ -27,14 +30,14 @@ def planted(tmp_path_factory):
     return home / "train", home / "val", *plant(home / "train", home / "val")
 
 
-@pytest.fixture(params=[0, 2], ids=["in this process", "in two others"])
-def inspected(request, planted, inside, tmp_path):
+@pytest.fixture(scope="module", params=[0, 2], ids=["in this process", "in two others"])
+def inspected(request, planted, tmp_path_factory):
     """(printed, manifest's lines, folder of the report)"""
-    train, val, *_ = planted
-    report = tmp_path / "report"
-    done = inside("inspect", train, "--val", val, "-o", report, "--workers", request.param)
-    assert done.returncode == 0, done.stderr
-    return done.stdout, list(read_manifest(report / "manifest.tsv")), report
+    train, val, *_ = map(str, planted)
+    report, printed = tmp_path_factory.mktemp("inspected") / "report", io.StringIO()
+    with redirect_stdout(printed):
+        assert main(["inspect", train, "--val", val, "-o", str(report), "--workers", str(request.param)]) == 0
+    return printed.getvalue(), list(read_manifest(report / "manifest.tsv")), report
 
 
 def test_it_finds_all_that_was_planted_and_nothing_else(inspected, planted):
@@ -127,8 +130,8 @@ def ends_its_process(photo):
 
 
 def test_a_file_that_kills_its_process_is_named_and_the_others_are_done():
-    names = [f"photo {i}" for i in range(40)]
-    names[20] = "deadly"
+    names = [f"photo {i}" for i in range(GROUP + 4)]
+    names[GROUP - 1] = "deadly"
     photographs = [Photo(Path(name), name) for name in names]
     done = list(spread(ends_its_process, photographs, 2, crashed=lambda photo: f"lost {photo.name}"))
     assert done == [name.replace("deadly", "lost deadly") for name in names]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import KEYS, ROOT, options, published, two_networks
+from conftest import KEYS, ROOT, SMALL, options, published, two_networks
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
@@ -256,7 +256,8 @@ def test_the_hub_is_asked_for_what_is_not_here(small, tmp_path, monkeypatch):
 def test_an_export_comes_back_the_same(name, tiny, tmp_path):
     from colorize.build import build_parts
 
-    model = build_parts(tiny(f"model={name}", "loss=" + ("ddpm" if name == "diffusion" else "l1"))).model.eval()
+    words = ("loss=" + ("ddpm" if name == "diffusion" else "l1"), *SMALL.get(name, []))
+    model = build_parts(tiny(f"model={name}", *words)).model.eval()
     colorize.save(model, tmp_path / "out", {"name": "mine", "license": "mit", "trained_size": 96})
     again = colorize.load(tmp_path / "out")
     assert type(again) is type(model)
@@ -287,9 +288,8 @@ def test_an_export_names_a_network_of_this_package(tmp_path):
             colorize.load(tmp_path)
 
 
-def test_a_run_is_loaded_and_exported(inside, tmp_path):
-    run = tmp_path / "outputs" / "smoke-cnn-l1-demo-s0"
-    assert inside("train", "experiment=smoke", "tracker=none", "model=cnn", "loss=l1").returncode == 0
+def test_a_run_is_loaded_and_exported(inside, trained, tmp_path):
+    run = trained()
     model = colorize.load(run)
     last = colorize.load(run / "checkpoints" / "step-00000004.pt")
     assert type(model) is type(last)

@@ -6,6 +6,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
+from conftest import tiny_words
 from PIL import Image
 
 from colorize.color import rgb_to_lab
@@ -235,7 +236,7 @@ def test_every_setting_is_checked():
 
 
 def test_training_sees_it_and_validation_does_not(inside, tmp_path):
-    words = ("experiment=smoke", "model=cnn", "loss=l1", "model.width=0.1", "model.global_size=32", "tracker=none")
+    words = (*tiny_words("cnn", "l1"), "schedule.all.steps=2")
     for name in ("modern", "mixed", "film"):
         done = inside("train", *words, f"data/look={name}", f"name={name}")
         assert done.returncode == 0, done.stderr

@@ -21,7 +21,7 @@ def one_step(cfg, tmp_path, *, prepare=lambda trainer: None):
 
 @pytest.mark.parametrize("model", options("model"))
 def test_recomputing_changes_nothing_but_memory(model, small, tmp_path):
-    words = ("data.size=64", f"loss={own_loss(model)}", *(["model.dropout=0.2"] if model == "diffusion" else []))
+    words = (f"loss={own_loss(model)}", *(["model.dropout=0.2"] if model == "diffusion" else []))
     kept, plain = one_step(small(model, *words), tmp_path)
     again, thrifty = one_step(small(model, *words, "trainer.recompute=true"), tmp_path)
     assert kept == pytest.approx(again, rel=1e-6)

@@ -8,14 +8,15 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT, published, two_networks
-from test_command_line import SMOKE, lines, refused
+from conftest import ROOT, SMALL, published, tiny_words, two_networks
+from test_command_line import NAME, SMOKE, lines, refused
 
 from colorize.checkpoint import Checkpoints, read
 from colorize.runs import RunFolder
+from colorize.signals import StopSignal
 
 WORDS = SMOKE[1:]
-GAN = ("experiment=smoke", "tracker=none", "model=gan_unet", "model.widths=[8,8,16,32]")
+GAN = ("experiment=smoke", "tracker=none", "model=gan_unet", *SMALL["gan_unet"], "evaluate.historical=false")
 PUBLISHED = {  # file: the model that it holds, the loss to go on with, the side of a picture
     "thesis_cnn": ("cnn", "iizuka", 224),
     "thesis_gan": ("gan", "pix2pix", 64),
@@ -29,9 +30,8 @@ def weights(folder, which="last"):
     return read(RunFolder(folder).checkpoint(which))["players"]
 
 
-def test_a_run_begins_from_another(inside, tmp_path):
-    first, second = tmp_path / "first", tmp_path / "second"
-    assert inside("train", *GAN, "loss=pix2pix", f"hydra.run.dir={first}").returncode == 0
+def test_a_run_begins_from_another(inside, run_folder, tmp_path):
+    first, second = run_folder("gan_unet", "pix2pix", to="first"), tmp_path / "second"
     frozen_rate = ("optimizer.lr=1e-12", "optimizer.critic.lr=1e-12", "model.widths=[8,8,16,16]", "seed=3")
     words = (*GAN, "loss=pix2pix", f"init_from={first}", *frozen_rate, f"hydra.run.dir={second}")
     done = inside("train", *words)
@@ -48,9 +48,8 @@ def test_a_run_begins_from_another(inside, tmp_path):
     assert "is finished" in inside("train", *words).stdout
 
 
-def test_what_a_file_lacks_is_said(inside, tmp_path):
-    first = tmp_path / "first"
-    assert inside("train", *GAN, "loss=l1", f"hydra.run.dir={first}").returncode == 0
+def test_what_a_file_lacks_is_said(inside, run_folder, tmp_path):
+    first = run_folder("gan_unet", "l1", to="first")
     assert inside("export", first, "-o", tmp_path / "out").returncode == 0
     done = inside("train", *GAN, "loss=pix2pix", f"init_from={tmp_path / 'out'}", "name=second")
     assert done.returncode == 0, done.stderr
@@ -63,8 +62,7 @@ def test_what_a_file_lacks_is_said(inside, tmp_path):
 
 
 def test_another_head_for_classes_starts_fresh(inside, photographs, tmp_path):
-    data = ("data=folder", f"data.root={photographs}", "model.width=0.1", "model.global_size=32", "loss=iizuka")
-    words = ("experiment=smoke", "tracker=none", "model=cnn", *data)
+    words = tiny_words("cnn", "iizuka", "data=folder", f"data.root={photographs}")
     assert inside("train", *words, "name=two").returncode == 0
     (photographs / "birds").mkdir()
     for i in (12, 13):
@@ -91,12 +89,11 @@ def test_published_weights_are_tuned_further(name, inside, foreign, tmp_path):
     assert json.loads((tmp_path / "outputs" / "tuned" / "summary.json").read_text())["status"] == "finished"
 
 
-def test_resume_goes_on_wherever_the_run_lies(inside, tmp_path, monkeypatch):
-    inside("train", *WORDS, "name=whole")
+def test_resume_goes_on_wherever_the_run_lies(inside, trained, tmp_path, monkeypatch):
+    folder = tmp_path / "elsewhere"
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "conclude", lambda *_, **__: None)  # it is killed before it has finished
         inside("train", *WORDS, "name=cut", "overwrite=true")
-    folder = tmp_path / "elsewhere"
     (tmp_path / "outputs" / "cut").rename(folder)
     RunFolder(folder).checkpoint("last").unlink()  # as if it had been killed after step 2
     (folder / "summary.json").unlink()
@@ -104,9 +101,9 @@ def test_resume_goes_on_wherever_the_run_lies(inside, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     assert "going on after step 2" in done.stdout
     for kind in ("module", "average"):
-        one, other = (weights(path)["model"][kind] for path in (tmp_path / "outputs" / "whole", folder))
+        one, other = (weights(path)["model"][kind] for path in (trained(), folder))
         assert all(torch.equal(one[key], other[key]) for key in one)
-    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == ["whole"]
+    assert not list((tmp_path / "outputs").iterdir())
     refused(inside("train", f"resume={folder}", "optimizer.lr=1"), "which optimizer.lr=1 would change", "rerun")
     refused(inside("train", f"resume={folder}", "overwrite=true"), "which overwrite=true would change")
     refused(inside("train", "resume=nowhere"), "resume=nowhere: there is no run in that folder")
@@ -114,12 +111,10 @@ def test_resume_goes_on_wherever_the_run_lies(inside, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("variable", ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"])
-def test_a_scheduler_that_starts_it_again_does_not_overwrite_it(variable, inside, tmp_path, monkeypatch):
-    words = (*WORDS, "name=run", "overwrite=true")
-    inside("train", *words)
-    (tmp_path / "outputs" / "run" / "summary.json").unlink()
+def test_a_scheduler_that_starts_it_again_does_not_overwrite_it(variable, inside, run_folder, monkeypatch):
+    (run_folder(to=f"outputs/{NAME}") / "summary.json").unlink()
     monkeypatch.setenv(variable, "1")
-    assert "going on after step 4" in inside("train", *words).stdout
+    assert "going on after step 4" in inside("train", *WORDS, "overwrite=true").stdout
 
 
 def test_rerun_does_it_again_with_changes(inside, tmp_path):
@@ -139,14 +134,39 @@ def test_rerun_does_it_again_with_changes(inside, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGUSR1", 75), ("SIGUSR2", 75), ("SIGINT", 130)])
-def test_a_signal_ends_a_run_with_a_status_that_says_so(name, code, tmp_path):
+def test_every_signal_has_its_status(name, code, capsys):
     if not hasattr(signal, name):
         pytest.skip(f"this system has no {name}")
+    with StopSignal() as stop:
+        assert not stop
+        signal.raise_signal(getattr(signal, name))
+        assert stop
+    assert stop.exit_code == code
+    assert f"{name}: stopping after this step" in capsys.readouterr().out
+
+
+def test_a_background_jobs_ctrl_c_stays_ignored():
+    """A shell without job control starts what it puts into the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopSignal() as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert not stop
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.exit_code == 75
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
+def test_a_signal_ends_a_run_with_a_status_that_says_so(tmp_path):
+    """A run in a process of its own; SIGINT is in test_command_line.py, the others are among the faults."""
     process = start(tmp_path, "schedule.all.steps=100000", "checkpoint.every=100000", "evaluate.every=100000")
-    process.send_signal(getattr(signal, name))
+    process.send_signal(signal.SIGUSR1)
     printed = process.communicate(timeout=60)[0]
-    assert process.returncode == code
-    assert f"{name}: stopping after this step" in printed
+    assert process.returncode == 75
+    assert "SIGUSR1: stopping after this step" in printed
     folder = tmp_path / "outputs" / "run"
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["status"] == "interrupted"
@@ -186,17 +206,16 @@ def start(home, *words, folder="run"):
     return process
 
 
-def test_what_grey_scores_is_measured_once(inside, tmp_path):
-    inside("train", *WORDS, "name=run")
-    folder = tmp_path / "outputs" / "run"
+def test_what_grey_scores_is_measured_once(inside, run_folder):
+    folder = run_folder(to=f"outputs/{NAME}")
     kept = json.loads((folder / ".hydra" / "baselines.json").read_text())
     assert kept["rows"] == json.loads((folder / "summary.json").read_text())["baseline"]
     kept["rows"]["grey"]["psnr"] = 1.0
     (folder / ".hydra" / "baselines.json").write_text(json.dumps(kept))
     (folder / "summary.json").unlink()
-    inside("train", *WORDS, "name=run")
+    inside("train", *WORDS)
     assert json.loads((folder / "summary.json").read_text())["baseline"]["grey"]["psnr"] == 1.0
     (folder / ".hydra" / "baselines.json").write_text(json.dumps({**kept, "manifest": "another set"}))
     (folder / "summary.json").unlink()
-    inside("train", *WORDS, "name=run")
+    inside("train", *WORDS)
     assert json.loads((folder / "summary.json").read_text())["baseline"]["grey"]["psnr"] > 15

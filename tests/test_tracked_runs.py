@@ -160,7 +160,7 @@ def test_an_evaluation_is_told_without_another_line(mode, request, tmp_path, ser
         tracked(tmp_path, server, "name=off", *QUICK)
     else:
         request.getfixturevalue("offline_run")
-    words = ("protocol=demo", "metrics=quick", "protocol.extractors=[]", "device=cpu")
+    words = ("protocol=demo", "metrics=quick", "+protocol.extractors=[]", "device=cpu")
     done = colorize(tmp_path, server, "evaluate", "run=outputs/off", *words)
     assert "the tracker" not in done.stdout
     colorize(tmp_path, server, "sync")
