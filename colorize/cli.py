@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -209,7 +211,12 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
         return code
 
     try:
-        task()
+        if arguments.shell_completion:
+            with contextlib.redirect_stdout(io.StringIO()) as script:
+                task()
+            print(completion.careful(script.getvalue()), end="")
+        else:
+            task()
     except SystemExit as ended:  # of the sweep, whose jobs may have run elsewhere
         codes.append(ended.code if isinstance(ended.code, int) else 1)
     return max(codes)

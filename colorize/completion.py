@@ -9,6 +9,11 @@ OPTIONS = ("-sc", "--shell-completion")
 COMPOSED = ("train", "evaluate")  # verbs whose words Hydra knows
 
 
+def careful(script: str) -> str:
+    """Hydra's script for the shell, less its habit to start any Python program that somebody types, to ask it."""
+    return script.replace('grep "@hydra.main" $file_path -q\n', 'grep -q "@hydra.main" "$file_path" || return\n')
+
+
 def complete(argv: Sequence[str], verbs: Mapping[str, Callable[[list[str]], int]]) -> int:
     """Answer `colorize -sc install=bash` and, while somebody types, `colorize -sc query=bash`.
 

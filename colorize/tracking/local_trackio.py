@@ -38,8 +38,8 @@ class Trackio(Tracker):
         self.trackio, self.step = trackio, 0
         with contextlib.redirect_stdout(io.StringIO()):  # six lines of its own
             self.run = trackio.init(
-                project, name=run_id, group=group, config=dict(settings), resume="allow", embed=False,
-                auto_log_gpu=False, auto_log_cpu=False,
+                project, name=run_id, group=group or settings.get("group"), config=dict(settings), resume="allow",
+                embed=False, auto_log_gpu=False, auto_log_cpu=False,
             )  # fmt: skip
         place = Path(trackio.utils.TRACKIO_DIR)
         self.said = f"trackio: TRACKIO_DIR={str(place)!r} trackio show --project {project}"

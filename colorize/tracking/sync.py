@@ -11,7 +11,7 @@ from colorize.arguments import Arguments
 from colorize.errors import UserError
 from colorize.terminal import say
 from colorize.tracking.wandb_folders import give_up, stay_inside
-from colorize.tracking.weights_and_biases import UNSENT, why
+from colorize.tracking.weights_and_biases import UNSENT, said, why
 
 PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize dashboard` does
 
@@ -19,8 +19,9 @@ PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize d
 def sync(argv: Sequence[str]) -> int:
     """Send what is pending, oldest first. Raises `UserError` where W&B is not logged in, or does not answer."""
     parser = Arguments("sync", "Send the runs that Weights & Biases has not got yet.")
-    parser.add_argument("folder", nargs="?", default="outputs", help="where runs were tracked (default: outputs)")
-    folder = Path(parser.parse_args(argv).folder)
+    default = said(None, "DIR", "outputs")
+    parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
+    folder = Path(parser.parse_args(argv).folder).expanduser()
     runs = pending(folder)
     if not runs:
         say(f"nothing is pending in {str(folder)!r}")

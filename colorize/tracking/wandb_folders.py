@@ -39,6 +39,14 @@ def keep(file: Path, run: Path) -> Path:
     return kept
 
 
+def give_up_earlier(home: Path, run: Path, run_id: str) -> None:
+    """Let go of what earlier parts of a run have not sent: the newest part keeps the run's newest checkpoints. Their
+    numbers and pictures stay, and are sent."""
+    for part in (home / "wandb").glob(f"*run-*-{glob.escape(run_id)}"):
+        if part != run:
+            give_up(part)
+
+
 def give_up(run: Path) -> None:
     """The second names are no longer needed."""
     shutil.rmtree(run / KEPT, ignore_errors=True)

@@ -16,10 +16,11 @@ from colorize.errors import UserError
 from colorize.ranges import Name, NonNegative
 from colorize.terminal import say
 from colorize.tracking.logger import Tracker
-from colorize.tracking.wandb_folders import give_up, keep, read_standing, stay_inside, write_standing
+from colorize.tracking.wandb_folders import give_up, give_up_earlier, keep, read_standing, stay_inside, write_standing
 
 MODES = ("auto", "online", "offline", "disabled")
 UNSENT = "unsent"  # a file in the folder of an online run, until its server has got everything
+LONGEST = 128  # bytes of an id, and letters of an artifact's name
 LATER = "upload it later with `colorize sync {}`"
 
 
@@ -28,32 +29,41 @@ class WandB(Tracker):
 
     mode        auto, online, offline or disabled; the environment's WANDB_MODE wins over auto
     folder      where W&B puts its own folder `wandb/`, one for all runs
-    group       runs of one group are shown as one curve: those that differ by their seed
+    group       runs of one group are shown as one curve; None: the `group` of the settings, those that differ by seed
+    tags        None: the names of model, loss and data
+
+    What is None, the environment may say: WANDB_PROJECT, WANDB_ENTITY, WANDB_DIR, WANDB_RUN_GROUP, WANDB_JOB_TYPE,
+    WANDB_TAGS; and WANDB_NAME, where the command line does not say name=….
     artifacts   whether the checkpoints that a run leaves go to W&B too, as versions of one artifact
     patience    seconds to wait for the server at the start, and for the last numbers to be sent at the end
     """
 
     def __init__(
-        self, run_id: str, name: str, settings: Mapping[str, Any], *, project: str = "colorize",
+        self, run_id: str, name: str, settings: Mapping[str, Any], *, project: Name | None = None,
         entity: Name | None = None, mode: Literal["auto", "online", "offline", "disabled"] = "auto",
-        folder: Name = "outputs", group: Name | None = None,
-        job_type: str = "train", tags: Sequence[str] = (), artifacts: bool = True,
+        folder: Name | None = None, group: Name | None = None, job_type: Name | None = None,
+        tags: Sequence[str] | None = None, artifacts: bool = True,
         patience: Annotated[Sequence[NonNegative], Len(2, 2)] = (20, 60),
     ):  # fmt: skip
         if mode not in MODES:
             raise UserError(f"tracker.mode is {mode!r}; it must be one of {', '.join(MODES)}")
         import wandb  # takes a second, and not every run is tracked
 
-        self.wandb, self.folder, self.artifacts, self.patience = wandb, folder, artifacts, patience
-        home = Path(folder).resolve()  # W&B's own process may have been started in another folder
+        self.wandb, self.artifacts, self.patience = wandb, artifacts, patience
+        self.folder = said(folder, "DIR", "outputs")
+        home = Path(self.folder).expanduser().resolve()  # W&B's own process may have been started in another folder
         home.mkdir(parents=True, exist_ok=True)
         stay_inside(home)
         if wandb.run is not None:  # of a job that failed, in this process: while it is open, login() answers False
             wandb.run.finish(exit_code=1)
+        given = any(word.startswith("name=") for word in settings.get("overrides", ()))
+        names = [str(name) for part, name in settings.get("names", {}).items() if part in ("model", "loss", "data")]
         self.arguments: dict[str, Any] = {
-            "project": project, "entity": entity, "id": run_id, "name": name, "config": dict(settings), "dir": home,
-            "group": group, "job_type": job_type, "tags": list(dict.fromkeys(tags)),
-            "resume": "allow", "reinit": "finish_previous",
+            "project": said(project, "PROJECT", "colorize"), "entity": said(entity, "ENTITY", None),
+            "id": id_of(run_id), "name": said(name if given else None, "NAME", name), "config": dict(settings),
+            "dir": home, "group": said(group, "RUN_GROUP", settings.get("group")),
+            "job_type": said(job_type, "JOB_TYPE", "train"), "resume": "allow", "reinit": "finish_previous",
+            "tags": allowed_tags(said(tags, "TAGS", names)),
         }  # fmt: skip
         if os.environ.get("WANDB_SWEEP_ID"):  # W&B's agent has chosen these, and numbers the names itself
             self.arguments |= dict.fromkeys(("project", "entity", "id", "name"))
@@ -104,6 +114,7 @@ class WandB(Tracker):
     def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
         if not self.artifacts or self.run.disabled:
             return
+        give_up_earlier(self.arguments["dir"], self.place, self.run.id)
         kept = keep(file, self.place), list(aliases), dict(metadata)
         try:
             self._keep_version(*kept)
@@ -176,9 +187,29 @@ class WandB(Tracker):
         return self.wandb.Settings(init_timeout=start, finish_timeout=end, console="off", silent=True)
 
 
+def said(given: Any, variable: str, otherwise: Any) -> Any:
+    """What the user gave; else what the environment's WANDB_… says; else what we think."""
+    return given if given is not None else os.environ.get(f"WANDB_{variable}") or otherwise
+
+
+def allowed_tags(words: str | Sequence[str]) -> list[str]:
+    """Each once, without those that W&B refuses: it would refuse the run."""
+    tags = list(dict.fromkeys(words.split(",") if isinstance(words, str) else words))
+    for tag in tags:
+        if not 0 < len(tag) <= 64:
+            say(f"W&B takes tags of 1 to 64 letters: {tag!r} is left out")
+    return [tag for tag in tags if 0 < len(tag) <= 64]
+
+
+def id_of(run_id: str) -> str:
+    """The run's id in letters that W&B takes, at most 128 of them; the end, a token, tells runs apart."""
+    text = re.sub(r"[/\\#?%:\x00-\x1f\x7f]", "_", run_id).strip()
+    return text if len(text.encode()) <= LONGEST else text.encode()[: LONGEST - 9].decode(errors="ignore") + text[-9:]
+
+
 def versions_of(run_id: str) -> str:
     """The name of the artifact whose versions are the checkpoints of a run."""
-    return re.sub(r"[^\w.-]", "_", run_id)
+    return re.sub(r"[^a-zA-Z0-9_.-]", "_", id_of(run_id))
 
 
 def why(error: Exception | str) -> str:
