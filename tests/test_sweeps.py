@@ -104,7 +104,7 @@ def test_of_a_job_that_failed_the_words_are_kept_as_they_were_said(tmp_path):
 
 
 def test_the_jobs_of_a_grid_train_in_folders_of_their_own(inside, tmp_path):
-    words = ["-m", *SMOKE, "seed=0,1", "trainer.batch_size=0,2", "hydra.sweep.dir=grid"]
+    words = ["-m", *SMOKE, "seed=0,1", "data.size=36,32", "hydra.sweep.dir=grid"]
     done = inside("train", *words)
     assert done.returncode == 2
     jobs = jobs_of(tmp_path / "grid")

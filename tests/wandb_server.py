@@ -99,6 +99,8 @@ class WandbServer:
     def on_Viewer(self, _):  # noqa: N802
         return {"viewer": VIEWER}
 
+    on_GetDefaultEntity = on_Viewer  # noqa: N815
+
     def on_ArtifactType(self, words):  # noqa: N802
         kept = [each for each in self.artifacts if each["name"] == words["name"].split(":")[0]]
         return {"project": {"artifact": {"artifactType": {"name": kept[-1]["type"]}} if kept else None}}

@@ -79,4 +79,9 @@ class Guarded(Logger):
 
 
 def told(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    if (
+        len(lines) > 2 and "validation error" in lines[0]
+    ):  # pydantic's: the value is in the second line, then the reason
+        return f"{lines[1]}: {lines[2].split(' [type=')[0]}"
+    return next(iter(lines), "") or type(error).__name__

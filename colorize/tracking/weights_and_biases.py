@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -127,7 +128,12 @@ class WandB(Tracker):
     def finish(self, exit_code: int = 0) -> None:
         began = time.monotonic()
         write_standing(self.place, self.standing)
-        self.run.finish(exit_code=exit_code)
+        try:
+            self.run.finish(exit_code=exit_code)
+        except Exception:
+            with contextlib.suppress(Exception):  # W&B's own process is gone; at exit it would be missed once more
+                self.wandb.teardown()
+            raise
         if not self.online:
             return
         if self.left:
@@ -174,8 +180,10 @@ class WandB(Tracker):
             return word, ""
         try:
             if self.wandb.login(prompt=False, verify=False):
+                # W&B's own process dies of a server that answers with nothing: who one is there is asked before
+                self.wandb.Api(timeout=max(1, round(self.patience[0]))).default_entity  # noqa: B018
                 return word, ""
-        except self.wandb.errors.AuthenticationError as error:
+        except Exception as error:  # W&B's own, its service's, a server's
             return "offline", f"cannot be online ({why(error)}); "
         return "offline", "is not logged in here; " if mode == "online" else ""
 
@@ -198,7 +206,10 @@ def allowed_tags(words: str | Sequence[str]) -> list[str]:
     for tag in tags:
         if not 0 < len(tag) <= 64:
             say(f"W&B takes tags of 1 to 64 letters: {tag!r} is left out")
-    return [tag for tag in tags if 0 < len(tag) <= 64]
+    allowed = [tag for tag in tags if 0 < len(tag) <= 64]
+    if "WANDB_TAGS" in os.environ:  # W&B reads it too
+        os.environ["WANDB_TAGS"] = ",".join(allowed)
+    return allowed
 
 
 def id_of(run_id: str) -> str:
