@@ -68,8 +68,8 @@ def scaled(image, factor):
 
 
 def broken(photographs):
-    jpeg, png = (photographs.path().read_bytes() for _ in range(3)), encoded(photographs.image(), "PNG")
-    cut, unended, padded = jpeg  # of one that lacks its end marker alone, every pixel is there
+    jpeg, png = (photographs.path().read_bytes() for _ in range(4)), encoded(photographs.image(), "PNG")
+    cut, unended, zeroed, padded = jpeg  # of one that lacks its end marker alone, every pixel is there
     return {
         "broken/nothing.jpg": (b"", {"empty"}),
         "broken/nothing either.png": (b"", {"empty"}),
@@ -78,7 +78,7 @@ def broken(photographs):
         "broken/noise.png": (np.random.default_rng(0).bytes(5000), {"unreadable"}),
         "broken/half.jpg": (cut[: len(cut) // 2], {"truncated"}),
         "broken/no end marker.jpg": (unended.removesuffix(b"\xff\xd9"), {"mended"}),
-        "broken/zeros for an end marker.jpg": (unended.removesuffix(b"\xff\xd9") + bytes(4096), {"mended"}),
+        "broken/zeros for an end marker.jpg": (zeroed.removesuffix(b"\xff\xd9") + bytes(4096), {"mended"}),
         "broken/zeros from the middle.jpg": (padded[: len(padded) // 2].ljust(len(padded), b"\0"), {"truncated"}),
         "broken/half.png": (png[: len(png) // 2], {"truncated"}),
         "broken/bomb.png": (png_file(30_000, 30_000, 8, b"\0"), {"enormous"}),

@@ -27,6 +27,7 @@ from colorize.errors import UserError
 from colorize.export import save
 from colorize.models import CNN
 
+WEBP_SIDE = 16383  # pixels that the format holds
 NEAR, NEAR_LOSSY = 2.0, 4.0  # CIE L* between what came out and what should, of any of 8×8 areas
 
 
@@ -105,7 +106,8 @@ def judged(verb: str, path: str, told: Mapping[str, Any], work: Path) -> Answer:
         lines = [line for line in str(error).splitlines() if line.strip()]
         if len(lines) != 1 or " at 0x" in lines[0]:
             return Answer("no sentence", str(error))
-        return Answer("wrongly refused" if want == "paint" else "refused", lines[0])
+        fair = want != "paint" or (verb == "paint webp" and max(told["size"]) > WEBP_SIDE)
+        return Answer("refused" if fair else "wrongly refused", lines[0])
     except Exception:
         return Answer("traceback", traceback.format_exc())
     if want in ("refuse", "skip"):
