@@ -70,6 +70,18 @@ def test_lengths():
     assert Phase(steps=7).steps(1000, 16) == 7
     assert Phase(epochs=2).steps(100, 16) == 13  # 200 photographs in full batches
     assert Phase(epochs=20, fraction=0.4).steps(1_281_167, 64) == 160_146
+
+
+@pytest.mark.parametrize(
+    ("phase", "scale", "steps"),
+    [
+        ({"steps": 400_000}, 0.01, 4000), ({"steps": 3}, 0.5, 2), ({"steps": 7}, 2.0, 14), ({"steps": 5}, 1e-6, 1),
+        ({"epochs": 2}, 0.5, 6), ({"epochs": 2}, 1.0, 13), ({"epochs": 2}, 3.0, 38), ({"epochs": 0.1}, 0.1, 1),
+    ],
+)  # fmt: skip
+def test_a_scale_makes_every_phase_longer_or_shorter(phase, scale, steps):
+    """To the nearest step, of epochs of 100 photographs in batches of 16, and never to none."""
+    assert Phase(**phase).steps(100, 16, scale) == steps
     lengths = {"first": 3, "second": 2}
     assert [locate(lengths, step) for step in range(5)] == [
         ("first", 0), ("first", 1), ("first", 2), ("second", 0), ("second", 1),
