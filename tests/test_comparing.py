@@ -8,6 +8,7 @@ from math import nan
 import numpy as np
 import pytest
 
+from colorize.checkpoint import Checkpoints
 from colorize.comparing import compare_results, latex, markdown
 from colorize.comparing.places import find_runs, labels_of
 from colorize.errors import UserError
@@ -148,6 +149,17 @@ def test_nearness_to_the_truths_own_colours(evaluated, tmp_path):
     told = verdict(compare_results(places), "colorfulness")
     assert told.winner == "lively"
     assert "lively is nearer to the truth than dull by 6" in told.sentence
+
+
+@pytest.mark.parametrize("of", ["best.pt", "step-00000004.pt"])
+def test_a_result_of_before_its_run_went_on_is_named(of, evaluated, tmp_path):
+    places = [evaluated("one", weights={"network": {"of": of, "step": 4}}), evaluated("two")]
+    checkpoints = Checkpoints(tmp_path / "one" / "checkpoints", keep=1)
+    checkpoints.save({"steps": 4}, best=True)
+    assert not any("evaluate again" in note for note in compare_results(places).notes)
+    checkpoints.save({"steps": 8}, best=True)
+    told = "the result of one is of step 4, and the run has gone on to 8: evaluate again"
+    assert told in compare_results(places).notes
 
 
 # --- tables

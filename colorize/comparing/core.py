@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from colorize.comparing.entries import Entry, make_entries
-from colorize.comparing.finding import find_results, refuse_unlike
+from colorize.comparing.finding import find_results, outdated, refuse_unlike
 from colorize.comparing.verdicts import Verdict, judge
 from colorize.results import ROWS, Result, read_result
 from colorize.statistics import Interval, decide, measure
@@ -118,6 +118,7 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
             told = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
             notes.append(f"{first} and {place} were measured with other versions: {told}")
     for entry in entries:
+        notes += [note for path, result in entry.results.items() if (note := outdated(path, result))]
         if entry.pictures is None:
             notes.append(f"the values of {entry.label}'s pictures are not there: it is compared by intervals alone")
         if len(entries) < len(results) and len(entry.results) == 1:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from colorize.checkpoint import Checkpoints, peek, step_of
 from colorize.errors import UserError
 from colorize.results import Result, read_result
 
@@ -59,6 +60,19 @@ def refuse_unlike(results: Mapping[str, Result]) -> None:
         if different := differing(one, other):
             told = ", ".join(f"{name} is {a} in {first} and {b} in {place}" for name, (a, b) in different.items())
             raise UserError(f"cannot be compared: {told}")
+
+
+def outdated(path: Path, result: Result) -> str | None:
+    """A sentence where the run has trained on since its result was made; None where it has not, or nobody knows."""
+    network = result.weights.get("network", {})
+    checkpoint = Path(path).parent.parent / "checkpoints" / str(network.get("of", ""))
+    if "step" not in network or checkpoint.suffix != ".pt":
+        return None
+    newest = Checkpoints(checkpoint.parent).steps()[:1]
+    now = peek(checkpoint)["steps"] if checkpoint.is_file() else step_of(newest[0]) if newest else network["step"]
+    if now == network["step"]:
+        return None
+    return f"the result of {result.name} is of step {network['step']}, and the run has gone on to {now}: evaluate again"
 
 
 def differing(one: Result, other: Result) -> dict[str, tuple[Any, Any]]:
