@@ -58,7 +58,7 @@ class Checkpoints:
         """Keep of a finished run its newest checkpoint, and its best; of the newest, perhaps, its weights alone."""
         newest, *older = self.steps()
         if weights_alone:
-            write_whole(newest, lambda part: _write(weights_of(peek(newest)), part))
+            write_whole(newest, lambda part: _write(weights_of(read(newest)), part))
         for path in older:
             path.unlink()
 
@@ -93,9 +93,13 @@ def step_of(path: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def peek(path: Path) -> dict[str, Any]:
-    """The record of a checkpoint, its tensors left in the file until they are read. The checksum is not compared."""
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+def peek(path: Path) -> dict[str, Any] | None:
+    """The record of a checkpoint, its tensors left in the file until they are read; None where it is damaged. The
+    checksum is not compared."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError):
+        return None
 
 
 def weights_of(state: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,10 @@ def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: Photographs, tra
     best, newest = trainer.checkpoints.best, trainer.checkpoints.steps()[:1]
     found: dict[int, tuple[Path, dict[str, float], list[str]]] = {}
     for path, alias in [(best, "best")] * best.exists() + [(path, "latest") for path in newest]:
-        try:
-            step, scores = told_by(path)
-        except (RuntimeError, OSError, pickle.UnpicklingError) as error:
-            say(f"{str(path)!r} cannot be read ({type(error).__name__}), and is not handed to the tracker")
+        if (held := peek(path)) is None:
+            say(f"{str(path)!r} is damaged, and is not handed to the tracker")
             continue
+        step, scores = held["steps"], held["scores"]
         aliases = found[step][2] if step in found else [f"step-{step}"]
         found[step] = path, scores, [*aliases, alias]
     for step, (path, scores, aliases) in found.items():
@@ -47,9 +45,3 @@ def parent(init_from: str | None) -> str | None:
     if run is None or not run.config.exists():
         return None
     return run.run_id(run.read_config().name)
-
-
-def told_by(path: Path) -> tuple[int, dict[str, float]]:
-    """Steps and scores of a checkpoint, without reading its tensors."""
-    state = peek(path)
-    return state["steps"], state["scores"]

@@ -82,8 +82,8 @@ class RunFolder:
         path = self.config.with_name("photographs")
         if path.exists():
             return path.read_text(encoding="utf-8").split()
-        newest = Checkpoints(self.folder / "checkpoints").steps()[:1]
-        return [peek(path)["photographs"] for path in newest]
+        found = map(peek, Checkpoints(self.folder / "checkpoints").steps())
+        return next(([held["photographs"]] for held in found if held), [])
 
     def lengthened(self, cfg: DictConfig) -> bool:
         """Whether `cfg` says of a phase that it is longer or shorter, or there is another phase."""

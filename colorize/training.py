@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.build import Parts, build_parts, build_trainer, make, origins
-from colorize.checkpoint import Checkpoints, peek
+from colorize.checkpoint import Checkpoints, step_of
 from colorize.command_line import readable
 from colorize.data import Photographs
 from colorize.devices import choose_device, keep_freed_memory
@@ -152,7 +152,7 @@ def check_lengths(cfg: DictConfig, run: RunFolder, trainer: Trainer) -> None:
     old: dict[str, Phase] = make(held.schedule, "schedule")
     scale, size = held.get("steps_scale", 1.0), len(trainer.photographs.train)
     before = {name: phase.steps(size, trainer.effective_batch, scale) for name, phase in old.items()}
-    check_lengthened(old, before, trainer.schedule, trainer.lengths, peek(newest[0])["steps"], str(run.folder))
+    check_lengthened(old, before, trainer.schedule, trainer.lengths, step_of(newest[0]) or 0, str(run.folder))
 
 
 def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer) -> Baselines:

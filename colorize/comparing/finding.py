@@ -68,9 +68,12 @@ def outdated(path: Path, result: Result) -> str | None:
     checkpoint = Path(path).parent.parent / "checkpoints" / str(network.get("of", ""))
     if "step" not in network or checkpoint.suffix != ".pt":
         return None
-    newest = Checkpoints(checkpoint.parent).steps()[:1]
-    now = peek(checkpoint)["steps"] if checkpoint.is_file() else step_of(newest[0]) if newest else network["step"]
-    if now == network["step"]:
+    if checkpoint.is_file():
+        held = peek(checkpoint)
+        now = held["steps"] if held else None
+    else:
+        now = next(map(step_of, Checkpoints(checkpoint.parent).steps()), None)
+    if now in (None, network["step"]):
         return None
     return f"the result of {result.name} is of step {network['step']}, and the run has gone on to {now}: evaluate again"
 
