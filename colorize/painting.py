@@ -174,12 +174,15 @@ def lightness(rgb: np.ndarray) -> Tensor:
 
 
 def shrunk(rgb: np.ndarray, size: int) -> Tensor:
-    """Lightness with `size` pixels on the shorter side (1, 1, h, w), computed at full size, a strip at a time."""
+    """Lightness with `size` pixels on the shorter side (1, 1, h, w), computed at full size, a strip at a time.
+
+    Each strip is brought to its width at once: memory does not grow with the photograph's.
+    """
     height, width = rgb.shape[:2]
     scale = min(size / min(height, width), LONGEST * size / max(height, width))
     small = (max(1, round(height * scale)), max(1, round(width * scale)))
-    L = torch.cat([lightness(rgb[first : first + rows]) for first, rows in strips(height, width)], dim=2)
-    return resize(L, small).clamp(0, 100)
+    narrow = [resize(lightness(rgb[at : at + rows]), (rows, small[1])) for at, rows in strips(height, width)]
+    return resize(torch.cat(narrow, dim=2), small).clamp(0, 100)
 
 
 def strips(height: int, width: int) -> list[tuple[int, int]]:

@@ -21,6 +21,7 @@ from colorize.data.tones import Range, grey_curve, lab_image, range_of, scaled, 
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PAGES = 200  # that are looked at
+LARGE = 2**26  # pixels
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, LAB, ICC_LAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 DNG_VERSION = 50706
 RAW = (32803, 34892)  # colour filter arrays and linear raw data: a camera's
@@ -99,11 +100,18 @@ def _read(file: BinaryIO, page: tifffile.TiffPage, number: int | None, keep_dept
     )  # fmt: skip
     if bits > 8:
         raster.treat("16-bit", f"it has {bits} bits a sample, of which 8 are kept")
-    if (page.compression in PLAIN and kind != YCBCR) or not _pillow_reads(page, kind, bits, number):
+    by_itself = page.compression in PLAIN and kind != YCBCR and not _is_large(page, kind, bits)
+    if by_itself or not _pillow_reads(page, kind, bits, number):
         _interpret(raster, page, _samples(file, page, bits), kind, bits)
     else:
         _through_pillow(raster, file, page, number, kind, bits)
     return raster
+
+
+def _is_large(page: tifffile.TiffPage, kind: int, bits: int) -> bool:
+    """Whether it is plain RGB that Pillow holds once, and tifffile and Pillow together twice."""
+    pixels = page.imagewidth * page.imagelength
+    return pixels >= LARGE and (kind, bits, page.samplesperpixel, page.planarconfig) == (RGB, 8, 3, 1)
 
 
 def _photometric(page: tifffile.TiffPage) -> int:
@@ -296,15 +304,15 @@ def _through_pillow(raster: Raster, file: BinaryIO, page: Any, number: int | Non
     except Image.UnidentifiedImageError:
         _interpret(raster, page, _samples(file, page, bits), kind, bits)
         return
-    with image:
-        image.seek(number or 0)
-        image.load()  # turned as its tag says
-        raster.treat("rotated") if raster.orientation > 1 else None
+    image.seek(number or 0)
+    image.load()  # turned as its tag says
+    if raster.orientation > 1:
+        raster.treat("rotated")
         raster.orientation = 1
-        if image.mode == "F" or image.mode.startswith("I"):
-            _interpret(raster, page, np.asarray(image)[..., None], kind, bits)
-            return
-        raster.image = image.copy()
+    if image.mode == "F" or image.mode.startswith("I"):
+        _interpret(raster, page, np.asarray(image)[..., None], kind, bits)
+        return
+    raster.image = image
     raster.image.info = {}
     if raster.image.mode not in ("RGBa", "LA", "La", "RGBA", "PA") and page.samplesperpixel > COLOURS.get(kind, 1):
         raster.notes.append("its extra channels (infrared, perhaps) are no colour, and left out")
