@@ -109,14 +109,15 @@ def test_the_server_gets_the_whole_run_and_its_checkpoints_with_their_origin(tmp
 
 @pytest.fixture
 def offline_run(once, tmp_path):
-    """A machine's folder with one finished run `off`, which W&B has offline alone."""
+    """A machine's folder with one finished run `off`, which W&B has offline alone; moved here, it keeps its id."""
 
     def train(folder):
         nobody = WandbServer()
         tracked(folder, nobody, "name=off", "tracker.mode=offline")
         nobody.stop()
+        (folder / "outputs").rename(folder / "moved")
 
-    return shutil.copytree(once("tracked-offline", train), tmp_path, dirs_exist_ok=True, copy_function=linked())
+    shutil.copytree(once("tracked-offline", train) / "moved", tmp_path / "outputs", copy_function=linked())
 
 
 def linked():
