@@ -103,6 +103,20 @@ def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         found = MARKER.search(data, found.end() + length)
 
 
+def plain_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a grey or YCbCr JPEG with neither EXIF, XMP, profile nor second picture; None of others."""
+    size = None
+    for marker, told in segments(data) if data.startswith(b"\xff\xd8\xff") else ():
+        if marker == START_OF_SCAN:
+            return size
+        if marker in (0xE1, 0xE2):
+            return None
+        if marker in FRAMES and len(told) > 5:
+            height, width = struct.unpack_from(">HH", told, 1)
+            size = (width, height) if told[5] in (1, 3) and width and height else None
+    return None
+
+
 def kind_of(data: bytes) -> str:
     """What a JPEG is that no decoder here takes; nothing of one that is merely damaged."""
     for marker, told in segments(data):

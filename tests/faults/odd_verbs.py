@@ -6,8 +6,8 @@ import multiprocessing
 import os
 import shutil
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stderr, suppress
 from functools import partial
 from io import BytesIO, StringIO
 from itertools import pairwise
@@ -19,13 +19,17 @@ import tifffile
 import torch
 from PIL import Image
 
+from colorize.data import Shards
 from colorize.data.collection import Photo
 from colorize.data.decode import decode, open_rgb
+from colorize.data.recognise import recognise
 from colorize.data.writing import prepare
+from colorize.doctor import inspecting
 from colorize.doctor.findings import BROKEN, examine
 from colorize.errors import UserError
 from colorize.export import save
 from colorize.models import CNN
+from colorize.preparing import prepare_source
 
 WEBP_SIDE = 16383  # pixels that the format holds
 NEAR, NEAR_LOSSY = 2.0, 4.0  # CIE L* between what came out and what should, of any of 8×8 areas
@@ -93,6 +97,37 @@ VERBS: dict[str, Callable[[str, Path], np.ndarray | None]] = {
     "prepare": prepare_whole, "prepare --size": prepare_small,
     **{f"paint {kind}": partial(_paint, kind) for kind in ("png", "tif", "jpg", "webp")},
 }  # fmt: skip
+
+
+def _readable(photographs: Iterable[Photo]) -> int:
+    count = 0
+    for photo in photographs:
+        with suppress(UserError):
+            count += bool(open_rgb(photo.read()))
+    return count
+
+
+def train_tar(path: str, work: Path) -> int:
+    source = Shards(path, val_fraction=0.3, max_bad=0.9)
+    return _readable([*source.train, *source.val])
+
+
+def inspect_tar(path: str, work: Path) -> int:
+    shutil.rmtree(work / "report", ignore_errors=True)
+    inspecting.inspect([path, "-o", str(work / "report"), "--workers", "0"])
+    return _readable(recognise(path).train)
+
+
+def prepare_tar(path: str, work: Path) -> int:
+    shutil.rmtree(work / "tars", ignore_errors=True)
+    prepare_source([path, str(work / "tars"), "--max-bad", "0.9", "--workers", "0"])
+    return _readable(recognise(str(work / "tars")).train)
+
+
+OF_TARS: dict[str, Callable[[str, Path], int]] = {
+    "train": train_tar, "evaluate": lambda path, work: _readable(recognise(path).train), "inspect": inspect_tar,
+    "prepare": prepare_tar,
+}  # fmt: skip
 ON_WHITE = ("train", "evaluate", "prepare", "prepare --size", "paint jpg")  # where transparent parts lie on white
 LOSSY = ("prepare --size", "paint jpg", "paint webp")
 
@@ -101,6 +136,8 @@ def judged(verb: str, path: str, told: Mapping[str, Any], work: Path) -> Answer:
     """What the verb made of the file, against what `expected.json` says of it."""
     want = told["want"]
     try:
+        if path.endswith(".tar"):
+            return counted(OF_TARS[verb](path, work), told)
         pixels = VERBS[verb](path, work)
     except (UserError, OSError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
@@ -113,6 +150,13 @@ def judged(verb: str, path: str, told: Mapping[str, Any], work: Path) -> Answer:
     if want in ("refuse", "skip"):
         return Answer("wrongly taken")
     return Answer("as it should be") if pixels is None else compared(verb, pixels, told)
+
+
+def counted(found: int, told: Mapping[str, Any]) -> Answer:
+    """Whether a tar file gave as many photographs as it holds."""
+    if told["want"] == "paint" and found != told["photographs"]:
+        return Answer("wrong count", f"{found} photographs, and {told['photographs']} were expected")
+    return Answer("as it should be") if told["want"] != "refuse" else Answer("wrongly taken")
 
 
 def compared(verb: str, pixels: np.ndarray, told: Mapping[str, Any]) -> Answer:
