@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from colorize.data.collection import NONE, Collection, Photo, Table
+from colorize.data.decode import UNREADABLE
 from colorize.data.photographs import Photographs
 from colorize.data.sources import split
 from colorize.errors import UserError
@@ -56,7 +57,10 @@ class Row(Photo):
 
     @property
     def length(self) -> int:
-        return len(self.read())
+        try:
+            return len(self.read())
+        except UNREADABLE:
+            return 0
 
     def read(self) -> bytes:
         return self.table.read(self.start)

@@ -179,7 +179,7 @@ def kept(
     folder = cache("lists", short(f"{RULES} {key}"))
     note = folder / "stamp.json"
     with waiting(folder.parent / "lock"):
-        with suppress(OSError):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # it is not there, or not whole
             saved = json.loads(note.read_text(encoding="utf-8"))
             if unchanged(saved["stamp"]):
                 return Table.open(folder, places, saved["told"])
