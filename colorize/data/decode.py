@@ -149,8 +149,8 @@ class Bounds:
             raise DecodeError(f"{said} in {self.bytes:,} bytes, as no photograph has: {way_out}", "enormous")
         free = available()
         if free is not None and pixels * each > free:
-            need, free = pixels * each / 1e9, free / 1e9
-            raise DecodeError(f"{said}: decoding takes {need:.1f} GB of memory, and {free:.1f} are free", "enormous")
+            need = f"{pixels * each / 1e9:.1f} GB of memory, and {free / 1e9:.1f} are free"
+            raise DecodeError(f"{said}: decoding takes {need}", "enormous")
 
 
 @contextmanager
@@ -182,11 +182,13 @@ def _unbounded() -> Iterator[None]:
 
 
 def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: bool) -> Picture:
+    info: dict[Any, Any] = {}
+    texts: dict[str, str] = {}
     file.seek(0)
     head = file.read(512)
     if head.startswith(tiff.MAGIC):
-        raster, form, info, texts = tiff.read_tiff(file, bounds.check, keep_depth), "TIFF", {}, {}
-        size = raster.image.size
+        raster = tiff.read_tiff(file, bounds.check, keep_depth)
+        size, form = raster.image.size, "TIFF"
     else:
         image = _identified(file, head)
         size, form = image.size, image.format or ""
@@ -277,7 +279,7 @@ def orientation(image: Image.Image) -> int:
     if "exif" not in image.info and "xmp" not in image.info and image.format in ("JPEG", "MPO"):
         return 1
     try:
-        found = float(image.getexif().get(ExifTags.Base.Orientation, 1))  # type: ignore[arg-type]
+        found = float(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # EXIF can be damaged in every way; the picture is not
         return 1
     return int(found) if found in range(1, 9) else 1

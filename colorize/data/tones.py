@@ -94,9 +94,8 @@ def scaled(
     result = np.empty(samples.shape, np.uint8 if top < 256 else np.uint16)
     place = 0
     for strip in strips(samples):
-        levels = (strip.astype(np.float32 if samples.itemsize < 4 else np.float64) - span.black) * (
-            top / (span.white - span.black)
-        )
+        levels: np.ndarray = strip.astype(np.float32 if samples.itemsize < 4 else np.float64)
+        levels = (levels - span.black) * (top / (span.white - span.black))
         levels = np.clip(top - levels if inverted else levels, 0, top)
         levels = levels if curve is None else np.interp(levels, np.arange(256), curve)
         result[place : place + len(strip)] = np.rint(levels)
