@@ -15,7 +15,7 @@ from colorize.checkpoint import write_whole
 from colorize.data.motion import Motion
 from colorize.data.plates import BALANCES, Plate, compose, open_scan
 from colorize.errors import UserError
-from colorize.painting import found
+from colorize.painting_jobs import photographs
 from colorize.photograph_files import SRGB
 from colorize.photograph_saving import FORMATS
 from colorize.pictures import CAPTION, MARGIN, TILE, fit
@@ -27,8 +27,12 @@ SHEET = "contact-sheet.png"
 def plates(argv: list[str]) -> int:
     """The exit status: 0, or 1 where a scan could not be composed; the others are."""
     words = read_words(argv)
-    scans = [scan for word in words.scans for scan in found(Path(word))]
     folder = Path(words.output).expanduser()
+    notes: list[str] = []
+    given = [photographs(Path(word).expanduser(), False, folder, notes) for word in words.scans]
+    scans = [scan for found in given for scan, _ in found]
+    for note in notes:
+        say(note)
     check_names(scans, folder)
     folder.mkdir(parents=True, exist_ok=True)
     tiles: list[tuple[str, list[Image.Image]]] = []
