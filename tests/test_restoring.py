@@ -90,7 +90,8 @@ def test_passes_grow_again_with_fewer_processes(small, tmp_path):
     cfg = small("cnn", "loss=l1", "trainer.batch_size=4")
     two = trainer_of(cfg, tmp_path, World(0, 2))
     assert two.piece == 2
-    two.phase = "all"
+    two.players["model"].wrap = lambda module: module  # there is no other process
+    two.enter("all")
     two.checkpoints.save(two.state())
     one = trainer_of(cfg, tmp_path)
     assert one.restore()
@@ -100,7 +101,7 @@ def test_passes_grow_again_with_fewer_processes(small, tmp_path):
 def test_passes_that_memory_has_no_room_for_stay_small(small, tmp_path):
     cfg = small("cnn", "loss=l1", "trainer.batch_size=4")
     one = trainer_of(cfg, tmp_path)
-    one.phase = "all"
+    one.enter("all")
     one.take_smaller_pieces()
     one.checkpoints.save(one.state())
     again = trainer_of(cfg, tmp_path)
