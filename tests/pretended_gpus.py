@@ -95,6 +95,7 @@ def over_processes(norm: nn.SyncBatchNorm, x: torch.Tensor) -> torch.Tensor:
     centred = x - mean.view(1, -1, 1, 1)
     variance = Sum.apply(centred.square().sum(axes)) / count
     with torch.no_grad():
+        norm.num_batches_tracked += 1
         norm.running_mean.lerp_(mean, norm.momentum)
         norm.running_var.lerp_(variance * count / (count - 1), norm.momentum)
     scale = norm.weight * (variance + norm.eps).rsqrt()
@@ -152,14 +153,16 @@ def commands(run: Path) -> list[list[str]]:
 
 
 def networks() -> dict[str, nn.Module]:
-    """An encoder whose batch norms hold its activations, and a critic; both in training."""
+    """An encoder whose batch norms hold its activations, and a critic; both in training, and in double precision, which
+    keeps rounding apart from what is wrong."""
     torch.manual_seed(0)
-    return {"encoder": Encoder("tf_efficientnet_lite0", False).train(), "critic": PatchCritic(8).train()}
+    found = {"encoder": Encoder("tf_efficientnet_lite0", False), "critic": PatchCritic(8)}
+    return {name: network.double().train() for name, network in found.items()}
 
 
 def answer(name: str, network: nn.Module, part: slice) -> dict[str, torch.Tensor]:
     """What a network says of a part of four pictures, the statistics that it keeps, and how its first weights pull."""
-    pictures = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))[part]
+    pictures = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)[part]
     said = network(pictures)[-1] if name == "encoder" else network.judge(100 * pictures[:, :1], pictures[:, 1:])
     said.square().sum().backward()
     gradient = next(network.parameters()).grad

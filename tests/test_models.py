@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from conftest import DECODERS, SMALL, options
+from conftest import SMALL, options
 from hydra.utils import instantiate
 from torch import Generator, nn
 from torch.overrides import TorchFunctionMode
@@ -340,7 +340,7 @@ def test_the_grey_resnet_sums_the_colours_of_the_pretrained_one():
 
 def test_multicolor_converts_colours_in_full_precision(config):
     """Under autocast its convolutions are bfloat16, in which Lab is whole units off."""
-    model = build(config, "multicolor", "model.encoder=test_convnext", *DECODERS, "model.complement=[8,16,8]")
+    model = build(config, "multicolor")
     batch = Batch.from_rgb(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
     with torch.autocast("cpu", torch.bfloat16):
         pred = model(batch)
