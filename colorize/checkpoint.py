@@ -109,7 +109,7 @@ def weights_of(state: dict[str, Any]) -> dict[str, Any]:
         name: {"module": None if each["average"] else each["module"], "optimizer": None, "average": each["average"]}
         for name, each in state.get("players", {}).items()
     }
-    return {**state, "players": players} if players else state
+    return {**state, "players": players, "weights_alone": True} if players else state
 
 
 def read(path: str | Path) -> dict[str, Any]:

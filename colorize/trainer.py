@@ -311,7 +311,7 @@ class Trainer:
                 f"the photographs are not those that {str(path)!r} was trained on: put them back, or "
                 "say name=… for a new run"
             )
-        if state["players"]["model"]["optimizer"] is None and state["steps"] < self.total:
+        if state.get("weights_alone") and state["steps"] < self.total:
             raise UserError(
                 f"{str(path)!r} holds weights alone, as checkpoint.final=weights keeps them, and cannot be trained "
                 f"further: say init_from={path} for a new run that begins with them"
