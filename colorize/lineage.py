@@ -9,7 +9,9 @@ from omegaconf import DictConfig
 
 from colorize.checkpoint import peek
 from colorize.data import Photographs
+from colorize.results import group_of
 from colorize.runs import RunFolder
+from colorize.sweeps.folders import NUMBERED
 from colorize.terminal import say
 from colorize.tracking import Logger
 from colorize.trainer import Trainer
@@ -37,6 +39,16 @@ def origin(cfg: DictConfig, photographs: Photographs) -> dict[str, Any]:
         "photographs": photographs.fingerprint(), "validation": photographs.manifest(),
         "init_from": cfg.init_from, "parent": parent(cfg.init_from),
     }  # fmt: skip
+
+
+def shown_as(run: RunFolder) -> tuple[str, str]:
+    """(name, group) of a run for a service that follows runs: jobs of one sweep have their numbers in their names, and
+    a group is what differs by the seed, by what moves no weight and by where the photographs lie, and by nothing else.
+    """
+    cfg = run.read_config()
+    job = NUMBERED.fullmatch(run.folder.resolve().name)
+    parts = f"{cfg.names.model}-{cfg.names.loss}-{cfg.names.data}{cfg.names.get('look', '')}"
+    return f"{cfg.name}-{job[1]}" if job else cfg.name, f"{parts}-{group_of(cfg, run.photographs())[:6]}"
 
 
 def parent(init_from: str | None) -> str | None:

@@ -19,7 +19,7 @@ from colorize.distributed import World, join, leave, restarted
 from colorize.errors import INTERRUPTED, TRY_AGAIN
 from colorize.evaluate import Baselines
 from colorize.lengthening import check_lengthened
-from colorize.lineage import tell_checkpoints
+from colorize.lineage import shown_as, tell_checkpoints
 from colorize.locking import RunLock
 from colorize.reach import summarised
 from colorize.required import check_values
@@ -197,9 +197,10 @@ def open_logger(
 ) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    settings |= {"overrides": overrides, "commit": commit()}
+    name, group = shown_as(run)
+    settings |= {"overrides": overrides, "commit": commit(), "group": group}
     start, run_id = make(cfg.tracker, "tracker"), run.run_id(cfg.name)
-    return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=cfg.name, settings=settings))])
+    return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=name, settings=settings))])
 
 
 def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baselines, status: str) -> dict[str, Any]:

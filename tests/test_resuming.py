@@ -19,6 +19,7 @@ from colorize.data import Folder
 from colorize.errors import UserError
 from colorize.fitting import check_phases
 from colorize.lengthening import check_lengthened
+from colorize.lineage import shown_as
 from colorize.results import group_of
 from colorize.resuming import differences, is_free, is_place
 from colorize.runs import RunFolder
@@ -298,3 +299,22 @@ def test_jobs_of_searches_keep_weights_alone(config):
     for name in ("optuna", "cmaes", "pareto"):
         assert config(f"hparams_search={name}").checkpoint.final == "weights"
     assert config().checkpoint.final == "whole"
+
+
+def test_a_tracker_groups_what_differs_by_the_seed_alone(finished, tmp_path):
+    """A learning rate makes another group, and jobs of a sweep have names of their own."""
+
+    def shown(folder, **changes):
+        run = RunFolder(shutil.copytree(finished.folder, tmp_path / folder))
+        config = run.read_config()
+        for key, value in changes.items():
+            OmegaConf.update(config, key.replace("__", "."), value)
+        OmegaConf.save(config, run.config)
+        return shown_as(run)
+
+    name, group = shown("a")
+    assert (name, group[:-6]) == ("run", "cnn-l1-folder-")
+    assert shown("b", seed=4, trainer__device="cpu")[1] == group
+    jobs = [shown(f"00{i}-{i:08x}", optimizer__lr=rate) for i, rate in enumerate((0.1, 0.2))]
+    assert [name for name, _ in jobs] == ["run-000", "run-001"]
+    assert len({group, *(of for _, of in jobs)}) == 3

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def test_the_server_gets_the_whole_run_and_its_checkpoints_with_their_origin(tmp
     assert "W&B online" in done.stdout
     ((run, announced),) = server.runs.items()
     assert run.startswith("first-")
-    assert announced["groupName"] == "cnn-l1-demo"
+    assert re.fullmatch(r"cnn-l1-demo-[0-9a-f]{6}", announced["groupName"])
     assert set(announced["tags"]) == {"cnn", "l1", "demo"}
     assert losses(server.history[run]) == losses(written(tmp_path / "outputs/first"))
     steps = [line["_step"] for line in server.history[run]]

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from colorize.build import make
 from colorize.evaluation.subjects import Subject
+from colorize.lineage import shown_as
 from colorize.results import Pictures, Result, pictures_of, read_pictures
 from colorize.runs import RunFolder
 from colorize.tracking import begin
@@ -29,8 +30,9 @@ def tell_tracker(subject: Subject, result: Result, target: Path, files: Files) -
     run: DictConfig = subject.run
     settings: Any = OmegaConf.to_container(run, resolve=True)
     run_id = RunFolder(subject.origin).run_id(run.name)
+    name, settings["group"] = shown_as(RunFolder(subject.origin))
     start = make(run.tracker, "tracker")
-    tracker = begin(lambda: start(run_id=run_id, name=run.name, settings=settings))
+    tracker = begin(lambda: start(run_id=run_id, name=name, settings=settings))
     tracker.summary({
         f"{target.stem}/{metric}{end}": number
         for metric, cell in result.rows["model"].items()
