@@ -7,7 +7,7 @@ import os
 # What OpenMP's runtimes read when they are loaded, with torch: libgomp (Linux), Intel's and LLVM's (Windows, macOS)
 SPINS = {
     "GOMP_SPINCOUNT": "1000",  # some ten microseconds, about what falling asleep and waking up costs; libgomp's: 300000
-    "KMP_BLOCKTIME": "0",  #     milliseconds; by default 200
+    "KMP_BLOCKTIME": "1",  #     milliseconds, by default 200: its spinning threads yield, so that a few do no harm
 }
 SAID = (*SPINS, "OMP_WAIT_POLICY", "KMP_LIBRARY")
 
