@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from colorize.arguments import Arguments
@@ -26,7 +27,7 @@ from colorize.loading import load, trained_size
 from colorize.memory import is_out_of_memory
 from colorize.models import CNN, Colorizer, Diffusion, Transformer
 from colorize.models.base import resize
-from colorize.painting_jobs import Job, check_regular, numbered, plan
+from colorize.painting_jobs import Job, numbered, plan
 from colorize.photograph_files import Photograph, open_photograph
 from colorize.photograph_saving import FORMATS, check_size, save_photograph
 from colorize.seeds import seed_of
@@ -138,7 +139,6 @@ def paint_one(model: Colorizer, job: Job, size: int, words: Namespace) -> str:
     """Writes the photograph's colourings; what there is to say of it."""
     began = time.monotonic()
     targets = numbered(job.target, words.samples)
-    check_regular(job.source)
     photograph = open_photograph(job.source, words.max_pixels)
     height, width = photograph.rgb.shape[:2]
     check_size(width, height, targets[0])
@@ -191,13 +191,13 @@ def strips(height: int, width: int) -> list[tuple[int, int]]:
     return [(first, min(rows, height - first)) for first in range(0, height, rows)]
 
 
-def coloured(photograph: Photograph, L: Tensor, ab: Tensor, method: str) -> np.ndarray:
-    """The photograph (H, W, 3) uint8 with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w)."""
+def coloured(photograph: Photograph, L: Tensor, ab: Tensor, method: str) -> Image.Image:
+    """The photograph (RGB) with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w)."""
     height, width = photograph.rgb.shape[:2]
     upsampling = Upsampling(L, ab, (height, width), method)
-    result = np.empty_like(photograph.rgb)
+    result = Image.new("RGB", (width, height))
     for first, rows in strips(height, width):
         full = lightness(photograph.rgb[first : first + rows]).to(L.device)
         rgb = to_uint8(lab_to_rgb(full, upsampling.rows(full, first)))[0].permute(1, 2, 0)
-        result[first : first + rows] = rgb.cpu().numpy()
+        result.paste(Image.fromarray(rgb.cpu().numpy()), (0, first))
     return result

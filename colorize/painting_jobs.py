@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import glob
 import hashlib
 import os
-import stat
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -155,20 +153,3 @@ def numbered(target: Path, samples: int) -> list[Path]:
     if samples == 1:
         return [target]
     return [target.with_name(f"{target.stem}-{i + 1}{target.suffix}") for i in range(samples)]
-
-
-def check_regular(path: Path) -> None:
-    """Raises `UserError` for what is no file with an end: reading a pipe or a device would never stop."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError as error:
-        raise UserError(
-            "it is a link to a file that is not there" if path.is_symlink() else "it is not there"
-        ) from error
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        raise UserError("it is a link that leads back to itself") from error
-    if not stat.S_ISREG(mode):
-        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
-        raise UserError(f"it is {kinds.get(stat.S_IFMT(mode), 'a device')} and no file")

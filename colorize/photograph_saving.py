@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from PIL import Image, ImageChops
 
 from colorize.checkpoint import write_whole
+from colorize.data.decode import unbounded
 from colorize.errors import UserError
 from colorize.metadata_fitting import Fitted, fit
 from colorize.photograph_files import SRGB, Photograph
@@ -16,7 +18,7 @@ from colorize.tiff_tags import add_tags
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
 OPAQUE = ("JPEG",)
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}  # pixels: what libjpeg and libwebp write
-LOSSLESS = ("PNG", "TIFF")
+LARGE = 2**26  # pixels
 CLOSE = 8.0  # 8-bit levels between what a lossy format was given and what it holds
 PIXELS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
@@ -36,21 +38,22 @@ def check_size(width: int, height: int, path: Path) -> None:
         )
 
 
-def save_photograph(rgb: np.ndarray, like: Photograph, path: Path) -> list[str]:
-    """Write `rgb` (H, W, 3) uint8 with the transparency and metadata of `like`, tagged sRGB, whole or not at all.
+def save_photograph(image: Image.Image, like: Photograph, path: Path) -> list[str]:
+    """Write `image` (RGB) with the transparency and metadata of `like`, tagged sRGB, whole or not at all.
 
     Returns what had to be decided. Raises `UserError` for what the format cannot hold, and for a file that does not
     read back as it was written.
     """
     kind, notes = kind_of(path), []
-    check_size(rgb.shape[1], rgb.shape[0], path)
-    image = Image.fromarray(rgb)
-    if like.alpha is not None:
+    check_size(*image.size, path)
+    if like.alpha is not None and kind in OPAQUE:
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=like.alpha)
+        image = white
+        notes.append("JPEG has no transparency: it lies on white")
+    elif like.alpha is not None:
+        image = image.copy()
         image.putalpha(like.alpha)
-        if kind in OPAQUE:
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image).convert("RGB")
-            notes.append("JPEG has no transparency: it lies on white")
     fitted, left_out = fit(like.metadata, kind)
     notes += left_out
 
@@ -76,20 +79,40 @@ def _write(image: Image.Image, kind: str, fitted: Fitted, part: Path) -> None:
 def difference(path: Path, image: Image.Image, kind: str) -> str:
     """What is wrong with a file that should hold `image`; nothing where it reads back.
 
-    PNG and TIFF hold every pixel as it is; of the lossy formats, the tones of 64×64 areas are compared.
+    PNG and TIFF hold every pixel as it is; of the lossy formats, the tones of 64×64 areas are compared. Of pictures of
+    more than `LARGE` pixels no second one is held in memory: of a PNG the checksums are compared.
     """
+    large = image.width * image.height > LARGE
     try:
-        with Image.open(path, formats=[kind]) as back:
+        if kind == "TIFF":
+            return "" if _same_rows(tifffile.memmap(path, mode="r"), image) else "has other colours"
+        with unbounded(), Image.open(path, formats=[kind]) as back:
             if back.size != image.size or getattr(back, "n_frames", 1) != 1:
                 return f"has {back.width}×{back.height} pixels in place of {image.width}×{image.height}"
+            if kind == "PNG" and large:
+                back.verify()
+                return ""
+            if kind == "JPEG" and large:
+                back.draft("RGB", (back.width // 8, back.height // 8))
             back.load()
-            if kind in LOSSLESS:
+            if kind == "PNG":
                 same = back.mode == image.mode and ImageChops.difference(back, image).getbbox() is None
             else:
                 same = _mean_difference(back.convert(image.mode), image) < CLOSE
+    except MemoryError:
+        raise
     except Exception as error:  # whatever a decoder raises: the file is not readable
         return f"cannot be read again ({type(error).__name__})"
     return "" if same else "has other colours"
+
+
+def _same_rows(pixels: np.ndarray, image: Image.Image) -> bool:
+    """Whether (H, W, S) is the image; strip by strip."""
+    rows = max(1, 2**22 // image.width)
+    strips = ((0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows))
+    return pixels.shape[:2] == (image.height, image.width) and all(
+        np.array_equal(pixels[box[1] : box[3]], np.asarray(image.crop(box))) for box in strips
+    )
 
 
 def _mean_difference(one: Image.Image, other: Image.Image) -> float:

@@ -166,8 +166,9 @@ def test_nothing_in_a_folder_ends_the_others(scans, weights, inside):
     words = ["in/pipe.jpg", "in/socket.jpg", "in/zero.jpg", "in/broken.jpg", "in/itself.jpg", "in/0.jpg"]
     done = inside("paint", *words, "-w", weights, "-o", "named")
     assert "painted 1 of 6; 5 could not be" in done.stdout
-    for sentence in ("a pipe", "a socket", "a device", "is not there", "leads back to itself"):
-        assert sentence in done.stderr
+    assert done.stderr.count("it is a pipe, a socket or a device, and no file") == 3
+    assert "in/broken.jpg: No such file or directory" in done.stderr
+    assert "in/itself.jpg: Too many levels of symbolic links" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")

@@ -65,7 +65,7 @@ def of(exif=b"", **info):
 
 def saved(rgb, metadata, kind, folder, alpha=None):
     path = folder / f"out.{kind}"
-    return path, save_photograph(rgb, Photograph(rgb, alpha, metadata), path)
+    return path, save_photograph(Image.fromarray(rgb), Photograph(rgb, alpha, metadata), path)
 
 
 def opened(path):
@@ -259,8 +259,12 @@ def test_sides_that_a_format_cannot_hold_are_said(size, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_does_not_read_back_is_none(kind, rgb, tmp_path, monkeypatch):
-    """Whatever an encoder did: cut off its end, or wrote another picture."""
+@pytest.mark.parametrize("large", [False, True])
+def test_a_file_that_does_not_read_back_is_none(kind, large, rgb, tmp_path, monkeypatch):
+    """Whatever an encoder did: cut off its end, or wrote another picture, which of a large PNG nobody looks at."""
+    monkeypatch.setattr(photograph_saving, "LARGE", 0 if large else 2**26)
+    assert saved(np.resize(rgb, (300, 300, 3)), of(), kind, tmp_path)[1] == []
+    (tmp_path / f"out.{kind}").unlink()
     save = Image.Image.save
 
     def cut(self, path, *words, **options):
@@ -270,7 +274,7 @@ def test_a_file_that_does_not_read_back_is_none(kind, rgb, tmp_path, monkeypatch
     def inverted(self, path, *words, **options):
         save(Image.fromarray(255 - np.asarray(self)), path, *words, **options)
 
-    for wrong in (cut, inverted):
+    for wrong in (cut, inverted) if not (large and kind == "png") else (cut,):
         monkeypatch.setattr(Image.Image, "save", wrong)
         with pytest.raises(UserError, match=r"what was written as (PNG|JPEG|TIFF|WEBP) .*: give another --format"):
             saved(np.resize(rgb, (300, 300, 3)), of(), kind, tmp_path)

@@ -104,7 +104,7 @@ def decode_picture(
     """
     with _opened(source) as (file, size):
         try:
-            with warnings.catch_warnings(), _unbounded():
+            with warnings.catch_warnings(), unbounded():
                 warnings.simplefilter("ignore")  # of odd EXIF; sizes are looked at here
                 return _decode(file, Bounds(size, max_pixels), shorter, keep_depth)
         except DecodeError:
@@ -172,7 +172,7 @@ def _opened(source: bytes | Path | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
 
 
 @contextmanager
-def _unbounded() -> Iterator[None]:
+def unbounded() -> Iterator[None]:
     """Pillow refuses 179 megapixels as an attack; here `Bounds` decides."""
     usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:

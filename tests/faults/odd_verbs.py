@@ -135,6 +135,8 @@ LOSSY = ("prepare --size", "paint jpg", "paint webp")
 def judged(verb: str, path: str, told: Mapping[str, Any], work: Path) -> Answer:
     """What the verb made of the file, against what `expected.json` says of it."""
     want = told["want"]
+    if verb == "paint webp" and max(told.get("size") or [0]) > 16383:
+        want = "either"  # no WebP is so long
     try:
         if path.endswith(".tar"):
             return counted(OF_TARS[verb](path, work), told)
