@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import pickle
 import re
@@ -15,6 +16,7 @@ import torch
 from colorize.errors import UserError
 from colorize.terminal import say
 
+SURROGATE = re.compile("[\ud800-\udfff]")  # what a byte that is no UTF-8 becomes in a name
 SEAL = b"colorize sha256 "  # then 32 bytes: the digest of all before it. A zip file, which torch's is, may have a tail
 
 
@@ -154,9 +156,20 @@ def write_whole(path: Path, write) -> None:
         part.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise OSError(error.errno, f"cannot write it: {error.strerror}", str(path)) from error
+        raise OSError(error.errno, f"cannot write it: {error.strerror or error}", str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for a text, in UTF-8; in it, names of files that are no UTF-8 keep their bytes."""
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8", errors="surrogateescape"))
+
+
+def as_json(values: Any, **options: Any) -> str:
+    """Readable letters; escapes where names of files that are no UTF-8 are among the values, since JSON is UTF-8."""
+    text = json.dumps(values, ensure_ascii=False, **options)
+    return text if not SURROGATE.search(text) else json.dumps(values, **options)
 
 
 def _sync_folder(folder: Path) -> None:

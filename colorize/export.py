@@ -11,7 +11,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from colorize import models
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import as_json, write_text, write_whole
 from colorize.errors import UserError
 from colorize.importers.files import read_file
 from colorize.importers.filling import fill
@@ -56,8 +56,8 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
     }  # fmt: skip
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     write_whole(folder / "model.safetensors", lambda part: save_file(weights, part, {"format": "pt"}))
-    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / "config.json", lambda part: part.write_text(text, encoding="utf-8"))
+    text = as_json(config, indent=2) + "\n"
+    write_text(folder / "config.json", text)
     said = "".join(f"\n- {key}: {value}" for key, value in facts.items() if key != "name")
     size = count_of(sum(p.numel() for p in model.parameters()))
     licence = f"license: {facts['license']}\n" if "license" in facts else ""
@@ -65,7 +65,7 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
     page = CARD.format(
         name=name, network=network, size=size, licence=licence, folder=folder.as_posix(), facts=said and said + "\n"
     )
-    write_whole(folder / "README.md", lambda part: part.write_text(page, encoding="utf-8"))
+    write_text(folder / "README.md", page)
     return folder
 
 

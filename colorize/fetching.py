@@ -14,7 +14,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from colorize.arguments import Arguments
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text, write_whole
 from colorize.data.decode import decode_picture
 from colorize.errors import UserError
 from colorize.terminal import say
@@ -152,7 +152,7 @@ def keep(row: dict[str, str], data: bytes, folder: Path) -> None:
     lines = {kept["file"]: kept for kept in noted(folder)}
     lines[row["file"]] = {**{key: row.get(key, "") for key in KEPT}, "source": row["item"], "sha256": found}
     # The line first: a picture without one would be in the way of the next attempt, a line without a picture is not
-    write_whole(folder / MANIFEST, lambda part: part.write_text("".join(table(lines.values())), encoding="utf-8"))
+    write_text(folder / MANIFEST, "".join(table(lines.values())))
     write_whole(folder / row["file"], lambda part: part.write_bytes(data))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from colorize.arguments import Arguments
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text, write_whole
 from colorize.data.collection import Photo
 from colorize.data.decode import UNREADABLE, open_rgb
 from colorize.data.film import EMULSIONS, encode, expose, to_pixels
@@ -43,11 +43,11 @@ def look(argv: list[str]) -> int:
     beside = list(evenly(words.beside, words.photographs, words.size)) if words.beside else []
     output.mkdir(parents=True, exist_ok=True)
     text = page(squares, words)
-    write_whole(output / "index.html", lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(output / "index.html", text)
     sheet, key = contact_sheet(squares, beside, words.seed)
     write_whole(output / "contact-sheet.jpg", lambda part: sheet.save(part, "JPEG", quality=QUALITY))
     if beside:
-        write_whole(output / "which-is-real.txt", lambda part: part.write_text(key, encoding="utf-8"))
+        write_text(output / "which-is-real.txt", key)
     say(f"{counted(len(squares))} in {str(output / 'index.html')!r}, and in contact-sheet.jpg beside it")
     return 0
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from colorize.arguments import Arguments
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text, write_whole
 from colorize.data.collection import Collection, digest
 from colorize.data.order import Permutation
 from colorize.data.photographs import leave_out
@@ -124,12 +124,12 @@ def begin(output: Path, plan: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         lines = progress.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last line break was cut off
         first, *records = [json.loads(line) for line in lines] or [None]
         check_same(first, plan, output)
-        write_whole(progress, lambda part: part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8"))
+        write_text(progress, "".join(f"{line}\n" for line in lines))
         return records
     if output.is_dir() and any(output.iterdir()):
         raise UserError(f"{str(output)!r} holds something else: name an empty folder, or one that is not there")
     output.mkdir(parents=True, exist_ok=True)
-    write_whole(progress, lambda part: part.write_text(json.dumps(plan) + "\n", encoding="utf-8"))
+    write_text(progress, json.dumps(plan) + "\n")
     return []
 
 
@@ -228,7 +228,7 @@ def conclude(
         of = [shard._asdict() for shard in shards if shard.name.startswith(f"{part.name}-")]
         held[part.name] = {"photographs": sum(shard["photographs"] for shard in of), "shards": of}
     text = json.dumps(held, indent=1, ensure_ascii=True) + "\n"
-    write_whole(output / MANIFEST, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(output / MANIFEST, text)
     (output / PROGRESS).unlink()
     size = sum(shard.bytes for shard in shards) / 1e6
     for name, why in bad:

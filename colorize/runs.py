@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from colorize import __version__
 from colorize.again import quoted, saved_words
-from colorize.checkpoint import Checkpoints, peek, step_of, write_whole
+from colorize.checkpoint import Checkpoints, as_json, peek, step_of, write_text, write_whole
 from colorize.errors import UserError
 from colorize.overwriting import put_aside
 from colorize.resuming import differences, is_length, is_place, with_changes
@@ -116,7 +116,7 @@ class RunFolder:
         if self.config.exists():
             return
         self.config.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.config.with_name("photographs"), lambda part: part.write_text("\n".join(photographs)))
+        write_text(self.config.with_name("photographs"), "\n".join(photographs))
         self._write_config({"resolved": dict(resolved), "overrides": overrides, "config": cfg})
 
     def _write_config(self, contents: Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ class RunFolder:
         first start, else its name and token."""
         path = self.config.with_name("run_id")
         if not path.exists() and os.environ.get("WANDB_SWEEP_ID") and (given := os.environ.get("WANDB_RUN_ID")):
-            write_whole(path, lambda part: part.write_text(given))
+            write_text(path, given)
         return path.read_text() if path.exists() else f"{name}-{self.token()}"
 
     def token(self) -> str:
@@ -148,7 +148,7 @@ class RunFolder:
             held = ""
         held = held or secrets.token_hex(4)
         if place != here:
-            write_whole(path, lambda part: part.write_text(f"{held}\n{here}", encoding="utf-8"))
+            write_text(path, f"{held}\n{here}")
         return held
 
     def read_config(self) -> DictConfig:
@@ -176,7 +176,7 @@ class RunFolder:
     def keep_baselines(self, manifest: str, rows: Mapping[str, Any]) -> None:
         """What grey and the mean colour score on the photographs of `manifest`, for the starts to come."""
         text = json.dumps({"manifest": manifest, **rows})
-        write_whole(self.config.with_name("baselines.json"), lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(self.config.with_name("baselines.json"), text)
 
     def read_baselines(self, manifest: str) -> dict[str, Any] | None:
         path = self.config.with_name("baselines.json")
@@ -199,8 +199,8 @@ class RunFolder:
             raise UserError(f"{str(self.summary)!r} is not whole, or no JSON: remove it and train on") from error
 
     def write_summary(self, values: Mapping[str, Any]) -> None:
-        text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-        write_whole(self.summary, lambda part: part.write_text(text, encoding="utf-8"))
+        text = as_json(values, indent=2) + "\n"
+        write_text(self.summary, text)
 
 
 def versions() -> dict[str, str]:

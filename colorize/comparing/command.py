@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colorize.arguments import Arguments
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text
 from colorize.comparing.core import compare_results
 from colorize.comparing.places import find_runs, labels_of
 from colorize.comparing.summaries import print_summaries, read_summaries
@@ -38,7 +38,7 @@ def compare_runs(argv: list[str]) -> int:
         if path:
             text = write(comparison)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, lambda part, text=text: part.write_text(text, encoding="utf-8"))
+            write_text(path, text)
             say(f"kept in {str(path)!r}")
     return 0
 

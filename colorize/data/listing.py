@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text
 from colorize.data.collection import Table
 from colorize.data.decode import FORMATS
 from colorize.data.storage import cache, local, remote, short, shown, unsigned, waiting
@@ -191,6 +191,6 @@ def kept(
             table.save(folder)
             saved = {"stamp": stamp, "told": table.told()}
             text = json.dumps(saved)
-            write_whole(note, lambda part: part.write_text(text, encoding="utf-8"))  # last: it is whole then
+            write_text(note, text)  # last: it is whole then
             return Table.open(folder, places, table.told())
         return table

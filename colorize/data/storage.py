@@ -242,7 +242,7 @@ def _filesystem(address: str) -> tuple[Any, str]:
 
 
 def short(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:16]
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from colorize.arguments import Arguments
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text, write_whole
 from colorize.data.collection import Photo
 from colorize.data.decode import UNREADABLE
 from colorize.data.recognise import WORDS
@@ -84,7 +84,7 @@ def report(survey: Survey, limits: Limits, output: Path, workers: int) -> None:
     rows = wanted(survey)
     pictures = spread(thumbnail, Rows(survey, rows), workers if len(rows) > 100 else 0, crashed=_nothing)
     text = page(survey, limits, dict(zip(rows, pictures, strict=True)), str(manifest))
-    write_whole(output / "inspect.html", lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(output / "inspect.html", text)
 
 
 def thumbnail(photo: Photo) -> bytes:

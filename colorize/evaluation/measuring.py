@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text
 from colorize.distributed import World
 from colorize.distribution import DistributionMetric, Extractor
 from colorize.distribution.store import FeatureFile
@@ -135,7 +135,7 @@ def begin(folder: Path, stamp: Mapping[str, Any]) -> bool:
 def mark(folder: Path, stamp: Mapping[str, Any], *, whole: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"of": dict(stamp), "whole": whole})
-    write_whole(folder / STAMP, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder / STAMP, text)
 
 
 def join_parts(folder: Path, size: int, stamp: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import as_json, write_text
 from colorize.errors import UserError
 from colorize.resuming import SINCE, flat, is_free, is_place
 from colorize.statistics import Interval, tell_measure
@@ -63,9 +63,9 @@ def write_result(path: str | Path, result: Result) -> Path:
     """Write `path`, a .json file, whole or not at all."""
     path = Path(path)
     _check(path, asdict(result))
-    text = json.dumps(_plain(asdict(result)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = as_json(_plain(asdict(result)), indent=2, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return path
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text
 from colorize.overrides import group_options
 from colorize.sweeps.folders import Job
 
@@ -41,4 +41,4 @@ def write_experiment(target: Path, job: Job, name: str, comments: Sequence[str])
     chosen = OmegaConf.to_yaml(OmegaConf.create({"defaults": defaults})) + "\n" if defaults else ""
     text = f"# @package _global_\n{head}{chosen}{OmegaConf.to_yaml(values)}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(target, text)

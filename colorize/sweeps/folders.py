@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from colorize.again import saved_words
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text
 from colorize.errors import UserError
 from colorize.runs import RunFolder
 from colorize.terminal import say
@@ -82,4 +82,4 @@ def note_end(folder: Path, overrides: Sequence[str], code: int | None) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"overrides": list(overrides), "code": code})
-    write_whole(folder / FAILED, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder / FAILED, text)

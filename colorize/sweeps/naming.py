@@ -17,7 +17,7 @@ MOVABLE = (
 
 def digest(words: Sequence[str]) -> str:
     """Eight characters that stand for these words, in their order."""
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
+    return hashlib.sha256("\n".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def sweep_folder() -> str:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from colorize.again import quoted
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text
 from colorize.monitor import DIRECTIONS, MODES, better_of, contradicts, sign_of
 from colorize.report.sweep import Sweep, rounded, write_sweep
 from colorize.runs import RunFolder
@@ -42,7 +42,7 @@ def summarise(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int
     search = "objective" in config.hydra.sweeper
     shares = importances(jobs, keys, names, maximize, search=search)
     sweep = Sweep(folder.name, jobs, keys, names, best, shares, search)
-    write_whole(folder / "sweep.csv", lambda part: part.write_text(comma_separated(sweep), encoding="utf-8"))
+    write_text(folder / "sweep.csv", comma_separated(sweep))
     write_recipes(folder, sweep)
     write_sweep(folder / "sweep.html", sweep)
     console.print(terminal_table(sweep))

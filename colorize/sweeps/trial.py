@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text
 from colorize.signals import StopSignal
 from colorize.terminal import say
 from colorize.tracking import Logger
@@ -20,7 +20,7 @@ def hand_over(folder: Path, number: int, objective: str, pruner: Mapping[str, An
     """Leave word in a job's folder that it is trial `number` of the search one folder up. `pruner` is its config."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"trial": number, "objective": objective, "pruner": pruner})
-    write_whole(folder / FILE, lambda part: part.write_text(text))
+    write_text(folder / FILE, text)
 
 
 def open_trial(folder: Path, stop: StopSignal) -> Trial | None:

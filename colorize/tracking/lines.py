@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from PIL import Image
 
-from colorize.checkpoint import step_of, write_whole
+from colorize.checkpoint import step_of, write_text, write_whole
 from colorize.tracking.logger import Logger
 
 PICTURES = ("samples", "historical")  # folders of a run folder
@@ -26,7 +26,7 @@ class JsonLines(Logger):
         self.folder = Path(folder)
         self.lines = self.folder / "metrics.jsonl"
         kept = [line for line in read_lines(self.lines) if line["step"] <= step] if step else []
-        write_whole(self.lines, lambda part: part.write_text("".join(json.dumps(line) + "\n" for line in kept)))
+        write_text(self.lines, "".join(json.dumps(line) + "\n" for line in kept))
         for name in PICTURES:
             for picture in (self.folder / name).glob("step-*.png"):
                 if (taken := step_of(picture)) is not None and (not step or taken > step):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from colorize.checkpoint import write_whole
+from colorize.checkpoint import write_text
 
 KEPT = "checkpoints"  # a folder in the folder of a run of W&B's, until its server has got what is in there
 STANDING = "standing.json"
@@ -54,7 +54,7 @@ def give_up(run: Path) -> None:
 
 def write_standing(run: Path, values: Mapping[str, Any]) -> None:
     """Keep the last value of everything that W&B's `run` was told, for a part of it that comes later."""
-    write_whole(run / STANDING, lambda part: part.write_text(json.dumps(dict(values)), encoding="utf-8"))
+    write_text(run / STANDING, json.dumps(dict(values)))
 
 
 def read_standing(home: Path, run_id: str) -> dict[str, Any]:
