@@ -163,7 +163,7 @@ def write_whole(path: Path, write) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """The same for a text, in UTF-8; in it, names of files that are no UTF-8 keep their bytes."""
-    write_whole(path, lambda part: part.write_text(text, encoding="utf-8", errors="surrogateescape"))
+    write_whole(path, lambda part: part.write_text(text, "utf-8", "surrogateescape", newline="\n"))
 
 
 def as_json(values: Any, **options: Any) -> str:

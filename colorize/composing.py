@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from math import degrees
@@ -15,11 +16,12 @@ from colorize.checkpoint import write_whole
 from colorize.data.motion import Motion
 from colorize.data.plates import BALANCES, Plate, compose, open_scan
 from colorize.errors import UserError
+from colorize.painting import why
 from colorize.painting_jobs import photographs
 from colorize.photograph_files import SRGB
 from colorize.photograph_saving import FORMATS
 from colorize.pictures import CAPTION, MARGIN, TILE, fit
-from colorize.terminal import say
+from colorize.terminal import printable, say
 
 SHEET = "contact-sheet.png"
 
@@ -27,12 +29,10 @@ SHEET = "contact-sheet.png"
 def plates(argv: list[str]) -> int:
     """The exit status: 0, or 1 where a scan could not be composed; the others are."""
     words = read_words(argv)
-    folder = Path(words.output).expanduser()
-    notes: list[str] = []
-    given = [photographs(Path(word).expanduser(), False, folder, notes) for word in words.scans]
-    scans = [scan for found in given for scan, _ in found]
+    folder, notes = Path(words.output).expanduser(), list[str]()
+    scans = [scan for word in words.scans for scan, _ in photographs(Path(word).expanduser(), True, folder, notes)]
     for note in notes:
-        say(note)
+        say(printable(note))
     check_names(scans, folder)
     folder.mkdir(parents=True, exist_ok=True)
     tiles: list[tuple[str, list[Image.Image]]] = []
@@ -40,10 +40,12 @@ def plates(argv: list[str]) -> int:
         try:
             pixels = open_scan(scan)
             plate = compose(pixels, balance=words.balance)
-        except UserError as error:
-            print(f"{scan}: {error}", file=sys.stderr)
+            save(plate, scan, folder)
+        except Exception as error:  # of a decoder, the network or the disk: the other scans go on
+            if os.environ.get("HYDRA_FULL_ERROR"):
+                raise
+            print(f"{printable(scan)}: {why(error, scan)}", file=sys.stderr)
             continue
-        save(plate, scan, folder)
         tiles.append((scan.stem, [small(picture) for picture in (eight_bit(pixels), plate.blue, plate.rgb)]))
     if tiles:
         write_whole(folder / SHEET, lambda part: sheet(tiles).save(part, "PNG"))
@@ -81,7 +83,7 @@ def save(plate: Plate, scan: Path, folder: Path) -> None:
     write_whole(colour, lambda part: Image.fromarray(plate.rgb).save(part, "PNG", icc_profile=SRGB))
     write_whole(blue, lambda part: Image.fromarray(plate.blue).save(part, "PNG"))
     told = "; ".join(f"{name} {described(motion)}" for name, motion in (("green", plate.green), ("red", plate.red)))
-    say(f"{scan} -> {colour} ({plate.rgb.shape[1]}×{plate.rgb.shape[0]}; {told})")
+    say(f"{printable(scan)} -> {printable(colour)} ({plate.rgb.shape[1]}×{plate.rgb.shape[0]}; {told})")
 
 
 def described(motion: Motion) -> str:

@@ -24,7 +24,7 @@ from colorize.data.failures import reason
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.errors import UserError
 from colorize.loading import load, trained_size
-from colorize.memory import is_out_of_memory
+from colorize.memory import is_out_of_memory, release
 from colorize.models import CNN, Colorizer, Diffusion, Transformer
 from colorize.models.base import resize
 from colorize.painting_jobs import Job, numbered, plan
@@ -34,7 +34,7 @@ from colorize.seeds import seed_of
 from colorize.terminal import printable, say
 from colorize.upsampling import METHODS, Upsampling
 
-STRIP = 2**22  # pixels of the photograph that are in work at a time
+STRIP = 2**20  # pixels of the photograph that are in work at a time: some 100 MB
 SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for these, it does not for the photograph
 LONGEST = 4  #   times the size asked for: how long the longer side of a panorama is at most, for the network
 
@@ -113,16 +113,12 @@ def why(error: Exception, source: Path) -> str:
     """What happened, in one sentence."""
     if isinstance(error, UserError):
         return str(error)
-    if out_of_memory(error):
+    if is_out_of_memory(error):
         return "there is not enough memory for it: give a smaller --size, or paint it on a larger machine"
     if isinstance(error, OSError) and error.strerror:
         elsewhere = f" ({printable(error.filename)})" if error.filename not in (None, str(source)) else ""
         return f"{error.strerror}{elsewhere}"
     return f"it cannot be painted: {type(error).__name__}, {reason(error)}; HYDRA_FULL_ERROR=1 shows where"
-
-
-def out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_out_of_memory(error))
 
 
 def usual_size(model: Colorizer) -> int:
@@ -163,9 +159,10 @@ def predicted(model: Colorizer, rgb: np.ndarray, size: int, seed: int) -> tuple[
             L = shrunk(rgb, size).to(device)
             return L, model.colorize(L, [torch.Generator().manual_seed(seed)], check=False), size
         except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error) or size < 2 * SMALLEST:
+            if not is_out_of_memory(error) or size < 2 * SMALLEST:
                 raise
-            size //= 2
+        size //= 2
+        release(device)
 
 
 def lightness(rgb: np.ndarray) -> Tensor:

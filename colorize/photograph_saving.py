@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from PIL import Image, ImageChops
+from PIL import Image
 
 from colorize.checkpoint import write_whole
 from colorize.data.decode import unbounded
@@ -18,7 +18,7 @@ from colorize.tiff_tags import add_tags
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
 OPAQUE = ("JPEG",)
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}  # pixels: what libjpeg and libwebp write
-LARGE = 2**26  # pixels
+LARGE = 2**25  # pixels
 CLOSE = 8.0  # 8-bit levels between what a lossy format was given and what it holds
 PIXELS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
@@ -85,7 +85,9 @@ def difference(path: Path, image: Image.Image, kind: str) -> str:
     large = image.width * image.height > LARGE
     try:
         if kind == "TIFF":
-            return "" if _same_rows(tifffile.memmap(path, mode="r"), image) else "has other colours"
+            pixels = tifffile.memmap(path, mode="r")
+            same = pixels.shape[:2] == image.size[::-1] and _same_rows(pixels, image)
+            return "" if same else "has other colours"
         with unbounded(), Image.open(path, formats=[kind]) as back:
             if back.size != image.size or getattr(back, "n_frames", 1) != 1:
                 return f"has {back.width}×{back.height} pixels in place of {image.width}×{image.height}"
@@ -96,7 +98,7 @@ def difference(path: Path, image: Image.Image, kind: str) -> str:
                 back.draft("RGB", (back.width // 8, back.height // 8))
             back.load()
             if kind == "PNG":
-                same = back.mode == image.mode and ImageChops.difference(back, image).getbbox() is None
+                same = back.mode == image.mode and _same_rows(back, image)
             else:
                 same = _mean_difference(back.convert(image.mode), image) < CLOSE
     except MemoryError:
@@ -106,13 +108,15 @@ def difference(path: Path, image: Image.Image, kind: str) -> str:
     return "" if same else "has other colours"
 
 
-def _same_rows(pixels: np.ndarray, image: Image.Image) -> bool:
-    """Whether (H, W, S) is the image; strip by strip."""
-    rows = max(1, 2**22 // image.width)
-    strips = ((0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows))
-    return pixels.shape[:2] == (image.height, image.width) and all(
-        np.array_equal(pixels[box[1] : box[3]], np.asarray(image.crop(box))) for box in strips
-    )
+def _same_rows(pixels: np.ndarray | Image.Image, image: Image.Image) -> bool:
+    """Whether (H, W, S), or a picture of this size, is the image; strip by strip."""
+    rows = max(1, 2**20 // image.width)
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(top + rows, image.height))
+        strip = pixels.crop(box) if isinstance(pixels, Image.Image) else pixels[top : box[3]]
+        if not np.array_equal(np.asarray(strip), np.asarray(image.crop(box))):
+            return False
+    return True
 
 
 def _mean_difference(one: Image.Image, other: Image.Image) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from colorize.arguments import Arguments
-from colorize.checkpoint import write_text, write_whole
+from colorize.checkpoint import write_text
 from colorize.data.collection import Collection, digest
 from colorize.data.order import Permutation
 from colorize.data.photographs import leave_out
@@ -221,8 +221,7 @@ def conclude(
     bad = [pair for record in records for pair in record["bad"]]
     classes = plan["classes"]
     if classes:
-        text = "".join(f"{name}\n" for name in classes).encode(errors="surrogateescape")
-        write_whole(output / "classes.txt", lambda part: part.write_bytes(text))
+        write_text(output / "classes.txt", "".join(f"{name}\n" for name in classes))
     held: dict[str, Any] = {"source": source.title, "plan": dict(plan), "unreadable": bad, "left_out": source.notes()}
     for part in parts:
         of = [shard._asdict() for shard in shards if shard.name.startswith(f"{part.name}-")]

@@ -23,7 +23,7 @@ MOST = 2**26  # bytes of all values together
 
 class Value(NamedTuple):
     kind: int  #   the type's number
-    count: int
+    length: int  # how many numbers, or bytes
     data: bytes  # little-endian
 
 

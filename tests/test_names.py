@@ -32,9 +32,9 @@ def named(tmp_path):
 def test_training_and_evaluation_write_them(named, inside, tmp_path, monkeypatch):
     source = f"'{named}'"
     monkeypatch.chdir(tmp_path)
-    words = ["data=folder", f"data.root={source}", "data.max_bad=5", "data.val_fraction=0.3", f"name='{NAME}'"]
+    words = ["data=folder", f"data.root={source}", "data.max_bad=5", "data.val_fraction=0.3", "name=run"]
     done = inside("train", *RUN, *words)
-    run = tmp_path / "outputs" / NAME
+    run = tmp_path / "outputs" / "run"
     assert done.returncode in (0, 2), done.stderr + done.stdout
     if done.returncode == 2:  # the broken one is a validation photograph
         assert "broken.jpg" in done.stderr

@@ -262,7 +262,7 @@ def test_sides_that_a_format_cannot_hold_are_said(size, tmp_path):
 @pytest.mark.parametrize("large", [False, True])
 def test_a_file_that_does_not_read_back_is_none(kind, large, rgb, tmp_path, monkeypatch):
     """Whatever an encoder did: cut off its end, or wrote another picture, which of a large PNG nobody looks at."""
-    monkeypatch.setattr(photograph_saving, "LARGE", 0 if large else 2**26)
+    monkeypatch.setattr(photograph_saving, "LARGE", 0 if large else 2**25)
     assert saved(np.resize(rgb, (300, 300, 3)), of(), kind, tmp_path)[1] == []
     (tmp_path / f"out.{kind}").unlink()
     save = Image.Image.save
