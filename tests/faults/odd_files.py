@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from .odd_verbs import OF_TARS, VERBS, Answer, Worker, make_weights
+from .odd_verbs import OF_TARS, VERBS, Worker, commanded, judged, make_weights
 
 SECONDS = 30  #   that a file may take in one verb
 PATIENCE = 240  # that a command may take over all files
@@ -49,15 +49,16 @@ def expected_of(cases: Path, only: Sequence[str] = ()) -> dict[str, dict[str, An
     return {name: told for name, told in wanted.items() if not only or name in only}
 
 
-def each_alone(cases: Path, expected: Mapping[str, Mapping[str, Any]], verbs: Sequence[str], work: Path) -> list[Line]:
+def each_alone(
+    cases: Path, expected: Mapping[str, Mapping[str, Any]], verbs: Sequence[str], worker: Worker
+) -> list[Line]:
     lines = []
-    with Worker(work, SECONDS) as worker:
-        for verb in verbs:
-            for name, told in expected.items():
-                if name.endswith(".tar") and verb not in OF_TARS:
-                    continue
-                answer: Answer = worker.ask(verb, str(cases / name), told)
-                lines.append(Line(verb, name, answer.outcome, answer.why))
+    for verb in verbs:
+        for name, told in expected.items():
+            if name.endswith(".tar") and verb not in OF_TARS:
+                continue
+            answer = worker.ask(judged, verb, str(cases / name), dict(told), seconds=SECONDS)
+            lines.append(Line(verb, name, *answer))
     return lines
 
 
@@ -76,27 +77,13 @@ def commands(folder: Path, weights: Path, work: Path) -> dict[str, list[str]]:
     }
 
 
-def all_together(folder: Path, weights: Path, work: Path, told: str) -> list[Line]:
+def all_together(folder: Path, weights: Path, work: Path, told: str, worker: Worker) -> list[Line]:
     work.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for verb, words in commands(folder, weights, work).items():
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "colorize", *words], capture_output=True, timeout=PATIENCE, cwd=work, check=False
-            )
-        except subprocess.TimeoutExpired:
-            lines.append(Line(verb, told, "hang", f"longer than {PATIENCE} s"))
-            continue
-        text = (done.stdout + done.stderr).decode("utf-8", errors="replace")
-        last = ([line for line in text.splitlines() if line.strip()] or [""])[-1]
-        outcome = FINE[0] if done.returncode == 0 else FINE[1]
-        if "Traceback" in text or done.returncode not in (0, 1, 2):
-            outcome = "traceback"
-        lines.append(Line(verb, told, outcome, last))
-    return lines
+    made = commands(folder, weights, work)
+    return [Line(verb, told, *worker.ask(commanded, words, seconds=PATIENCE)) for verb, words in made.items()]
 
 
-def odd_folders(cases: Path, weights: Path, work: Path) -> list[Line]:
+def odd_folders(cases: Path, weights: Path, work: Path, worker: Worker) -> list[Line]:
     """The folders of `make_names.py`, those that can fill memory included."""
     target = work / "names"
     made = [sys.executable, str(cases / "make_names.py"), str(target), "--dangerous"]
@@ -104,7 +91,7 @@ def odd_folders(cases: Path, weights: Path, work: Path) -> list[Line]:
     lines = []
     for number, folder in enumerate(sorted(path for path in target.iterdir() if path.is_dir())):
         shown = folder.name.encode("utf-8", errors="replace").decode()
-        lines += all_together(folder, weights, work / f"of-{number}", f"folder {shown}")
+        lines += all_together(folder, weights, work / f"of-{number}", f"folder {shown}", worker)
     return lines
 
 
@@ -133,10 +120,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         work = (words.folder or Path(made)).resolve()
         work.mkdir(parents=True, exist_ok=True)
         weights = make_weights(work / "weights")
-        lines = each_alone(cases, expected_of(cases, words.only), words.verbs, work)
-        if not words.quick:
-            lines += all_together(cases, weights, work / "together", "all together")
-            lines += odd_folders(cases, weights, work)
+        with Worker(work) as worker:
+            lines = each_alone(cases, expected_of(cases, words.only), words.verbs, worker)
+            if not words.quick:
+                lines += all_together(cases, weights, work / "together", "all together", worker)
+                lines += odd_folders(cases, weights, work, worker)
     console = Console(width=120)
     console.print(table_of(lines))
     odd = [line for line in lines if line.outcome not in FINE]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import redirect_stderr, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from io import BytesIO, StringIO
 from itertools import pairwise
@@ -19,6 +20,7 @@ import tifffile
 import torch
 from PIL import Image
 
+from colorize.cli import main
 from colorize.data import Shards
 from colorize.data.collection import Photo
 from colorize.data.decode import decode, open_rgb
@@ -190,11 +192,26 @@ def areas(pixels: np.ndarray) -> np.ndarray:
     return np.array([L[rows, columns].mean() for rows in cut[0] for columns in cut[1]])
 
 
+def commanded(words: Sequence[str], work: Path) -> Answer:
+    """What a command of `colorize` came to."""
+    os.chdir(work)
+    sys.argv = ["colorize"]
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as said:
+        try:
+            status = main(list(words))
+        except Exception:
+            return Answer("traceback", traceback.format_exc())
+    last = ([line for line in said.getvalue().splitlines() if line.strip()] or [""])[-1]
+    if "Traceback" in said.getvalue() or status not in (0, 1, 2):
+        return Answer("traceback", said.getvalue())
+    return Answer("refused" if status else "as it should be", last)
+
+
 class Worker:
     """A process that answers one question at a time; one that takes too long is killed, and another started."""
 
-    def __init__(self, work: Path, seconds: float):
-        self.work, self.seconds = work, seconds
+    def __init__(self, work: Path):
+        self.work = work
 
     def __enter__(self) -> Worker:
         self._start()
@@ -210,12 +227,13 @@ class Worker:
         self.process.start()
         self.end.recv()  # it has imported everything
 
-    def ask(self, verb: str, path: str, told: Mapping[str, Any]) -> Answer:
-        self.end.send((verb, path, dict(told)))
+    def ask(self, question: Callable[..., Answer], *words: Any, seconds: float) -> Answer:
+        """`question` of a module, which is asked with `words` and the folder for what is written."""
+        self.end.send((question, words))
         try:
-            if self.end.poll(self.seconds):
+            if self.end.poll(seconds):
                 return self.end.recv()
-            answer = Answer("hang", f"longer than {self.seconds} s")
+            answer = Answer("hang", f"longer than {seconds} s")
         except EOFError:
             answer = Answer("crash", "the process ended")
         self.process.kill()
@@ -228,5 +246,5 @@ def _answer(end: Any, work: Path) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what the verbs say is of no interest
     end.send("ready")
     while True:
-        verb, path, told = end.recv()
-        end.send(judged(verb, path, told, work))
+        question, words = end.recv()
+        end.send(question(*words, work))
