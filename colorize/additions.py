@@ -25,6 +25,7 @@ from hydra._internal.utils import _locate  # get_object, without its log
 
 from colorize.errors import UserError
 from colorize.suggestions import key_suggestion, suggestion
+from colorize.trust import why_not
 
 OWN = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")  # words of Hydra's instantiate
 OPEN = {  # nodes of Hydra's own config whose readers judge their keys
@@ -111,7 +112,7 @@ def parameters_of(node: Node, path: str) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(_locate(node["_target_"])).parameters
     except (ImportError, TypeError, ValueError) as error:
-        raise UserError(f"{path}._target_={node['_target_']} is no class or function that can be imported") from error
+        raise UserError(f"{path}._target_={node['_target_']} {why_not(error)}") from error
 
 
 def kind_of_argument(node: Node, key: str, path: str) -> Kind:

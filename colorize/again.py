@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import yaml
-from omegaconf import OmegaConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from colorize.errors import UserError
+from colorize.stored import asks, leaves, read_yaml
+from colorize.trust import check_target, packages
 
 LONGEST = 80  # letters of a name that we make: services that follow runs take about 100
 
@@ -31,13 +33,14 @@ def expand(argv: list[str]) -> tuple[list[str], list[str]]:
         folder = run_folder("resume", named["resume"])
         told = [word for word in argv if ("=" in word and not word.startswith("-")) or word.startswith("~")]
         changes = [word for word in told if not word.lstrip("+~").startswith(("resume=", "hydra.", "hydra/"))]
-        kept = [word for word in argv if word not in changes or word.startswith("tracker=")]
+        kept = [word for word in argv if word not in changes or word.startswith(("tracker=", "trust="))]
         return [*kept, f"hydra.run.dir={quoted(folder)}"], changes
     if "rerun" in named:
         folder = run_folder("rerun", named["rerun"])
         said = [word for word in argv if not word.startswith("rerun=")]
-        replaced = {"name", "overwrite", "resume", *named}
+        replaced = {"name", "overwrite", "resume", "trust", *named}
         words = [word for word in saved_words(folder) if word.split("=", 1)[0] not in replaced]
+        check_words(words, folder, named.get("trust"))
         changes = [word for word in said if not word.startswith(("-", "hydra.", "name="))]
         name = [] if several or "name" in named else [f"name={quoted(new_name(folder, changes))}"]
         return [*words, *name, *said], []  # of several runs, each is named after its parts
@@ -54,11 +57,40 @@ def run_folder(word: str, value: str) -> Path:
 def saved_words(folder: Path) -> list[str]:
     """The overrides that the run in `folder` was started with. Raises `UserError` where the file is not whole."""
     path = folder / ".hydra" / "overrides.yaml"
+    words = read_yaml(path) or []
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise UserError(f"{str(path)!r} is not whole, it holds no list of words: put it back from a copy")
+    return words
+
+
+def check_words(words: Sequence[str], folder: Path, trust: str | None) -> None:
+    """Refuse saved words that do more than choose options and set plain values: they are data.
+
+    trust   the user's word for the packages whose classes they may name, such as [mypackage]
+    """
+    allowed = OverridesParser.create().parse_override(f"trust={trust}").value() if trust else []
+    for word in words:
+        check_word(word, packages(allowed), repr(str(folder / ".hydra" / "overrides.yaml")))
+
+
+def check_word(word: str, trust: Sequence[str], where: str) -> None:
+    """Raises `UserError` for a saved word that is more than a choice or a plain value."""
     try:
-        words: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except yaml.YAMLError as error:
-        raise UserError(f"{str(path)!r} is not whole: take the folder away, or put the file back") from error
-    return [str(word) for word in words]
+        override = OverridesParser.create().parse_override(word)
+        value = override.value()
+    except HydraException as error:
+        raise UserError(f"{where} holds {word!r}, which is no override") from error
+    key = override.key_or_group
+    if word.startswith("-") or {"hydra", "searchpath"} & set(re.split(r"[./]", f"{key}.{override.package}")):
+        raise UserError(f"{where} holds {word!r}, which would change Hydra itself: say it yourself if you want it")
+    for place, held in leaves({key: value}):
+        if asks(held):
+            raise UserError(f"{where} holds {word!r}, which would ask this machine for something: say it yourself")
+        part, _, last = place.rpartition(".")
+        if last == "_target_":
+            check_target(held, part, trust, where)
+        elif re.search(r"(^|\.)_", place) and last != "_partial_":
+            raise UserError(f"{where} holds {word!r}, which sets more than a plain value: say it yourself")
 
 
 def new_name(folder: Path, changes: list[str]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -39,3 +41,26 @@ def expanded(value: Any) -> Any:
     if isinstance(value, str | Path) and str(value).startswith("~"):
         return type(value)(os.path.expanduser(value))  # noqa: PTH111 (the same for words)
     return value
+
+
+def add_trust(parser: Arguments) -> None:
+    parser.add_argument(
+        "--trust",
+        action="append",
+        metavar="PACKAGE",
+        help="whose classes the weights' config may name; say it again for more",
+    )
+
+
+def trusted(packages: Sequence[str] | None) -> list[str]:
+    """What was said of --trust, and the working folder where these packages may lie."""
+    if packages:
+        search_here()
+    return list(packages or ())
+
+
+def search_here() -> None:
+    """Let parts of the user's own be found in the working folder: after all else, so that they stand in for nothing."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)

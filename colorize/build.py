@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra._internal.utils import _locate  # get_object, without its log
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.data import Photographs
@@ -30,6 +31,7 @@ from colorize.optimizers import Optimizers
 from colorize.seeds import seed_of
 from colorize.statistics import tell_measure
 from colorize.trainer import Trainer
+from colorize.trust import why_not
 
 
 @dataclass
@@ -57,7 +59,7 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     cfg = with_answers(cfg, answers)
     torch.manual_seed(seed_of(cfg.seed, "build"))  # initial weights are part of the seed
     loss: Loss = make(cfg.loss, "loss")
-    network: type[Colorizer] = get_class(cfg.model._target_)
+    network: type[Colorizer] = part_class(cfg.model, "model")
     loss.check(network.answers)
     photographs: Photographs = make(cfg.data, "data")
     check_trains(photographs)
@@ -94,6 +96,14 @@ def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path, world: Worl
     )  # fmt: skip
 
 
+def part_class(node: DictConfig, name: str) -> type:
+    """The class that a config group is built of. Raises `UserError` where it cannot be imported, with the cause."""
+    try:
+        return _locate(node._target_)
+    except ImportError as error:
+        raise UserError(f"config group {name!r} names {node._target_!r}, which {why_not(error)}") from error
+
+
 def make(node: DictConfig, name: str) -> Any:
     """Instantiate a config group; a mistake in it reads as one sentence that begins with the group's name."""
     try:
@@ -106,6 +116,9 @@ def make(node: DictConfig, name: str) -> Any:
             raise UserError(f"config group {name!r}: {cause}") from error
         if isinstance(cause, MemoryError) or (isinstance(cause, RuntimeError) and is_out_of_memory(cause)):
             raise UserError(f"config group {name!r} takes more memory than there is: make it smaller") from error
+        if isinstance(cause, ImportError) and "locating target" in str(error):
+            target = str(error).split("'")[1]
+            raise UserError(f"config group {name!r} names {target!r}, which {why_not(cause)}") from error
         raise
     if isinstance(built, partial):  # its constructor has not seen the arguments yet
         known = inspect.signature(built.func).parameters

@@ -6,17 +6,20 @@ import errno
 import hashlib
 import json
 import os
-import pickle
 import re
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from colorize.errors import UserError
+from colorize.recognition import what_it_is
 from colorize.terminal import say
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # what a byte that is no UTF-8 becomes in a name
+LOOSE = 2**26  # bytes that a tensor may take beyond those it was saved with
 SEAL = b"colorize sha256 "  # then 32 bytes: the digest of all before it. A zip file, which torch's is, may have a tail
 
 
@@ -99,8 +102,8 @@ def peek(path: Path) -> dict[str, Any] | None:
     """The record of a checkpoint, its tensors left in the file until they are read; None where it is damaged. The
     checksum is not compared."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError):
+        return _load(path, path, mmap=True)
+    except (UserError, OSError):
         return None
 
 
@@ -115,23 +118,53 @@ def weights_of(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """Reads tensors and plain values only: a file that wants to run code is refused. A checksum is compared, if any."""
+    """Reads tensors and plain values only: a file that wants to run code is refused. A checksum is compared, if any.
+
+    Raises `UserError` that says what a file is which cannot be read.
+    """
+    path = Path(path)
     try:
-        with Path(path).open("rb") as file:
-            if _intact(file) is not False:
-                return torch.load(file, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            if _intact(file) is False:
+                raise UserError(f"{str(path)!r} is damaged, its checksum is wrong: restore it from a copy")
+            check_storage(file, path)
+            return check_tensors(_load(file, path), path)
     except FileNotFoundError as error:
         raise UserError(f"there is no checkpoint {str(path)!r}") from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
-        if (
-            isinstance(error, OSError) and error.errno != errno.EINVAL
-        ):  # torch seeks before the start of a file cut short
+
+
+def _load(source: BinaryIO | Path, path: Path, *, mmap: bool = False) -> Any:
+    try:
+        return torch.load(source, map_location="cpu", weights_only=True, mmap=mmap)
+    except Exception as error:  # the unpickler does what the file says, and fails at it in every way
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # of a file cut short, it seeks before the start
             raise
-        raise UserError(
-            f"{str(path)!r} is not a whole, plain checkpoint ({type(error).__name__}): restore it from a copy, "
-            "or start again with overwrite=true"
-        ) from error
-    raise UserError(f"{str(path)!r} is damaged, its checksum is wrong: restore it from a copy")
+        raise UserError(f"{str(path)!r} is not a whole, plain checkpoint: it is {what_it_is(path)}") from error
+
+
+def check_storage(file: BinaryIO, path: Path) -> None:
+    """Raises `UserError` for a zip file that says it holds more than it has bytes, which torch never writes."""
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            held = sum(each.file_size for each in archive.infolist())
+        if held > file.seek(0, os.SEEK_END):
+            raise UserError(f"{str(path)!r} would become {held:,} bytes, more than it has: no program saves weights so")
+    file.seek(0)
+
+
+def check_tensors(content: Any, path: Path) -> Any:
+    """Raises `UserError` for a tensor with more numbers than the file holds, repeated by a trick of its strides."""
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, torch.Tensor):
+            if value.numel() * value.element_size() > max(LOOSE, value.untyped_storage().nbytes()):
+                raise UserError(f"{str(path)!r} holds a tensor of {list(value.shape)}, which it has not the bytes for")
+        elif isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+    return content
 
 
 def _whole(path: Path) -> dict[str, Any] | None:
@@ -147,6 +180,7 @@ def write_whole(path: Path, write) -> None:
     the old file or the new one."""
     part = path.with_name(path.name + ".part")
     try:
+        part.unlink(missing_ok=True)  # it may be a link to somewhere else
         part.touch()
         mode = part.stat().st_mode
         write(part)

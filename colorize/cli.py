@@ -186,9 +186,11 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
+    from colorize.arguments import search_here
     from colorize.command_line import read_words, readable, runs
     from colorize.overrides import check_overrides
 
+    search_here()
     arguments, words = read_words([readable(word) for word in argv])
     check_overrides(conf_folder(), config_name, arguments)
     from colorize.settings import with_checked_values  # after the words: with what it imports, it takes a while
@@ -202,6 +204,7 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
 
     @hydra.main(config_path=str(conf_folder()), config_name=config_name, version_base="1.3")
     def task(cfg) -> int:
+        search_here()  # a launcher may have started another process
         context = HydraConfig.get()
         words: Any = OmegaConf.to_container(context.overrides.task, resolve=False)  # a ${…} stays a word
         code = guarded(lambda: job(with_checked_values(cfg, config_name), context.runtime.output_dir, words))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from safetensors.torch import save_file
 from colorize import models
 from colorize.checkpoint import as_json, write_text, write_whole
 from colorize.errors import UserError
-from colorize.importers.files import read_file
-from colorize.importers.filling import fill
+from colorize.importers.files import read_weights
+from colorize.importers.filling import construct
 from colorize.models import Colorizer
 from colorize.terminal import count_of
+from colorize.trust import OWN, check_arguments, check_target, check_value
 
 FORMAT = 1
+LARGEST = 2**24  # bytes of a config.json, other programs' too
 NETWORKS = {
     name: network for name, network in vars(models).items()
     if isinstance(network, type) and issubclass(network, Colorizer) and network is not Colorizer
@@ -35,7 +37,7 @@ tags: [image-colorization]
 ```python
 import colorize
 
-model = colorize.load("{folder}")  # this folder, wherever it lies
+model = colorize.load("{folder}"{trust})  # this folder, wherever it lies
 ab = model.colorize(L)  # (B, 1, H, W) -> (B, 2, H, W)
 ```
 {facts}"""
@@ -49,7 +51,7 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     facts = dict(card or {})
-    network = type(model).__name__
+    network, package = name_of(type(model)), type(model).__module__.split(".")[0]
     config = {
         "format": FORMAT, "library_name": "colorize", "network": network, "settings": frozen_settings(model),
         "units": {"L": "CIE L* 0…100", "ab": "CIE"}, **facts,
@@ -62,38 +64,65 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
     size = count_of(sum(p.numel() for p in model.parameters()))
     licence = f"license: {facts['license']}\n" if "license" in facts else ""
     name = facts.get("name", folder.name)
+    trust = "" if package == OWN else f', trust=["{package}"]'
     page = CARD.format(
-        name=name, network=network, size=size, licence=licence, folder=folder.as_posix(), facts=said and said + "\n"
-    )
+        name=name, network=network, size=size, licence=licence, folder=folder.as_posix(), trust=trust,
+        facts=said and said + "\n",
+    )  # fmt: skip
     write_text(folder / "README.md", page)
     return folder
 
 
+def name_of(network: type[Colorizer]) -> str:
+    """What an export calls it: by the class's own name, or with its module where `colorize.models` has none of it."""
+    name = network.__name__
+    return name if NETWORKS.get(name) is network else f"{network.__module__}.{network.__qualname__}"
+
+
 def frozen_settings(model: Colorizer) -> dict[str, Any]:
     """What builds the network again, its encoder's weights being in the file."""
-    parameters = inspect.signature(type(model)).parameters
-    return model.settings | ({"pretrained": False} if "pretrained" in parameters else {})
+    return model.settings | without_pretrained(type(model))
 
 
-def read_export(folder: Path, weights: Path | None = None) -> Colorizer | None:
-    """The network that `save` wrote to `folder`; None where the folder's config.json is not one of ours."""
+def without_pretrained(network: type[Colorizer]) -> dict[str, bool]:
+    """The setting with which it fetches and reads nothing, its encoder's weights coming with its own."""
+    return {"pretrained": False} if "pretrained" in inspect.signature(network).parameters else {}
+
+
+def read_card(folder: Path) -> dict[str, Any] | None:
+    """What `save` wrote to the folder's config.json; None where there is none of ours: other programs have one too."""
     path = folder / "config.json"
-    if not path.is_file():
-        return None
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{str(path)!r} is not JSON ({error})") from error
-    if not isinstance(config, dict) or config.get("library_name") != "colorize":
+        with path.open("rb") as file:
+            text = file.read(LARGEST)
+        config = json.loads(text)
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    network = NETWORKS.get(str(config.get("network")))
-    if config.get("format") != FORMAT or network is None:
+    except (ValueError, RecursionError) as error:
+        if b"colorize" not in text:
+            return None
+        raise UserError(f"{str(path)!r} is not JSON ({error}): fetch it again") from error
+    return config if isinstance(config, dict) and config.get("library_name") == "colorize" else None
+
+
+def read_export(folder: Path, weights: Path | None = None, trust: Sequence[str] = ()) -> Colorizer | None:
+    """The network that `save` wrote to `folder`; None where the folder's config.json is not one of ours."""
+    config = read_card(folder)
+    if config is None:
+        return None
+    where, name = repr(str(folder / "config.json")), config.get("network")
+    if config.get("format") != FORMAT or not isinstance(name, str) or ("." not in name and name not in NETWORKS):
         raise UserError(
-            f"{str(path)!r} is of format {config.get('format')!r} for a {config.get('network')!r}; this version reads "
-            f"format {FORMAT} for one of {sorted(NETWORKS)}"
+            f"{where} is of format {config.get('format')!r} for a {name!r}; this version reads format {FORMAT} for one "
+            f"of {sorted(NETWORKS)}, or for a class with its package"
         )
-    try:
-        model = network(**config["settings"])
-    except (TypeError, KeyError) as error:
-        raise UserError(f"{str(path)!r} does not describe a {network.__name__}: {error}") from error
-    return fill(model, read_file(weights or folder / "model.safetensors"), f"an exported {network.__name__}")
+    network = NETWORKS.get(name) or check_target(name, "network", trust, where)[0]
+    settings = config.get("settings")
+    if not isinstance(settings, dict):
+        raise UserError(f"{where} does not describe a {network.__name__}: it has no settings")
+    check_value(settings, "settings", (), where)
+    check_arguments(network, settings, "settings", where)
+    settings |= without_pretrained(network)
+    return construct(
+        network, settings, read_weights(weights or folder / "model.safetensors"), f"an exported {network.__name__}"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from colorize.arguments import Arguments
+from colorize.arguments import Arguments, add_trust, trusted
 from colorize.errors import UserError
 from colorize.export import save
 from colorize.loading import load, trained_size
@@ -20,10 +20,11 @@ def export(argv: list[str]) -> int:
     parser.add_argument("-o", "--output", required=True, help="the folder to write")
     parser.add_argument("--name", help="of the model; by default that of the run or of the file")
     parser.add_argument("--licence", help="of the weights, such as apache-2.0")
+    add_trust(parser)
     words = parser.parse_args(argv)
     if (Path(words.output) / "config.json").exists():
         raise UserError(f"{words.output!r} holds an export already: choose another folder, or delete it")
-    model = load(words.weights)
+    model = load(words.weights, trusted(words.trust))
     card: dict[str, Any] = {"name": words.name or Path(words.weights).stem} | facts(words.weights)
     card |= {"license": words.licence} if words.licence else {}
     folder = save(model, words.output, card)

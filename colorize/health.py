@@ -92,4 +92,4 @@ class Health:
         return dict(vars(self))
 
     def load(self, state: Mapping[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({name: value for name, value in state.items() if name in vars(self)})

@@ -2,62 +2,95 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-from omegaconf import DictConfig
 
-from colorize.build import make, with_answers
-from colorize.checkpoint import read
+from colorize.build import with_answers
 from colorize.errors import UserError
-from colorize.export import read_export
+from colorize.export import read_card, read_export, without_pretrained
 from colorize.importers import recognise
 from colorize.importers.files import read_file, take_out
+from colorize.importers.filling import construct
 from colorize.models import Colorizer
 from colorize.player import best_state, converge_spectral_norms
+from colorize.record import read_record
 from colorize.runs import RunFolder
+from colorize.stored import resolved
+from colorize.suggestions import suggestion
+from colorize.trust import check_node, check_target, packages, shown
 
+LARGEST = 8192  # pixels of a side that a network may say it was trained at
 HUB_FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.pt")
 
 
-def load(source: str | Path) -> Colorizer:
+def load(source: str | Path, trust: Sequence[str] = ()) -> Colorizer:
     """The network that `source` holds, in eval mode on the CPU.
 
     A run folder (its best.pt) or a checkpoint in one; a folder or file that `colorize.save` wrote; DDColor's and the
     thesis's published files, and folders in the hub's layout; or a name on the Hugging Face hub, `owner/name` or
     `owner/name/file`. What is on this machine comes first. Weights fill the network exactly, or `UserError` says in
-    one sentence what is wrong; nothing in a file is ever run.
+    one sentence what is wrong.
+
+    Nothing in a file is ever run: a network is a class of this package, or of one of the packages that `trust` names,
+    which a run or an export of a network of one's own needs.
     """
-    path = Path(source).expanduser()
+    path, trust = Path(source).expanduser(), packages(trust)
     if path.is_dir():
-        model = load_folder(path)
+        model = load_folder(path, trust)
     elif path.is_file():
-        model = load_file(path)
-    elif re.fullmatch(r"[\w.-]+/[\w.-]+(/[\w./-]+)?", str(source)) and not str(source).startswith("."):
-        return load(fetch(str(source)))
+        model = load_file(path, trust)
+    elif is_hub_name(str(source)):
+        return load(fetch(str(source)), trust)
     else:
-        raise UserError(f"there is no file or folder {str(source)!r}, and it is no name on the hub, such as owner/name")
+        raise UserError(f"there is no file or folder {str(source)!r}{nearest(path)}")
     return model.to(memory_format=torch.channels_last).eval()
 
 
-def load_folder(folder: Path) -> Colorizer:
+def is_hub_name(word: str) -> bool:
+    """Whether a word that is no path here may be owner/name or owner/name/file on the hub.
+
+    Below a folder that is here, below `outputs`, and as the name of a file, it is a path that was meant.
+    """
+    owner = word.split("/")[0]
+    hub = re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*(/[\w./-]+)?", word) is not None and ".." not in word
+    return (
+        hub
+        and owner != "outputs"
+        and not Path(owner).exists()
+        and not re.fullmatch(r"[^/]+/[^/]+\.(pth?|bin|safetensors)", word)
+    )
+
+
+def nearest(path: Path) -> str:
+    """: did you mean …?, of what lies where the path should; else that it is no name on the hub."""
+    folder = path.parent
+    found = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+    close = suggestion(path.name, found, "" if folder == Path() else f"{folder}/")
+    return close or ", and it is no name on the hub, such as owner/name"
+
+
+def load_folder(folder: Path, trust: Sequence[str] = ()) -> Colorizer:
     if (folder / ".hydra").is_dir():
-        return load_run(RunFolder(folder).checkpoint("best"))
-    if (model := read_export(folder)) is not None:
+        return load_run(RunFolder(folder).checkpoint("best"), trust)
+    if (model := read_export(folder, trust=trust)) is not None:
         return model
     for name in HUB_FILES:
         if (folder / name).is_file():
-            return load_file(folder / name)
+            return load_file(folder / name, trust)
     raise UserError(f"{str(folder)!r} is neither a run folder nor an export: it has no .hydra, config.json or weights")
 
 
-def load_file(path: Path) -> Colorizer:
-    if path.suffix == ".safetensors" and (model := read_export(path.parent, path)) is not None:
+def load_file(path: Path, trust: Sequence[str] = ()) -> Colorizer:
+    if path.suffix == ".safetensors" and (model := read_export(path.parent, path, trust)) is not None:
         return model
+    if path.name in ("README.md", "config.json") and read_card(path.parent) is not None:
+        raise UserError(f"{str(path)!r} describes an export: give its folder, {str(path.parent)!r}")
     content = read_file(path)
     if "players" not in content:
         return recognise(take_out(content, path), path)
@@ -67,23 +100,27 @@ def load_file(path: Path) -> Colorizer:
             f"{str(path)!r} is a checkpoint of a run, which needs the run's config: leave it in its run folder, or "
             "make a file that stands alone with colorize export"
         )
-    return load_run(path)
+    return load_run(path, trust)
 
 
-def load_run(path: Path) -> Colorizer:
+def load_run(path: Path, trust: Sequence[str] = ()) -> Colorizer:
     """The network of a checkpoint that lies in its run folder."""
     run = RunFolder(path.parent.parent)
-    return load_trained(path, with_answers(run.read_config(), run.read_resolved()))[0]
+    trained = with_answers(run.read_config(), run.read_resolved())
+    return load_trained(path, resolved(trained, run.where, "model").get("model"), trust)[0]
 
 
-def load_trained(path: Path, trained: DictConfig) -> tuple[Colorizer, int]:
-    """The network of a run's checkpoint in eval mode, and its step. Its weights are the checkpoint's alone."""
-    state = read(path)
-    settings = trained.model.copy()
-    if "pretrained" in settings:
-        settings.pretrained = False
-    model: Colorizer = make(settings, "model")
-    model.load_state_dict(best_state(state["players"]["model"]))
+def load_trained(path: Path, node: Any, trust: Sequence[str] = ()) -> tuple[Colorizer, int]:
+    """The network of a run's checkpoint in eval mode, and its step. Its weights are the checkpoint's alone.
+
+    node    the run's config of the model, as plain values
+    """
+    where = RunFolder(path.parent.parent).where
+    check_node(node, "model", trust, where)
+    network = check_target(node["_target_"], "model", trust, where)[0]
+    settings = {name: value for name, value in node.items() if name != "_target_"} | without_pretrained(network)
+    state = read_record(path)
+    model = construct(network, settings, best_state(state["players"]["model"]), f"the {network.__name__} of a run")
     converge_spectral_norms(model)
     return model.to(memory_format=torch.channels_last).eval(), state["steps"]
 
@@ -105,10 +142,21 @@ def fetch(name: str) -> Path:
 
 
 def trained_size(source: str | Path) -> int | None:
-    """The side of the squares that a run was trained on; None for weights that do not say."""
+    """The side of the squares that a run was trained on; None for weights that do not say.
+
+    Raises `UserError` where what they say is no size.
+    """
     path = Path(source).expanduser()
     folder = path if path.is_dir() else path.parent.parent
     if (folder / ".hydra").is_dir():
-        return RunFolder(folder).read_config().data.size
-    config = (path if path.is_dir() else path.parent) / "config.json"
-    return json.loads(config.read_text(encoding="utf-8")).get("trained_size") if config.is_file() else None
+        run = RunFolder(folder)
+        data = resolved(run.read_config(), run.where, "data.size").get("data")
+        return checked_size(data.get("size") if isinstance(data, dict) else None, "data.size", run.where)
+    card = read_card(path if path.is_dir() else path.parent) or {}
+    return checked_size(card.get("trained_size"), "trained_size", f"the config.json beside {str(path)!r}")
+
+
+def checked_size(size: Any, name: str, where: str) -> int | None:
+    if size is None or (isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= LARGEST):
+        return size
+    raise UserError(f"{name} in {where} is {shown(size)}; it must be a number of pixels, from 1 to {LARGEST}")

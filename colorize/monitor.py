@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.errors import UserError
+from colorize.trust import known_class
 
 SIGNS = {"higher": 1, "lower": -1, "max": 1, "min": -1, "maximize": 1, "minimize": -1}
 MODES, DIRECTIONS = ("max", "min"), ("maximize", "minimize")  # how checkpoints, and searches, say more or less
@@ -50,4 +50,4 @@ def better_of(cfg: DictConfig, number: str, *, ours: bool = False) -> str | None
         return None
     if ours and not node._target_.startswith("colorize."):
         return None
-    return node.get("better", getattr(get_class(node._target_), "better", None))
+    return node.get("better", getattr(known_class(node._target_), "better", None))

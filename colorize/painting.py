@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorize.arguments import Arguments
+from colorize.arguments import Arguments, add_trust, trusted
 from colorize.batch import Batch
 from colorize.color import lab_to_rgb, to_uint8
 from colorize.data.failures import reason
@@ -68,6 +68,7 @@ def read_words(argv: list[str]) -> Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--max-pixels", type=int, help="of a photograph; larger ones are not opened (500 million)")
     parser.add_argument("--overwrite", action="store_true", help="paint again what is there already")
+    add_trust(parser)
     words = parser.parse_args(argv)
     for name in ("size", "samples", "max_pixels"):
         if (value := getattr(words, name)) is not None and value < 1:
@@ -90,7 +91,7 @@ def paint_all(jobs: list[Job], words: Namespace) -> int:
     """Paint each, whatever happens to the others; how many could not be."""
     device = choose_device(words.device, said="--device")
     keep_freed_memory()
-    model = load(words.weights).to(device)
+    model = load(words.weights, trusted(words.trust)).to(device)
     if words.samples > 1 and not model.stochastic:
         raise UserError(f"{type(model).__name__} gives one colouring of a photograph: --samples is for diffusion")
     size = words.size or trained_size(words.weights) or usual_size(model)

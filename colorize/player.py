@@ -77,7 +77,11 @@ class Player:
     def load(self, state: Mapping[str, Any]) -> None:
         self.module.load_state_dict(state["module"] if state["module"] is not None else best_state(state))
         if self.optimizer is not None and state["optimizer"] is not None:
+            kinds = [{name: type(value) for name, value in group.items()} for group in self.optimizer.param_groups]
             self.optimizer.load_state_dict(state["optimizer"])
+            for group, held in zip(self.optimizer.param_groups, kinds, strict=True):
+                if {name: type(value) for name, value in group.items()} != held:
+                    raise ValueError("the optimizer's settings are of other kinds")
         if self.average is not None:
             self.average.load_state_dict(state["average"])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colorize.errors import UserError
 from colorize.suggestions import key_suggestion
+from colorize.trust import known_class
 
 # Moves no weight: free at every start, and no reason to call two runs different
 FREE = (
@@ -109,9 +109,9 @@ def _default(path: str, config: Mapping[str, Any]) -> Any:
         return SINCE[path]
     parent, _, name = path.rpartition(".")
     module, _, attribute = str(config.get(f"{parent}._target_", "")).rpartition(".")
-    if not f"{module}.".startswith("colorize."):  # what a folder names is not imported
+    if not module.startswith("colorize."):
         return Parameter.empty
-    found = getattr(import_module(module), attribute, None)
+    found = known_class(f"{module}.{attribute}")
     for each in getattr(found, "__mro__", [found]):  # a constructor may hand on **arguments to the one above
         known = signature(each).parameters.get(name) if callable(each) else None
         if known is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
 import subprocess
@@ -21,8 +22,11 @@ from colorize.again import quoted, saved_words
 from colorize.checkpoint import Checkpoints, as_json, peek, step_of, write_text, write_whole
 from colorize.errors import UserError
 from colorize.overwriting import put_aside
+from colorize.record import checked, is_number
 from colorize.resuming import differences, is_length, is_place, with_changes
+from colorize.stored import as_names, read_config, read_json, read_yaml, settled
 
+MEASURED = ("rows", "truth", "mean_ab")  # of baselines.json
 PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "wandb")
 
 
@@ -34,6 +38,7 @@ class RunFolder:
         self.config = self.folder / ".hydra" / "config.yaml"
         self.resolved = self.folder / ".hydra" / "resolved.yaml"
         self.summary = self.folder / "summary.json"
+        self.where = repr(str(self.config))  # its config, in messages
 
     def check(self, cfg: DictConfig) -> None:
         """Refuse a folder that holds a run with another config, unless `overwrite` gives it up.
@@ -43,7 +48,7 @@ class RunFolder:
         """
         if cfg.overwrite or cfg.resume or not self.config.exists():
             return
-        found = differences(OmegaConf.load(self.config), cfg)
+        found = differences(self.read_config(), cfg)
         different = {key: pair for key, pair in found.items() if not is_place(key)}
         if different:
             pairs = list(different.items())
@@ -81,9 +86,9 @@ class RunFolder:
         run the latter, from its newest checkpoint. None where there is none."""
         path = self.config.with_name("photographs")
         if path.exists():
-            return path.read_text(encoding="utf-8").split()
-        found = map(peek, Checkpoints(self.folder / "checkpoints").steps())
-        return next(([held["photographs"]] for held in found if held), [])
+            return path.read_text(encoding="utf-8", errors="replace").split()
+        found = [(path, peek(path)) for path in Checkpoints(self.folder / "checkpoints").steps()]
+        return next(([checked(held, path)["photographs"]] for path, held in found if held), [])
 
     def lengthened(self, cfg: DictConfig) -> bool:
         """Whether `cfg` says of a phase that it is longer or shorter, or there is another phase."""
@@ -117,7 +122,7 @@ class RunFolder:
             return
         self.config.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.config.with_name("photographs"), "\n".join(photographs))
-        self._write_config({"resolved": dict(resolved), "overrides": overrides, "config": cfg})
+        self._write_config({"resolved": dict(resolved), "overrides": overrides, "config": settled(cfg)})
 
     def _write_config(self, contents: Mapping[str, Any]) -> None:
         """The config last: a folder that has it has the others."""
@@ -154,7 +159,7 @@ class RunFolder:
     def read_config(self) -> DictConfig:
         if not self.config.exists():
             raise UserError(f"{str(self.folder)!r} is not a run folder: it has no .hydra/config.yaml")
-        return OmegaConf.load(self.config)  # type: ignore[return-value]
+        return read_config(self.config)
 
     def checkpoint(self, which: str) -> Path:
         """The file of `best`, of `last`, which is the newest, or of a step's number."""
@@ -171,7 +176,13 @@ class RunFolder:
         return files[str(which)]
 
     def read_resolved(self) -> dict[str, Any]:
-        return OmegaConf.to_container(OmegaConf.load(self.resolved)) if self.resolved.exists() else {}  # type: ignore[return-value]
+        """Config path below the model or the loss -> what its `auto` came to: a word, a number, or yes or no."""
+        held = read_yaml(self.resolved) if self.resolved.exists() else {}
+        for path, value in held.items() if isinstance(held, dict) else [(None, held)]:
+            plain = isinstance(value, bool | int | str) and "${" not in str(value)
+            if not (plain and isinstance(path, str) and re.fullmatch(r"(model|loss)(\.[^\W_]\w*)+", path)):
+                raise UserError(f"{str(self.resolved)!r} is damaged: it holds {path!r}, which is no value left open")
+        return held
 
     def keep_baselines(self, manifest: str, rows: Mapping[str, Any]) -> None:
         """What grey and the mean colour score on the photographs of `manifest`, for the starts to come."""
@@ -179,24 +190,27 @@ class RunFolder:
         write_text(self.config.with_name("baselines.json"), text)
 
     def read_baselines(self, manifest: str) -> dict[str, Any] | None:
-        path = self.config.with_name("baselines.json")
-        if not path.exists():
-            return None
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return kept if kept.pop("manifest") == manifest and "mean_ab" in kept else None
+        kept = self._kept_baselines()
+        whole = kept.get("manifest") == manifest and set(MEASURED) <= kept.keys()
+        return {name: kept[name] for name in MEASURED} if whole else None
 
     def read_mean_ab(self) -> tuple[float, float] | None:
         """Mean colour of the photographs that the run was trained on, if it has been kept."""
-        path = self.config.with_name("baselines.json")
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        kept = self._kept_baselines()
         return tuple(kept["mean_ab"]) if "mean_ab" in kept else None
+
+    def _kept_baselines(self) -> dict[str, Any]:
+        path = self.config.with_name("baselines.json")
+        kept = read_json(path, "remove it, and it is measured again")
+        mean, tables = kept.get("mean_ab", [0, 0]), [kept.get("truth", {}), *as_names(kept.get("rows", {})).values()]
+        numbers = [number for table in tables for number in as_names(table).values()]
+        if not isinstance(mean, list) or len(mean) != 2 or not all(map(is_number, [*mean, *numbers])):
+            raise UserError(f"{str(path)!r} is damaged: remove it, and it is measured again")
+        return kept
 
     def read_summary(self) -> dict[str, Any]:
         """What the run ended with; nothing before it did. Raises `UserError` where half of it is there."""
-        try:
-            return json.loads(self.summary.read_text(encoding="utf-8")) if self.summary.exists() else {}
-        except ValueError as error:
-            raise UserError(f"{str(self.summary)!r} is not whole, or no JSON: remove it and train on") from error
+        return read_json(self.summary, "remove it and train on")
 
     def write_summary(self, values: Mapping[str, Any]) -> None:
         text = as_json(values, indent=2) + "\n"

@@ -43,6 +43,7 @@ class Train(Section):
     published: Mapping[str, str | None] | None
     init_from: Name | None
     resume: Name | None
+    trust: Name | list[Name]
     overwrite: bool
     steps_scale: Positive
     evaluate: Evaluation
@@ -53,6 +54,7 @@ class Evaluate(Section):
     run: Name | list[Name]
     checkpoint: Name | int
     source: Name | None
+    trust: Name | list[Name]
     name: Name
     out: Name | None
     device: Name

@@ -2,67 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from colorize.checkpoint import Checkpoints, read
+from colorize.build import part_class
+from colorize.checkpoint import Checkpoints
 from colorize.errors import UserError
 from colorize.export import frozen_settings
 from colorize.importers.files import shortened
 from colorize.loading import load
 from colorize.models import Colorizer
 from colorize.player import Player
+from colorize.record import read_record
 from colorize.runs import RunFolder
+from colorize.stored import resolved
+from colorize.trust import check_node, packages
 
 
-def adopt(cfg: DictConfig, run: RunFolder) -> Source | None:
+def adopt(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Source | None:
     """Make the network of `cfg.init_from` the config's, if one is named, and return what to start from.
 
+    Its sizes are the file's; what the `overrides` say of the model besides, such as model.freeze=true, holds.
     Once the run has a checkpoint of its own, the file is not read again.
     Raises `UserError` where the file holds another network than the model that the config names.
     """
     if not cfg.init_from:
         return None
+    said = said_of_model(cfg, overrides)
     if not cfg.overwrite and run.config.exists() and Checkpoints(run.folder / "checkpoints").steps():
         saved = run.read_config()
         if saved.get("init_from") == cfg.init_from:
+            node = resolved(saved, run.where, "model")["model"]
+            check_node(node, "model", (*packages(cfg.trust), str(cfg.model._target_).rpartition(".")[0]), run.where)
             with open_dict(cfg):
-                cfg.model, cfg.published = saved.model, saved.published
+                cfg.model, cfg.published = OmegaConf.create({**node, **said}), {}
             return None
-    model = load(cfg.init_from)
-    network, wanted = type(model), get_class(cfg.model._target_)
+    model = load(cfg.init_from, packages(cfg.trust))
+    network, wanted = type(model), part_class(cfg.model, "model")
     if network is not wanted:
         raise UserError(
             f"init_from={cfg.init_from} holds a {network.__name__}, and model={cfg.names.model} is a "
             f"{wanted.__name__}: name the model that the file holds, whose sizes are then the file's"
         )
-    settings = {"_target_": cfg.model._target_, **frozen_settings(model)}
+    settings = {"_target_": cfg.model._target_, **frozen_settings(model), **said}
     if "classes" in cfg.model:
         settings["classes"] = cfg.model.classes  # the data decide
     with open_dict(cfg):
         cfg.model, cfg.published = OmegaConf.create(settings), {}
-    return Source(cfg.init_from, model)
+    return Source(cfg.init_from, model, said)
+
+
+def said_of_model(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    """What the words of the command line say of the model, by argument; its head for classes is the data's."""
+    keys = [word.lstrip("+").partition("=")[0].split(".") for word in overrides]
+    names = dict.fromkeys(key[1] for key in keys if key[0] == "model" and len(key) > 1)
+    plain: Any = OmegaConf.to_container(cfg.model, resolve=True)
+    said = {name: plain[name] for name in names if name in plain and name not in ("_target_", "classes")}
+    if said.get("pretrained") is True:
+        raise UserError(f"model.pretrained=true and init_from={cfg.init_from} are two sources of weights: say one")
+    return said | ({"pretrained": False} if "pretrained" in said else {})
 
 
 class Source:
-    """The network that a run begins from."""
+    """The network that a run begins from, and what was `said` of the new one besides."""
 
-    def __init__(self, file: str, model: Colorizer):
-        self.file, self.model = file, model
+    def __init__(self, file: str, model: Colorizer, said: Mapping[str, Any]):
+        self.file, self.model, self.said = file, model, said
 
     def fill(self, model: Colorizer) -> list[str]:
-        """Copy its weights into `model`, a network of the same settings; what to say about it.
+        """Copy its weights into `model`; what to say about it. Only a head for classes may differ, and starts fresh.
 
-        Only a head for classes may differ, and starts fresh then.
+        Raises `UserError` where what was said of the network changes the shape of another part.
         """
         held, wanted = self.model.state_dict(), model.state_dict()
         fits = {name for name, value in held.items() if name in wanted and wanted[name].shape == value.shape}
         fresh = [name for name in wanted if name not in fits]
         left = [name for name in held if name not in fits]
-        assert all(name.startswith("classify.") for name in [*fresh, *left]), (fresh, left)
+        if other := [name for name in [*fresh, *left] if not name.startswith("classify.")]:
+            words = " ".join(f"model.{name}={value}" for name, value in self.said.items())
+            raise UserError(
+                f"{words} would make another network than the one that {self.file} holds: {shortened(other)} would not "
+                "fit; leave out what changes its sizes, which are the file's"
+            )
         model.load_state_dict({name: held[name] if name in fits else value for name, value in wanted.items()})
         notes = [f"model: weights of {self.file}"]
         if fresh:
@@ -76,7 +100,8 @@ class Source:
         path, notes = Path(self.file), []
         if path.is_dir():
             path = path / "checkpoints" / "best.pt"
-        content = read(path) if path.suffix == ".pt" and path.is_file() else {}
+        of_run = path.suffix == ".pt" and path.is_file() and (path.parent.parent / ".hydra").is_dir()
+        content = read_record(path) if of_run else {}
         for name, player in list(players.items())[1:]:
             held = content.get("players", {}).get(name, {}).get("module", {})
             wanted = player.module.state_dict()

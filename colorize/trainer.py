@@ -14,7 +14,7 @@ import torch
 
 from colorize import memory
 from colorize.batch import Batch
-from colorize.checkpoint import Checkpoints, read
+from colorize.checkpoint import Checkpoints
 from colorize.data import Photographs
 from colorize.devices import check_compiler, choose_device, choose_precision, prepare
 from colorize.distributed import World, synchronise_batch_norm
@@ -31,6 +31,7 @@ from colorize.optimizers import Optimizers
 from colorize.player import Player
 from colorize.ranges import BatchSize, Between, Count, Name, Passes, Positive
 from colorize.reach import in_all, resting, unread
+from colorize.record import read_record
 from colorize.schedule import Phase, locate
 from colorize.seeds import seed_of
 from colorize.signals import StopSignal
@@ -305,7 +306,7 @@ class Trainer:
         path = self.world.by_first(self.checkpoints.newest)
         if path is None:
             return False
-        state = read(path)
+        state = read_record(path)
         if state["photographs"] != self.photographs.fingerprint():
             raise UserError(
                 f"the photographs are not those that {str(path)!r} was trained on: put them back, or "
@@ -315,6 +316,11 @@ class Trainer:
             raise UserError(
                 f"{str(path)!r} holds weights alone, as checkpoint.final=weights keeps them, and cannot be trained "
                 f"further: say init_from={path} for a new run that begins with them"
+            )
+        if state["phase"] not in self.schedule:
+            raise UserError(
+                f"{str(path)!r} is of a phase {state['phase']!r}; this run's are {list(self.schedule)}: put "
+                "the run's own checkpoint there"
             )
         self.enter(state["phase"])
         for name in ("steps", "seconds", "trained_seconds", "best", "scores"):
@@ -328,7 +334,7 @@ class Trainer:
         try:
             for name, player in self.players.items():
                 player.load(state["players"][name])
-        except (RuntimeError, KeyError, ValueError) as error:
+        except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{str(path)!r} is a checkpoint of another network, critic or optimizer than this run's: put the run's "
                 "own there, or say init_from=… to begin a new run with its weights"

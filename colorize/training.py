@@ -10,13 +10,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.build import Parts, build_parts, build_trainer, make, origins
+from colorize.build import Parts, build_parts, build_trainer, make, origins, with_answers
 from colorize.checkpoint import Checkpoints, step_of
 from colorize.command_line import readable
 from colorize.data import Photographs
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.distributed import World, join, leave, restarted
-from colorize.errors import INTERRUPTED, TRY_AGAIN
+from colorize.errors import INTERRUPTED, TRY_AGAIN, UserError
 from colorize.evaluate import Baselines
 from colorize.lengthening import check_lengthened
 from colorize.lineage import shown_as, tell_checkpoints
@@ -29,11 +29,13 @@ from colorize.settings import with_checked_values
 from colorize.signals import StopSignal
 from colorize.starting import Source, adopt
 from colorize.statistics import told_measures
+from colorize.stored import check_links
 from colorize.sweeps.folders import NUMBERED
 from colorize.sweeps.trial import open_trial
 from colorize.terminal import count_of, measured_on, say, score_table
 from colorize.tracking import JsonLines, Logger, Loggers, begin
 from colorize.trainer import Trainer
+from colorize.trust import check_config, packages
 
 
 def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Sequence[str] = ()) -> int:
@@ -43,7 +45,7 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
     """
     keep_freed_memory()
     run = RunFolder(folder)
-    cfg = with_checked_values(run.saved(cfg, changes), "train") if cfg.resume else cfg
+    cfg = saved(cfg, run, changes) if cfg.resume else cfg
     if restarted(os.environ):
         cfg.overwrite = False  # what would go is this run's own
     lock = RunLock(folder)
@@ -60,8 +62,21 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
     return 0 if "WANDB_SWEEP_ID" in os.environ and code in (INTERRUPTED, TRY_AGAIN) else code
 
 
+def saved(cfg: DictConfig, run: RunFolder, changes: Sequence[str]) -> DictConfig:
+    """The config of the run to go on with: of its folder, and so bound to what `cfg`, the user's, trusts."""
+    check_links(run.folder)
+    held = run.read_config()
+    for name in (name for name in cfg if isinstance(cfg[name], DictConfig)):
+        if not isinstance(held.get(name), DictConfig):
+            raise UserError(f"{run.where} is damaged: it has no {name!r}")
+    check_config(with_answers(held, run.read_resolved()), packages(cfg.trust), run.where)
+    kept = run.saved(cfg, changes)
+    kept.trust = cfg.trust
+    return with_checked_values(kept, "train")
+
+
 def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
-    source = adopt(cfg, run)
+    source = adopt(cfg, run, overrides)
     world.by_first(lambda: run.check(cfg))
     summary = {} if cfg.overwrite else run.read_summary()
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
@@ -73,7 +88,7 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         return 0
     parts, trainer, resumed, baselines = prepare(cfg, run, overrides, world, source)
     introduce(cfg, parts, trainer, resumed)
-    trial = open_trial(run.folder, stop) if world.first else None
+    trial = open_trial(run.folder, stop, packages(cfg.trust)) if world.first else None
     log = open_logger(cfg, run, trainer, overrides, [trial] if trial else []) if world.first else Logger()
     status, code = "failed", 1
     try:

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from colorize.errors import UserError
 from colorize.suggestions import suggestion
+from colorize.trust import why_not
 
 CONFIG = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False, coerce_numbers_to_str=True)
 EXPECTED = {  # a kind of pydantic's errors -> what the value must be, where its own words are not plain enough
@@ -35,7 +36,7 @@ def check_node(node: dict[str, Any], path: str) -> Any:
     try:
         target = _locate(str(node["_target_"]))
     except ImportError as error:
-        raise UserError(f"{path}._target_={node['_target_']} is no class or function that can be imported") from error
+        raise UserError(f"{path}._target_={node['_target_']} {why_not(error)}") from error
     check_arguments(node, hints_of(target), path)
     if node.get("_partial_"):
         return partial(target)

@@ -278,9 +278,12 @@ def test_an_export_names_a_network_of_this_package(tmp_path):
     colorize.save(model, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     for change, words in [
-        ({"network": "os.system"}, "reads format 1 for one of"),
+        ({"network": "os.system"}, "'os.system', which is not of this program"),
+        ({"network": "colorize.losses.L1"}, "'colorize.losses.L1', which is no Colorizer"),
+        ({"network": "GPT"}, "reads format 1 for one of"),
+        ({"network": ["UNet"]}, "reads format 1 for one of"),
         ({"format": 2}, "is of format 2"),
-        ({"settings": {"colour": 1}}, "does not describe a MultiColor"),
+        ({"settings": {"colour": 1}}, "MultiColor takes no 'colour'"),
         ({"settings": {**config["settings"], "queries": 5}}, "instead of"),
     ]:
         (tmp_path / "config.json").write_text(json.dumps(config | change))

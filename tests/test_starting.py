@@ -32,7 +32,7 @@ def weights(folder, which="last"):
 
 def test_a_run_begins_from_another(inside, run_folder, tmp_path):
     first, second = run_folder("gan_unet", "pix2pix", to="first"), tmp_path / "second"
-    frozen_rate = ("optimizer.lr=1e-12", "optimizer.critic.lr=1e-12", "model.widths=[8,8,16,16]", "seed=3")
+    frozen_rate = ("optimizer.lr=1e-12", "optimizer.critic.lr=1e-12", "seed=3")
     words = (*GAN, "loss=pix2pix", f"init_from={first}", *frozen_rate, f"hydra.run.dir={second}")
     done = inside("train", *words)
     assert done.returncode == 0, done.stderr
@@ -46,6 +46,26 @@ def test_a_run_begins_from_another(inside, run_folder, tmp_path):
     assert summary["weights"]["init_from"] == str(first)
     assert RunFolder(second).read_config().model.widths == [8, 8, 16, 32]
     assert "is finished" in inside("train", *words).stdout
+
+
+def test_what_is_said_of_the_network_holds_and_its_sizes_are_the_files(inside, run_folder, tmp_path):
+    first = run_folder("transformer")
+    words = ("experiment=smoke", "tracker=none", "evaluate.historical=false", "model=transformer", "loss=l1")
+    done = inside("train", *words, f"init_from={first}", "model.freeze=true", "model.queries=8", "name=second")
+    assert done.returncode == 0, done.stderr
+    config = RunFolder(tmp_path / "outputs" / "second").read_config()
+    assert (config.model.freeze, config.model.encoder, config.model.dim) == (True, "test_convnext", 16)
+    before, after = weights(first, "best")["model"]["average"], weights(tmp_path / "outputs" / "second")["model"]
+    for name, value in after["module"].items():
+        if name.startswith("encoder."):
+            assert torch.equal(value, before[f"module.{name}"]), name
+    again = inside("train", *words, f"init_from={first}", "model.freeze=false", "name=second")
+    refused(again, "model.freeze (True there, False now)")
+    for said, message in [
+        (("model.dim=32",), "model.dim=32 would make another network than the one that"),
+        (("model.pretrained=true",), "are two sources of weights"),
+    ]:
+        refused(inside("train", *words, f"init_from={first}", *said, "name=third"), message)
 
 
 def test_what_a_file_lacks_is_said(inside, run_folder, tmp_path):

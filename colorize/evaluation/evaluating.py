@@ -79,7 +79,7 @@ def evaluate_runs(cfg: DictConfig) -> int:
         protocol: Protocol = make(cfg.protocol, "protocol")
         if cfg.source is not None:
             protocol = replace(protocol, source=cfg.source)
-        subjects = [open_subject(str(word), str(cfg.checkpoint), cfg.out) for word in words]
+        subjects = [open_subject(str(word), str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]
         for subject in subjects:
             if world.size > 1:  # what has to be fetched, the first process fetches
                 world.by_first(partial(rehearse, cfg, protocol, subject))

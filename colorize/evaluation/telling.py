@@ -9,7 +9,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.build import make
 from colorize.evaluation.subjects import Subject
 from colorize.lineage import shown_as
 from colorize.results import Pictures, Result, pictures_of, read_pictures
@@ -31,7 +30,7 @@ def tell_tracker(subject: Subject, result: Result, target: Path, files: Files) -
     settings: Any = OmegaConf.to_container(run, resolve=True)
     run_id = RunFolder(subject.origin).run_id(run.name)
     name, settings["group"] = shown_as(RunFolder(subject.origin))
-    start = make(run.tracker, "tracker")
+    start = subject.part("tracker")
     tracker = begin(lambda: start(run_id=run_id, name=name, settings=settings))
     tracker.summary({
         f"{target.stem}/{metric}{end}": number

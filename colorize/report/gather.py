@@ -17,7 +17,7 @@ from colorize.runs import RunFolder
 from colorize.tracking.lines import read_lines
 
 PAINTED, SEEN, TRUE = "painted", "as-it-is", "true-colours"  # how evaluation names its pictures
-UNTOLD = ("name", "overwrite", "published.", "resume", "tracker.")  # of a config, what makes no other network
+UNTOLD = ("name", "overwrite", "published.", "resume", "trust", "tracker.")  # of a config, what makes no other network
 OLD = "historical"  # the protocol of old photographs, and the folder of those that training painted
 Files = dict[str, dict[str, Path]]  # "000-name" -> what -> file
 

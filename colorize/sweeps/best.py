@@ -13,7 +13,7 @@ from colorize.checkpoint import write_text
 from colorize.overrides import group_options
 from colorize.sweeps.folders import Job
 
-OF_THE_SWEEP = ("hparams_search", "hydra", "name", "tracker", "overwrite", "resume")  # not of the network
+OF_THE_SWEEP = ("hparams_search", "hydra", "name", "tracker", "overwrite", "resume", "trust")  # not of the network
 
 
 def write_experiment(target: Path, job: Job, name: str, comments: Sequence[str]) -> None:

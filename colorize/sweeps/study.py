@@ -19,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from colorize.errors import UserError
 from colorize.seeds import seed_of
+from colorize.trust import check_arguments, check_value, find_part
 
 JOURNAL, NAME = "study.journal", "sweep"
 
@@ -54,6 +55,22 @@ def open_study(
 def load_study(folder: Path, pruner: BasePruner) -> optuna.Study:
     """The same, in the process of a job, which reports to it and draws nothing."""
     return optuna.load_study(study_name=NAME, storage=storage(folder), pruner=pruner, sampler=RandomSampler())
+
+
+def pruner_of(node: Mapping[str, Any], trust: Sequence[str], where: str) -> BasePruner:
+    """The pruner that a search has left in a job's folder, which is data: one of Optuna's, or of a package that the
+    user trusts, with plain values. One that wraps another names that in the same way."""
+    kind = find_part(node.get("_target_"), "pruner", ("optuna.pruners", *trust), where)
+    if not (isinstance(kind, type) and issubclass(kind, BasePruner)):
+        raise UserError(f"pruner in {where} is {node.get('_target_')!r}, which is no pruner")
+    arguments = {name: value for name, value in node.items() if name != "_target_"}
+    for name, value in arguments.items():
+        if isinstance(value, Mapping) and "_target_" in value:
+            arguments[name] = pruner_of(value, trust, where)
+        else:
+            check_value(value, f"pruner.{name}", trust, where)
+    check_arguments(kind, arguments, "pruner", where)
+    return kind(**arguments)
 
 
 def storage(folder: Path) -> JournalStorage:

@@ -48,7 +48,7 @@ def summarise(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int
     console.print(terminal_table(sweep))
     say(f"the page is {str(folder / 'sweep.html')!r}")
     if protocols and len(best) > 1:
-        side_by_side(folder, [job.folder for job in best[:COMPARED]], protocols)
+        side_by_side(folder, [job.folder for job in best[:COMPARED]], protocols, config.get("trust") or ())
     return 1 if any(job.status == "failed" for job in jobs) else 0
 
 
@@ -102,7 +102,7 @@ def terminal_table(sweep: Sweep) -> Table:
     return table
 
 
-def side_by_side(folder: Path, jobs: Sequence[Path], protocols: Sequence[str]) -> None:
+def side_by_side(folder: Path, jobs: Sequence[Path], protocols: Sequence[str], trust: Sequence[str]) -> None:
     """Evaluate the jobs, each photograph by itself, and compare them. What has been measured is not measured again.
 
     At their last steps: best.pt was chosen on the photographs that they are compared on. In processes of their own:
@@ -112,6 +112,7 @@ def side_by_side(folder: Path, jobs: Sequence[Path], protocols: Sequence[str]) -
     say(f"{len(jobs)} jobs are evaluated under {' and '.join(protocols)}")
     for name in protocols:
         words = [f"run=[{runs}]", f"protocol={name}", "checkpoint=last", "metrics=default", "table=false"]
+        words.append(f"trust=[{','.join(trust)}]")
         if not went_well("evaluate", words, shown=True):
             return
     page = folder / "compare.html"
