@@ -32,6 +32,7 @@ PATIENCE = 240  # that a command may take over all files
 SKIPPED = (".pth", ".safetensors", ".db")  # of weights other tests ask
 RUN = ["experiment=smoke", "model=cnn", "model.width=0.1", "model.global_size=32", "loss=l1", "tracker=none",
        "evaluate.historical=false", "metrics=quick", "data.max_bad=0.95"]  # fmt: skip
+SCORES = ["protocol=clean", "metrics=quick", "table=false"]
 FINE = ("as it should be", "refused")
 
 
@@ -71,7 +72,7 @@ def commands(folder: Path, weights: Path, work: Path) -> dict[str, list[str]]:
     return said | {
         "inspect": ["inspect", str(folder), "-o", to("report")],
         "train": ["train", *RUN, "data=folder", f"data.root={quoted}", f"hydra.run.dir={to('run')}"],
-        "evaluate": ["evaluate", f"run={weights}", "protocol=clean", f"source={quoted}", f"output={to('scores')}"],
+        "evaluate": ["evaluate", f"run={weights}", f"source={quoted}", f"out={to('scores')}", *SCORES],
         "prepare": ["prepare", str(folder), to("tars"), "--max-bad", "0.95"],
         "prepare --size": ["prepare", str(folder), to("small"), "--max-bad", "0.95", "--size", "32"],
     }
