@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from colorize.checkpoint import write_whole
-from colorize.data.decode import unbounded
+from colorize.data.bounds import unbounded
 from colorize.errors import UserError
 from colorize.metadata_fitting import Fitted, fit
 from colorize.photograph_files import SRGB, Photograph

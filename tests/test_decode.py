@@ -8,8 +8,7 @@ import torch
 from PIL import Image, ImageCms
 from torchvision.transforms.v2 import functional as reference
 
-from colorize.data import decode as decoding
-from colorize.data import jpeg
+from colorize.data import bounds, jpeg
 from colorize.data.decode import UNREADABLE, decode, open_rgb
 from colorize.data.failures import DecodeError
 from colorize.data.sources import DEMO
@@ -128,7 +127,7 @@ def test_what_cannot_be_read_says_so(kind):
 
 
 def test_a_decompression_bomb_is_refused(monkeypatch):
-    monkeypatch.setattr(decoding, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(bounds, "MAX_PIXELS", 1000)
     with pytest.raises(DecodeError, match="--max-pixels"):
         open_rgb(JPEG)
 

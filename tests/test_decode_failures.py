@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorize.data import bounds, jpeg
 from colorize.data import decode as decoding
-from colorize.data import jpeg
 from colorize.data.decode import decode, decode_picture, open_rgb
 from colorize.data.failures import DecodeError, reason
 
@@ -192,12 +192,12 @@ def test_what_would_fill_memory_is_refused_before_it_is_decoded(monkeypatch):
 
 
 def test_memory_that_is_not_there(monkeypatch):
-    monkeypatch.setattr(decoding, "available", lambda: 1000)
+    monkeypatch.setattr(bounds, "available", lambda: 1000)
     assert "memory" in refused(PNG, "enormous")
 
 
 def test_larger_ones_are_taken_where_the_user_says_so(monkeypatch):
-    monkeypatch.setattr(decoding, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(bounds, "MAX_PIXELS", 1000)
     refused(PNG, "enormous")
     assert decode_picture(PNG, max_pixels=64 * 48).image.size == (64, 48)
     refused(PNG, "enormous")

@@ -7,10 +7,8 @@ file; what had to be decided is noted. H W picture.
 from __future__ import annotations
 
 import io
-import stat
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,12 +19,12 @@ from PIL import ExifTags, Image
 from torch import Tensor
 
 from colorize.data import jpeg, png, tiff
+from colorize.data.bounds import Bounds, opened, unbounded
 from colorize.data.failures import DecodeError, reason, unknown
 from colorize.data.raster import Raster
 from colorize.data.rendering import finish
 from colorize.data.tones import on_white
 from colorize.errors import UserError
-from colorize.memory import available
 
 # What is raised for files that cannot be had, and for those that yield no picture
 UNREADABLE = (OSError, UserError)
@@ -57,10 +55,6 @@ else:
     register_heif_opener()
     FORMATS.append("HEIF")
 
-MAX_PIXELS = 500_000_000
-PIXELS_A_BYTE = 2000  # of a file: more are a trap. Of pictures below 4 megapixels nothing is asked
-HARMLESS = 2**22  #     pixels
-LARGEST = 2**32  #      bytes of a file: 500 megapixels of four samples of 16 bits
 
 TREATMENT = {
     "rotated": "turned as its EXIF says",
@@ -102,7 +96,7 @@ def decode_picture(
     its size, and no smaller than that. `max_pixels` is given by who knows that the file is no trap. With `keep_depth`
     grey of more than 8 bits stays so (I;16), and no colour profile is applied.
     """
-    with _opened(source) as (file, size):
+    with opened(source) as (file, size):
         try:
             with warnings.catch_warnings(), unbounded():
                 warnings.simplefilter("ignore")  # of odd EXIF; sizes are looked at here
@@ -129,56 +123,6 @@ def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
 def open_rgb(data: bytes) -> Image.Image:
     """The whole photograph, on white where it is transparent. Raises `DecodeError`."""
     return decode_picture(data).opaque()
-
-
-@dataclass
-class Bounds:
-    """What is not decoded: a picture that would fill memory."""
-
-    bytes: int  # of the file
-    max_pixels: int | None
-
-    def check(self, width: int, height: int, each: int = 4) -> None:
-        """`each` is the bytes that a pixel takes. Raises `DecodeError`."""
-        pixels = width * height
-        said = f"it has {width:,}×{height:,} pixels"
-        way_out = "colorize paint --max-pixels takes larger ones"
-        if pixels > (self.max_pixels or MAX_PIXELS):
-            raise DecodeError(f"{said}, more than {self.max_pixels or MAX_PIXELS:,}: {way_out}", "enormous")
-        if self.max_pixels is None and pixels > max(HARMLESS, PIXELS_A_BYTE * self.bytes):
-            raise DecodeError(f"{said} in {self.bytes:,} bytes, as no photograph has: {way_out}", "enormous")
-        free = available()
-        if free is not None and pixels * each > free:
-            need = f"{pixels * each / 1e9:.1f} GB of memory, and {free / 1e9:.1f} are free"
-            raise DecodeError(f"{said}: decoding takes {need}", "enormous")
-
-
-@contextmanager
-def _opened(source: bytes | Path | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
-    """A file that can be read from any place, and its size."""
-    if isinstance(source, bytes):
-        yield io.BytesIO(source), len(source)
-        return
-    if not isinstance(source, Path):
-        yield source, source.seek(0, io.SEEK_END)
-        return
-    found = source.stat()  # before it is opened: a pipe would wait for a writer
-    if not stat.S_ISREG(found.st_mode):
-        raise DecodeError("it is a folder" if source.is_dir() else "it is a pipe, a socket or a device, and no file")
-    if found.st_size > LARGEST:
-        raise DecodeError(f"it has {found.st_size:,} bytes, and a photograph at most {LARGEST:,}", "enormous")
-    with source.open("rb") as file:
-        yield file, found.st_size
-
-
-@contextmanager
-def unbounded() -> Iterator[None]:
-    """Pillow refuses 179 megapixels as an attack; here `Bounds` decides."""
-    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = usual
 
 
 def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: bool) -> Picture:

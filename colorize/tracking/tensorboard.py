@@ -27,7 +27,11 @@ class TensorBoard(Tracker):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UserError("tracker=tensorboard needs another package: pip install 'colorize[tensorboard]'") from error
-        self.writer_of, self.place, self.settings = SummaryWriter, Path(folder) / re.sub(r"[^\w.=-]|^\.+", "_", run_id), settings
+        self.writer_of, self.place, self.settings = (
+            SummaryWriter,
+            Path(folder) / re.sub(r"[^\w.=-]|^\.+", "_", run_id),
+            settings,
+        )
         self.writer: Any = None
         self.said = f"TensorBoard: tensorboard --logdir {folder}"
 
