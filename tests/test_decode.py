@@ -1,6 +1,7 @@
 """From bytes to pixels: every kind of file becomes the 8-bit sRGB that a screen shows, and is cut antialiased."""
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -145,6 +146,20 @@ def test_large_jpegs_are_decoded_smaller_and_look_alike(size, orientation):
     assert shape[1] / shape[0] == pytest.approx(whole.shape[2] / whole.shape[1], rel=0.03)
     shrunk = reference.resize(whole, shape, antialias=True)
     assert (shrunk.float() - small.float()).abs().mean() < 3
+
+
+@pytest.mark.parametrize("size", [(400, 280), (401, 256), (257, 515), (640, 80)])
+@pytest.mark.parametrize("shorter", [16, 32, 33, 64, 100])
+def test_smaller_jpegs_are_what_pillow_makes_of_them(size, shorter):
+    """To the bit, so that it does not matter for a run which of both decoded its photographs."""
+    grain = Image.fromarray(np.random.default_rng(1).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    data = encoded(grain.resize(size, Image.Resampling.BICUBIC), "JPEG")
+    with Image.open(io.BytesIO(data)) as image:
+        scale = min(size) / shorter
+        if scale >= 2:
+            image.draft("RGB", (math.ceil(size[0] / scale), math.ceil(size[1] / scale)))
+        expected = np.asarray(image)
+    assert np.array_equal(decode(data, shorter)[0].permute(1, 2, 0).numpy(), expected)
 
 
 def test_the_centre_square_is_the_centre():
