@@ -18,6 +18,9 @@ KEY = "0" * 40
 NOBODY = "http://127.0.0.1:9"
 
 
+GROUPING = [{"section": "config", "name": f"{name}"} for name in ("names.value.model", "group.value")]
+
+
 def called(folder, *words, **environment):
     """`colorize dashboard` in its own process, on a machine that knows nothing of W&B but this."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
@@ -104,10 +107,10 @@ def test_both_have_the_sections_and_one_colour_for_each_network(capsys):
     curves = [panel for panel in sections(workspace)["Validation"] if panel["viewType"] == "Run History Line Plot"]
     assert {panel["config"]["xAxis"] for panel in curves} == {"step"}
     assert workspace["section"]["settings"]["xAxis"] == "step"
-    assert workspace["section"]["runSets"][0]["grouping"] == [{"section": "config", "name": "names.value.model"}]
+    assert workspace["section"]["runSets"][0]["grouping"] == GROUPING
     assert len(set(workspace["section"]["customRunColors"].values())) == len(options("model"))
     first = next(block["metadata"] for block in report["blocks"] if block["type"] == "panel-grid")
-    assert first["runSets"][0]["grouping"] == [{"section": "config", "name": "names.value.model"}]
+    assert first["runSets"][0]["grouping"] == GROUPING
     assert list(first["customRunColors"].values()) == list(workspace["section"]["customRunColors"].values())
     (coordinates,) = (p for p in sections(workspace)["Sweeps"] if p["viewType"] == "Parallel Coordinates Plot")
     assert asked_for(coordinates) == [

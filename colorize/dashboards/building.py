@@ -11,7 +11,7 @@ from wandb_workspaces import workspaces as ws
 from wandb_workspaces.reports import v2 as wr
 
 from colorize.dashboards.chapters import chapters, columns
-from colorize.dashboards.names import MODEL, STEP, Names
+from colorize.dashboards.names import GROUP, MODEL, STEP, Names
 
 WORKSPACE = "Networks side by side (colorize dashboard)"
 REPORT = "Networks compared (colorize dashboard)"
@@ -40,7 +40,7 @@ def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Work
         sections.append(section)
     painted: dict[object, object] = {model: colour for model, colour in colours(names).items()}
     runs = ws.RunsetSettings(
-        groupby=[expr.Config(MODEL)],
+        groupby=[expr.Config(MODEL), expr.Config(GROUP)],
         group_colors=painted,
         pinned_columns=columns(names.scores(protocol)),
     )
@@ -55,7 +55,7 @@ def report(entity: str, project: str, names: Names, protocol: str, *, offline: b
     of = ("", "") if offline else (entity, project)
     blocks: list[Any] = [wr.P(MEASURED), wr.TableOfContents()]
     for chapter in chapters(names, protocol):
-        runs = wr.Runset(*of, name="runs by network", groupby=[f"config.{MODEL}"])
+        runs = wr.Runset(*of, name="runs by network", groupby=[f"config.{MODEL}", f"config.{GROUP}"])
         runs.visible_columns = columns(names.scores(protocol))
         chosen: dict[str | wr.RunsetGroup, str | dict] = {
             wr.RunsetGroup(runset_name=runs.name, keys=(wr.RunsetGroupKey(wr.Config(MODEL), model),)): colour

@@ -11,6 +11,7 @@ from colorize.arguments import Arguments
 from colorize.dashboards.names import Names, read_names
 from colorize.errors import UserError
 from colorize.terminal import say
+from colorize.tracking.weights_and_biases import said
 
 
 def dashboard(argv: Sequence[str]) -> int:
@@ -57,8 +58,15 @@ def send(entity: str | None, project: str, names: Names, protocol: str) -> None:
 
 def parse(argv: Sequence[str]):
     parser = Arguments("dashboard", "Build the W&B workspace and the report that compare the runs of a project.")
-    parser.add_argument("project", nargs="?", default="colorize", help="of W&B (default: colorize)")
-    parser.add_argument("--entity", metavar="NAME", help="user or team that has it (default: that of the login)")
+    parser.add_argument(
+        "project", nargs="?", default=said(None, "PROJECT", "colorize"), help="of W&B (default: colorize)"
+    )
+    parser.add_argument(
+        "--entity",
+        metavar="NAME",
+        default=said(None, "ENTITY", None),
+        help="user or team that has it (default: that of the login)",
+    )
     parser.add_argument(
         "--protocol", default="validation", metavar="NAME",
         help="whose scores of evaluate.py are shown (default: validation)",

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 STEP = "step"  # the axis of every chart: optimizer steps
 MODEL = "names.model"  # the key of a run's config that says which network it trains
+GROUP = "group"  # the one that runs have in common which differ by their seed alone
 HISTORICAL = ("historical/colorfulness", "historical/chroma_mean")
 PICTURES = ("samples", "historical")
 MEMORY = ("memory", "memory_gpu")

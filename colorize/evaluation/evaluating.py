@@ -80,11 +80,12 @@ def evaluate_runs(cfg: DictConfig) -> int:
         if cfg.source is not None:
             protocol = replace(protocol, source=cfg.source)
         subjects = [open_subject(str(word), str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]
+        told: set[tuple[str, str]] = set()
         for subject in subjects:
             if world.size > 1:  # what has to be fetched, the first process fetches
                 world.by_first(partial(rehearse, cfg, protocol, subject))
             setting = prepare(cfg, protocol, subject)
-            evaluate_one(cfg, subject, setting, device, world)
+            evaluate_one(cfg, subject, setting, device, world, told)
     finally:
         leave()
     return 0
@@ -125,11 +126,13 @@ def prepare(cfg: DictConfig, protocol: Protocol, subject: Subject) -> Setting:
     return Setting(protocol, chosen, described, metrics, extractors, absent)
 
 
-def evaluate_one(cfg: DictConfig, subject: Subject, setting: Setting, device: torch.device, world: World) -> None:
+def evaluate_one(
+    cfg: DictConfig, subject: Subject, setting: Setting, device: torch.device, world: World, told: set[tuple[str, str]]
+) -> None:
     target = subject.folder / "results" / f"{cfg.name}.json"
     if world.by_first(lambda: measured_already(target, subject, setting, overwrite=cfg.overwrite, table=cfg.table)):
         return
-    introduce(subject, setting, device)
+    introduce(subject, setting, device, told)
     few = photographs_at_a_time(cfg.batch_size, device)
     what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
     measuring = Measuring(*what, device, few, world)
@@ -258,11 +261,14 @@ def measured_with() -> dict[str, str]:
     return {**versions(), **{package: version(package) for package in more}}
 
 
-def introduce(subject: Subject, setting: Setting, device: torch.device) -> None:
+def introduce(subject: Subject, setting: Setting, device: torch.device, told: set[tuple[str, str]]) -> None:
+    """What is about to be measured. What is absent for every network of a command is `told` once."""
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
     say(f"{subject.name} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
     for note in setting.chosen.notes:
         say(note)
     for names, reason in alike(setting.absent):
-        say(f"{names} will be absent: {reason}")
+        if (names, reason) not in told:
+            say(f"{names} will be absent: {reason}")
+    told |= set(alike(setting.absent))

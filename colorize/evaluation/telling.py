@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from colorize.again import saved_words
 from colorize.evaluation.subjects import Subject
 from colorize.lineage import shown_as
 from colorize.results import Pictures, Result, pictures_of, read_pictures
@@ -30,6 +31,7 @@ def tell_tracker(subject: Subject, result: Result, target: Path, files: Files) -
     settings: Any = OmegaConf.to_container(run, resolve=True)
     run_id = RunFolder(subject.origin).run_id(run.name)
     name, settings["group"] = shown_as(RunFolder(subject.origin))
+    settings["overrides"] = saved_words(Path(subject.origin))
     start = subject.part("tracker")
     tracker = begin(lambda: start(run_id=run_id, name=name, settings=settings))
     tracker.summary({

@@ -12,7 +12,7 @@ from colorize.errors import UserError
 from colorize.sweeps.after import AfterSweep
 from colorize.sweeps.sweeper import OptunaSweeper
 from colorize.sweeps.torchrun import TorchrunLauncher
-from colorize.values import check_value, hints_of
+from colorize.values import check_value, hints_of, shown
 
 NAMES: dict[str, type[Plugin]] = {"OptunaSweeper": OptunaSweeper, "TorchrunLauncher": TorchrunLauncher}
 NODES = ("hydra.sweeper", "hydra.launcher", "hydra.callbacks.after_sweep")
@@ -24,7 +24,14 @@ def check_plugins(cfg: DictConfig) -> None:
     targets = {f"hydra_plugins.colorize.{name}": kind for name, kind in NAMES.items()}
     targets["colorize.sweeps.after.AfterSweep"] = AfterSweep
     for path in NODES:
-        node: Any = OmegaConf.to_container(OmegaConf.select(cfg, path), resolve=False)
+        parent, key = path.rsplit(".", 1)
+        if key not in (OmegaConf.select(cfg, parent) or {}):
+            continue  # left out
+        node: Any = OmegaConf.to_container(cfg, resolve=False)["hydra"]  # type: ignore[index, call-overload]
+        for name in path.split(".")[1:]:
+            node = node[name]
+        if not isinstance(node, dict):
+            raise UserError(f"{path} is {shown(node)}; it must be a part with a _target_")
         hints = hints_of(targets[node["_target_"]]) if node.get("_target_") in targets else {}
         for name, hint in hints.items():
             if name in node and not isinstance(node[name], dict):

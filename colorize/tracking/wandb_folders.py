@@ -39,12 +39,11 @@ def keep(file: Path, run: Path) -> Path:
     return kept
 
 
-def give_up_earlier(home: Path, run: Path, run_id: str) -> None:
-    """Let go of what earlier parts of a run have not sent: the newest part keeps the run's newest checkpoints. Their
-    numbers and pictures stay, and are sent."""
+def give_up_all(home: Path, run_id: str) -> None:
+    """Let go of what the parts of a run have not sent so far: its newest part keeps its newest checkpoints. Numbers and
+    pictures of the others stay, and are sent."""
     for part in (home / "wandb").glob(f"*run-*-{glob.escape(run_id)}"):
-        if part != run:
-            give_up(part)
+        give_up(part)
 
 
 def give_up(run: Path) -> None:

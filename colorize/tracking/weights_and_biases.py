@@ -17,7 +17,7 @@ from colorize.errors import UserError
 from colorize.ranges import Name, NonNegative
 from colorize.terminal import say
 from colorize.tracking.logger import Tracker
-from colorize.tracking.wandb_folders import give_up, give_up_earlier, keep, read_standing, stay_inside, write_standing
+from colorize.tracking.wandb_folders import give_up, give_up_all, keep, read_standing, stay_inside, write_standing
 
 MODES = ("auto", "online", "offline", "disabled")
 UNSENT = "unsent"  # a file in the folder of an online run, until its server has got everything
@@ -81,6 +81,7 @@ class WandB(Tracker):
         self.said = f"W&B {reason}{self._where(chosen)}" if chosen != "disabled" else ""
         if self.online:
             self.unsent.touch()
+        self.handed = False  # whether a checkpoint was
         self.left: list[tuple[Path, list[str], dict[str, Any]]] = []  # checkpoints that a lost network kept back
 
     @property
@@ -115,7 +116,9 @@ class WandB(Tracker):
     def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
         if not self.artifacts or self.run.disabled:
             return
-        give_up_earlier(self.arguments["dir"], self.place, self.run.id)
+        if not self.handed:
+            give_up_all(self.arguments["dir"], self.run.id)
+        self.handed = True
         kept = keep(file, self.place), list(aliases), dict(metadata)
         try:
             self._keep_version(*kept)
