@@ -34,6 +34,7 @@ PROGRAMS = {
     "optimizer.lrr=1": [TRAIN, "optimizer.lrr=1"],
     "data=folder without a root": [TRAIN, "data=folder"],
     "+checkpoint.evry=1": [TRAIN, "+checkpoint.evry=1"],
+    "data.flip=flase (imports torch)": [TRAIN, "data.flip=flase"],
     "+model.dropot=1 (imports torch)": [TRAIN, "+model.dropot=1"],
 }
 

@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Any, get_args, get_type_hints
 
 from hydra._internal.utils import _locate  # get_object, without its log
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from colorize.errors import UserError
 from colorize.suggestions import suggestion
@@ -40,7 +40,8 @@ def check_node(node: dict[str, Any], path: str) -> Any:
     check_arguments(node, hints_of(target), path)
     if node.get("_partial_"):
         return partial(target)
-    return target.__new__(target) if inspect.isclass(target) and not inspect.isabstract(target) else UNKNOWN
+    plain = inspect.isclass(target) and target.__new__ is object.__new__ and not inspect.isabstract(target)
+    return object.__new__(target) if plain else UNKNOWN
 
 
 def check_arguments(values: dict[str, Any], hints: Mapping[str, Any], path: str) -> None:
@@ -78,19 +79,23 @@ def stand_in(value: Any, path: str) -> Any:
 
 def settled(value: Any, found: Any, path: str) -> Any:
     """`found` in the place of what was said in other words; numbers stay as they were written."""
-    if isinstance(value, dict):
-        return {key: settled(each, found[key], f"{path}.{key}") if "_target_" not in value else each
-                for key, each in value.items()} if isinstance(found, Mapping) else value  # fmt: skip
-    if isinstance(value, list):
+    if isinstance(value, dict) and isinstance(found, Mapping):
+        return {key: settled(each, found[key], f"{path}.{key}") for key, each in value.items()}
+    if isinstance(value, list) and isinstance(found, list | tuple):
         return [settled(each, other, path) for each, other in zip(value, found, strict=True)]
     if isinstance(value, bool) and isinstance(found, int | float) and not isinstance(found, bool):
         raise UserError(f"{path} is {shown(value)}; it must be a number")
-    return value if isinstance(found, float) and isinstance(value, int | float) else found
+    return (
+        found if isinstance(found, bool | int | str) or (isinstance(found, float) and isinstance(value, str)) else value
+    )
 
 
 @cache
 def adapter(hint: Any) -> TypeAdapter:
-    return TypeAdapter(tuple[hint], config=CONFIG)  # by itself, a dataclass would take no config
+    try:
+        return TypeAdapter(tuple[hint], config=CONFIG)  # by itself, a dataclass would take no config
+    except PydanticUserError:  # of a user's own that pydantic cannot read: anything may be given
+        return TypeAdapter(tuple[Any])
 
 
 @cache
@@ -104,9 +109,9 @@ def hints_of(target: Any) -> dict[str, Any]:
             found = get_type_hints(function, include_extras=True)
         except NameError:  # of a name that is there for the type checker alone: nothing to check against
             continue
-        parameters = inspect.signature(function).parameters.values()
-        single = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-        hints |= {name: hint for name, hint in found.items() if name in single}
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name in found and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                hints[name] = found[name] | None if parameter.default is None else found[name]
     return hints
 
 
