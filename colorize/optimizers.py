@@ -82,7 +82,7 @@ class Optimizers:
             raise UserError(
                 f"{algorithm} needs a learning rate above 0, such as lr=0.0003; it was given {arguments.get('lr')!r}"
             )
-        check_arguments(arguments, hints_of(cls), "optimizer")
+        check_arguments(arguments, hints_of(cls), "optimizer")  # type: ignore[arg-type]  # Optimizer's stub has no hash
         return cls, arguments
 
 

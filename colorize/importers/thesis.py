@@ -127,7 +127,7 @@ def import_multicolor(state: State) -> MultiColor:
     spaces = SPACES[: count(state, r"color_modules\.(\d)\.")]
     blocks = count(state, r"csc_net\.layers\.(\d+)\.")
     model = MultiColor(
-        spaces=spaces, complement_norm="batch",
+        spaces=spaces, complement_norm="batch",  # type: ignore[arg-type]  # of SPACES
         complement=[len(first(state, f"csc_net.layers.{i}.0.block.0.weight", what)) for i in range(blocks)],
         **sizes(state, "color_modules.0", what),
     )  # fmt: skip

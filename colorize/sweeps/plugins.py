@@ -21,7 +21,7 @@ NODES = ("hydra.sweeper", "hydra.launcher", "hydra.callbacks.after_sweep")
 def check_plugins(cfg: DictConfig) -> None:
     """Raises `UserError` for an argument of ours in Hydra's own config that is not what its constructor says. Hydra
     hands over the very words, so that true is not said in others there."""
-    targets = {f"hydra_plugins.colorize.{name}": kind for name, kind in NAMES.items()}
+    targets: dict[str, type] = {f"hydra_plugins.colorize.{name}": kind for name, kind in NAMES.items()}
     targets["colorize.sweeps.after.AfterSweep"] = AfterSweep
     for path in NODES:
         parent, key = path.rsplit(".", 1)

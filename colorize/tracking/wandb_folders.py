@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,8 +42,14 @@ def keep(file: Path, run: Path) -> Path:
 def give_up_all(home: Path, run_id: str) -> None:
     """Let go of what the parts of a run have not sent so far: its newest part keeps its newest checkpoints. Numbers and
     pictures of the others stay, and are sent."""
-    for part in (home / "wandb").glob(f"*run-*-{glob.escape(run_id)}"):
+    for part in parts_of(home, run_id):
         give_up(part)
+
+
+def parts_of(home: Path, run_id: str) -> list[Path]:
+    """The folders of a run, one for each of its starts; of two in one second, W&B numbers the later ones."""
+    own = re.compile(rf"(offline-)?run-\d+_\d+-{re.escape(run_id)}(-\d+)?")
+    return [path for path in (home / "wandb").glob("*run-*") if own.fullmatch(path.name)]
 
 
 def give_up(run: Path) -> None:
@@ -58,6 +64,6 @@ def write_standing(run: Path, values: Mapping[str, Any]) -> None:
 
 def read_standing(home: Path, run_id: str) -> dict[str, Any]:
     """What the newest part of a run was told; nothing of a run that has none here."""
-    found = (home / "wandb").glob(f"*run-*-{glob.escape(run_id)}/{STANDING}")
-    parts = sorted(found, key=lambda path: path.stat().st_mtime)
+    found = [part / STANDING for part in parts_of(home, run_id) if (part / STANDING).exists()]
+    parts = sorted(found, key=lambda path: path.stat().st_mtime_ns)
     return json.loads(parts[-1].read_text(encoding="utf-8")) if parts else {}
