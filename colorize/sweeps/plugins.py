@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from hydra.core.plugins import Plugins
@@ -23,13 +24,9 @@ def check_plugins(cfg: DictConfig) -> None:
     hands over the very words, so that true is not said in others there."""
     targets: dict[str, type] = {f"hydra_plugins.colorize.{name}": kind for name, kind in NAMES.items()}
     targets["colorize.sweeps.after.AfterSweep"] = AfterSweep
+    whole: Any = OmegaConf.to_container(cfg, resolve=False)
     for path in NODES:
-        parent, key = path.rsplit(".", 1)
-        if key not in (OmegaConf.select(cfg, parent) or {}):
-            continue  # left out
-        node: Any = OmegaConf.to_container(cfg, resolve=False)["hydra"]  # type: ignore[index, call-overload]
-        for name in path.split(".")[1:]:
-            node = node[name]
+        node = reduce(lambda above, key: above.get(key, {}) if isinstance(above, dict) else {}, path.split("."), whole)
         if not isinstance(node, dict):
             raise UserError(f"{path} is {shown(node)}; it must be a part with a _target_")
         hints = hints_of(targets[node["_target_"]]) if node.get("_target_") in targets else {}
