@@ -31,10 +31,11 @@ def check_plugins(cfg: DictConfig) -> None:
             raise UserError(f"{path} is {shown(node)}; it must be a part with a _target_")
         hints = hints_of(targets[node["_target_"]]) if node.get("_target_") in targets else {}
         for name, hint in hints.items():
-            if name in node and not isinstance(node[name], dict):
-                found = check_value(hint, node[name], f"{path}.{name}")
-                if isinstance(found, bool) and found is not node[name]:
-                    raise UserError(f"{path}.{name} is {node[name]!r}; say {str(found).lower()}")
+            if name not in node or (isinstance(node[name], dict) and "_target_" in node[name]):
+                continue
+            found = check_value(hint, node[name], f"{path}.{name}")
+            if shown(found) != shown(node[name]):
+                raise UserError(f"{path}.{name} is {shown(node[name])}; say {shown(found)}")
 
 
 def register() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import Len
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -14,7 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from colorize.errors import UserError
-from colorize.ranges import Count, Few, Number
+from colorize.ranges import Count, Few, Name, Number
 
 Direction = Literal["maximize", "minimize"]
 
@@ -35,9 +36,9 @@ class OptunaSweeper(Sweeper):
     """
 
     def __init__(
-        self, objective: str | Sequence[str], direction: Direction | Sequence[Direction] | None,
-        n_trials: Count, n_jobs: Few,
-        seed: Number, sampler: Any, pruner: Mapping[str, Any] | None, params: Mapping[str, str] | None,
+        self, objective: Name | Annotated[Sequence[Name], Len(1)], direction: Direction | Sequence[Direction] | None,
+        n_trials: Count, n_jobs: Few, seed: Number, sampler: Mapping[str, Any], pruner: Mapping[str, Any] | None,
+        params: Mapping[str, Any] | None,
     ):  # fmt: skip
         self.settings = {
             "objective": objective, "direction": direction, "n_trials": n_trials, "n_jobs": n_jobs, "seed": seed,
