@@ -76,6 +76,8 @@ def photographs(path: Path, alone: bool, output: Path | None, notes: list[str]) 
     which a pattern looks are kept from its first star on. Raises `UserError` where there is none.
     """
     if path.is_dir():
+        if output is not None and os.path.realpath(path) == os.path.realpath(output):
+            raise UserError(f"{str(output)!r} is the folder of the photographs: choose another folder")
         found = inside(path, Path() if alone else Path(path.name), output, notes)
     elif os.path.lexists(path):
         found = [(path, Path(path.name))]
@@ -96,10 +98,11 @@ def inside(folder: Path, place: Path, output: Path | None, notes: list[str]) -> 
     """The photographs below a folder, without those below the output folder."""
     walk = Walk(str(folder), lambda name: name.lower().endswith(ENDINGS) and not name.startswith("."))
     notes += [*walk.passed.notes(str(folder)), *(f"{where}: {why}" for where, why in walk.broken.items())]
-    painted = Path(os.path.realpath(output)) if output else None
-    if painted and os.path.realpath(folder) == str(painted):
-        raise UserError(f"{str(output)!r} is the folder of the photographs: choose another folder")
-    names = [name for name in walk.names if not painted or painted not in Path(os.path.realpath(folder / name)).parents]
+    names = walk.names
+    if output is not None:
+        whole, painted = (Path(os.path.realpath(path)) for path in (folder, output))
+        if painted.is_relative_to(whole):
+            names = [name for name in names if painted not in Path(os.path.realpath(folder / name)).parents]
     return [(folder / name, place / name) for name in names]
 
 

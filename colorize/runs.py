@@ -146,10 +146,10 @@ class RunFolder:
         long as the folder that it is a copy of can still be seen.
         """
         path, here = self.config.with_name("token"), str(self.folder.resolve())
-        held, _, place = path.read_text(encoding="utf-8").partition("\n") if path.exists() else ("", "", "")
+        held, _, place = path.read_text("utf-8", "surrogateescape").partition("\n") if path.exists() else ("", "", "")
         original = Path(place) / ".hydra" / "token"
         copied = held and place not in ("", here) and original.exists() and not original.samefile(path)
-        if copied and original.read_text(encoding="utf-8").partition("\n")[0] == held:
+        if copied and original.read_text("utf-8", "surrogateescape").partition("\n")[0] == held:
             held = ""
         held = held or secrets.token_hex(4)
         if place != here:

@@ -107,6 +107,8 @@ def test_what_was_painted_is_no_photograph(scans):
     assert planned(["in"], "in/painted")[0] == {"in/a.jpg": "in/painted/a.png", "in/sub/b.jpg": "in/painted/sub/b.png"}
     with pytest.raises(UserError, match="is the folder of the photographs"):
         planned(["in"], "in")
+    assert planned(["in/*"], "in/painted")[0] == planned(["in"], "in/painted")[0]
+    assert planned(["in/sub"], "in")[0] == {"in/sub/b.jpg": "in/b.png"}  # the folder above is another
 
 
 def test_the_home_folder_is_meant_by_its_sign(scans, weights, inside, monkeypatch):

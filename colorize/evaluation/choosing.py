@@ -96,7 +96,7 @@ def wanted_names(protocol: Protocol) -> list[str]:
     path = Path(protocol.names).expanduser()
     if not path.is_file():
         raise UserError(f"there is no list of names {protocol.names!r}: it is a text file with a name a line")
-    text = normalized(path.read_text(encoding="utf-8"))
+    text = normalized(path.read_text("utf-8", "surrogateescape"))
     lines = [Path(name.strip()).stem for name in text.splitlines() if name.strip()]
     return lines[: protocol.photographs]
 
