@@ -60,8 +60,8 @@ def check_value(hint: Any, value: Any, path: str) -> Any:
         (found,) = adapter(hint).validate_python([given])
     except ValidationError as error:
         errors = [each for each in error.errors(include_url=False) if each["input"] is not UNKNOWN]
-        if not errors:
-            return value
+        if not errors or any(each["type"] == "string_unicode" for each in errors):
+            return value  # the latter is a path that is no UTF-8, which pydantic takes for no text
         raise UserError(sentence(path, given, errors, hint)) from None
     return settled(value, found, path)
 
