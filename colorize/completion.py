@@ -10,8 +10,12 @@ COMPOSED = ("train", "evaluate")  # verbs whose words Hydra knows
 
 
 def careful(script: str) -> str:
-    """Hydra's script for the shell, less its habit to start any Python program that somebody types, to ask it."""
-    return script.replace('grep "@hydra.main" $file_path -q\n', 'grep -q "@hydra.main" "$file_path" || return\n')
+    """Hydra's script for the shell, less its habit to start any Python program that somebody types, to ask it: of one
+    that is not Hydra's, files are completed."""
+    files = 'COMPREPLY=($(compgen -o default -- "${words[$COMP_CWORD]}"))'
+    return script.replace(
+        'grep "@hydra.main" $file_path -q\n', f'grep -q "@hydra.main" "$file_path" || {{ {files}; return; }}\n'
+    )
 
 
 def complete(argv: Sequence[str], verbs: Mapping[str, Callable[[list[str]], int]]) -> int:

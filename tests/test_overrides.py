@@ -269,3 +269,17 @@ def test_names_that_we_make_are_read_by_our_own_command_line(tmp_path):
     assert len(new_name(folder, changes * 9)) < 100
     assert new_name(folder, changes * 9) != new_name(folder, changes * 8)
     assert new_name(folder, ["seed=1"]) != new_name(folder, ["seed=-1"])
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
+def test_no_other_program_is_started_to_be_asked(tmp_path):
+    """Hydra's own script starts whatever stands behind `python`."""
+    (tmp_path / "other.py").write_text("open('started', 'w')\nraise SystemExit('what?')\n")
+    install = f'cd "{tmp_path}"\neval "$(python "{ROOT / "train.py"}" -sc install=bash)"\n'
+    line = "python other.py oth"
+    asked = f'COMP_LINE="{line}" COMP_POINT={len(line)} COMP_CWORD=2\nhydra_bash_completion; echo "${{COMPREPLY[*]}}"\n'
+    environment = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
+    done = subprocess.run(["bash", "-c", install + asked], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["other.py"]
+    assert not done.stderr
+    assert not (tmp_path / "started").exists()
