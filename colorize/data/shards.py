@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -166,7 +167,7 @@ def take(pictures: dict[str, Member], stem: str, member: Member, told: Told) -> 
 def read_label(text: bytes, suffix: str, name: str, told: Told) -> int:
     """The class, from 0 up. JSON without "label", such as a caption's, tells none; what is no class is `told`."""
     try:
-        value = text.decode("utf-8-sig").strip()
+        value: Any = text.decode("utf-8-sig").strip()
         if suffix == ".json":
             held = json.loads(value)
             value = held.get("label") if isinstance(held, dict) else None

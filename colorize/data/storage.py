@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from getpass import getuser
 from glob import has_magic
 from hashlib import sha256
@@ -68,17 +68,11 @@ def check_parent(folder: Path) -> None:
 @contextmanager
 def waiting(path: Path) -> Iterator[None]:
     """One process at a time goes on. Where the file system has no locks, or the lock is another user's, none waits."""
-    lock: FileLock | None = FileLock(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (OSError, NotImplementedError):
-        lock = None
-    try:
+    with ExitStack() as held:
+        with suppress(OSError, NotImplementedError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(path))
         yield
-    finally:
-        if lock:
-            lock.release()
 
 
 def remote(file: str) -> bool:

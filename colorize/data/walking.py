@@ -71,7 +71,8 @@ class Walk:
         self.names: list[str] = []
         self.links: list[str] = []
         self.folders: dict[str, int] = {}
-        self.passed, self.broken = Passed(), {}
+        self.passed = Passed()
+        self.broken: dict[str, str] = {}
         self._seen: set[str] = set()  # real paths of folders
         self._linked_folders: list[Place] = []
         self._linked_files: list[Place] = []

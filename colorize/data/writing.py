@@ -93,8 +93,8 @@ def write_shard(path: Path, photographs: Iterable[Prepared]) -> tuple[Shard, lis
                 written[f"{key}{photo.suffix}", photo.label, len(photo.data)] = photo.name
         found = {(one.name.partition("/")[2], one.label, one.size) for one in list_shard(str(part), Told())}
         bad += [(name, "data=shards does not find it again") for one, name in written.items() if one not in found]
-        with part.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
+        with part.open("rb") as whole:
+            digest = file_digest(whole, "sha256").hexdigest()
         part.replace(path)
     finally:
         with suppress(FileNotFoundError):

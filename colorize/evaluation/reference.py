@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from colorize.data.storage import cache
+from colorize.data.storage import cache, waiting
 from colorize.distribution import DistributionMetric, Extractor, Features
 from colorize.distribution.metric import TRUTH
 from colorize.distribution.store import FeatureFile, together
@@ -46,11 +45,8 @@ def measure_reference(measuring: Measuring, described: Mapping[str, Any], stamp:
     the others wait."""
     place = folder_of(described, stamp)
     protocol, world = measuring.protocol, measuring.world
-    lock = FileLock(place.with_suffix(".lock"))
     place.parent.mkdir(parents=True, exist_ok=True)
-    if world.first:
-        lock.acquire()
-    try:
+    with waiting(place.with_suffix(".lock")) if world.first else nullcontext():
         rows = rows_of(protocol.truth != "none")
         paired = protocol.reference == "paired"
         measuring.measure(rows, place, stamp, "what to read it next to")
@@ -60,8 +56,6 @@ def measure_reference(measuring: Measuring, described: Mapping[str, Any], stamp:
         found: list[Reference] = []
         world.by_first(lambda: found.append(collect(measuring, place, truth_at, list(rows), paired)))
         return found[0] if found else None
-    finally:
-        lock.release()
 
 
 def rows_of(known: bool) -> dict[str, Painter]:
