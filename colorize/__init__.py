@@ -6,6 +6,10 @@ __version__ = "0.1.0"
 __all__ = ["load", "save"]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """`colorize.load` and `colorize.save`, imported when they are first asked for: torch takes seconds."""
     if name == "load":

@@ -152,6 +152,7 @@ YUV_FROM_RGB = (
     (-0.14714119, -0.28886916, 0.43601035),
     (0.61497538, -0.51496512, -0.10001026),
 )  # U and V, as scikit-image
+GREY = 1e-4  #                   of 1, between the channels of a grey that went through Lab; a step of 8 bits is 39e-4
 YUV_RANGE = (0.436, 0.615)  # the largest U and V
 
 
@@ -179,9 +180,11 @@ def chroma(space: str, rgb: Tensor) -> Tensor:
 
 
 def _hue_saturation(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Each (B, H, W) in 0…1; of grey, both are 0. The hexagonal hue of Smith 1978."""
+    """Each (B, H, W) in 0…1; of grey, both are 0, and grey is what differs from it by rounding alone: a hue of that
+    would be noise. The hexagonal hue of Smith 1978."""
     red, green, blue = rgb.unbind(dim=1)
     value, spread = rgb.amax(dim=1), rgb.amax(dim=1) - rgb.amin(dim=1)
+    spread = torch.where(spread > GREY, spread, 0)
     safe = spread.clamp(min=1e-12)
     of_red, of_green, of_blue = (green - blue) / safe, 2 + (blue - red) / safe, 4 + (red - green) / safe
     sextant = torch.where(value == red, of_red, torch.where(value == green, of_green, of_blue))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import wraps
+from inspect import signature
 from typing import Any, ClassVar
 
 import torch
@@ -32,10 +33,10 @@ class Colorizer(nn.Module):
         build = cls.__init__
 
         @wraps(build)
-        def remembering(self, **settings: Any) -> None:
-            build(self, **settings)
+        def remembering(self, *values: Any, **settings: Any) -> None:
+            build(self, *values, **settings)
             if type(self) is cls:
-                self.settings = settings
+                self.settings = dict(zip(list(signature(build).parameters)[1:], values, strict=False)) | settings
 
         cls.__init__ = remembering  # type: ignore[method-assign]
 

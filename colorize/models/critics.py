@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from colorize.color import lab_to_rgb
+from colorize.errors import UserError
 from colorize.ranges import AttentionWidth, CriticWidth
 
 
@@ -29,9 +30,13 @@ class Critic(nn.Module):
 
 
 class PatchCritic(Critic):
-    """The 70×70 patch critic of Isola et al. 2017 on [L, a, b]; 256² pixels give 30×30 logits."""
+    """The 70×70 patch critic of Isola et al. 2017 on [L, a, b]; 256² pixels give 30×30 logits.
 
-    def __init__(self, width: CriticWidth = 64):
+    start    its first weights: normal, as Isola et al. draw them; or torch, as torch's layers do by themselves, which
+             is how the thesis's code has it
+    """
+
+    def __init__(self, width: CriticWidth = 64, start: str = "normal"):
         super().__init__()
         widths = [3, width, 2 * width, 4 * width, 8 * width, 1]
         layers: list[nn.Module] = []
@@ -42,7 +47,10 @@ class PatchCritic(Critic):
             if i < 4:
                 layers.append(nn.LeakyReLU(0.2, inplace=True))
         self.layers = nn.Sequential(*layers)
-        self.apply(initialise)
+        if start not in ("normal", "torch"):
+            raise UserError(f"the critic's start is {start!r}; it must be normal or torch")
+        if start == "normal":
+            self.apply(initialise)
 
     def judge(self, L: Tensor, ab: Tensor) -> Tensor:
         return self.layers(torch.cat([L / 50 - 1, ab / 128], dim=1))

@@ -73,6 +73,8 @@ class Diffusion(Colorizer):
         self.encoder: GreyEncoder | Encoder
         self.pretrained, self.fit = False, None
         if encoder is None:
+            if pretrained is True:
+                raise UserError("model.pretrained=true needs an encoder of timm's: say model.encoder=NAME too")
             self.encoder = GreyEncoder(widths, dropout, attention, norm)
         else:
             self.encoder = Encoder(encoder, pretrained, tuple(shrink * 2**i for i in range(len(widths) - 1)))
@@ -103,6 +105,15 @@ class Diffusion(Colorizer):
             return self.encoder(F.avg_pool2d(L, self.shrink) / 50 - 1)
         maps, _ = self.encoder.see_grey(L)
         return [fit(seen) for fit, seen in zip(self.fit, maps, strict=True)]  # type: ignore[arg-type]
+
+    def predict_noise(self, ab_t: Tensor, t: Tensor, L: Tensor) -> Tensor:
+        """Noisy ab / ab_scale (B, 2, H/shrink, W/shrink), t (B,) in 0…T−1, L (B, 1, H, W) in CIE units -> its noise, of
+        the same shape; of a network that says the velocity as well."""
+        said = self.denoise(F.avg_pool2d(L, self.shrink), ab_t, t, self.look(L))
+        if self.noise.objective == "noise":
+            return said
+        kept, added = self.noise.roots(t)
+        return added * ab_t + kept * said
 
     def denoise(self, L: Tensor, noisy: Tensor, t: Tensor, grey: Sequence[Tensor]) -> Tensor:
         """L (B, 1, H, W) in CIE units, noisy ab / ab_scale (B, 2, H, W), t (B,) in 0…T−1, the encoder's maps ->

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
@@ -25,13 +25,14 @@ PACKAGED = {
     )
 }  # fmt: skip
 REDUCTIONS = (4, 8, 16, 32)
+OPTIONS = ("depths", "dims", "kernel_sizes", "drop_rate", "drop_path_rate", "ls_init_value")
 
 
 class Encoder(nn.Module):
     """A timm network's feature maps at the given fractions of the picture's size.
 
     freeze      its weights and its norms' statistics stay as they are
-    options     further arguments of `timm.create_model`, such as depths and dims
+    options     further arguments of the timm network: those in `OPTIONS`, which say its layers; others could name files
     inputs      3 for RGB; 1 for grey, where the first convolution's weights are summed over RGB
     pretrained  True: ImageNet weights, or `UserError`. False: random. "auto": the weights that a package carries or
                 the local cache holds, otherwise random; never the network. Afterwards the attribute says which, True
@@ -53,6 +54,7 @@ class Encoder(nn.Module):
             )
         if pretrained not in (True, False, "auto"):
             raise UserError(f"pretrained is {pretrained!r}; it must be true, false or auto")
+        check_options(options or {})
         self.pretrained = find_weights(name) is not None if pretrained == "auto" else bool(pretrained)
         self.net, self.origin = create_features(name, self.pretrained, reductions, inputs, options or {})
         self.channels: list[int] = self.net.feature_info.channels()  # type: ignore[union-attr, operator]
@@ -95,6 +97,16 @@ def checkpoint_brings_weights() -> Iterator[None]:
 
 
 BROUGHT = ContextVar("BROUGHT", default=False)
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raises `UserError` for what is not in `OPTIONS`, or no number or list of some: timm's others name files."""
+    if unknown := [name for name in options if name not in OPTIONS]:
+        raise UserError(f"encoder_options has {unknown[0]!r}; it may have {', '.join(OPTIONS)}")
+    for name, value in options.items():
+        numbers = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        if len(numbers) > 8 or not all(isinstance(n, int | float) and 0 <= n <= 8192 for n in numbers):
+            raise UserError(f"encoder_options.{name} is {value!r}; it must be a number, or a list of up to eight")
 
 
 def find_weights(name: str) -> Path | None:

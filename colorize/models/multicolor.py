@@ -70,6 +70,10 @@ class MultiColor(Colorizer):
     def predict_ab(self, L: Tensor) -> Tensor:
         return self.ab_of(self.see(L)[1])
 
+    def predict_rgb(self, L: Tensor) -> Tensor:
+        """L (B, 1, H, W) 0…100 -> the sRGB picture that the complementary network says (B, 3, H, W), not clamped."""
+        return self.see(L)[1]
+
     def see(self, L: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """L (B, 1, H, W) -> chroma (B, 2, H, W) by space, in the units of `color.chroma`, and sRGB (B, 3, H, W)"""
         maps, grey = self.encoder.see_lightness(L)

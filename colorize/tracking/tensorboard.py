@@ -27,11 +27,8 @@ class TensorBoard(Tracker):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UserError("tracker=tensorboard needs another package: pip install 'colorize[tensorboard]'") from error
-        self.writer_of, self.place, self.settings = (
-            SummaryWriter,
-            Path(folder) / re.sub(r"[^\w.=-]|^\.+", "_", run_id),
-            settings,
-        )
+        place = re.sub(r"[^\w.=-]|^\.+", "_", run_id)  # it may come out of a file
+        self.writer_of, self.place, self.settings = SummaryWriter, Path(folder) / place, settings
         self.writer: Any = None
         self.said = f"TensorBoard: tensorboard --logdir {folder}"
 
