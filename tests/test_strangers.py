@@ -22,7 +22,8 @@ CASES = ROOT.parent / "shared" / "cases" / "weights"
 SETTINGS = [  # of an exported network, whose weights are whole
     {"global_size": -32}, {"global_size": 0}, {"width": math.nan}, {"width": math.inf}, {"width": "wide"},
     {"width": -1}, {"width": 1e9}, {"branches": 3}, {"branches": {"_target_": "os.system"}}, {"classes": -1},
-    {"classes": 10**12}, {"upsample": ["bilinear"]}, {"unknown": 1}, {"width": None}, {"_target_": "os.system"}, {"global_size": 1e9},
+    {"classes": 10**12}, {"upsample": ["bilinear"]}, {"unknown": 1}, {"width": None}, {"_target_": "os.system"},
+    {"global_size": 1e9},
 ]  # fmt: skip
 CARDS = [{"trained_size": value} for value in ("a word", [64], math.inf, 10**7, -1, 0, True, 1.5)]
 OPTIONS = [
