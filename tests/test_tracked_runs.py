@@ -1,13 +1,10 @@
 """Whole runs that W&B follows: what arrives, and what becomes of it when network, server, disk or key fail."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from conftest import ROOT, SMALL, options
@@ -108,32 +105,9 @@ def test_the_server_gets_the_whole_run_and_its_checkpoints_with_their_origin(tmp
     assert not [path for path in (tmp_path / "outputs/wandb").rglob("*") if path.stat().st_size in sizes]
 
 
-@pytest.fixture
-def offline_run(once, tmp_path):
-    """A machine's folder with one finished run `off`, which W&B has offline alone; moved here, it keeps its id."""
-
-    def train(folder):
-        nobody = WandbServer()
-        tracked(folder, nobody, "name=off", "tracker.mode=offline")
-        nobody.stop()
-        (folder / "outputs").rename(folder / "moved")
-
-    shutil.copytree(once("tracked-offline", train) / "moved", tmp_path / "outputs", copy_function=linked())
-
-
-def linked():
-    """Copies files; names of one file, as W&B has them of checkpoints, stay names of one file."""
-    copies = {}
-
-    def copy(source, target):
-        known = copies.setdefault(Path(source).stat().st_ino, target)
-        return shutil.copy2(source, target) if known == target else os.link(known, target)
-
-    return copy
-
-
-def test_an_offline_run_holds_what_the_run_folder_holds(offline_run, tmp_path, server):
-    """Value for value; and what was offline arrives later, with checkpoints that are gone from the run folder."""
+def test_an_offline_run_holds_what_the_run_folder_holds(tmp_path, server):
+    """Value for value; and what was offline arrives later: its evaluation, and checkpoints that are gone by then."""
+    tracked(tmp_path, server, "name=off", "tracker.mode=offline")
     (run,) = (tmp_path / "outputs/wandb").glob("offline-run-*")
     lines = written(tmp_path / "outputs/off")
     assert {"memory", "images_per_second", "val/psnr", "train/pixel", "historical/colorfulness"} <= set().union(*lines)
@@ -143,6 +117,7 @@ def test_an_offline_run_holds_what_the_run_folder_holds(offline_run, tmp_path, s
     assert announced["display_name"] == "off"
     saved = (tmp_path / "outputs/off/checkpoints/step-00000004.pt").read_bytes()
     assert sum(path.stat().st_nlink > 1 for path in run.rglob("*.pt")) >= 1  # linked, not copied
+    evaluated(tmp_path, server)
     for path in (tmp_path / "outputs/off/checkpoints").iterdir():
         path.unlink()
     assert not list((tmp_path / "home").rglob("*wandb*"))
@@ -154,18 +129,24 @@ def test_an_offline_run_holds_what_the_run_folder_holds(offline_run, tmp_path, s
     )
     assert newest["files"]["checkpoint.pt"] == saved
     assert not list(run.rglob("*.pt"))
+    check_evaluation(tmp_path, server)
 
 
-@pytest.mark.parametrize("mode", ["offline", pytest.param("online", marks=pytest.mark.slow)])
-def test_an_evaluation_is_told_without_another_line(mode, request, tmp_path, server):
-    if mode == "online":
-        tracked(tmp_path, server, "name=off", *QUICK)
-    else:
-        request.getfixturevalue("offline_run")
-    words = ("protocol=demo", "metrics=quick", "+protocol.extractors=[]", "device=cpu")
-    done = colorize(tmp_path, server, "evaluate", "run=outputs/off", *words)
-    assert "the tracker" not in done.stdout
+@pytest.mark.slow
+def test_an_evaluation_of_an_online_run_is_told_without_another_line(tmp_path, server):
+    tracked(tmp_path, server, "name=off", *QUICK)
+    evaluated(tmp_path, server)
     colorize(tmp_path, server, "sync")
+    check_evaluation(tmp_path, server)
+
+
+def evaluated(tmp_path, server):
+    words = ("protocol=demo", "metrics=quick", "+protocol.extractors=[]", "device=cpu")
+    assert "the tracker" not in colorize(tmp_path, server, "evaluate", "run=outputs/off", *words).stdout
+
+
+def check_evaluation(tmp_path, server):
+    """Numbers with their intervals and a table of pictures are in the summary of the run, and in none of its lines."""
     for run, lines in server.history.items():
         result = json.loads((tmp_path / "outputs/off/results/demo.json").read_text())
         assert numbers(lines) == written(tmp_path / "outputs/off")
