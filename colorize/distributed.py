@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from colorize.errors import UserError
 
+MEETINGS = count()  # of this process: jobs of a sweep meet one after the other, and not at the addresses of the last
 PORT = 29411  # of the first node, where srun alone starts the processes
 
 
@@ -124,7 +126,7 @@ def join(device: torch.device) -> World:
         backend = {"cuda": "nccl"}.get(device.type, "gloo")
         limit = timedelta(minutes=30)  # the first process alone reads the validation photographs at start
         store, rank, size = next(dist.rendezvous("env://", world.rank, world.size, timeout=limit))
-        store = dist.PrefixStore(attempt(os.environ), store)
+        store = dist.PrefixStore(f"{attempt(os.environ)}-{next(MEETINGS)}", store)
         own = device if backend == "nccl" else None
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit, device_id=own)
     return world
