@@ -149,4 +149,6 @@ def leave_signals_to_the_parent(worker: int) -> None:
 
 
 def first_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:  # without a number and the path, which is said beside it
+        return error.strerror
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
