@@ -93,6 +93,9 @@ def _leave_behind(tags: Tags) -> None:
         del tags.exif[tag]
     if COLOR_SPACE in tags.exif:
         tags.exif[COLOR_SPACE] = short(1)  # sRGB, as what is written
+    for tag in (X_RESOLUTION, Y_RESOLUTION):  # 0/0, negative ones and texts say nothing, and libtiff calls them errors
+        if not _quotient(tags.main.get(tag)):
+            tags.main.pop(tag, None)
     if (described := tags.main.get(DESCRIPTION)) and described.data.startswith(STACK):
         del tags.main[DESCRIPTION]
 
