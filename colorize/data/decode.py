@@ -120,9 +120,9 @@ def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
     return torch.from_numpy(np.array(picture.opaque())).permute(2, 0, 1).contiguous(), picture.treated
 
 
-def open_rgb(data: bytes) -> Image.Image:
+def open_rgb(source: bytes | Path) -> Image.Image:
     """The whole photograph, on white where it is transparent. Raises `DecodeError`."""
-    return decode_picture(data).opaque()
+    return decode_picture(source).opaque()
 
 
 def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: bool) -> Picture:

@@ -15,10 +15,10 @@ import torch
 
 from colorize.color import lightness_to_rgb, rgb_to_lab, to_uint8
 from colorize.data.collection import Collection, Photo
+from colorize.data.decode import open_rgb
 from colorize.data.listing import list_folder
 from colorize.data.plates import BALANCES, compose, open_scan
 from colorize.errors import UserError
-from colorize.photograph_files import open_photograph
 from colorize.ranges import Name, Side
 
 SHIPPED = Path(__file__).with_suffix("")  # the folder of this name
@@ -82,7 +82,7 @@ class Plates(EvaluationOnly):
         super().__init__(root, self.either, option="plates", size=size)
 
     def either(self, photo: Photo, credit: str) -> HistoricalPhoto:
-        pixels = open_photograph(photo.path).rgb
+        pixels = np.asarray(open_rgb(photo.path))
         if is_colourful(pixels):
             return HistoricalPhoto(photo.name, pixels, grey_of(pixels), credit)
         return plate(photo, credit, self.balance)
@@ -104,14 +104,14 @@ def read_plates(folder: str | Path, *, balance: str = "percentile") -> Iterator[
 
 
 def black_and_white(photo: Photo, credit: str) -> HistoricalPhoto:
-    pixels = open_photograph(photo.path).rgb
+    pixels = np.asarray(open_rgb(photo.path))
     if is_colourful(pixels):
         raise UserError("it is a colour photograph, and the folder is for black-and-white ones")
     return HistoricalPhoto(photo.name, None, grey_of(pixels), credit)
 
 
 def in_colour(photo: Photo, credit: str) -> HistoricalPhoto:
-    pixels = open_photograph(photo.path).rgb
+    pixels = np.asarray(open_rgb(photo.path))
     return HistoricalPhoto(photo.name, pixels, grey_of(pixels), credit)
 
 
