@@ -117,7 +117,7 @@ def test_every_verb_refuses(attack, reader, run_folder, tmp_path, monkeypatch, c
     assert not list(home.rglob(MARK))
 
 
-@pytest.mark.parametrize("name", set(strangers.PLANTED) - set(strangers.HARMLESS))
+@pytest.mark.parametrize("name", sorted(set(strangers.PLANTED) - set(strangers.HARMLESS)))
 def test_a_folder_that_would_write_elsewhere_is_not_gone_on_with(name, run_folder, tmp_path, monkeypatch):
     home = tmp_path / "case"
     strangers.arranged(run_folder(), home, strangers.PLANTED[name])

@@ -10,6 +10,7 @@ B batch, C channels, H W picture, Q queries, S spaces.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Annotated, Any, Literal
 
 import torch
@@ -89,7 +90,9 @@ class MultiColor(Colorizer):
 
     @staticmethod
     def ab_of(rgb: Tensor) -> Tensor:
-        with torch.autocast(rgb.device.type, enabled=False):  # in 8 bits of mantissa colours would be whole steps off
+        kind = rgb.device.type
+        known = torch.amp.is_autocast_available(kind)  # the meta device has none
+        with torch.autocast(kind, enabled=False) if known else nullcontext():  # bfloat16 is whole steps off here
             return rgb_to_lab(rgb.float().clamp(0, 1))[:, 1:]
 
 
