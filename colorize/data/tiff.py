@@ -31,6 +31,7 @@ from colorize.data.tiff_samples import (
     read_samples,
     tag_of,
 )
+from colorize.data.tiff_ycbcr import read_ycbcr
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PAGES = 200  # that are looked at
@@ -39,6 +40,7 @@ DNG_VERSION = 50706
 RAW = (32803, 34892)  # colour filter arrays and linear raw data: a camera's
 NAMES = {10: "ITU L*a*b*", 32844: "LogL", 32845: "LogLuv", 51177: "a depth map", 52527: "a mask"}
 FAX = (2, 3, 4)
+WEBP = 50001
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it tells of what is odd; what matters is raised
 
@@ -115,9 +117,9 @@ def _read(file: BinaryIO, page: tifffile.TiffPage, number: int | None, keep_dept
     )  # fmt: skip
     if bits > 8:
         raster.treat("16-bit", f"it has {bits} bits a sample, of which 8 are kept")
-    by_itself = page.compression in PLAIN and kind != YCBCR and not _is_large(page, kind, bits)
+    by_itself = page.compression in PLAIN and not _is_large(page, kind, bits)
     if by_itself or not _pillow_reads(page, kind, bits, number):
-        interpret(raster, page, read_samples(file, page, bits), kind, bits)
+        _through_tifffile(raster, file, page, kind, bits)
     else:
         _through_pillow(raster, file, page, number, kind, bits)
     return raster
@@ -178,11 +180,23 @@ def _inflate(data: bytes, most: int) -> bytes:
 
 def _pillow_reads(page: tifffile.TiffPage, kind: int, bits: int, number: int | None) -> bool:
     """Whether Pillow has this kind of page right."""
-    if number is None or page.sampleformat == 2 or kind in (LAB, ICC_LAB):
+    if number is None or page.sampleformat == 2 or kind in (LAB, ICC_LAB) or page.compression == WEBP:
+        return False
+    if page.sampleformat == 3 and page.parent.byteorder == ">":
+        return False
+    extra = page.samplesperpixel > COLOURS.get(kind, 1)
+    if page.planarconfig == 2 and extra and not (kind == RGB and page.extrasamples):
         return False
     if page.samplesperpixel == 1:
         return bits in (1, 2, 4, 8, 12, 16, 32)
     return bits == 8 or (bits == 16 and kind in (RGB, CMYK) and page.planarconfig == 1)
+
+
+def _through_tifffile(raster: Raster, file: BinaryIO, page: Any, kind: int, bits: int) -> None:
+    if kind == YCBCR:
+        interpret(raster, page, read_ycbcr(file, page), RGB, bits)
+    else:
+        interpret(raster, page, read_samples(file, page, bits), kind, bits)
 
 
 def _through_pillow(raster: Raster, file: BinaryIO, page: Any, number: int | None, kind: int, bits: int) -> None:
@@ -190,7 +204,7 @@ def _through_pillow(raster: Raster, file: BinaryIO, page: Any, number: int | Non
     try:
         image = Image.open(file, formats=("TIFF",))
     except Image.UnidentifiedImageError:
-        interpret(raster, page, read_samples(file, page, bits), kind, bits)
+        _through_tifffile(raster, file, page, kind, bits)
         return
     image.seek(number or 0)
     image.load()  # turned as its tag says
@@ -198,7 +212,9 @@ def _through_pillow(raster: Raster, file: BinaryIO, page: Any, number: int | Non
         raster.treat("rotated")
         raster.orientation = 1
     if image.mode == "F" or image.mode.startswith("I"):
-        interpret(raster, page, np.asarray(image)[..., None], kind, bits)
+        samples = np.asarray(image)[..., None]
+        samples = samples.view(np.uint32) if image.mode == "I" and page.sampleformat == 1 else samples
+        interpret(raster, page, samples, kind, bits)
         return
     raster.image = image
     raster.image.info = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,6 +26,8 @@ def read_samples(file: BinaryIO, page: tifffile.TiffPage, bits: int) -> np.ndarr
     try:
         if bits in (1, 8, 16, 32, 64) or page.is_tiled or page.compression not in PLAIN:
             samples = page.asarray()
+            samples = samples.byteswap() if bits == 24 and samples.max() >= 2**24 else samples  # of MM files
+            samples = _triples(samples, page) if bits == 24 else samples
         else:
             samples = _unpack(file, page, bits)
     except (ImportError, NotImplementedError, KeyError) as error:
@@ -50,21 +53,34 @@ def _unpack(file: BinaryIO, page: tifffile.TiffPage, bits: int) -> np.ndarray:
     """Numbers of 2 to 31 bits, packed from the highest bit on, whole bytes a row (TIFF 6.0, section 8)."""
     planes = page.samplesperpixel if page.planarconfig == 2 else 1
     across = page.imagewidth * page.samplesperpixel // planes
-    unpack, packed = tifffile.TIFF.DECOMPRESSORS[page.compression], []
-    for start, size in zip(page.dataoffsets, page.databytecounts, strict=True):
-        file.seek(start)
-        data = file.read(size)
-        packed.append(data if page.compression == 1 else bytes(unpack(data)))
-    rows = np.frombuffer(b"".join(packed), np.uint8)
+    rows = np.frombuffer(b"".join(segments(file, page)), np.uint8)
     wide = (across * bits + 7) // 8
     rows = rows[: planes * page.imagelength * wide].reshape(planes * page.imagelength, wide)
     result = np.empty((len(rows), across), np.uint16 if bits <= 16 else np.uint32)
     place = 0
-    for strip in strips(REVERSED[rows] if page.fillorder == 2 else rows):
+    for strip in strips(rows):
         digits = np.unpackbits(strip, axis=1, count=across * bits).reshape(len(strip), across, bits)
         result[place : place + len(strip)] = digits @ (1 << np.arange(bits - 1, -1, -1)).astype(np.uint32)
         place += len(strip)
-    return result
+    return _triples(result, page) if bits == 24 else result
+
+
+def segments(file: BinaryIO, page: tifffile.TiffPage) -> Iterator[bytes]:
+    """The strips or tiles, unpacked; a reversed order of bits is one of packed data too, as libtiff has it."""
+    try:
+        unpack = tifffile.TIFF.DECOMPRESSORS[page.compression]
+    except (ImportError, KeyError) as error:
+        raise _needs_codecs(page, int(page.bitspersample)) from error
+    for start, size in zip(page.dataoffsets, page.databytecounts, strict=True):
+        file.seek(start)
+        data = file.read(size)
+        data = REVERSED[np.frombuffer(data, np.uint8)].tobytes() if page.fillorder == 2 else data
+        yield data if page.compression == 1 else bytes(unpack(data))
+
+
+def _triples(samples: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
+    """24 bits that were read from the highest on: their three bytes have the order of the file, as libtiff has it."""
+    return samples.byteswap() >> 8 if page.parent.byteorder == "<" else samples
 
 
 def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind: int, bits: int) -> None:
@@ -75,10 +91,15 @@ def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind
         return
     if kind in (LAB, ICC_LAB):
         raster.image, raster.profile = _lab(samples, kind, bits), None
+        alpha = alpha_of(raster, page, samples, kind, count)
+        if alpha is not None:
+            if ASSOCIATED in page.extrasamples:
+                raise DecodeError("it is L*a*b* multiplied by its transparency, which is not read here: save it as RGB")
+            raster.alpha = Image.fromarray(scaled(alpha.view(f"u{bits // 8}"), Range(0, 2**bits - 1)))
         return
     if bits == 1:
         samples = samples.astype(np.uint8)
-    colours, alpha = samples[..., :count], _alpha(raster, page, samples, kind, count)
+    colours, alpha = samples[..., :count], alpha_of(raster, page, samples, kind, count)
     highest = tag_of(page, 281, None)
     highest = max(highest) if isinstance(highest, tuple) else highest
     span = range_of(colours, bits, highest if isinstance(highest, int) and highest > 0 else None)
@@ -98,7 +119,7 @@ def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind
         raster.profile = None
 
 
-def _alpha(raster: Raster, page: Any, samples: np.ndarray, kind: int, count: int) -> np.ndarray | None:
+def alpha_of(raster: Raster, page: Any, samples: np.ndarray, kind: int, count: int) -> np.ndarray | None:
     """(H, W): the transparency among the extra samples. Four of RGB without a word are RGBA, as libtiff takes them."""
     extra = samples.shape[2] - count
     said = tuple(page.extrasamples or ())
