@@ -122,7 +122,8 @@ def make(node: DictConfig, name: str) -> Any:
         raise
     if isinstance(built, partial):  # its constructor has not seen the arguments yet
         known = inspect.signature(built.func).parameters
-        if unknown := built.keywords.keys() - known.keys():
+        takes_any = any(each.kind == each.VAR_KEYWORD for each in known.values())
+        if (unknown := built.keywords.keys() - known.keys()) and not takes_any:
             raise UserError(f"config group {name!r}: there is no {sorted(unknown)}; there are {sorted(known)}")
     return built
 

@@ -23,6 +23,7 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from colorize.cli import main
+from colorize.losses import L1, RGB, ChromaL1, NoiseError, Perceptual, SquaredError
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -61,6 +62,10 @@ def options(group: str) -> list[str]:
 def own_loss(model: str) -> str:
     """The loss that a model has by default, or the plainest where it brings none."""
     return model if (CONF / "loss" / f"{model}.yaml").exists() else "l1"
+
+
+# Terms that are nothing where the prediction is the truth: a network must lessen them, whatever else its loss wants
+COMPARING = (L1, SquaredError, ChromaL1, RGB, NoiseError, Perceptual)
 
 
 def pytest_addoption(parser):

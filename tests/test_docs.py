@@ -5,7 +5,7 @@ import runpy
 import sys
 
 import pytest
-from conftest import ROOT, options
+from conftest import ROOT, SMALL
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "experiments").glob("*/README.md"))]
 
@@ -25,7 +25,7 @@ def test_every_link_leads_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize("name", SMALL)
 def test_every_network_has_its_section_and_its_figure(name):
     text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     _, _, section = text.partition(f"\n## `model={name}`\n")

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import options, tiny_words
+from conftest import options, own_loss, tiny_words
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -366,7 +366,7 @@ def test_what_a_painting_costs():
 @pytest.mark.parametrize("name", options("model"))
 def test_every_network_paints_the_same_under_the_meter(name, small):
     """Twice, as the first call is counted and the second timed."""
-    model = make(small(name).model, "model").eval()
+    model = make(small(name, f"loss={own_loss(name)}").model, "model").eval()
     L = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 100
     meter, painted = Meter(model, CPU), []
     for painter in (model, meter, meter):
@@ -631,7 +631,7 @@ def test_the_tracker_hears_of_it(inside, tmp_path, monkeypatch):
     heard = []
 
     class Service(NoTracker):
-        def __init__(self, run_id, name, settings, *, project, entity, mode, folder, group, tags, artifacts, patience):
+        def __init__(self, run_id, name, settings, **options):
             self.id = run_id
 
         def summary(self, values):

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from conftest import options, own_loss
+from conftest import SMALL, options, own_loss
 
 from colorize.build import build_parts, build_trainer
 from colorize.errors import UserError
@@ -31,9 +31,9 @@ def test_recomputing_changes_nothing_but_memory(model, small, tmp_path):
             assert torch.allclose(value.float(), other[player]["module"][name].float(), atol=1e-6), name
 
 
-@pytest.mark.parametrize("model", options("model"))
+@pytest.mark.parametrize("model", SMALL)
 def test_there_is_something_to_recompute(model, small):
-    found = list(blocks(build_parts(small(model, "loss=" + own_loss(model))).model))
+    found = list(blocks(build_parts(small(model)).model))
     assert len(found) >= 2
     inside = {id(part) for block in found for part in list(block.modules())[1:]}
     assert not any(id(block) in inside for block in found)

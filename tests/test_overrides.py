@@ -197,12 +197,12 @@ def test_what_hydra_shows(inside):
 
 
 COMPLETED = [
-    ("python train.py", "model=t", ["model=transformer"]),
+    ("python train.py", "model=transf", ["model=transformer"]),
     ("python train.py", "optimizer.l", ["optimizer.lr="]),
     ("python evaluate.py", "protocol=h", ["protocol=historical"]),
     ("python compare.py", "REA", ["README.md"]),  # files, which the shell completes
     ("colorize", "tr", ["train"]),
-    ("colorize train", "model=t", ["model=transformer"]),
+    ("colorize train", "model=transf", ["model=transformer"]),
     ("colorize evaluate", "protocol=h", ["protocol=historical"]),
 ]
 

@@ -7,7 +7,7 @@ from math import isfinite
 
 import pytest
 import torch
-from conftest import options, own_loss
+from conftest import COMPARING, options, own_loss
 from omegaconf import OmegaConf
 
 from colorize.batch import Batch
@@ -21,7 +21,6 @@ from colorize.training import introduce
 
 PAIRS = [(model, own_loss(model)) for model in options("model")] + [("transformer", "l1")]
 EVERY_PAIR = [(model, loss) for model in options("model") for loss in options("loss")]
-COMPARING = ("pixel", "lab", "noise")  # the terms that a network must lessen, whatever else its loss wants
 
 
 class Record(Logger):
@@ -86,6 +85,11 @@ def test_every_player_moves(model, loss, small, tmp_path):
         assert still == [], name
 
 
+def comparing(loss):
+    """The term by which a network is seen to learn; of a loss that has none, the weighted sum of all terms."""
+    return next((name for name, term in loss.terms.items() if isinstance(term, COMPARING)), "loss")
+
+
 def steps_of(trainer):
     """The named terms of one optimizer step after another on the same photographs: same noise at the same levels."""
     trainer.enter("all")
@@ -99,8 +103,9 @@ def steps_of(trainer):
 def test_every_network_learns_eight_photographs(model, loss, small, tmp_path):
     words = ["trainer.batch_size=8", "schedule=single", "optimizer.lr=0.003", "optimizer.encoder=1"]
     words.append("optimizer.critic.lr=2e-5")  # a critic that learns as fast swings what is compared to and fro
-    steps = steps_of(trainer_of(small(model, f"loss={loss}", *words), tmp_path))
-    compared = (next(values[name] for name in COMPARING if name in values) for values in islice(steps, 90))
+    trainer = trainer_of(small(model, f"loss={loss}", *words), tmp_path)
+    term = comparing(trainer.loss)
+    compared = (values[term] for values in islice(steps_of(trainer), 90))
     first = next(compared)
     assert any(value < 0.7 * first for value in compared)
 
@@ -157,7 +162,7 @@ def test_what_one_phase_reads_is_not_frozen(small, tmp_path):
 
 def test_finding_what_is_reached_changes_nothing(small, tmp_path):
     for model in options("model"):
-        parts = build_parts(small(model))
+        parts = build_parts(small(model, f"loss={own_loss(model)}"))
         before = {k: v.clone() for k, v in parts.model.state_dict().items()}
         state = torch.get_rng_state()
         unreached(parts.model, parts.loss, parts.loss.weights, 64, 3)

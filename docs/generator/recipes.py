@@ -22,8 +22,8 @@ COLUMNS = 3  # recipes beside each other; more make another table
 
 
 def models() -> list[str]:
-    """The options of the group `model`."""
-    return sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+    """The options of the group `model` that the page has a section of."""
+    return sorted(NETWORKS.keys() & {path.stem for path in (CONF / "model").glob("*.yaml")})
 
 
 def recipes() -> dict[str, str | None]:
@@ -52,7 +52,7 @@ def described(model: str) -> str:
     """The tables of a model: what `model=…` sets, then its recipes."""
     overrides = {f"`model={model}`": [f"model={model}"]}
     overrides |= {f"`experiment={name}`": [f"experiment={name}"] for name, its in recipes().items() if its == model}
-    prepared = model not in NETWORKS or look(model).parameters("encoder") > 0  # some have no encoder to slow down
+    prepared = look(model).parameters("encoder") > 0  # some have no encoder to slow down
     columns = {name: dict(facts(words, prepared)) for name, words in overrides.items()}
     names = list(columns)
     tables = []
