@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.stored import asks, leaves, read_yaml
 from colorize.trust import check_target, packages
 
@@ -48,7 +49,7 @@ def expand(argv: list[str]) -> tuple[list[str], list[str]]:
 
 
 def run_folder(word: str, value: str) -> Path:
-    folder = Path(unquoted(value)).expanduser()
+    folder = at_home(unquoted(value))
     if not (folder / ".hydra" / "config.yaml").is_file():
         raise UserError(f"{word}={value}: there is no run in that folder, it has no .hydra/config.yaml")
     return folder

@@ -87,15 +87,25 @@ class Checkpoints:
         return None
 
     def steps(self) -> list[Path]:
-        """The newest first. Files of other names, such as copies by hand, are not ours."""
+        """The newest first. Files of other names, or of another step than their name says, such as copies by hand that
+        are called after a day, are not ours."""
         found = {path: step_of(path) for path in self.folder.glob("step-*.pt")}
-        return sorted((path for path, step in found.items() if step is not None), key=lambda p: -(found[p] or 0))
+        ours = (path for path, step in found.items() if step is not None and path.is_file() and not _of_another(path))
+        return sorted(ours, key=lambda path: -(found[path] or 0))
+
+
+def _of_another(path: Path) -> bool:
+    """Whether a checkpoint is whole, and of another step than its name says."""
+    held = peek(path)
+    return isinstance(held, dict) and held.get("steps", step_of(path)) != step_of(path)
 
 
 def step_of(path: Path) -> int | None:
-    """The number in a name that we make, `step-NNNNNNNN` and what follows the dot; None for any other name."""
-    found = re.fullmatch(r"step-(\d{6,})", path.stem)
-    return int(found[1]) if found else None
+    """The number in a name that we make, `step-NNNNNNNN` and what follows the dot; None for any other name.
+
+    Pictures have six digits, checkpoints eight, and both more where the number is larger."""
+    found = re.fullmatch(r"step-([0-9]{6,})", path.stem)
+    return int(found[1]) if found and found[1] in (f"{int(found[1]):06d}", f"{int(found[1]):08d}") else None
 
 
 def peek(path: Path) -> dict[str, Any] | None:

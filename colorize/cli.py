@@ -86,8 +86,9 @@ def unknown(verb: str) -> int:
 
 def train(argv: list[str]) -> int:
     from colorize.again import expand
+    from colorize.command_line import readable
 
-    words, changes = expand(argv)
+    words, changes = expand([readable(word) for word in argv])
 
     def job(cfg, folder: str, overrides: list[str]) -> int:
         from colorize.training import train  # torch and its like take seconds: not before the words are checked

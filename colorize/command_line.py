@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 
 from colorize.again import quoted, unquoted
 from colorize.errors import UserError
+from colorize.home import at_home
 
 COMMANDS = {
     "run": "--run",
@@ -63,6 +64,8 @@ def readable(word: str) -> str:
     Lists, maps, sweeps and what has quotes already are left as they are.
     """
     key, equals, value = word.partition("=")
+    if equals and word.startswith("-") and value.startswith("~"):
+        return f"{key}={at_home(value)}"  # of an option, such as --config-dir
     if equals and (path := unquoted(value)).startswith("~"):
         return f"{key}={quoted(os.path.expanduser(path))}"  # noqa: PTH111 (a word that is no path stays as it is)
     if word.startswith("-") or not equals or not unread(value) or any(character in STRUCTURE for character in value):

@@ -16,6 +16,7 @@ from colorize.checkpoint import write_whole
 from colorize.data.motion import Motion
 from colorize.data.plates import BALANCES, Plate, compose, open_scan
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.painting import why
 from colorize.painting_jobs import photographs
 from colorize.photograph_files import SRGB
@@ -29,8 +30,8 @@ SHEET = "contact-sheet.png"
 def plates(argv: list[str]) -> int:
     """The exit status: 0, or 1 where a scan could not be composed; the others are."""
     words = read_words(argv)
-    folder, notes = Path(words.output).expanduser(), list[str]()
-    scans = [scan for word in words.scans for scan, _ in photographs(Path(word).expanduser(), True, folder, notes)]
+    folder, notes = at_home(words.output), list[str]()
+    scans = [scan for word in words.scans for scan, _ in photographs(at_home(word), True, folder, notes)]
     for note in notes:
         say(printable(note))
     check_names(scans, folder)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from colorize import models
 from colorize.checkpoint import as_json, write_text, write_whole
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.importers.files import read_weights
 from colorize.importers.filling import construct
 from colorize.models import Colorizer
@@ -48,7 +49,7 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
 
     `card`: what else to say of the model, such as name, trained_size, data, steps, metrics, licence: plain values.
     """
-    folder = Path(folder).expanduser()
+    folder = at_home(folder)
     folder.mkdir(parents=True, exist_ok=True)
     facts = dict(card or {})
     network, package = name_of(type(model)), type(model).__module__.split(".")[0]

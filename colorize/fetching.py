@@ -17,6 +17,7 @@ from colorize.arguments import Arguments
 from colorize.checkpoint import write_text, write_whole
 from colorize.data.decode import decode_picture
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.terminal import say
 
 LIST = Path(__file__).parent / "data" / "historical" / "library_of_congress.tsv"
@@ -38,7 +39,7 @@ def fetch(argv: list[str]) -> int:
     missing = 0
     for number, row in enumerate(rows, 1):
         place = f"{number}/{len(rows)} {row['kind']}/{row['file']}"
-        folder = Path(words.output).expanduser() / row["kind"]
+        folder = at_home(words.output) / row["kind"]
         if present(row, folder):
             say(f"{place}: is there already")
         elif (data := download(row["image"])) is None:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from colorize.checkpoint import peek
 from colorize.data import Photographs
+from colorize.home import at_home
 from colorize.results import group_of
 from colorize.runs import RunFolder
 from colorize.sweeps.folders import NUMBERED
@@ -53,7 +54,7 @@ def shown_as(run: RunFolder) -> tuple[str, str]:
 
 def parent(init_from: str | None) -> str | None:
     """The id of the run whose weights another began with; None where it began with none, or with a file's."""
-    run = RunFolder(init_from) if init_from else None
+    run = RunFolder(at_home(init_from)) if init_from else None
     if run is None or not run.config.exists():
         return None
     return run.run_id(run.read_config().name)

@@ -14,6 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Repo
 from colorize.build import with_answers
 from colorize.errors import UserError
 from colorize.export import read_card, read_export, without_pretrained
+from colorize.home import at_home
 from colorize.importers import recognise
 from colorize.importers.files import read_file, take_out
 from colorize.importers.filling import construct
@@ -40,7 +41,7 @@ def load(source: str | Path, trust: Sequence[str] = ()) -> Colorizer:
     Nothing in a file is ever run: a network is a class of this package, or of one of the packages that `trust` names,
     which a run or an export of a network of one's own needs.
     """
-    path, trust = Path(source).expanduser(), packages(trust)
+    path, trust = at_home(source), packages(trust)
     if path.is_dir():
         model = load_folder(path, trust)
     elif path.is_file():
@@ -146,7 +147,7 @@ def trained_size(source: str | Path) -> int | None:
 
     Raises `UserError` where what they say is no size.
     """
-    path = Path(source).expanduser()
+    path = at_home(source)
     folder = path if path.is_dir() else path.parent.parent
     if (folder / ".hydra").is_dir():
         run = RunFolder(folder)

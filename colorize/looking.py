@@ -7,7 +7,6 @@ import io
 from argparse import Namespace
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -24,6 +23,7 @@ from colorize.data.recognise import WORDS, recognise
 from colorize.data.transforms import centre_square
 from colorize.doctor.page import STYLE, counted
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.seeds import seed_of
 from colorize.terminal import say
 
@@ -36,7 +36,7 @@ GAP = 4
 def look(argv: list[str]) -> int:
     """The exit status."""
     words = read_words(argv)
-    output = Path(words.output).expanduser()
+    output = at_home(words.output)
     if output.exists() and not words.overwrite:
         raise UserError(f"{str(output)!r} is there already: name another folder, or write over it with --overwrite")
     squares = list(evenly(words.source, words.photographs, words.size))

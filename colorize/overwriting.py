@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import time
-from glob import escape
 from pathlib import Path
 
 from colorize.checkpoint import step_of
@@ -17,6 +16,7 @@ from colorize.tracking.lines import PICTURES
 ASIDE = ".overwritten"  # beside the run folder
 # What a run and its evaluations leave in a run folder, with the numbered files in STEPS and those of each result
 OURS = (".hydra", "metrics.jsonl", "summary.json", "run.html", "checkpoints/best.pt", "results/*.work")
+OF_RESULT = (".json", ".csv", ".html", ".pictures")
 STEPS = ("checkpoints/step-*.pt", "checkpoints/step-*.damaged", *(f"{name}/step-*.png" for name in PICTURES))
 
 
@@ -44,7 +44,9 @@ def files_of(folder: Path) -> list[Path]:
     """The files and folders in a run folder that a run, its evaluations and its page made."""
     found = [path for name in OURS for path in folder.glob(name)]
     found += [path for name in STEPS for path in folder.glob(name) if step_of(path) is not None]
-    return found + [path for result in results(folder) for path in result.parent.glob(f"{escape(result.stem)}.*")]
+    return found + [
+        path for result in results(folder) for end in OF_RESULT if (path := result.with_suffix(end)).exists()
+    ]
 
 
 def results(folder: Path) -> list[Path]:

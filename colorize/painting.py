@@ -23,6 +23,7 @@ from colorize.color import lab_to_rgb, to_uint8
 from colorize.data.failures import reason
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.loading import load, trained_size
 from colorize.memory import is_out_of_memory, release
 from colorize.models import CNN, Colorizer, Diffusion, Transformer
@@ -42,7 +43,7 @@ LONGEST = 4  #   times the size asked for: how long the longer side of a panoram
 def paint(argv: list[str]) -> int:
     """The exit status: 0, or 1 where a photograph could not be painted; the others are."""
     words = read_words(argv)
-    jobs, notes = plan(words.photographs, Path(words.output).expanduser(), words.format)
+    jobs, notes = plan(words.photographs, at_home(words.output), words.format)
     for note in notes:
         say(printable(note))
     waiting = [job for job in jobs if words.overwrite or not is_there(job, words.samples)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from colorize.data.listing import SUFFIXES
 from colorize.data.walking import Walk
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.photograph_saving import FORMATS
 
 # Endings of rarer photographs, which a folder is not searched for when a network is trained
@@ -36,7 +37,7 @@ def plan(words: list[str], output: Path, kind: str | None) -> tuple[list[Job], l
     """
     notes: list[str] = []
     folder = folder_of(output)
-    given = [Path(word).expanduser() for word in words]
+    given = [at_home(word) for word in words]
     met: dict[str, tuple[Path, Path]] = {}
     for path in given:
         for source, place in photographs(path, len(given) == 1, folder, notes):

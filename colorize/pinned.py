@@ -14,6 +14,7 @@ import torch
 
 from colorize.checkpoint import write_whole
 from colorize.errors import AbsentError
+from colorize.home import at_home
 from colorize.terminal import say
 
 SILENT = 10  #   seconds that a server may say nothing
@@ -38,7 +39,7 @@ class Pinned:
         Raises `AbsentError` where it is not there and does not come, within a bounded time, or is another file.
         """
         held = Path(torch.hub.get_dir(), "checkpoints")
-        places = [Path(path).expanduser()] if path else [held / name for name in self.names]
+        places = [at_home(path)] if path else [held / name for name in self.names]
         found = next((place for place in places if place.is_file()), None)
         if found is None and (path or not download):
             said = " or ".join(repr(str(place)) for place in places)

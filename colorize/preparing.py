@@ -25,6 +25,7 @@ from colorize.data.writing import Prepared, Shard, crashed, numbered_keys, prepa
 from colorize.doctor.page import counted
 from colorize.doctor.workers import choose_workers, spread
 from colorize.errors import INTERRUPTED, UserError
+from colorize.home import at_home
 from colorize.seeds import seed_of
 from colorize.terminal import Count, say
 
@@ -52,7 +53,7 @@ class Part:
 def prepare_source(argv: list[str]) -> int:
     """The exit status: 0 where the set is whole."""
     words = read_words(argv)
-    output = Path(words.output).expanduser()
+    output = at_home(words.output)
     if output.exists() and not output.is_dir():
         raise UserError(f"{str(output)!r} is a file: name a folder for the tar files")
     check_parent(output)

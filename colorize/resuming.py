@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
@@ -11,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.suggestions import key_suggestion
 from colorize.trust import known_class
 
@@ -38,6 +40,12 @@ def is_place(key: str) -> bool:
     return _within(key, PLACES)
 
 
+def places_of(cfg: DictConfig) -> dict[str, str]:
+    """Where the photographs of a config lie: its places on this machine, whole and without links."""
+    found = {key: OmegaConf.select(cfg, key) for key in PLACES}
+    return {k: os.path.realpath(at_home(v)) for k, v in found.items() if isinstance(v, str) and "://" not in v}
+
+
 def is_length(key: str) -> bool:
     """Whether a key says how long a phase is."""
     return LENGTH.fullmatch(key) is not None
@@ -62,9 +70,11 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
         cfg.overwrite, cfg.resume = False, composed.resume
         if contradicts(cfg.checkpoint.get("mode"), better_of(cfg, cfg.checkpoint.monitor, ours=True)):
             cfg.checkpoint.mode = None
-    for word in words:
+    for word in sorted(words, key=lambda word: not word.startswith("tracker=")):  # the option before its values
         override = parse_override(word)
         key = override.key_or_group
+        if override.is_delete():
+            raise UserError(f"{word} would leave out what the run has: say the value that it should have now")
         known = {**flat(composed, resolve=False), **flat(cfg, resolve=False)}
         new_phase = override.is_add() and re.fullmatch(r"schedule\.\w+", key) and OmegaConf.select(cfg, key) is None
         if not (is_free(key) or is_place(key) or is_length(key) or new_phase) or key == "overwrite":
@@ -74,6 +84,8 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
                 f"resume goes on with the config of {str(folder)!r}, which {word} would change: leave it out, "
                 "or start another run with rerun"
             )
+        if override.is_add() and not override.is_force_add() and key in known:
+            raise UserError(f"{word}: there is a {key!r} already, say {word.lstrip('+')}")
         if override.is_sweep_override():
             raise UserError(f"{word} names several values, and resume goes on with one run: say one of them")
         if key == "tracker":

@@ -23,7 +23,7 @@ from colorize.checkpoint import Checkpoints, as_json, peek, step_of, write_text,
 from colorize.errors import UserError
 from colorize.overwriting import put_aside
 from colorize.record import checked, is_number
-from colorize.resuming import differences, is_length, is_place, with_changes
+from colorize.resuming import differences, is_length, is_place, places_of, with_changes
 from colorize.stored import as_names, read_config, read_json, read_yaml, settled
 
 MEASURED = ("rows", "truth", "mean_ab")  # of baselines.json
@@ -38,6 +38,7 @@ class RunFolder:
         self.config = self.folder / ".hydra" / "config.yaml"
         self.resolved = self.folder / ".hydra" / "resolved.yaml"
         self.summary = self.folder / "summary.json"
+        self.places = self.folder / ".hydra" / "places.json"  # of the photographs, without links
         self.where = repr(str(self.config))  # its config, in messages
 
     def check(self, cfg: DictConfig) -> None:
@@ -78,8 +79,12 @@ class RunFolder:
             )
 
     def moved(self, cfg: DictConfig) -> bool:
-        """Whether the photographs lie elsewhere by `cfg` than the run's config says."""
-        return self.config.exists() and any(map(is_place, differences(self.read_config(), cfg)))
+        """Whether the photographs lie elsewhere by `cfg` than the run's config says, or than its words led to: a link,
+        or a path from another working folder, may lead elsewhere now."""
+        if not self.config.exists():
+            return False
+        led = read_json(self.places, "remove it and start again")
+        return (bool(led) and led != places_of(cfg)) or any(map(is_place, differences(self.read_config(), cfg)))
 
     def photographs(self) -> list[str]:
         """The digests of the photographs that the run began with: of their contents and of their names; of an older
@@ -97,6 +102,8 @@ class RunFolder:
 
     def keep_changes(self, cfg: DictConfig) -> None:
         """Write down where the photographs lie now and how long the phases are now, for the starts to come."""
+        if read_json(self.places, "remove it and start again") != (led := places_of(cfg)):
+            write_text(self.places, as_json(led))
         held = self.read_config()
         changed = {
             key: new for key, (_, new) in differences(held, cfg).items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -12,6 +11,7 @@ from colorize.build import part_class
 from colorize.checkpoint import Checkpoints
 from colorize.errors import UserError
 from colorize.export import frozen_settings
+from colorize.home import at_home
 from colorize.importers.files import shortened
 from colorize.loading import load
 from colorize.models import Colorizer
@@ -97,7 +97,7 @@ class Source:
 
     def fill_critics(self, players: Mapping[str, Player]) -> list[str]:
         """Copy the critics' weights, where the file is a checkpoint that has them; what to say about it."""
-        path, notes = Path(self.file), []
+        path, notes = at_home(self.file), []
         if path.is_dir():
             path = path / "checkpoints" / "best.pt"
         of_run = path.suffix == ".pt" and path.is_file() and (path.parent.parent / ".hydra").is_dir()

@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from colorize.again import saved_words
 from colorize.build import Parts, build_parts, build_trainer, make, origins, with_answers
 from colorize.checkpoint import Checkpoints, step_of
 from colorize.command_line import readable
@@ -213,8 +214,8 @@ def open_logger(
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     name, group = shown_as(run)
-    settings |= {"overrides": overrides, "commit": commit(), "group": group}
-    start, run_id = make(cfg.tracker, "tracker"), run.run_id(cfg.name)
+    settings |= {"overrides": saved_words(run.folder) if cfg.resume else overrides, "commit": commit(), "group": group}
+    start, run_id = make(cfg.tracker, "tracker"), run.run_id(run.read_config().name)
     return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=name, settings=settings))])
 
 

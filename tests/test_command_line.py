@@ -288,3 +288,22 @@ def test_help_lists_the_groups(command):
 def test_the_config_can_be_printed(inside):
     done = inside("train", "--cfg", "job", "model=cnn")
     assert "colorize.models.CNN" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["paint", "~$a.jpg", "--weights", "w", "-o", "out"], ["inspect", "~$x", "-o", "o"],
+        ["export", "~$x", "-o", "o"], ["prepare", "~$x", "o"], ["sync", "~$x"], ["evaluate", "run=~$x"],
+        ["train", "resume=~$x"], ["compare", "~$x"],
+    ],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_a_name_that_only_looks_like_a_home_folder_is_a_name(words, inside):
+    """Office programs leave files called ~$NAME; a home folder of that name is not known."""
+    refused(inside(*words), "~$")
+
+
+def test_an_option_may_name_the_home_folder(inside, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    refused(inside("train", "--config-dir=~/mine", "--cfg", "job"), f"--config-dir={tmp_path}/mine: there is no such")

@@ -124,6 +124,46 @@ def test_photographs_may_lie_elsewhere_as_long_as_they_are_the_same(finished, in
         refused(inside("train", f"resume={finished.folder}", word), "the photographs are not those", "name=")
 
 
+def test_a_link_or_a_relative_path_that_leads_elsewhere_now_is_noticed(finished, inside, tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    others, link = shutil.copytree(finished.photos, tmp_path / "sub" / "photos"), tmp_path / "link"
+    path = next(others.iterdir())
+    path.write_bytes(path.read_bytes() + b"0")  # the same names, other bytes
+    for word in (f"data.root={link}", "data.root=photos"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(finished.photos)
+        cut(finished)
+        assert "going on after step 2" in inside("train", f"resume={finished.folder}", word).stdout
+        cut(finished)
+        link.unlink()
+        link.symlink_to(others)
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path / "sub")
+            patch.setattr(sys, "argv", ["colorize"])
+            assert main(["train", f"resume={finished.folder}"]) == 2
+
+
+def test_words_of_resume_are_read_as_those_of_a_first_start(finished, inside, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    finished.photos.rename(tmp_path / "détails & more")
+    done = inside("train", "resume=~/outputs/run", "data.root=~/détails & more")
+    assert "is finished" in done.stdout, done.stderr
+    for word, said in (("~tracker", "leave out"), ("~trainer.device", "leave out"), ("+trainer.device=cpu", "already")):
+        refused(inside("train", "resume=~/outputs/run", word), said)
+
+
+def test_a_trackers_option_may_stand_behind_its_value_and_a_run_keeps_its_id(finished, inside, tmp_path, monkeypatch):
+    for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # for this test alone
+        monkeypatch.setenv(variable, str(tmp_path / "wandb"))
+    words = (f"tracker.folder={tmp_path}", "tracker.mode=offline", "name=other", "tracker=wandb")
+    for steps in (5, 6):
+        done = inside("train", f"resume={finished.folder}", f"schedule.all.steps={steps}", *words)
+        assert "going on" in done.stdout, done.stderr
+    names = [path.name for path in (tmp_path / "wandb").glob("offline-run-*")]
+    assert len(names) == 2
+    assert all(name.endswith(f"-run-{finished.run.token()}") for name in names)
+
+
 def test_a_finished_run_is_that_of_its_own_photographs(finished, inside, tmp_path):
     elsewhere = shutil.copytree(finished.photos, tmp_path / "moved")
     words = [*finished.words, f"data.root={elsewhere}"]

@@ -150,6 +150,20 @@ def test_a_copy_by_hand_is_neither_deleted_nor_gone_on_from(tmp_path, inside, ca
         run.checkpoint("backup")
 
 
+def test_a_copy_that_is_called_after_a_day_is_neither_deleted_nor_gone_on_from(tmp_path):
+    """Its name is one that we make, of a step that it is not of."""
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    mine = tmp_path / "step-20261128.pt"
+    shutil.copy(checkpoints.save({"steps": 2}), mine)
+    shutil.copy(mine, tmp_path / "step-000000002.pt")  # nine digits that begin with 0
+    (tmp_path / "step-00000009.pt").mkdir()
+    assert checkpoints.newest().name == "step-00000002.pt"
+    checkpoints.save({"steps": 3})
+    assert [path.name for path in checkpoints.steps()] == ["step-00000003.pt"]
+    assert mine.exists()
+    assert (tmp_path / "step-000000002.pt").exists()
+
+
 def test_steps_are_numbers_not_words(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for steps in (99_999_999, 100_000_000):
@@ -182,6 +196,7 @@ NOT_OURS = (
     "samples/mine.png",
     "results/mine.json",
     "results/a.txt",
+    "results/validation.notes.txt",
 )
 
 

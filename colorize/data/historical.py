@@ -19,6 +19,7 @@ from colorize.data.decode import open_rgb
 from colorize.data.listing import list_folder
 from colorize.data.plates import BALANCES, compose, open_scan
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.ranges import Name, Side
 
 SHIPPED = Path(__file__).with_suffix("")  # the folder of this name
@@ -45,7 +46,7 @@ class EvaluationOnly:
         self.option, self.size = option, size
         self.photos = Collection(list_folder(root))
         self.read = read
-        self.credits = read_credits(Path(root).expanduser() / CREDITS)
+        self.credits = read_credits(at_home(root) / CREDITS)
 
     def __len__(self) -> int:
         return len(self.photos)

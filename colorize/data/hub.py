@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from colorize.data.decode import UNREADABLE
 from colorize.data.photographs import Photographs
 from colorize.data.sources import split
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.ranges import Between, Name
 
 
@@ -117,7 +117,7 @@ def load_split(root: str, subset: str | None, part: str) -> Any:
         raise UserError("data=hf needs the package datasets: pip install 'colorize[data]'") from error
     datasets.disable_progress_bars()
     try:
-        folder = Path(root).expanduser()
+        folder = at_home(root)
         if is_single(root) or (folder / "dataset_dict.json").is_file():
             held = datasets.load_from_disk(str(folder))
             if isinstance(held, datasets.DatasetDict):
@@ -134,7 +134,7 @@ def load_split(root: str, subset: str | None, part: str) -> Any:
 
 def is_single(root: str) -> bool:
     """Whether a folder holds one set as the library saves it, and not several splits."""
-    return Path(root).expanduser().joinpath("dataset_info.json").is_file()
+    return at_home(root).joinpath("dataset_info.json").is_file()
 
 
 def meet(train: str, val: str, sizes: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from colorize.data.collection import NONE, Collection, Table
 from colorize.data.listing import Labelled, Told, is_photograph, list_folder, list_tars, members
 from colorize.data.photographs import Photographs
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.ranges import Name
 
 TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -32,7 +33,7 @@ class ImageNet(Photographs):
     """
 
     def __init__(self, root: Name, *, labels: bool = True, **pixels):
-        folder = Path(root).expanduser()
+        folder = at_home(root)
         inner = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
         train = training(inner)
         val = validation(inner, folder, train.classes, labels)

@@ -20,6 +20,7 @@ from colorize.data.decode import FORMATS
 from colorize.data.storage import cache, local, remote, short, shown, unsigned, waiting
 from colorize.data.walking import AGAIN, HIDDEN, IRREGULAR, Passed, Walk, hidden
 from colorize.errors import UserError
+from colorize.home import at_home
 
 # Of files that are taken for photographs; the first are preferred where two stand for one
 SUFFIXES = (
@@ -52,7 +53,7 @@ def list_folder(root: str | os.PathLike) -> Table:
 
     Raises `UserError` for a folder that is missing, or holds none.
     """
-    folder = Path(root).expanduser()
+    folder = at_home(root)
     if not folder.is_dir():
         raise UserError(f"there is no folder {str(folder)!r}: give the folder that holds the photographs")
 

@@ -15,6 +15,7 @@ from colorize.data.shards import open_shards, shard_files
 from colorize.data.sources import DEMO
 from colorize.data.storage import remote, shown
 from colorize.errors import UserError
+from colorize.home import at_home
 
 HUB = "hf://"
 WORDS = "demo, a folder, tar files such as 'train-*.tar', or hf://NAME"
@@ -41,7 +42,7 @@ def recognise(word: str) -> Source:
         return Source("the demo photographs", Collection(demo), None, [])
     if word.startswith(HUB):
         return divided(word, Hub(word.removeprefix(HUB)))
-    folder = Path(word).expanduser()
+    folder = at_home(word)
     if remote(word) or (not folder.is_dir() and ".tar" in word):
         return Source(shown(word), *open_shards(word))
     if not folder.is_dir():

@@ -16,6 +16,7 @@ from colorize.data.photographs import Photographs
 from colorize.data.sources import split
 from colorize.data.storage import expand, local, remote, shown
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.ranges import Between, Count, Few, Name
 
 LABEL = 2**20  #           bytes of a .cls or .json that are read
@@ -90,13 +91,13 @@ def sets(root: str, val_root: str | None) -> tuple[list[str], list[str]]:
     train = named(root, "train", "root")
     if val_root:
         return train, named(val_root, "val", "val_root")
-    folder = Path(root).expanduser()
+    folder = at_home(root)
     return train, shard_files(folder, "val") if not remote(root) and folder.is_dir() else []
 
 
 def named(word: str, part: str, key: str) -> list[str]:
     """The tar files of a pattern, or those of a folder that are called so. Raises `UserError` where there are none."""
-    folder = Path(word).expanduser()
+    folder = at_home(word)
     if remote(word) or not folder.is_dir():
         return expand(word)
     if not (found := shard_files(folder, part)):
@@ -187,7 +188,7 @@ def read_classes(given: str | None, beside: str, *collections: Collection | None
     most = max(int(photos.labels.max()) for photos in collections if photos is not None)
     if most < 0:
         return []
-    path = Path(given).expanduser() if given else Path(beside).parent / "classes.txt"
+    path = at_home(given) if given else Path(beside).parent / "classes.txt"
     if not given and (remote(beside) or not path.is_file()):
         return [str(number) for number in range(most + 1)]
     if not path.is_file():

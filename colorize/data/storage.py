@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from colorize.checkpoint import write_whole
 from colorize.errors import UserError
+from colorize.home import at_home
 
 SECONDS = 15  #    that a server may be silent, also before its answer begins
 PATIENCE = 20  #   seconds after which a transfer must have had SLOWEST on average
@@ -42,11 +43,11 @@ def cache(*parts: str) -> Path:
     takes its place.
     """
     base = os.environ.get("COLORIZE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "colorize")
-    if not writable(Path(base, *parts[:1]).expanduser()):
+    if not writable(at_home(Path(base, *parts[:1]))):
         base = Path(gettempdir(), f"colorize-{getuser()}")
         if not writable(Path(base, *parts[:1])):
             raise UserError(f"the cache {str(base)!r} cannot be written to: name a folder with COLORIZE_CACHE")
-    return Path(base, *parts).expanduser()
+    return at_home(Path(base, *parts))
 
 
 def writable(folder: Path) -> bool:
@@ -167,7 +168,7 @@ def expand(pattern: str) -> list[str]:
     Raises `UserError` where there are none.
     """
     found = [file for one in _ranges(pattern) for file in (_matching(one) if is_pattern(one) else [one])]
-    found = [file if remote(file) else str(Path(file).expanduser()) for file in found]
+    found = [file if remote(file) else str(at_home(file)) for file in found]
     if missing := [file for file in found if not remote(file) and not Path(file).is_file()]:
         there = Path(missing[0]).exists()
         raise UserError(f"{missing[0]!r} is no regular file" if there else f"there is no file {missing[0]!r}")
@@ -180,7 +181,7 @@ def is_pattern(word: str) -> bool:
     """Whether it stands for several files. The query of a web address begins with "?", and its host may hold "["."""
     if word.startswith(("http://", "https://")):
         return has_magic(urlsplit(word).path)
-    return has_magic(word) and (remote(word) or not Path(word).expanduser().is_file())
+    return has_magic(word) and (remote(word) or not at_home(word).is_file())
 
 
 def _ranges(pattern: str) -> list[str]:
@@ -198,7 +199,7 @@ def _ranges(pattern: str) -> list[str]:
 
 def _matching(pattern: str) -> list[str]:
     if not remote(pattern):
-        path = Path(pattern).expanduser()
+        path = at_home(pattern)
         fixed = next(i for i, part in enumerate(path.parts) if has_magic(part))
         return sorted(str(file) for file in Path(*path.parts[:fixed]).glob("/".join(path.parts[fixed:])))
     if pattern.startswith("http"):

@@ -22,6 +22,7 @@ from colorize.doctor.source import open_sources
 from colorize.doctor.survey import Rows, Survey, find_twins, survey_all
 from colorize.doctor.workers import choose_workers, spread
 from colorize.errors import INTERRUPTED, UserError
+from colorize.home import at_home
 from colorize.terminal import Count, console, say
 
 QUALITY = 82  # of the thumbnails, as JPEG
@@ -30,7 +31,7 @@ QUALITY = 82  # of the thumbnails, as JPEG
 def inspect(argv: list[str]) -> int:
     """The exit status: 0 with a report, whatever is in it."""
     words = read_words(argv)
-    output = Path(words.output).expanduser()
+    output = at_home(words.output)
     if output.exists() and not words.overwrite:
         raise UserError(f"{str(output)!r} is there already: name another folder, or write over it with --overwrite")
     if output.exists() and not output.is_dir():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorize.errors import UserError
+from colorize.home import at_home
 
 COLUMNS = ("set", "name", "findings", "leave_out", "twin")
 HEADER = "\t".join(COLUMNS)
@@ -50,7 +51,7 @@ def read_excluded(path: str | Path) -> set[str]:
 
     Raises `UserError` for a file that is missing or no manifest.
     """
-    return {line.name for line in read_manifest(Path(path)) if line.part == TRAIN and line.leave_out}
+    return {line.name for line in read_manifest(at_home(path)) if line.part == TRAIN and line.leave_out}
 
 
 def _line(text: str, number: int, path: Path) -> Line:

@@ -17,6 +17,7 @@ from colorize.data.recognise import recognise
 from colorize.data.sources import Demo
 from colorize.errors import UserError
 from colorize.evaluation.protocol import Protocol
+from colorize.home import at_home
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def wanted_names(protocol: Protocol) -> list[str]:
         if protocol.photographs is None:
             raise UserError("protocol.names is a pattern: say with protocol.photographs how many there are")
         return [protocol.names.format(number) for number in range(1, protocol.photographs + 1)]
-    path = Path(protocol.names).expanduser()
+    path = at_home(protocol.names)
     if not path.is_file():
         raise UserError(f"there is no list of names {protocol.names!r}: it is a text file with a name a line")
     text = normalized(path.read_text("utf-8", "surrogateescape"))

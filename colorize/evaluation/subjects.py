@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.build import make, with_answers
 from colorize.data import Photographs
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.loading import checked_size, load, load_trained, trained_size
 from colorize.models import Colorizer
 from colorize.painting import usual_size
@@ -64,7 +65,7 @@ class Subject:
 def open_subject(word: str, checkpoint: str, out: str | None, trust: Sequence[str] = ()) -> Subject:
     """`word`: a run folder, or whatever else `colorize.load` takes. Raises `UserError` where that is not there, or is
     half written."""
-    path = Path(word).expanduser()
+    path = at_home(word)
     if path.is_dir() and (path / ".hydra").is_dir():
         return open_run(RunFolder(path), checkpoint, Path(out) if out else path, packages(trust))
     if checkpoint != "best":

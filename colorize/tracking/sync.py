@@ -9,6 +9,7 @@ from pathlib import Path
 
 from colorize.arguments import Arguments
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.terminal import say
 from colorize.tracking.wandb_folders import give_up, stay_inside
 from colorize.tracking.weights_and_biases import UNSENT, said, why
@@ -21,7 +22,7 @@ def sync(argv: Sequence[str]) -> int:
     parser = Arguments("sync", "Send the runs that Weights & Biases has not got yet.")
     default = said(None, "DIR", "outputs")
     parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
-    folder = Path(parser.parse_args(argv).folder).expanduser()
+    folder = at_home(parser.parse_args(argv).folder)
     runs = pending(folder)
     if not runs:
         say(f"nothing is pending in {str(folder)!r}")

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.tracking.logger import Tracker
 
 
@@ -28,7 +29,7 @@ class TensorBoard(Tracker):
         except ImportError as error:
             raise UserError("tracker=tensorboard needs another package: pip install 'colorize[tensorboard]'") from error
         place = re.sub(r"[^\w.=-]|^\.+", "_", run_id)  # it may come out of a file
-        self.writer_of, self.place, self.settings = SummaryWriter, Path(folder) / place, settings
+        self.writer_of, self.place, self.settings = SummaryWriter, at_home(folder) / place, settings
         self.writer: Any = None
         self.said = f"TensorBoard: tensorboard --logdir {folder}"
 

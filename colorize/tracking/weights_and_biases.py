@@ -14,6 +14,7 @@ from annotated_types import Len
 from PIL import Image
 
 from colorize.errors import UserError
+from colorize.home import at_home
 from colorize.ranges import Name, NonNegative
 from colorize.terminal import say
 from colorize.tracking.logger import Tracker
@@ -52,12 +53,12 @@ class WandB(Tracker):
 
         self.wandb, self.artifacts, self.patience = wandb, artifacts, patience
         self.folder = said(folder, "DIR", "outputs")
-        home = Path(self.folder).expanduser().resolve()  # W&B's own process may have been started in another folder
+        home = at_home(self.folder).resolve()  # W&B's own process may have been started in another folder
         home.mkdir(parents=True, exist_ok=True)
         stay_inside(home)
         if wandb.run is not None:  # of a job that failed, in this process: while it is open, login() answers False
             wandb.run.finish(exit_code=1)
-        given = any(word.startswith("name=") for word in settings.get("overrides", ()))
+        given = any(word.lstrip("+").startswith("name=") for word in settings.get("overrides", ()))
         names = [str(name) for part, name in settings.get("names", {}).items() if part in ("model", "loss", "data")]
         self.arguments: dict[str, Any] = {
             "project": said(project, "PROJECT", "colorize"), "entity": said(entity, "ENTITY", None),
