@@ -123,6 +123,27 @@ def test_jpegs_of_other_kinds(place, value, word):
     assert word in refused(bytes(data))
 
 
+PAGES = b"MPF\0II*\0\x08\0\0\0\1\0\1\xb0\4\0\1\0\0\0\xff\0\0\0" + bytes(4)
+BROKEN_SEGMENTS = {"JFIF": (0xE0, b"JFIF\0"), "Adobe": (0xEE, b"Adobe\0"), "pages": (0xE2, PAGES)}
+
+
+@pytest.mark.parametrize("name", BROKEN_SEGMENTS)
+def test_jpegs_whose_application_segments_are_broken(name):
+    marker, told = BROKEN_SEGMENTS[name]
+    for data in (JPEG, encoded(GREY, "JPEG", quality=95)):
+        spoilt = data[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(told) + 2) + told + data[2:]
+        assert np.array_equal(np.asarray(decode_picture(spoilt).image), np.asarray(decode_picture(data).image))
+
+
+@pytest.mark.parametrize("kind", [1, 3, 4, 7, 9])
+def test_an_orientation_of_any_type(kind):
+    tag = struct.pack("<HHIHH", 274, kind, 1, 6, 0)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\1\0" + tag + bytes(4)
+    data = JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + JPEG[2:]
+    upright = decode_picture(JPEG).image.transpose(Image.Transpose.ROTATE_270)
+    assert np.array_equal(np.asarray(decode_picture(data).image), np.asarray(upright))
+
+
 def test_inks_without_adobes_marker_are_taken_as_they_are():
     ink = np.dstack([255 - RGB, np.zeros_like(GREY)])
     Image.frombytes("CMYK", (64, 48), (255 - ink).tobytes()).save(file := io.BytesIO(), "JPEG", quality=95)
@@ -141,6 +162,9 @@ DAMAGED = {
     "a text of 3 MB": chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(3_000_000))),
     "a text of no sense": chunk(b"iTXt", b"Title\0\1\0\0\0broken"),
     "a profile of no sense": chunk(b"iCCP", b"x\0\0" + b"not compressed"),
+    "a profile in an unknown packing": chunk(b"iCCP", b"x\0\5" + zlib.compress(b"profile")),
+    "an empty profile": chunk(b"iCCP", b""),
+    "transparency cut short": chunk(b"tRNS", b""),
     "a time of no sense": chunk(b"tIME", b"\0"),
     "resolution cut short": chunk(b"pHYs", b"\0\1"),
     "EXIF of no sense": chunk(b"eXIf", b"II*\0\x08\0\0\0\xff\xff"),

@@ -151,10 +151,11 @@ def _identified(file: BinaryIO, head: bytes) -> Image.Image:
     try:
         return Image.open(file, formats=FORMATS)
     except Exception as error:  # a header can be damaged in every way
-        if head.startswith(png.SIGNATURE):
-            file.seek(0)
-            with suppress(Exception):  # then its header is damaged too
-                return Image.open(io.BytesIO(png.mended(file.read())), formats=("PNG",))
+        for kind, beginning, mended in (("PNG", png.SIGNATURE, png.mended), ("JPEG", b"\xff\xd8\xff", jpeg.mended)):
+            if head.startswith(beginning):
+                file.seek(0)
+                with suppress(Exception):  # then its header is damaged too
+                    return Image.open(io.BytesIO(mended(file.read())), formats=(kind,))
         if head.startswith(b"\xff\xd8") and (kind := jpeg.kind_of(head)):
             raise DecodeError(kind) from error
         raise unknown(head) from error
@@ -223,7 +224,8 @@ def orientation(image: Image.Image) -> int:
     if "exif" not in image.info and "xmp" not in image.info and image.format in ("JPEG", "MPO"):
         return 1
     try:
-        found = float(image.getexif().get(ExifTags.Base.Orientation, 1))
+        told = image.getexif().get(ExifTags.Base.Orientation, 1)
+        found = float(told[0] if isinstance(told, bytes) else told)
     except Exception:  # EXIF can be damaged in every way; the picture is not
         return 1
     return int(found) if found in range(1, 9) else 1

@@ -103,6 +103,20 @@ def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         found = MARKER.search(data, found.end() + length)
 
 
+def mended(data: bytes) -> bytes:
+    """The same JPEG with no more application segments than make its picture: EXIF, its profile, Adobe's colours."""
+    parts, place, found = [], 0, MARKER.search(data, 2)
+    while found and found.end() + 2 <= len(data) and found[0][-1] != START_OF_SCAN:
+        end = found.end() + struct.unpack_from(">H", data, found.end())[0]
+        told = data[found.end() + 2 : end]
+        needed = told.startswith((b"Exif\0", b"ICC_PROFILE\0")) or (told.startswith(b"Adobe") and len(told) >= 12)
+        if 0xE0 <= found[0][-1] <= 0xEF and not needed:
+            parts.append(data[place : found.start()])
+            place = end
+        found = MARKER.search(data, end)
+    return b"".join([*parts, data[place:]])
+
+
 def plain_size(data: bytes) -> tuple[int, int] | None:
     """Width and height of a grey or YCbCr JPEG with neither EXIF, XMP, profile nor second picture; None of others."""
     size = None

@@ -41,9 +41,9 @@ def mended(data: bytes) -> bytes:
 
     Checksums of the parts that make it stay: pixels that are damaged are not taken for sound ones.
     """
-    parts = [SIGNATURE]
+    parts, colour = [SIGNATURE], data[25] if len(data) > 25 else 0  # the kind of colour stands in IHDR
     for chunk in chunks(data):
-        if chunk.kind in USED and _is_sound(chunk):
+        if chunk.kind in USED and _is_sound(chunk, colour):
             sum_ = zlib.crc32(chunk.kind + chunk.data)
             crc = chunk.crc if chunk.kind in CRITICAL and len(chunk.crc) == 4 else struct.pack(">I", sum_)
             parts.append(struct.pack(">I", len(chunk.data)) + chunk.kind + chunk.data + crc)
@@ -62,11 +62,16 @@ def chunks(data: bytes) -> Iterator[Chunk]:
             return
 
 
-def _is_sound(chunk: Chunk) -> bool:
+def _is_sound(chunk: Chunk, colour: int) -> bool:
     """Whether a chunk has its length, and a colour profile is one."""
+    if chunk.kind == b"tRNS":
+        return len(chunk.data) in {0: (2,), 2: (6,), 3: range(1, 257)}.get(colour, ())
     if chunk.kind != b"iCCP":
         return LENGTHS.get(chunk.kind, len(chunk.data)) == len(chunk.data)
-    packed = chunk.data.partition(b"\0")[2][1:]
+    packed = chunk.data.partition(b"\0")[2]
+    if packed[:1] != b"\0":  # the only method there is
+        return False
+    packed = packed[1:]
     try:
         return len(zlib.decompressobj().decompress(packed, LARGEST_PROFILE)) < LARGEST_PROFILE
     except zlib.error:
