@@ -18,7 +18,7 @@ import torch
 from PIL import ExifTags, Image
 from torch import Tensor
 
-from colorize.data import jpeg, png, tiff
+from colorize.data import jpeg, png, psd, tiff
 from colorize.data.bounds import Bounds, opened, unbounded
 from colorize.data.failures import DecodeError, reason, unknown
 from colorize.data.raster import Raster
@@ -158,12 +158,14 @@ def _identified(file: BinaryIO, head: bytes) -> Image.Image:
                     return Image.open(io.BytesIO(mended(file.read())), formats=(kind,))
         if head.startswith(b"\xff\xd8") and (kind := jpeg.kind_of(head)):
             raise DecodeError(kind) from error
+        if head.startswith(b"8BPS") and (kind := psd.kind_of(head)):
+            raise DecodeError(kind) from error
         raise unknown(head) from error
 
 
 def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Image.Image, Raster]:
     """The pixels, as they are stored."""
-    mode, deep, raw, note = image.mode, sixteen_bits(image), raw_mode(image), ""
+    mode, deep, raw, note, left_out = image.mode, sixteen_bits(image), raw_mode(image), "", ""
     frames = _frames(image)
     if image.format in ("JPEG", "MPO"):
         file.seek(0)
@@ -172,11 +174,14 @@ def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Imag
     elif image.format == "PNG":
         image, note = png.load_png(image, file)
         loaded = image.convert("LA") if raw.startswith("LA") else image  # Pillow makes RGBA of grey of 16 bits
+    elif image.format == "PSD":
+        loaded, left_out = psd.load_psd(image, file)
     else:
         image.load()
         loaded = image
     raster = Raster(loaded, mode=mode, orientation=orientation(image), profile=image.info.get("icc_profile"))
     raster.gamma = image.info.get("gamma") if "srgb" not in image.info else None
+    raster.notes += [left_out] if left_out else []
     if note:
         raster.treat("mended", note)
     if frames > 1:

@@ -47,7 +47,8 @@ def unknown(head: bytes) -> DecodeError:
     if not head:
         return DecodeError("the file has no bytes", "empty")
     if head.startswith(PICTURES):
-        return DecodeError("its header is cut short or damaged", "truncated")
+        rare = "it is a BMP of a kind that is not read here, or " if head.startswith(b"BM") else ""
+        return DecodeError(f"{rare}its header is cut short or damaged", "truncated")
     for beginning, words in BEGINNINGS:
         if beginning.match(head):
             return DecodeError(words)

@@ -40,6 +40,9 @@ def finish(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
     if curve is not None:
         image = image.point(np.tile(np.rint(curve), len(image.getbands())).astype(int).tolist())
     image = _in_srgb(image, raster)
+    if alpha is not None and alpha.getextrema() == (0, 0):  # of BMPs, whose fourth byte often means nothing
+        raster.notes.append("it is said to be transparent everywhere: it is taken as opaque")
+        alpha = None
     if alpha is not None and alpha.getextrema()[0] == 255:
         alpha = None
     if alpha is not None:
