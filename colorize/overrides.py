@@ -237,6 +237,10 @@ def composed(config_name: str, words: Sequence[str]) -> DictConfig:
     try:
         return compose(config_name, overrides=list(words), return_hydra_config=True)
     except HydraException as error:
+        group, _, option = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
+        if group == "loss" and f"model={option}" in words:
+            options = listing(group, group_options(group))
+            raise UserError(f"model={option} has no loss of its own: say loss=…; {options}") from error
         said = str(error).split("\nTo append")[0]  # what Hydra advises next makes a key that nothing reads
         inner = error.__cause__
         cause = f": {str(inner).splitlines()[0]}" if isinstance(inner, OmegaConfBaseException) else ""

@@ -87,6 +87,14 @@ def test_it_trains_is_exported_loads_and_paints(loss, mine, inside, tmp_path):
         assert picture.size == original.size
 
 
+def test_a_model_without_a_loss_of_its_own_asks_for_one(mine, inside, tmp_path):
+    (tmp_path / "added/conf/loss/mine.yaml").unlink()
+    done = inside("train", *mine)
+    assert done.returncode == 2
+    assert done.stderr.startswith("model=mine has no loss of its own: say loss=…; the options are cnn, ddcolor, ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_the_tests_find_it_and_pass(tmp_path):
     """In a copy of the repository. The others are those that look at every model, every loss or all terms at once."""

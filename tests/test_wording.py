@@ -15,7 +15,7 @@ from colorize.devices import choose_device
 from colorize.distribution.metric import score_name
 from colorize.errors import AbsentError, UserError
 from colorize.evaluation.cells import of_pictures
-from colorize.evaluation.words import beaten_by_grey
+from colorize.evaluation.words import beaten_by_grey, painting_cells
 from colorize.export import save
 from colorize.metrics import Judge, OutOfGamut
 from colorize.models import CNN
@@ -132,6 +132,10 @@ def test_an_export_can_be_read_by_others_and_its_card_names_its_folder(tmp_path,
     (line,) = [line for line in (folder / "README.md").read_text().splitlines() if "colorize.load(" in line]
     assert torch.is_tensor(next(eval(line.split("=", 1)[1].split("#")[0], {"colorize": colorize}).parameters()))
     assert "0.0 M" not in (folder / "README.md").read_text()
+
+
+def test_a_small_network_has_more_than_no_parameters_in_the_table():
+    assert [painting_cells({"parameters": n})[0][0] for n in (1794, 123_456, 55_006_640)] == ["0.0018", "0.12", "55.01"]
 
 
 def test_what_evaluation_lacks_has_the_name_of_its_metric(run_folder, inside, tmp_path, monkeypatch):

@@ -41,7 +41,8 @@ def painting_cells(cost: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(value, what it is of) for each of `PAINTING`; "–" for what is not known."""
     cells = [("–", "")] * len(PAINTING)
     if "parameters" in cost:
-        cells[0] = (f"{cost['parameters'] / 1e6:,.2f}", "")
+        millions = cost["parameters"] / 1e6
+        cells[0] = (f"{millions:,.2f}" if millions >= 0.1 else f"{millions:.2g}", "")
     if "gmacs" in cost:
         cells[1] = (f"{cost['gmacs']:,.3g}", f"at {sides(cost['size'])}")
     if "seconds" in cost:
