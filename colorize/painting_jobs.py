@@ -116,7 +116,8 @@ def existing_part(path: Path) -> tuple[Path, str]:
 
 
 def targets(places: dict[Path, Path], kind: str, notes: list[str]) -> list[Job]:
-    """`a.jpg` becomes `a.png`; beside an `a.tif`, `a.jpg.png`. Raises `UserError` where two are still the same."""
+    """`a.jpg` becomes `a.png`; beside an `a.tif`, `a.jpg.png`. Names that are the same but for capitals or accents
+    get a hash. Raises `UserError` where two are still the same."""
     jobs = [Job(source, place.with_name(f"{place.stem}.{kind}")) for source, place in places.items()]
     while shared := {key for key, count in Counter(same_file(job.target) for job in jobs).items() if count > 1}:
         longer = [
@@ -126,11 +127,16 @@ def targets(places: dict[Path, Path], kind: str, notes: list[str]) -> list[Job]:
             for job in jobs
         ]
         if longer == jobs:
-            one, other = [job for job in jobs if same_file(job.target) in shared][:2]
-            raise UserError(
-                f"{str(one.source)!r} and {str(other.source)!r} would both become {str(one.target)!r}: paint them to "
-                "different folders"
-            )
+            other = next(job for job in reversed(jobs) if same_file(job.target) in shared)
+            one = next(job for job in jobs if same_file(job.target) == same_file(other.target))
+            if one.target == other.target:
+                raise UserError(
+                    f"{str(one.source)!r} and {str(other.source)!r} would both become {str(one.target)!r}: paint them "
+                    "to different folders"
+                )
+            longer = [replace(job, target=hashed(job.target)) if job is other else job for job in jobs]
+            notes.append(f"{str(other.source)!r} has the name of {str(one.source)!r} but for capitals or accents: it "
+                         f"becomes {hashed(other.target).name!r}")  # fmt: skip
         jobs = longer
     if kept := [job for job in jobs if job.target.stem == job.source.name]:
         notes.append(f"{len(kept)} photographs have the name of another: {str(kept[0].source)!r} becomes "
@@ -141,6 +147,11 @@ def targets(places: dict[Path, Path], kind: str, notes: list[str]) -> list[Job]:
 def same_file(path: Path) -> str:
     """What two names have in common that are one file on some system: capitals, and accents in two normal forms."""
     return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def hashed(path: Path) -> Path:
+    """The same with a hash of its name, so that no system takes it for another."""
+    return path.with_name(f"{path.stem}-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}{path.suffix}")
 
 
 def shortened(job: Job) -> Job:

@@ -97,6 +97,14 @@ def test_two_of_one_stem_keep_their_endings(scans):
     assert any("have the name of another" in note for note in notes)
 
 
+def test_names_that_differ_in_capitals_alone_stay_two_files(scans):
+    scans("in/a.PNG", "in/a.png", "in/A.png", "in/b.png")
+    jobs, notes = planned(["in"])
+    assert len(jobs) == len({target.casefold() for target in jobs.values()}) == 4
+    assert jobs["in/b.png"] == "out/b.png"
+    assert sum("but for capitals" in note for note in notes) == 2
+
+
 def test_a_photograph_that_is_named_twice_is_painted_once(scans):
     scans("in/a.jpg")
     assert planned(["in/a.jpg", "./in/a.jpg", "in/*.jpg"])[0] == {"in/a.jpg": "out/a.png"}

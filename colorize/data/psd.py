@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image, ImageChops
 
@@ -30,7 +30,8 @@ def load_psd(image: Image.Image, file: BinaryIO) -> tuple[Image.Image, str]:
         lengths = data[start + 2 : start + 2 + 2 * image.height * taken]
         fewer = data[:12] + struct.pack(">H", taken) + data[14 : start + 2] + lengths + data[rows:]
         image = Image.open(io.BytesIO(fewer), formats=("PSD",))
-    ink = image.mode == "1" and image.tile[0][3] == "1"
+    tile: Any = getattr(image, "tile", None)
+    ink = image.mode == "1" and bool(tile) and tile[0][3] == "1"
     image.load()
     return ImageChops.invert(image) if ink else image, EXTRA if count > taken else ""
 
