@@ -26,7 +26,8 @@ class RunLock:
         self.lock, self.owner = FileLock(self.folder / ".lock"), self.folder / ".owner"
 
     def acquire(self) -> None:
-        """Raises `UserError` where another process trains in the folder, and goes on doing so."""
+        """Raises `UserError` where another process trains in the folder, and goes on doing so, and where the file
+        system has no locks."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self.lock.acquire(timeout=0)
@@ -37,6 +38,13 @@ class RunLock:
             except Timeout as error:
                 told = f"{str(self.folder)!r} {self.taken()}: wait for it, or say name=… for another run"
                 raise UserError(told) from error
+        except (OSError, NotImplementedError) as error:
+            if getattr(error, "filename", None):  # it cannot be opened, which the error says
+                raise
+            raise UserError(
+                f"{str(self.folder)!r} lies on a file system without locks ({getattr(error, 'strerror', error)}), "
+                "which keep two processes from training in one folder: name a folder on another disk, as hydra.run.dir=…"
+            ) from error
         self.owner.write_text(f"{os.getpid()} {socket.gethostname()}", encoding="utf-8")
 
     def release(self) -> None:

@@ -1,5 +1,6 @@
 """A run folder belongs to one run, which one process trains."""
 
+import errno
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import sys
 
 import pytest
 from conftest import ROOT
+from filelock import FileLock
 from test_command_line import SMOKE, refused
 
 from colorize.checkpoint import Checkpoints
@@ -71,6 +73,16 @@ def test_a_folder_that_is_being_trained_is_refused(holder, hasty, inside, tmp_pa
 
 
 @posix
+def test_a_file_system_without_locks_is_named_with_what_to_do(inside, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    done = inside(*(word.removesuffix(".py") for word in SMOKE))
+    refused(done, "without locks (No locks available)", "hydra.run.dir=")
+    assert not list((tmp_path / "outputs").iterdir())
+
+
 def test_a_killed_process_leaves_no_lock(holder, tmp_path):
     process = holder()
     process.send_signal(signal.SIGKILL)
