@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from wandb_boards import BoardServer
 
 from colorize.command_line import read_words
+from colorize.monitor import better_of
 from colorize.overrides import check_overrides
 from colorize.runs import RunFolder
 
@@ -47,7 +48,8 @@ def test_its_keys_its_metric_and_its_command_are_the_projects(config):
     for key, value in values.items():
         assert OmegaConf.select(plain, key, throw_on_missing=True) is not None, key
         assert OmegaConf.select(searched, key) == value
-    assert SWEEP["metric"] == {"name": plain.checkpoint.monitor, "goal": f"{plain.checkpoint.mode}imize"}
+    goal = {"higher": "maximize", "lower": "minimize"}[better_of(plain, plain.checkpoint.monitor)]
+    assert SWEEP["metric"] == {"name": plain.checkpoint.monitor, "goal": goal}
     assert SWEEP["metric"]["name"].removeprefix("val/") in plain.metrics
     assert SWEEP["early_terminate"]["min_iter"] < plain.schedule.all.steps // plain.evaluate.every
 
@@ -64,7 +66,7 @@ def test_wandb_takes_it(tmp_path, server, environment):
 RUN = """
 from colorize.runs import RunFolder
 from colorize.tracking import WandB
-more = {"folder": "outputs", "patience": (20, 3)}  # the stand-in does not answer all that a sweep's run asks at its end
+more = {"folder": "outputs", "patience": (20, 5)}  # the stand-in does not answer all that a sweep's run asks at its end
 tracker = WandB(RunFolder("run").run_id("mine"), "mine", {}, project="elsewhere", **more)
 tracker.scalars({"val/psnr": 20.0}, 1)
 tracker.finish()
@@ -73,6 +75,7 @@ tracker.finish()
 
 def test_a_run_that_an_agent_began_is_the_agents_and_stays_so(tmp_path, server, environment):
     agents = {"WANDB_SWEEP_ID": "s1", "WANDB_RUN_ID": "abc", "WANDB_PROJECT": "colorize", "WANDB_ENTITY": "me"}
+    agents["WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL"] = "1"  # seconds, usually 15: the end is waited for no longer than 5
     (tmp_path / "run" / ".hydra").mkdir(parents=True)
     words = [sys.executable, "-c", RUN]
     done = subprocess.run(words, cwd=tmp_path, env=environment | agents, capture_output=True, text=True, timeout=120)
