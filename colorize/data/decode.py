@@ -29,6 +29,9 @@ from colorize.errors import UserError
 # What is raised for files that cannot be had, and for those that yield no picture
 UNREADABLE = (OSError, UserError)
 
+# What decoders run into where a header is damaged: its words are about Python's numbers, and tell a user nothing
+SENSELESS = (TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
+
 # The only decoders that a file can reach: raster formats, none of which runs another program. TIFF has its own.
 FORMATS = [
     "JPEG",
@@ -108,7 +111,8 @@ def decode_picture(
         except MemoryError as error:
             raise DecodeError("there is not enough memory to decode it", "enormous") from error
         except Exception as error:  # decoders fail on damaged files in every way there is
-            raise DecodeError(f"it cannot be read: {reason(error)}", "truncated") from error
+            words = "what its header says makes no sense" if isinstance(error, SENSELESS) else reason(error)
+            raise DecodeError(f"it cannot be read: {words}", "truncated") from error
 
 
 def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
