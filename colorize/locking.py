@@ -41,9 +41,10 @@ class RunLock:
         except (OSError, NotImplementedError) as error:
             if getattr(error, "filename", None):  # it cannot be opened, which the error says
                 raise
+            why = getattr(error, "strerror", error)
             raise UserError(
-                f"{str(self.folder)!r} lies on a file system without locks ({getattr(error, 'strerror', error)}), "
-                "which keep two processes from training in one folder: name a folder on another disk, as hydra.run.dir=…"
+                f"{str(self.folder)!r} lies on a file system without locks ({why}), which keep two processes from "
+                "training in one folder: name a folder on another disk, as hydra.run.dir=…"
             ) from error
         self.owner.write_text(f"{os.getpid()} {socket.gethostname()}", encoding="utf-8")
 

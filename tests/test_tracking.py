@@ -276,6 +276,16 @@ def test_the_environment_comes_before_what_we_think_and_after_the_user(tmp_path,
     assert (here["job_type"], here["tags"], here["entity"]) == ("j", ["x"], "e")
 
 
+def test_an_empty_mode_and_loose_tags_of_the_environment(tmp_path, monkeypatch):
+    settings = {**SETTINGS, "data": {"root": "K\udcf6ln"}}  # a name that is no UTF-8
+    with monkeypatch.context() as patch:
+        for variable, value in (("MODE", ""), ("TAGS", " one , two,, one "), ("API_KEY", "")):
+            patch.setenv(f"WANDB_{variable}", value)
+        WandB("K\udcf6ln-1", "K\udcf6ln", settings, folder=str(tmp_path)).finish()
+    (part,) = parts(tmp_path)
+    assert (part["tags"], part["display_name"], part["run_id"]) == (["one", "two"], r"K\xf6ln", "K_ln-1")
+
+
 @pytest.mark.parametrize("name", ["faces/first", "a: 50%", "what?#1\\2", "n" * 150, "é" * 100, " x "])
 def test_every_name_is_tracked_as_it_was_said(name, tmp_path, monkeypatch):
     from wandb.sdk.artifacts._validators import validate_artifact_name

@@ -62,7 +62,8 @@ class WandB(Tracker):
         names = [str(name) for part, name in settings.get("names", {}).items() if part in ("model", "loss", "data")]
         self.arguments: dict[str, Any] = {
             "project": said(project, "PROJECT", "colorize"), "entity": said(entity, "ENTITY", None),
-            "id": id_of(run_id), "name": said(name if given else None, "NAME", name), "config": dict(settings),
+            "id": id_of(run_id), "name": as_text(said(name if given else None, "NAME", name)),
+            "config": as_text(dict(settings)),
             "dir": home, "group": said(group, "RUN_GROUP", settings.get("group")),
             "job_type": said(job_type, "JOB_TYPE", "train"), "resume": "allow", "reinit": "finish_previous",
             "tags": allowed_tags(said(tags, "TAGS", names)),
@@ -107,11 +108,11 @@ class WandB(Tracker):
 
     def summary(self, values: Mapping[str, Any]) -> None:
         self.standing |= values
-        self.run.summary.update(dict(values))
+        self.run.summary.update(as_text(dict(values)))
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Into the summary: a line of the history would be one more of the training's steps."""
-        cells = [[self.wandb.Image(str(cell)) if isinstance(cell, Path) else cell for cell in row] for row in rows]
+        cells = [[self.wandb.Image(str(c)) if isinstance(c, Path) else as_text(c) for c in row] for row in rows]
         self.run.summary.update({name: self.wandb.Table(columns=list(columns), data=cells)})
 
     def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
@@ -165,7 +166,7 @@ class WandB(Tracker):
             say(f"W&B draws no line from {parent!r} ({why(error)}); the metadata of the checkpoints name it")
 
     def _keep_version(self, file: Path, aliases: list[str], metadata: dict[str, Any]) -> None:
-        artifact = self.wandb.Artifact(versions_of(self.run.id), type="model", metadata=metadata)
+        artifact = self.wandb.Artifact(versions_of(self.run.id), type="model", metadata=as_text(metadata))
         # not copied, neither to be sent nor once it is sent: a checkpoint may have gigabytes
         artifact.add_file(str(file), name="checkpoint.pt", policy="immutable", skip_cache=True)
         self.run.log_artifact(artifact, aliases=aliases)
@@ -179,7 +180,7 @@ class WandB(Tracker):
 
     def _choose(self, mode: str) -> tuple[str, str]:
         """What to begin with, and what to say of it. Asked for a key that is not there, W&B would wait for ever."""
-        word = os.environ.get("WANDB_MODE", "online") if mode == "auto" else mode
+        word = (os.environ.get("WANDB_MODE") or "online") if mode == "auto" else mode
         if word != "online":
             return word, ""
         try:
@@ -206,7 +207,9 @@ def said(given: Any, variable: str, otherwise: Any) -> Any:
 
 def allowed_tags(words: str | Sequence[str]) -> list[str]:
     """Each once, without those that W&B refuses: it would refuse the run."""
-    tags = list(dict.fromkeys(words.split(",") if isinstance(words, str) else words))
+    if isinstance(words, str):  # of the environment
+        words = [word.strip() for word in words.split(",") if word.strip()]
+    tags = list(dict.fromkeys(words))
     for tag in tags:
         if not 0 < len(tag) <= 64:
             say(f"W&B takes tags of 1 to 64 letters: {tag!r} is left out")
@@ -216,9 +219,20 @@ def allowed_tags(words: str | Sequence[str]) -> list[str]:
     return allowed
 
 
+def as_text(value: Any) -> Any:
+    """The value with escapes for bytes that are no UTF-8 in its words, which W&B's own process cannot be sent."""
+    if isinstance(value, Mapping):
+        return {as_text(key): as_text(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_text(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def id_of(run_id: str) -> str:
     """The run's id in letters that W&B takes, at most 128 of them; the end, a token, tells runs apart."""
-    text = re.sub(r"[/\\#?%:\x00-\x1f\x7f]", "_", run_id).strip()
+    text = re.sub(r"[/\\#?%:\x00-\x1f\x7f\ud800-\udfff]", "_", run_id).strip()
     return text if len(text.encode()) <= LONGEST else text.encode()[: LONGEST - 9].decode(errors="ignore") + text[-9:]
 
 
