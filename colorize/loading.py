@@ -46,6 +46,8 @@ def load(source: str | Path, trust: Sequence[str] = ()) -> Colorizer:
         model = load_folder(path, trust)
     elif path.is_file():
         model = load_file(path, trust)
+    elif path.exists():
+        raise UserError(f"{str(source)!r} is a pipe, a socket or a device, and no file")
     elif is_hub_name(str(source)):
         return load(fetch(str(source)), trust)
     else:

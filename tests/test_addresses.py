@@ -1,12 +1,10 @@
 """Tar files at addresses: signed ones keep their secret, slow servers are given up; caches that cannot be used."""
 
 import errno
-import socket
-import threading
 import time
-from contextlib import contextmanager, suppress
 
 import pytest
+from faults.servers import served, slowly
 from filelock import FileLock
 from sets import jpeg, tarred, write_shards
 
@@ -18,32 +16,6 @@ from colorize.errors import UserError
 
 SECRET = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261128T000000Z&X-Amz-Signature=0f1e2d3c4b5a"
 TAR = tarred({f"{i}.jpg": jpeg(i) for i in range(3)})
-
-
-@contextmanager
-def served(answer):
-    """A server that hands each connection to `answer`; its address, and the first lines that it was asked."""
-    listener, asked = socket.create_server(("127.0.0.1", 0)), []
-
-    def one(connection):
-        with connection:
-            asked.append(connection.recv(65536).split(b"\r\n")[0].decode())
-            with suppress(OSError):  # given up
-                answer(connection)
-
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
-    finally:
-        listener.close()
 
 
 def whole(connection):
@@ -124,16 +96,6 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
 
 
 # --- slow servers
-
-
-def slowly(head, piece):
-    def answer(connection):
-        connection.sendall(head)
-        while True:
-            connection.sendall(piece)
-            time.sleep(0.02)
-
-    return answer
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,19 @@
 """A short part of the campaign over what strangers send: exports, weights and checkpoints, damaged or hostile."""
 
-import json
 import math
 import os
-import pickle
-import shutil
+import re
+import signal
+import subprocess
+import sys
 import zipfile
 
 import pytest
 import torch
 from conftest import ROOT
+from faults import strangers
+from faults.stranger_weights import CARDS, NO_WEIGHTS, OPTIONS, SETTINGS, SMALL, WRONG, changed, write_bomb, write_wide
+from faults.stranger_weights import export as write_export
 
 import colorize
 from colorize import loading
@@ -19,36 +23,21 @@ from colorize.models import CNN, Diffusion, MultiColor, PatchCritic, Transformer
 from colorize.record import FIELDS, read_record
 
 CASES = ROOT.parent / "shared" / "cases" / "weights"
-SETTINGS = [  # of an exported network, whose weights are whole
-    {"global_size": -32}, {"global_size": 0}, {"width": math.nan}, {"width": math.inf}, {"width": "wide"},
-    {"width": -1}, {"width": 1e9}, {"branches": 3}, {"branches": {"_target_": "os.system"}}, {"classes": -1},
-    {"classes": 10**12}, {"upsample": ["bilinear"]}, {"unknown": 1}, {"width": None}, {"_target_": "os.system"},
-    {"global_size": 1e9},
-]  # fmt: skip
-CARDS = [{"trained_size": value} for value in ("a word", [64], math.inf, 10**7, -1, 0, True, 1.5)]
-OPTIONS = [
-    {"checkpoint_path": "evil.pkl"}, {"pretrained_cfg_overlay": {"url": "http://localhost/x"}}, {"pretrained_cfg": "x"},
-    {"cache_dir": "."}, {"depths": "1"}, {"depths": [10**9] * 4}, {"depths": [1] * 100}, {"dims": [math.nan] * 4},
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    return colorize.save(CNN(width=0.1, global_size=32), folder, {"trained_size": 32})
+    return write_export(tmp_path_factory.mktemp("export"), CNN)
 
 
-def changed(export, folder, **change):
-    shutil.copytree(export, folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | change))
-    return folder
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory):
+    return write_export(tmp_path_factory.mktemp("export"), Transformer)
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_settings_that_describe_no_such_network_are_one_sentence(settings, export, tmp_path):
-    held = json.loads((export / "config.json").read_text())["settings"]
-    folder = changed(export, tmp_path / "out", settings=held | settings)
+    folder = changed(export, tmp_path / "out", settings=settings)
     with pytest.raises(UserError) as caught:
         colorize.load(folder)
     assert "\n" not in str(caught.value)
@@ -61,19 +50,11 @@ def test_a_size_that_is_none_is_one_sentence(card, export, tmp_path):
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_an_encoders_options_are_known_ones(options, tmp_path):
-    small = dict(widths=(8, 8, 8), queries=4, dim=16, heads=2, feedforward=8, rounds=1)
+def test_an_encoders_options_are_known_ones(options, transformer, tmp_path):
     with pytest.raises(UserError, match="encoder_options"):
-        Transformer(encoder="test_convnext", pretrained=False, encoder_options=options, **small)
-    folder = colorize.save(Transformer(encoder="test_convnext", pretrained=False, **small), tmp_path / "out")
-    config = json.loads((folder / "config.json").read_text())
-    config["settings"]["encoder_options"] = options
-    (folder / "config.json").write_text(json.dumps(config))
+        Transformer(encoder="test_convnext", encoder_options=options, **SMALL)
     with pytest.raises(UserError):
-        colorize.load(folder)
-
-
-WRONG = ["a text", [1], {"a": [1]}, -1, 0.5, True, None, math.nan, 10**30]
+        colorize.load(changed(transformer, tmp_path / "out", settings={"encoder_options": options}))
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -91,24 +72,16 @@ def test_a_record_is_checked_once_when_it_is_read(field, run_folder, tmp_path):
 
 
 def test_a_file_that_would_fill_the_memory_is_refused(tmp_path):
-    torch.save({"params": {"a": torch.zeros(1).expand(10**12)}}, tmp_path / "wide.pth")
+    write_wide(tmp_path / "wide.pth")
     with pytest.raises(UserError, match="not the bytes for"):
         colorize.load(tmp_path / "wide.pth")
-    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", b"\0" * 10**7)
+    write_bomb(tmp_path / "bomb.pth")
     with pytest.raises(UserError, match="more than it has"):
         colorize.load(tmp_path / "bomb.pth")
 
 
 def test_what_is_no_weights_is_called_what_it_is(export, tmp_path):
-    kinds = {
-        "pointer.pth": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
-        "page.pth": (b"\n<!DOCTYPE html><html></html>", "a web page"), "empty.pth": (b"", "empty"),
-        "picture.pth": (b"\xff\xd8\xff\xe0" + bytes(100), "a photograph (JPEG)"),
-        "text.bin": (b"a\nb\n", "a text that"),
-        "code.pth": (pickle.dumps(os.system), "would run code"), "packed.pth": (b"\x1f\x8b" + bytes(50), "gzip"),
-    }  # fmt: skip
-    for name, (content, words) in kinds.items():
+    for name, (content, words) in NO_WEIGHTS.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError) as caught:
             colorize.load(tmp_path / name)
@@ -118,6 +91,9 @@ def test_what_is_no_weights_is_called_what_it_is(export, tmp_path):
         archive.writestr("model.pth", b"x")
     with pytest.raises(UserError, match=r"a zip file of other things \(model.pth\)"):
         colorize.load(tmp_path / "zip.pth")
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(UserError, match="is a pipe, a socket or a device, and no file"):
+        colorize.load(tmp_path / "pipe.pth")
     with pytest.raises(UserError, match="describes an export: give its folder"):
         colorize.load(export / "README.md")
 
@@ -226,3 +202,36 @@ def test_a_critic_starts_as_torchs_layers_do_where_the_thesis_code_has_it(config
 
 def test_the_package_lists_what_it_offers():
     assert {"load", "save"} <= set(dir(colorize))
+
+
+OUTCOMES = {
+    "as it should be": lambda: 2, "wrongly taken": lambda: 0, "traceback": lambda: 1 // 0, "hang": signal.pause,
+    "killed": lambda: os.kill(os.getpid(), signal.SIGSEGV), "code run": lambda: os.system(f"touch {strangers.MARK}"),
+    "file outside": lambda: os.system("touch ../beside"), "file outside ": lambda: os.system("touch in-the-folder"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it forks")
+@pytest.mark.parametrize("ended", OUTCOMES)
+def test_the_campaign_tells_how_a_case_ends(ended, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(strangers, "SECONDS", 0.5)
+    with capfd.disabled():
+        found, _ = strangers.outcome(strangers.Case("", "", lambda home: None, OUTCOMES[ended]), tmp_path / "home")
+    assert found == ended.strip()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it forks")
+def test_a_few_cases_of_the_campaign():
+    """In a process of its own: what has trained cannot be forked."""
+    words = [sys.executable, "-m", "tests.faults.strangers", "--only", "photographs", "places", "--count", "2"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"all +4( +0)+$", done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="it forks")
+def test_every_kind_of_the_campaign():
+    words = [sys.executable, "-m", "tests.faults.strangers", "--count", "20"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

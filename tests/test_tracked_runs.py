@@ -260,6 +260,28 @@ def test_a_run_that_is_deleted_in_mid_run(tmp_path, server):
     assert [line["step"] for line in history(run)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("answer", [None, {}], ids=["null", "empty"])
+def test_a_server_that_answers_with_nothing(answer, tmp_path, server):
+    server.instead = [answer]
+    assert "W&B cannot be online (" in program(tmp_path, server, SHORT)
+    (run,) = (tmp_path / "outputs/wandb").glob("offline-run-*-short")
+    assert [line["step"] for line in history(run)] == [0, 1, 2]
+
+
+def test_a_server_that_answers_with_nothing_in_mid_run(tmp_path, server):
+    """W&B's own process dies of it, which ends no run and shows no traceback."""
+    announced = server.on_UpsertBucket
+
+    def announce_then_nothing(words):
+        server.instead = [{"data": dict.fromkeys(("viewer", "upsertBucket", "createRunFiles", "createArtifact"))}]
+        return announced(words)
+
+    server.on_UpsertBucket = announce_then_nothing
+    words, environment = [sys.executable, "-c", SHORT], logged_in(tmp_path, server)
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
 def test_a_key_that_is_wrong(tmp_path, server):
     wrong = {"WANDB_API_KEY": "short"}
     printed = program(tmp_path, server, SHORT, env=wrong)

@@ -1,23 +1,14 @@
 """Absurd values for every leaf of every config: each is refused in one sentence, or is a value that the program takes.
 
-    python -m tests.faults.absurd_values [--count 400] [--seed 0]
-
-The short part composes configs and checks them, for every leaf and value. The long part, here as a script, draws
-`count` of them and gives each to the program itself, in a process of its own with at most a minute. It prints how many
-ended how; the exit status is 1 if one ended in a traceback or not at all.
+The short part composes configs and checks them, for every leaf and value. The long part,
+`python -m tests.faults.strangers --only values`, gives some of them to the programs themselves.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import random
-import subprocess
-import sys
-import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from math import inf, nan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +20,8 @@ from colorize.cli import conf_folder
 from colorize.errors import UserError
 from colorize.settings import check_parts, check_settings
 
+from . import stranger_folders, strangers
+
 VALUES: dict[str, Any] = {  # as it is said -> as Hydra reads it
     "null": None, "[]": [], "{}": {}, "nan": nan, "inf": inf, "-1": -1, "0": 0, "1e18": 1e18, "x": "x", "[1]": [1],
     "{a: 1}": {"a": 1}, "true": True,
@@ -39,9 +32,9 @@ GROUPS = {
 }
 SMOKE = [
     "experiment=smoke", "model=cnn", "loss=l1", "tracker=none", "metrics=quick", "evaluate.historical=false",
-    "schedule.all.steps=1", "data.root=photographs",
+    "schedule.all.steps=1",
 ]  # fmt: skip
-SECONDS = 60
+SCORES = ["run=run", "protocol=validation", "metrics=quick", "table=false"]
 
 
 class Case(NamedTuple):
@@ -108,47 +101,11 @@ def all_checked() -> dict[Case, str]:
     return answers
 
 
-def started(case: Case, folder: Path) -> str:
-    """How the program itself answers: finished, refused, traceback or hang."""
-    base = [*SMOKE, f"name=run-{folder.name}"] if case.program == "train" else ["run=nothing"]
-    kept = [word for word in base if word.split("=")[0] not in (case.key, case.choice.split("=")[0])]
-    words = [*kept, *filter(None, [case.choice]), f"{case.key}={case.value}"]
-    words = [word for word in words if not (word.startswith("data.root") and "data.root" not in case.choice)]
-    folder.mkdir(parents=True)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "colorize", case.program, *words], cwd=folder, capture_output=True, text=True,
-            timeout=SECONDS, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return "hang"
-    if "Traceback" in done.stderr + done.stdout or "HYDRA_FULL_ERROR" in done.stderr:
-        return "traceback"
-    return "finished" if done.returncode == 0 else "refused"
-
-
-def campaign(count: int, seed: int) -> dict[str, list[str]]:
-    """outcome -> the cases that had it, of `count` drawn from all."""
-    every = [case for config in configs() for case in cases(*config)]
-    found: dict[str, list[str]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for place, case in enumerate(random.Random(seed).sample(every, min(count, len(every)))):
-            outcome = started(case, Path(scratch) / f"{place}")
-            found.setdefault(outcome, []).append(str(case))
-            if outcome in ("traceback", "hang"):
-                print(f"{outcome}: {case}", flush=True)
-    return found
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    found = campaign(arguments.count, arguments.seed)
-    print(json.dumps(Counter({outcome: len(those) for outcome, those in found.items()})))
-    return int(bool(found.keys() & {"traceback", "hang"}))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def commands(shared: Path) -> Iterator[strangers.Case]:
+    """Every case as a command line, for the program itself."""
+    prepare = partial(stranger_folders.arranged, stranger_folders.run(shared), edit=lambda folder: None)
+    for case in (each for config in configs() for each in cases(*config)):
+        base = SMOKE if case.program == "train" else SCORES
+        told = [word for word in base if word.split("=")[0] not in (case.key, case.choice.split("=")[0])]
+        command = strangers.verb(case.program, *told, *filter(None, [case.choice]), f"{case.key}={case.value}")
+        yield strangers.Case(f"value, {case.program}", str(case), prepare, command, must="", outputs=None)

@@ -87,12 +87,12 @@ def cases(shared: Path) -> Iterator[Case]:
         yield from attacked(kept, f"resolved {held}", partial(write, name="resolved.yaml", content=held), "all")
     for words in WORDS:
         write_words = partial(write, name="overrides.yaml", content=words)
-        yield Case("rerun", f"{words}", partial(arranged, kept, edit=write_words), verb("train", "rerun=run"))
+        yield Case("folder, rerun", f"{words}", partial(arranged, kept, edit=write_words), verb("train", "rerun=run"))
     for name, plant in PLANTED.items():
         must = "" if name in HARMLESS else "refuse"
-        yield Case("planted", name, partial(arranged, kept, edit=plant), verb("train", "resume=run"), must)
+        yield Case("folder, planted", name, partial(arranged, kept, edit=plant), verb("train", "resume=run"), must)
     for name in ("results", "results file"):
-        yield Case("planted", f"evaluate {name}", partial(arranged, kept, edit=PLANTED[name]), EVALUATE)
+        yield Case("folder, planted", f"evaluate {name}", partial(arranged, kept, edit=PLANTED[name]), EVALUATE)
 
 
 EVALUATE = verb("evaluate", "run=run", "protocol=validation", "metrics=quick", "+protocol.extractors=[]")
@@ -109,10 +109,12 @@ READERS["all"] |= READERS["evaluate"]
 READERS["size"] = {name: command for name, command in READERS["all"].items() if name != "init_from"}
 
 
-def attacked(kept: Path, name: str, edit: Callable[[Path], None], readers: str) -> Iterator[Case]:
+def attacked(
+    kept: Path, name: str, edit: Callable[[Path], None], readers: str, must: str = "refuse", kind: str = "folder"
+) -> Iterator[Case]:
     """The same folder before each of its readers."""
     for how, command in READERS[readers].items():
-        yield Case(how, name, partial(arranged, kept, edit=edit), command)
+        yield Case(f"{kind}, {how}", name, partial(arranged, kept, edit=edit), command, must)
 
 
 def arranged(kept: Path, home: Path, edit: Callable[[Path], None]) -> None:

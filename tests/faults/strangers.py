@@ -1,10 +1,11 @@
-"""What strangers send: run folders, exports, checkpoints, photographs and words that are damaged, absurd or hostile.
+"""What strangers send: run folders, exports, weights, photographs, tar files, answers and words, damaged or hostile.
 
-    python -m tests.faults.strangers [--only KIND …] [--keep FOLDER]
+    python -m tests.faults.strangers [--only KIND …] [--count N] [--seed N]
 
 Each case runs in a process of its own, forked from one that has imported everything, with limits of time and memory. It
-is bad where it ends in a traceback, hangs, is killed, runs a stranger's code, or writes outside its folder. Prints a
-table of counts, and what was bad; the exit status is 1 where anything was.
+is bad where it ends in a traceback, hangs, is killed, runs a stranger's code, writes outside its output folder, takes
+what must be refused or refuses what must be taken. Prints what was bad, then a table, kind × outcome; the exit status
+is 1 where anything was.
 """
 
 from __future__ import annotations
@@ -13,25 +14,32 @@ import argparse
 import contextlib
 import importlib
 import os
+import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS = 60  #          of a case
 MEMORY = 6 * 2**30  #    bytes that a case may take, of address space
 MARK = "code-was-run"  # a file that a stranger's code leaves in the folder of its case
-KINDS = {  # name -> the module beside this one that has its cases
-    "folders": "stranger_folders",
+KINDS = {  # name -> the module beside this one and its function that has the cases
+    "folders": "stranger_folders.cases", "weights": "stranger_weights.cases", "photographs": "stranger_files.cases",
+    "tars": "stranger_files.tars", "places": "stranger_files.places", "servers": "stranger_servers.cases",
+    "mutations": "stranger_files.mutations", "values": "absurd_values.commands",
 }  # fmt: skip
-OUTCOMES = ("done", "named", "refused late", "traceback", "hang", "killed", "code run", "outside")
-BAD = OUTCOMES[3:]
+DRAWN = {"mutations": 2000, "values": 400}  # of kinds that have many more
+FINE = "as it should be"
+OUTCOMES = (
+    FINE, "traceback", "hang", "killed", "code run", "file outside", "wrongly taken", "wrongly refused",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,8 @@ class Case:
     """A command in a folder of its own.
 
     prepare  fills the folder; `command` is what is then called there, and returns an exit status
-    must     "refuse": done is bad; "finish": a refusal is bad; "": either is well
+    must     "refuse" or "finish"; "": either is well
+    outputs  what may be new in the folder afterwards; None: anything
     """
 
     kind: str
@@ -47,6 +56,7 @@ class Case:
     prepare: Callable[[Path], None]
     command: Callable[[], int]
     must: str = "refuse"
+    outputs: Sequence[str] | None = ("out", "outputs", "run")
 
 
 def verb(*words: object) -> Callable[[], int]:
@@ -62,29 +72,32 @@ def verb(*words: object) -> Callable[[], int]:
 
 
 def outcome(case: Case, home: Path) -> tuple[str, str]:
-    """How a case ends, and what it printed."""
-    home.mkdir(parents=True)
-    case.prepare(home)
-    around = listed(home.parent)
-    log = home.parent / f"{home.name}.log"
+    """How a case ends, and what it printed. Its folder is below `home`, which is gone afterwards."""
+    place, log = home / "case", home / "log"
+    place.mkdir(parents=True)
+    case.prepare(place)
+    log.touch()
+    before = listed(home)
     process = os.fork()
     if process == 0:
-        child(case, home, log)
+        child(case, place, log)
     status = wait(process)
     printed = log.read_text(errors="replace")
-    left = sorted(listed(home.parent) - around - {log.name})
-    log.unlink()
-    return judged(case, status, printed, home, left), "\n".join([*left, printed])
+    left = sorted(path for path in listed(home) - before if not allowed(case, path))
+    ended = "code run" if (place / MARK).exists() else judged(case, status, printed, left)
+    shutil.rmtree(home)
+    return ended, "\n".join([*left, printed])
 
 
-def child(case: Case, home: Path, log: Path) -> None:
+def child(case: Case, place: Path, log: Path) -> None:
     """Never returns."""
     with log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.setsid()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    os.chdir(home)
+    os.chdir(place)
+    os.environ["PATH"] = f"{place / 'bin'}:{os.environ['PATH']}"  # a stranger's, in place of the system's programs
     sys.path.insert(0, "")
     try:
         code = case.command()
@@ -92,7 +105,7 @@ def child(case: Case, home: Path, log: Path) -> None:
         code = ended.code if isinstance(ended.code, int) else 1
     except BaseException:  # whatever it is, it is a traceback that a user sees
         traceback.print_exc()
-        code = 99
+        code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code if 0 <= code < 256 else 1)
@@ -100,76 +113,81 @@ def child(case: Case, home: Path, log: Path) -> None:
 
 def wait(process: int) -> int | None:
     """The exit status, negative for a signal; None where the time was over."""
-    limit = time.monotonic() + SECONDS
-    while time.monotonic() < limit:
-        found, status = os.waitpid(process, os.WNOHANG)
+    limit, status = time.monotonic() + SECONDS, None
+    while status is None and time.monotonic() < limit:
+        found, ended = os.waitpid(process, os.WNOHANG)
         if found:
-            return os.waitstatus_to_exitcode(status)
+            status = os.waitstatus_to_exitcode(ended)
         time.sleep(0.01)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    return None
+        os.killpg(process, signal.SIGKILL)  # and what it started
+    if status is None:
+        os.waitpid(process, 0)
+    return status
 
 
-def judged(case: Case, status: int | None, printed: str, home: Path, left: list[str]) -> str:
-    if (home / MARK).exists() or (home.parent / MARK).exists():
-        return "code run"
+def judged(case: Case, status: int | None, printed: str, left: Sequence[str]) -> str:
     if left:
-        return "outside"
+        return "file outside"
     if status is None:
         return "hang"
-    if "Traceback (most recent call last)" in printed or status == 99:
+    if "Traceback (most recent call last)" in printed:
         return "traceback"
     if status < 0:
         return "killed"
-    if status == 0:
-        return "refused late" if case.must == "refuse" else "done"
-    return "named"
+    if status == 0 and case.must == "refuse":
+        return "wrongly taken"
+    return "wrongly refused" if status != 0 and case.must == "finish" else FINE
 
 
-def listed(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+def listed(home: Path) -> set[str]:
+    """What is in the folder of a case, and whatever is beside it."""
+    beside = {str(path.relative_to(home)) for path in home.rglob("*") if (home / "case") not in path.parents}
+    return beside | {f"case/{path.name}" for path in (home / "case").iterdir()}
 
 
-def cases(names: list[str], home: Path) -> Iterator[Case]:
-    """All cases of these kinds. What they stand on, such as a run, is made once in `home`."""
-    for name in names:
-        yield from importlib.import_module(f"{__package__}.{KINDS[name]}").cases(home / "shared")
+def allowed(case: Case, path: str) -> bool:
+    folder, _, name = path.partition("/")
+    return folder == "case" and (case.outputs is None or name in case.outputs)
+
+
+def cases(kind: str, shared: Path, count: int | None, seed: int) -> Iterator[Case]:
+    """Those of a kind, or so many of them. What they stand on, such as a run, is made once in `shared`."""
+    module, name = KINDS[kind].split(".")
+    every = list(getattr(importlib.import_module(f"{__package__}.{module}"), name)(shared))
+    yield from random.Random(seed).sample(every, min(count or DRAWN.get(kind, len(every)), len(every)))
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.strangers", description="Try what strangers send.")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--count", type=int, help="cases of a kind, by chance (all; 2000 mutations and 400 values)")
+    parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args(argv)
-    counts: Counter[tuple[str, str]] = Counter()
-    bad = []
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "shared").mkdir()
-        for number, case in enumerate(cases(words.only, home)):
-            place = home / "cases" / f"{number}"
-            place.parent.mkdir(exist_ok=True)
-            ended, printed = outcome(case, place)
-            counts[case.kind, ended] += 1
-            wrong = ended in BAD or (ended == "refused late") or (case.must == "finish" and ended != "done")
-            if wrong:
-                bad.append(case)
-                print(f"{case.kind}: {case.name}: {ended}\n    " + "\n    ".join(printed.strip().splitlines()[-6:]))
+        os.environ["COLORIZE_CACHE"] = str(home / "cache")
+        for kind in words.only:
+            for case in cases(kind, home / "shared", words.count, words.seed):
+                ended, printed = outcome(case, home / "home")
+                counts[case.kind][ended] += 1
+                if ended != FINE:
+                    last = "\n    ".join(printed.strip().splitlines()[-6:])
+                    print(f"{case.kind}: {case.name}: {ended}\n    {last}", flush=True)
     print(table(counts))
-    return 1 if bad else 0
+    return int(any(count.keys() - {FINE} for count in counts.values()))
 
 
-def table(counts: Counter[tuple[str, str]]) -> str:
-    kinds = list(dict.fromkeys(kind for kind, _ in counts))
+def table(counts: dict[str, Counter[str]]) -> str:
     lines = [["", *OUTCOMES]]
-    lines += [[kind, *(str(counts[kind, outcome]) for outcome in OUTCOMES)] for kind in kinds]
+    lines += [[kind, *(str(count[outcome]) for outcome in OUTCOMES)] for kind, count in counts.items()]
+    lines.append(["all", *(str(sum(count[outcome] for count in counts.values())) for outcome in OUTCOMES)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(word.rjust(width) for word, width in zip(line, widths, strict=True)) for line in lines)
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["WANDB_MODE"] = "offline"
+    os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline"}
     sys.exit(main())
