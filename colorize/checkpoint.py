@@ -89,21 +89,15 @@ class Checkpoints:
     def steps(self) -> list[Path]:
         """The newest first. Files of other names, or of another step than their name says, such as copies by hand that
         are called after a day, are not ours."""
-        found = {path: step_of(path) for path in self.folder.glob("step-*.pt")}
-        ours = (path for path, step in found.items() if step is not None and path.is_file() and not _of_another(path))
+        found = {path: step_of(path) for path in self.folder.glob("step-*.pt") if path.is_file()}
+        held = {path: peek(path) for path, step in found.items() if step is not None}
+        ours = (p for p, each in held.items() if not isinstance(each, dict) or each.get("steps") in (None, found[p]))
         return sorted(ours, key=lambda path: -(found[path] or 0))
-
-
-def _of_another(path: Path) -> bool:
-    """Whether a checkpoint is whole, and of another step than its name says."""
-    held = peek(path)
-    return isinstance(held, dict) and held.get("steps", step_of(path)) != step_of(path)
 
 
 def step_of(path: Path) -> int | None:
     """The number in a name that we make, `step-NNNNNNNN` and what follows the dot; None for any other name.
-
-    Pictures have six digits, checkpoints eight, and both more where the number is larger."""
+    Pictures have six digits or more, checkpoints eight."""
     found = re.fullmatch(r"step-([0-9]{6,})", path.stem)
     return int(found[1]) if found and found[1] in (f"{int(found[1]):06d}", f"{int(found[1]):08d}") else None
 
