@@ -177,7 +177,7 @@ def start(answer, barrier, reader: int) -> None:
     """A process that opens the kept list and looks up 100,000 photographs in a random order."""
     before = proportional_megabytes()
     began = time.perf_counter()
-    table = kept("benchmark", never, lambda saved: saved == ["stamp"])
+    table = kept("benchmark", [], never, lambda saved: saved == ["stamp"])
     photos = Collection(table)
     order = Permutation(len(photos), 0)
     photos[int(order(np.arange(1))[0])]
@@ -261,7 +261,7 @@ def report(data: Sequence[bytes], words: argparse.Namespace) -> None:
 
 def weigh() -> dict[int, tuple[float, float]]:
     """Workers -> seconds and megabytes; the list is made by a process of its own, which leaves nothing behind."""
-    maker = multiprocessing.get_context("fork").Process(target=kept, args=("benchmark", big_table, lambda _: False))
+    maker = multiprocessing.get_context("fork").Process(target=kept, args=("benchmark", [], big_table, lambda _: False))
     maker.start()
     maker.join()
     return {workers: index(workers) for workers in (0, 2, 4)}

@@ -147,7 +147,9 @@ def test_a_run_trains_on_it(folder, inside):
 def test_large_ones_shrink_and_small_ones_stay(tmp_path):
     (tmp_path / "large.jpg").write_bytes(jpeg(0, (200, 120)))
     (tmp_path / "small.jpg").write_bytes(jpeg(1, (50, 40)))
-    Image.new("RGBA", (50, 40), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    clear = Image.new("RGBA", (50, 40), (255, 0, 0, 0))  # transparent, but for a corner: all over would be opaque
+    clear.paste((255, 0, 0, 255), (40, 30, 50, 40))
+    clear.save(tmp_path / "clear.png")
     found = {
         name: prepare(Photo(str(tmp_path / name), name), 60, 95) for name in ("large.jpg", "small.jpg", "clear.png")
     }

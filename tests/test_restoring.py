@@ -1,5 +1,6 @@
 """What a run finds when it is started again: other processes, another machine, files that a kill left half done."""
 
+import mmap
 import os
 import shutil
 import sys
@@ -127,7 +128,8 @@ def test_a_run_of_the_same_process_starts_afresh(small, tmp_path):
     """Jobs of a sweep share a process: not the peak of memory, nor the choice of arithmetic."""
     try:
         before = trainer_of(small("cnn", "loss=l1", "trainer.deterministic=true"), tmp_path / "one")
-        torch.ones(50_000_000)
+        with mmap.mmap(-1, 200_000_000) as held:  # no allocator keeps it for later
+            held.write(bytes(200_000_000))
         peak = before.peak.read()["memory"]
         after = trainer_of(small("cnn", "loss=l1"), tmp_path / "two")
         assert not torch.are_deterministic_algorithms_enabled()

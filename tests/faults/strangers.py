@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS = 60  #          of a case
-MEMORY = 6 * 2**30  #    bytes that a case may take, of address space
+MEMORY = 4 * 2**30  #    bytes of address space that a case may take beside what it was forked with
 MARK = "code-was-run"  # a file that a stranger's code leaves in the folder of its case
 KINDS = {  # name -> the module beside this one and its function that has the cases
     "folders": "stranger_folders.cases", "weights": "stranger_weights.cases", "photographs": "stranger_files.cases",
@@ -95,7 +95,8 @@ def child(case: Case, place: Path, log: Path) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.setsid()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
     os.chdir(place)
     os.environ["PATH"] = f"{place / 'bin'}:{os.environ['PATH']}"  # a stranger's, in place of the system's programs
     sys.path.insert(0, "")
