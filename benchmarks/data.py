@@ -43,6 +43,7 @@ from colorize.data.writing import Prepared, write_shard
 
 SIZE = 224
 ENTRIES = 14_000_000  # ImageNet-21k
+FILES = [f"train-{number:05d}.tar" for number in range(10_000)]
 GPUS, EACH = 8, 300  #  of the estimate, and photographs a second that each of them trains on
 crop = partial(random_crop, size=SIZE, geometry="square", crop=(0.6, 1.0), flip=True)
 
@@ -166,7 +167,7 @@ def big_table() -> tuple[Table, list]:
         "files": (numbers // 1400).astype(np.int32), "starts": numbers % 1400 * 100_000,
         "sizes": np.full(ENTRIES, 99_000, np.uint32),
     }  # fmt: skip
-    return Table(columns, [f"train-{number:05d}.tar" for number in range(10_000)]), ["stamp"]
+    return Table(columns, FILES), ["stamp"]
 
 
 def never() -> tuple[Table, list]:
@@ -177,7 +178,7 @@ def start(answer, barrier, reader: int) -> None:
     """A process that opens the kept list and looks up 100,000 photographs in a random order."""
     before = proportional_megabytes()
     began = time.perf_counter()
-    table = kept("benchmark", [], never, lambda saved: saved == ["stamp"])
+    table = kept("benchmark", FILES, never, lambda saved: saved == ["stamp"])
     photos = Collection(table)
     order = Permutation(len(photos), 0)
     photos[int(order(np.arange(1))[0])]
@@ -261,7 +262,7 @@ def report(data: Sequence[bytes], words: argparse.Namespace) -> None:
 
 def weigh() -> dict[int, tuple[float, float]]:
     """Workers -> seconds and megabytes; the list is made by a process of its own, which leaves nothing behind."""
-    maker = multiprocessing.get_context("fork").Process(target=kept, args=("benchmark", [], big_table, lambda _: False))
+    maker = multiprocessing.get_context("fork").Process(target=kept, args=("benchmark", FILES, big_table, lambda _: False))
     maker.start()
     maker.join()
     return {workers: index(workers) for workers in (0, 2, 4)}
