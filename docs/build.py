@@ -1,9 +1,11 @@
-"""Writes what the pages say in numbers: parameters, layers, recipes, figures and arithmetic, from the code and conf/.
+"""Writes what the pages say in numbers: from the code and conf/, and from the files that measurements left.
 
-    python docs/build.py            bring docs/models.md, docs/scale.md and docs/figures up to date
-    python docs/build.py --check    only say what is stale; the exit status is then 1
+    python docs/build.py                       bring the pages and figures of docs/ up to date
+    python docs/build.py --check               only say what is stale; the exit status is then 1
+    python docs/build.py --measure coverage    run the command of a measurement, keep its figures, and do the first
 
 The text around the generated parts is written by hand; each stands between <!-- begin NAME --> and <!-- end NAME -->.
+`docs/measured/NAME.json` holds the figures that a command printed.
 """
 
 from __future__ import annotations
@@ -18,30 +20,40 @@ from pathlib import Path
 from generator.counts import counts
 from generator.figures import figure
 from generator.layers import layers
+from generator.measured import MEASURED, measure, measured
 from generator.networks import CRITICS, NETWORKS, look
 from generator.recipes import described, models
 from generator.scale import arithmetic
 
 DOCS = Path(__file__).parent
-PAGES = {"models.md": lambda: parts(), "scale.md": lambda: {"arithmetic": arithmetic}}
+Parts = dict[str, Callable[[], str]]
 
 
-def parts() -> dict[str, Callable[[], str]]:
-    """Name of a generated part of models.md -> what writes it."""
-    found: dict[str, Callable[[], str]] = {"counts": counts}
+def pages() -> dict[Path, Parts]:
+    """Page -> name of each of its generated parts -> what writes it."""
+    found: dict[Path, Parts] = {DOCS / "models.md": of_models(), DOCS / "scale.md": {"arithmetic": arithmetic}}
+    for name, measurement in MEASURED.items():
+        found.setdefault(DOCS / measurement.page, {})[f"measured {name}"] = partial(measured, name)
+    return found
+
+
+def of_models() -> Parts:
+    found: Parts = {"counts": counts}
     found |= {f"layers {name}": partial(lambda n: layers(n, look(n)), name) for name in (*NETWORKS, *CRITICS)}
     return found | {f"recipes {name}": partial(described, name) for name in models()}
 
 
-def write_page(page: str, wanted: Callable[[str], bool] = lambda name: True) -> str:
+def write_page(page: Path, parts: Parts, wanted: Callable[[str], bool] = lambda name: True) -> str:
     """A page with its generated parts as they should be. Fails where a part has no place in it."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    for name, write in PAGES[page]().items():
+    text = page.read_text(encoding="utf-8")
+    for name, write in parts.items():
         if not wanted(name):
             continue
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise SystemExit(f"{page} has no place for the generated part {name!r}: {begin} {end}")
+            raise SystemExit(
+                f"{page.relative_to(DOCS.parent)} has no place for the generated part {name!r}: {begin} {end}"
+            )
         head, _, rest = text.partition(begin)
         _, _, tail = rest.partition(end)
         text = f"{head}{begin}\n\n{write()}\n\n{end}{tail}"
@@ -50,7 +62,7 @@ def write_page(page: str, wanted: Callable[[str], bool] = lambda name: True) -> 
 
 def files(wanted: Callable[[str], bool] = lambda name: True) -> dict[Path, str]:
     """Every generated file, as it should be."""
-    found = {DOCS / page: write_page(page, wanted) for page in PAGES}
+    found = {page: write_page(page, parts, wanted) for page, parts in pages().items()}
     for name in re.findall(r"\(figures/(\w+)\.svg\)", found[DOCS / "models.md"]):
         if wanted(f"figure {name}"):
             found[DOCS / "figures" / f"{name}.svg"] = figure(name, look(name))
@@ -69,7 +81,11 @@ def stale(wanted: Callable[[str], bool] = lambda name: True) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something is stale")
-    if parser.parse_args().check:
+    parser.add_argument("--measure", nargs="+", choices=MEASURED, default=[], metavar="NAME", help=", ".join(MEASURED))
+    words = parser.parse_args()
+    for name in words.measure:
+        measure(name)
+    if words.check:
         if found := stale():
             print(f"stale: {', '.join(found)}; run python docs/build.py", file=sys.stderr)
         return bool(found)

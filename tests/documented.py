@@ -13,7 +13,7 @@ from pathlib import Path
 from conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "experiments").glob("*/README.md"))]
-SHORT = "steps_scale=0.004 trainer.batch_size=2 metrics=quick evaluate.historical=false tracker=none"
+SHORT = "steps_scale=0.004 trainer.batch_size=2 evaluate.historical=false tracker=none"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ HOW: dict[str, Run | Elsewhere] = {
     " hydra.sweep.dir=outputs/six_models": Run(SHORT),
     "python train.py -m hparams_search=optuna experiment=cpu/cnn": Run(f"{SHORT} hydra.sweeper.n_trials=2"),
     "python train.py experiment=thesis/gan data.root=imagenet": Run(
-        f"{SHORT} model.pretrained=false metrics=quick checkpoint.monitor=val/psnr", ("imagenet",)
+        f"{SHORT} model.pretrained=false", ("imagenet",)
     ),
     "python train.py init_from=ddcolor_tiny.pth data=folder data.root=photos data.size=256": Run(
         f"{SHORT} data.size=64", ("ddcolor_tiny.pth",)

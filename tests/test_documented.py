@@ -66,8 +66,8 @@ def test_the_commands_work_in_their_order(tmp_path, foreign):
     write_imagenet(home / "imagenet", "folders")
     some_weights(home, environment, foreign("ddcolor_tiny"))
     failed = {}
-    for command in dict.fromkeys(command for page in PAGES for command in commands(page)):
-        row = how(command)
+    rows = {command: how(command) for page in PAGES for command in commands(page)}
+    for command, row in rows.items():
         if not isinstance(row, Run):
             continue
         line = f"{command.replace(*row.instead) if row.instead[0] else command}"
@@ -79,5 +79,8 @@ def test_the_commands_work_in_their_order(tmp_path, foreign):
         )  # fmt: skip
         if done.returncode:
             failed[command] = done.stderr[-800:]
+        print(
+            f"{'failed' if done.returncode else 'ok'}: {command}", flush=True
+        )  # it takes minutes: -s shows where it is
     server.stop()
     assert not failed, "\n\n".join(f"{command}\n{said}" for command, said in failed.items())

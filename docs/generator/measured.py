@@ -1,0 +1,106 @@
+"""Figures that were measured: what a command printed as its last line, kept beside the pages, and the text made of it.
+
+`docs/measured/NAME.json` holds the command, the machine, the versions, the day and the figures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from generator.text import table
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "measured"
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A command whose last line is one JSON object, the page that shows it, and how."""
+
+    command: str
+    page: str
+    write: Callable[[Figures], str]
+
+
+def coverage(figures: Figures) -> str:
+    methods = {"t": "studentised (ours)", "bca": "bias-corrected", "percentile": "percentile", "Student": "Student's t"}
+    toys = [name for name in figures if not name.endswith(" seeds")]
+    rows = [
+        [name, count, *(_percent(figures[name][count].get(method)) for method in methods)]
+        for count in ("24", "200")
+        for name in toys
+    ]
+    seeds = [
+        [name.removesuffix(" seeds"), count, _percent(held["two levels"]), _percent(held["crossed"])]
+        for name in figures
+        if name.endswith(" seeds")
+        for count, held in figures[name].items()
+    ]
+    means = table(["scores shaped like", "photographs", *methods.values()], rows, "lrrrrr")
+    heads = ["seeds", "photographs", "redrawing both", "crossed factors (ours)"]
+    return (
+        f"{means}\n\nRuns with seeds, where photographs differ three times as much as seeds do:\n\n"
+        f"{table(heads, seeds, 'rrrr')}"
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
+
+
+def batch_norm(figures: Figures) -> str:
+    rows = [
+        [f"`{name}`", f"{one['without']:.0e}", f"{one['with']:.0e}", f"{one['psnr']:.2f}"]
+        for name, one in figures.items()
+    ]
+    heads = ["network", "largest difference of a weight without batch norm", "with it", "of the PSNR with it, dB"]
+    return table(heads, rows, "lrrr")
+
+
+MEASURED = {
+    "coverage": Measurement("python benchmarks/coverage.py", "statistics.md", coverage),
+    "batch_norm": Measurement("python benchmarks/batch_norm.py", "scale.md", batch_norm),
+}
+
+
+def measured(name: str) -> str:
+    """The text of a measurement, and where it comes from."""
+    held = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    text = MEASURED[name].write(held["figures"])
+    return f"{text}\n\n*`{held['command']}`, {held['day']}, {held['machine']}, {held['versions']}.*"
+
+
+def measure(name: str) -> None:
+    """Run the command of a measurement and keep what it printed."""
+    words = shlex.split(MEASURED[name].command)
+    done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    FOLDER.mkdir(exist_ok=True)
+    held = {
+        "command": MEASURED[name].command, "day": datetime.now(UTC).date().isoformat(), "machine": _machine(),
+        "versions": f"Python {platform.python_version()}, torch {version('torch').split('+')[0]}",
+        "figures": json.loads(done.stdout.splitlines()[-1]),
+    }  # fmt: skip
+    text = json.dumps(held, indent=1, ensure_ascii=False) + "\n"
+    (FOLDER / f"{name}.json").write_text(text, encoding="utf-8", newline="\n")
+
+
+def _machine() -> str:
+    names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
+    return f"{os.cpu_count()} cores of {names[0] if names else platform.processor() or platform.machine()}"
+
+
+def _cpuinfo() -> list[str]:
+    file = Path("/proc/cpuinfo")
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
