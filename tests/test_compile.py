@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 import torch
 from conftest import tiny_words
-from test_trainer import Record, same, trainer_of
+from test_trainer import Record, cut_in_two, trainer_of
 
 compiler = pytest.mark.skipif(not shutil.which("gcc"), reason="there is no C++ compiler, which inductor needs")
 
@@ -32,14 +32,7 @@ def test_a_compiled_run_cut_in_two_ends_where_the_whole_run_ends(graphs, small, 
     whole, heard = trainer_of(cfg, tmp_path / "whole"), Record()
     assert whole.fit(heard)
     assert graphs() > before
-    first, first_heard = trainer_of(cfg, tmp_path / "cut"), Record(stop_at=3)
-    assert not first.fit(first_heard)
-    assert first.steps == 3
-    second, second_heard = trainer_of(cfg, tmp_path / "cut"), Record()
-    assert second.restore()
-    assert second.fit(second_heard)
-    assert same(whole.state()["players"], second.state()["players"])
-    assert first_heard.lines + second_heard.lines == heard.lines
+    cut_in_two(cfg, tmp_path / "cut", whole, heard)
     losses = [
         [values["train/loss"] for _, values in lines.lines if "train/loss" in values] for lines in (heard, heard_plain)
     ]

@@ -50,20 +50,26 @@ def same(one, other):
     return torch.equal(one.cpu(), other.cpu()) if isinstance(one, torch.Tensor) else one == other
 
 
+def cut_in_two(cfg, folder, whole, heard):
+    """A run that is stopped at step 3 and goes on ends as `whole` did and logs the same: its trainer, both logs."""
+    first, first_heard = trainer_of(cfg, folder), Record(stop_at=3)
+    assert not first.fit(first_heard)
+    assert first.steps == 3
+    second, second_heard = trainer_of(cfg, folder), Record()
+    assert second.restore()
+    assert second.fit(second_heard)
+    assert same(whole.state()["players"], second.state()["players"])
+    assert first_heard.lines + second_heard.lines == heard.lines
+    return second, first_heard, second_heard
+
+
 @pytest.mark.parametrize(("model", "loss"), PAIRS)
 def test_a_run_cut_in_two_ends_where_the_whole_run_ends(model, loss, small, tmp_path):
     cfg = small(model, f"loss={loss}", "checkpoint.every=100", f"evaluate.historical={model == 'cnn'}")
     whole = trainer_of(cfg, tmp_path / "whole")
     heard = Record()
     assert whole.fit(heard)
-    first, first_heard = trainer_of(cfg, tmp_path / "cut"), Record(stop_at=3)
-    assert not first.fit(first_heard)
-    assert first.steps == 3
-    second, second_heard = trainer_of(cfg, tmp_path / "cut"), Record()
-    assert second.restore()
-    assert second.fit(second_heard)
-    assert same(whole.state()["players"], second.state()["players"])
-    assert first_heard.lines + second_heard.lines == heard.lines
+    second, first_heard, second_heard = cut_in_two(cfg, tmp_path / "cut", whole, heard)
     shown = ["historical", "samples"] if model == "cnn" else ["samples"]
     assert first_heard.pictures + second_heard.pictures == heard.pictures == [(step, shown) for step in (0, 2, 4)]
     saved = read(second.checkpoints.newest())
