@@ -16,7 +16,7 @@ from colorize.checkpoint import write_whole
 from colorize.data.motion import Motion
 from colorize.data.plates import BALANCES, Plate, compose, open_scan
 from colorize.errors import UserError
-from colorize.home import at_home
+from colorize.home import at_home, without_links
 from colorize.painting import why
 from colorize.painting_jobs import photographs
 from colorize.photograph_files import SRGB
@@ -71,11 +71,11 @@ def check_names(scans: list[Path], folder: Path) -> None:
     """Raises `UserError` where the output is no folder, two scans would meet, or a scan would be written over."""
     if folder.is_file() or folder.suffix[1:].lower() in FORMATS:
         raise UserError(f"{str(folder)!r} is a file: give a folder, a scan becomes two pictures")
-    taken = {scan.resolve(): scan for scan in scans} | {(folder / SHEET).resolve(): Path(SHEET)}
+    taken = {without_links(scan): scan for scan in scans} | {without_links(folder / SHEET): Path(SHEET)}
     for scan in scans:
         for target in targets(scan, folder):
-            other = taken.setdefault(target.resolve(), scan)
-            if other is not scan or target.resolve() == scan.resolve():
+            other = taken.setdefault(without_links(target), scan)
+            if other is not scan or without_links(target) == without_links(scan):
                 raise UserError(f"{str(target)!r} would be written for {str(scan)!r} and is {str(other)!r} as well")
 
 

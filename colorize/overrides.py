@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from colorize.additions import check_additions
 from colorize.command_line import parse_override, runs
 from colorize.errors import UserError
-from colorize.home import at_home
+from colorize.home import at_home, without_links
 from colorize.required import check_values, leaves
 from colorize.suggestions import key_suggestion, listing, suggestion
 
@@ -106,7 +106,7 @@ def searching(conf: Path, arguments: Namespace) -> Iterator[None]:
     """A Hydra that finds configs where that of the program will."""
     search_path = create_automatic_config_search_path(__file__, None, arguments.config_path or str(conf))
     if arguments.config_dir:
-        own = at_home(arguments.config_dir).resolve()
+        own = without_links(at_home(arguments.config_dir))
         if not own.is_dir():
             raise UserError(f"--config-dir={arguments.config_dir}: there is no such folder")
         search_path.prepend("command-line", f"file://{own}", anchor=SearchPathQuery(provider="schema"))

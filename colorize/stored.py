@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.errors import UserError
+from colorize.home import without_links
 
 LARGEST = 2**20  # bytes of a file, and letters of a config once its references are followed; ours have 5,000
 MOST = 5000  #     values of a config; ours have 150
@@ -161,13 +162,13 @@ def check_links(folder: Path, *names: str) -> None:
 
     names   what will be written to; without, all there is
     """
-    home = folder.resolve()
+    home = without_links(folder)
     places = [folder / name for name in names]
     for path in places or [folder]:
         for root, folders, files in os.walk(path):
             places += [Path(root, name) for name in (*folders, *files)]
     for place in places:
-        if place.is_symlink() and not place.resolve().is_relative_to(home):
+        if place.is_symlink() and not without_links(place).is_relative_to(home):
             raise UserError(
                 f"{str(place)!r} is a link that leads out of the run folder, to {str(place.readlink())!r}: put what it "
                 "means in its place, or take it away"

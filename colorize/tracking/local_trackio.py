@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from colorize.errors import UserError
-from colorize.home import at_home
+from colorize.home import at_home, without_links
 from colorize.tracking.logger import Tracker
 
 # Each would send the run away, or ask a server first
@@ -29,7 +29,7 @@ class Trackio(Tracker):
         self, run_id: str, name: str, settings: Mapping[str, Any], *, project: str = "colorize",
         folder: str = "outputs/trackio", group: str | None = None,
     ):  # fmt: skip
-        os.environ.setdefault("TRACKIO_DIR", str(at_home(folder).resolve()))  # read once, when it is imported
+        os.environ.setdefault("TRACKIO_DIR", str(without_links(at_home(folder))))  # read once, when it is imported
         for variable in ELSEWHERE:
             os.environ.pop(f"TRACKIO_{variable}", None)
         try:

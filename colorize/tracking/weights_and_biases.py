@@ -14,7 +14,7 @@ from annotated_types import Len
 from PIL import Image
 
 from colorize.errors import UserError
-from colorize.home import at_home
+from colorize.home import at_home, without_links
 from colorize.ranges import Name, NonNegative
 from colorize.terminal import say
 from colorize.tracking.logger import Tracker
@@ -53,7 +53,7 @@ class WandB(Tracker):
 
         self.wandb, self.artifacts, self.patience = wandb, artifacts, patience
         self.folder = said(folder, "DIR", "outputs")
-        home = at_home(self.folder).resolve()  # W&B's own process may have been started in another folder
+        home = without_links(at_home(self.folder))  # W&B's own process may have been started in another folder
         home.mkdir(parents=True, exist_ok=True)
         stay_inside(home)
         if wandb.run is not None:  # of a job that failed, in this process: while it is open, login() answers False
