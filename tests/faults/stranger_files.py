@@ -99,10 +99,11 @@ def cases(shared: Path) -> Iterator[Case]:
 def mutations(shared: Path) -> Iterator[Case]:
     """A damaged photograph alone: painted and inspected."""
     weights, kinds = export(shared, CNN), ("png", "tif", "jpg", "webp")
+    look = verb("inspect", "in/odd.jpg", "-o", "outputs", "--workers", "0")  # `out` is there already
     for number in range(1000, 5000):
         name, data = mutated(number)
         paint = verb("paint", "in/odd.jpg", "-w", "weights", "-o", "out", "--format", kinds[number // 7 % len(kinds)])
-        command = partial(lambda *verbs: max(call() for call in verbs), paint, ALONE["inspect"])
+        command = partial(lambda *verbs: max(call() for call in verbs), paint, look)
         yield Case("mutation", name, partial(arranged, weights, holding(data)), command, must="")
 
 
