@@ -13,7 +13,8 @@ from pathlib import Path
 from conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "experiments").glob("*/README.md"))]
-SHORT = "steps_scale=0.004 trainer.batch_size=2 evaluate.historical=false tracker=none"
+SHORT = "steps_scale=0.004 trainer.batch_size=2 data.size=32 evaluate.historical=false tracker=none"
+JOBS = f"{SHORT} hydra.callbacks.after_sweep.compare=false"  # of a sweep: what follows one is tried with the first
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,15 @@ HOW: dict[str, Run | Elsewhere] = {
     "python train.py rerun=outputs/quickstart optimizer.lr=3e-4": Run(),
     "python train.py resume=outputs/quickstart": Run(),
     "torchrun --nproc_per_node=2 train.py experiment=cpu/gan": Run(SHORT),
-    "python train.py -m model=cnn,transformer seed=0,1,2": Run(SHORT),
+    "python train.py -m model=cnn,transformer seed=0,1,2": Run(JOBS),
     "python train.py -m experiment=cpu/cnn,cpu/gan_unet,cpu/gan,cpu/diffusion,cpu/transformer,cpu/multicolor"
     " hydra.sweep.dir=outputs/six_models": Run(SHORT),
-    "python train.py -m hparams_search=optuna experiment=cpu/cnn": Run(f"{SHORT} hydra.sweeper.n_trials=2"),
+    "python train.py -m hparams_search=optuna experiment=cpu/cnn": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
     "python train.py experiment=thesis/gan data.root=imagenet": Run(
         f"{SHORT} model.pretrained=false", ("imagenet",)
     ),
     "python train.py init_from=ddcolor_tiny.pth data=folder data.root=photos data.size=256": Run(
-        f"{SHORT} data.size=64", ("ddcolor_tiny.pth",)
+        SHORT, ("ddcolor_tiny.pth",)
     ),
     "python evaluate.py run=outputs/quickstart": Run(),
     "python evaluate.py run=outputs/quickstart-s1": Run(),
@@ -95,10 +96,10 @@ HOW: dict[str, Run | Elsewhere] = {
     "python compare.py outputs/a": Run(instead=("outputs/a", "outputs/quickstart")),
     "torchrun --nproc_per_node=2 train.py experiment=cpu/transformer": Run(SHORT),
     "torchrun --nproc_per_node=2 --max_restarts=2 train.py experiment=cpu/gan": Run(f"{SHORT} name=restarted"),
-    "python train.py -m model=cnn,gan,diffusion,transformer seed=0,1,2": Run(SHORT),
-    "python train.py -m hparams_search=optuna model=cnn": Run(f"{SHORT} hydra.sweeper.n_trials=2"),
+    "python train.py -m model=cnn,gan,diffusion,transformer seed=0,1,2": Run(JOBS),
+    "python train.py -m hparams_search=optuna model=cnn": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
     "python train.py -m hparams_search=optuna experiment=cpu/cnn optimizer.lr='tag(log, interval(1e-4, 1e-2))'"
-    " hydra.sweeper.n_trials=40": Run(f"{SHORT} hydra.sweeper.n_trials=2"),
+    " hydra.sweeper.n_trials=40": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
     "colorize sync": Run(needs=("wandb",)),
     "wandb leet outputs/wandb": Elsewhere("test_tracking.py"),  # its data; its screen wants a terminal
     "colorize dashboard faces --entity lab --protocol clean-val5k": Run(needs=("wandb",)),
