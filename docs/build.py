@@ -34,6 +34,8 @@ def pages() -> dict[Path, Parts]:
     found: dict[Path, Parts] = {DOCS / "models.md": of_models(), DOCS / "scale.md": {"arithmetic": arithmetic}}
     for name, measurement in MEASURED.items():
         found.setdefault(DOCS / measurement.page, {})[f"measured {name}"] = partial(measured, name)
+    for kept in sorted((DOCS.parent / "experiments").glob("*/table.md")):
+        found[kept.with_name("README.md")] = {"table": lambda kept=kept: kept.read_text(encoding="utf-8").strip()}
     return found
 
 

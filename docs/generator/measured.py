@@ -69,7 +69,34 @@ def batch_norm(figures: Figures) -> str:
     return table(heads, rows, "lrrr")
 
 
+def data(figures: Figures) -> str:
+    names = {"thesis": "the thesis's steps", "colorize": "this package", "decoding alone": "decoding alone"}
+    rows = [
+        [text, *(word for size in ("small", "large") for word in _rate(figures[size], name))]
+        for name, text in names.items()
+    ]
+    rates = table(["", "of 481×321", "times the thesis's", "of 1024²", "times the thesis's"], rows, "lrrrr")
+    loader = table(
+        ["loader", "pictures a second"], [[name, f"{rate:,.0f}"] for name, rate in figures["loader"].items()], "lr"
+    )
+    lists = table(
+        ["worker processes", "seconds until 14 million photographs are listed", "MB that the list takes in all"],
+        [[count, f"{one['seconds']:.2f}", f"{one['megabytes']:,.0f}"] for count, one in figures["index"].items()],
+        "rrr",
+    )
+    return (
+        f"{rates}\n\nLab is computed on the device, a batch at a time: {figures['lab_ms']:.1f} ms a picture on the same "
+        f"core, at most {figures['lab_error']:.1e} from scikit-image. `data/look=film` takes {figures['look_ms']:.1f} ms "
+        f"a picture.\n\n{loader}\n\n{lists}"
+    )
+
+
+def _rate(rates: Figures, name: str) -> tuple[str, str]:
+    return f"{rates[name]:,.0f}", f"{rates[name] / rates['thesis']:.1f}"
+
+
 MEASURED = {
+    "data": Measurement("python benchmarks/data.py", "data.md", data),
     "coverage": Measurement("python benchmarks/coverage.py", "statistics.md", coverage),
     "batch_norm": Measurement("python benchmarks/batch_norm.py", "scale.md", batch_norm),
 }
