@@ -8,7 +8,7 @@ import pytest
 
 from colorize.data.decode import decode_picture
 from colorize.data.failures import DecodeError
-from tests.test_tones import GREY, RGB, H, W, by_hand, off, packed, tif
+from tests.test_tones import GREY, RGB, H, W, by_hand, off, packed, part_size, tif  # noqa: F401 (a fixture)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 from skimage.color import rgb2lab
 
+from colorize.data import tiff_parts
 from colorize.data.decode import decode_picture
 from colorize.data.failures import DecodeError
 
@@ -24,6 +25,12 @@ GREY = RAMP.astype(np.uint8)
 RGB = np.stack([GREY, GREY[::-1], np.roll(GREY, 9, axis=1)], axis=-1)
 CLEAR = np.where(np.arange(W) < 12, 70, 255).astype(np.uint8)[None].repeat(H, 0)
 PIECES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II"}
+
+
+@pytest.fixture(autouse=True, params=[tiff_parts.PART, 100], ids=["whole", "in parts"])
+def part_size(request, monkeypatch):
+    """Bytes of samples in a part: large TIFFs are read in parts, and these small ones once as if they were large."""
+    monkeypatch.setattr(tiff_parts, "PART", request.param)
 
 
 def tif(pixels: np.ndarray, **options) -> bytes:

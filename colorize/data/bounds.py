@@ -18,6 +18,8 @@ from colorize.memory import available
 MAX_PIXELS = 500_000_000
 PIXELS_A_BYTE = 2000  # of a file: more are a trap. Of pictures below 4 megapixels nothing is asked
 HARMLESS = 2**22  #     pixels
+DECODERS = {"JPEG2000": 16, "WEBP": 8, "AVIF": 8, "HEIF": 8}  # bytes a pixel that they hold beside the picture
+IN_MEMORY = ("JPEG", "MPO", "PSD", "HEIF", "AVIF", "WEBP")  # of which the whole file is read at first
 LARGEST = 2**32  #      bytes of a file: 500 megapixels of four samples of 16 bits
 
 
@@ -28,8 +30,8 @@ class Bounds:
     bytes: int  # of the file
     max_pixels: int | None
 
-    def check(self, width: int, height: int, each: int = 4) -> None:
-        """`each` is the bytes that a pixel takes. Raises `DecodeError`."""
+    def check(self, width: int, height: int, needed: float) -> None:
+        """`needed` is the bytes that decoding takes. Raises `DecodeError`."""
         pixels = width * height
         said = f"it has {width:,}×{height:,} pixels"
         way_out = "colorize paint --max-pixels takes larger ones"
@@ -37,10 +39,27 @@ class Bounds:
             raise DecodeError(f"{said}, more than {self.max_pixels or MAX_PIXELS:,}: {way_out}", "enormous")
         if self.max_pixels is None and pixels > max(HARMLESS, PIXELS_A_BYTE * self.bytes):
             raise DecodeError(f"{said} in {self.bytes:,} bytes, as no photograph has: {way_out}", "enormous")
-        free = available()
-        if free is not None and pixels * each > free:
-            need = f"{pixels * each / 1e9:.1f} GB of memory, and {free / 1e9:.1f} are free"
-            raise DecodeError(f"{said}: decoding takes {need}", "enormous")
+        check_memory(width, height, needed, "decoding")
+
+
+def needed(image: Image.Image, size: int, *, turned: bool) -> int:
+    """Bytes of memory in which a picture that has been opened, of a file of `size` bytes, is decoded: as Pillow holds
+    it, and a second time where it has to be converted or turned; with what its decoder holds beside."""
+    grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+    stored = {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 4)
+    again = (2 if grey else 5) if turned or image.mode not in ("L", "RGB") else 0
+    beside = DECODERS.get(image.format or "", 0)
+    if image.info.get("progressive"):  # libjpeg holds every coefficient
+        beside = 2 * len(image.getbands())
+    return image.width * image.height * (stored + again + beside) + (2 * size if image.format in IN_MEMORY else 0)
+
+
+def check_memory(width: int, height: int, needed: float, what: str) -> None:
+    """Raises `DecodeError` where fewer bytes than `needed` are free, rather than to be killed."""
+    free = available()
+    if free is not None and needed > free:
+        need = f"{needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} are free"
+        raise DecodeError(f"it has {width:,}×{height:,} pixels: {what} takes {need}", "enormous")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 from torch import Tensor
 
 from colorize.data import jpeg, png, psd, tiff
-from colorize.data.bounds import Bounds, opened, unbounded
+from colorize.data.bounds import Bounds, needed, opened, unbounded
 from colorize.data.failures import DecodeError, reason, unknown
 from colorize.data.raster import Raster
 from colorize.data.rendering import finish
@@ -140,10 +140,11 @@ def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: boo
     else:
         image = _identified(file, head)
         size, form = image.size, image.format or ""
-        bounds.check(*size, each=1 if image.mode in ("1", "L", "P") else 4)
+        bounds.check(*size, needed(image, bounds.bytes, turned="exif" in image.info and orientation(image) > 1))
         image, raster = _load(image, file, shorter)
         raster.keep_depth = keep_depth
         info, texts = image.info, getattr(image, "text", {})
+        del image  # or it is in memory beside what is made of it
     size = size[::-1] if raster.orientation >= 5 else size
     image, alpha = finish(raster)
     return Picture(image, alpha, form, size, raster.mode, raster.treated, raster.notes, info, texts)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from colorize.data.tones import part_alpha
+
 
 @dataclass
 class Raster:
@@ -31,6 +33,21 @@ class Raster:
         """On the range of its samples."""
         if note:
             self.treat("range", note)
+
+    def add(self, part: Raster, place: tuple[int, int], size: tuple[int, int]) -> None:
+        """A rectangle of the picture at left, top; `size` is the whole picture's."""
+        image, alpha = (part.image, part.alpha) if part.alpha else part_alpha(part.image)
+        if self.image.size != size or self.image.mode != image.mode:
+            self.image = Image.new(image.mode, size)
+            self.alpha = None if alpha is None else Image.new("L", size)
+            if image.palette:
+                self.image.putpalette(image.palette)
+        self.image.paste(image, place)
+        if self.alpha is not None:
+            self.alpha.paste(alpha, place)
+        self.profile, self.is_scaled = part.profile, part.is_scaled
+        self.treated += [key for key in part.treated if key not in self.treated]
+        self.notes += [note for note in part.notes if note not in self.notes]
 
     def take(self, pixels: np.ndarray, mode: str) -> None:
         """(H, W, S) uint8, or uint16 of grey whose depth is kept"""

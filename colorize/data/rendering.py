@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from PIL import Image
 
 from colorize.data.raster import Raster
 from colorize.data.tones import (
+    STRIP,
+    Levels,
     gamma_curve,
     grey_curve,
     is_srgb,
     lab_image,
     part_alpha,
-    range_of,
     scaled,
     space_of,
     to_srgb,
@@ -24,10 +27,13 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 
+NOTHING = Image.new("L", (1, 1))
+
 
 def finish(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
     """The picture (L or RGB) and its transparency (L), if any. Adds to what is noted. Raises `UserError`."""
     image, alpha = raster.image, raster.alpha
+    raster.image = NOTHING  # of two pictures in a row the first is forgotten
     curve = None if raster.gamma is None or raster.profile else gamma_curve(raster.gamma)
     if curve is not None:
         raster.treat("gamma")
@@ -56,17 +62,32 @@ def finish(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
 
 def _deep(image: Image.Image, raster: Raster, curve: np.ndarray | None) -> tuple[Image.Image, Image.Image | None]:
     """Grey of more than 8 bits -> L, its own profile applied before bits are lost; and the transparency of one tone."""
-    samples = np.asarray(image)
     clear = image.info.get("transparency")
-    bits = 16 if samples.max() < 2**16 and samples.dtype.kind in "iu" else 32
-    span = range_of(samples.astype(np.uint16) if bits == 16 and samples.min() >= 0 else samples, bits)
+    levels = Levels(32)
+    for _, samples in _strips(image):
+        levels.add(samples)
+    if levels.kind != "f" and levels.high < 2**16:
+        levels.bits, levels.kind = 16, "i" if levels.low < 0 else "u"
+    span = levels.range()
     raster.decided(span.note)
     if curve is None and not raster.keep_depth and (curve := grey_curve(raster.profile)) is not None:
         raster.treat("profile")
         raster.profile = None
-    pixels = Image.fromarray(scaled(samples, span, curve=curve, top=65535 if raster.keep_depth else 255))
-    alpha = None if clear is None else Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8))
+    pixels = Image.new("I;16" if raster.keep_depth else "L", image.size)
+    alpha = None if clear is None else Image.new("L", image.size)
+    for top, samples in _strips(image):
+        found = scaled(samples, span, curve=curve, top=65535 if raster.keep_depth else 255)
+        pixels.paste(Image.fromarray(found), (0, top))
+        if alpha is not None:
+            alpha.paste(Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8)), (0, top))
     return pixels, alpha
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """The first row, and samples (rows, W): of the whole, numpy would hold two copies more."""
+    rows = max(1, STRIP // image.width)
+    for top in range(0, image.height, rows):
+        yield top, np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
 
 
 def _standard(image: Image.Image, raster: Raster) -> Image.Image:

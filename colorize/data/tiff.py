@@ -6,9 +6,10 @@ kind; imagecodecs the rest, where it is installed. H W picture, S samples of a p
 
 from __future__ import annotations
 
+import io
 import logging
-import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 
 from colorize.data.failures import DecodeError
 from colorize.data.raster import Raster
+from colorize.data.tiff_parts import DEFLATE, Grid, inflated, needed, parts
 from colorize.data.tiff_samples import (
     BLACK_IS_ZERO,
     CMYK,
@@ -28,14 +30,15 @@ from colorize.data.tiff_samples import (
     WHITE_IS_ZERO,
     YCBCR,
     interpret,
+    levels_of,
     read_samples,
     tag_of,
 )
 from colorize.data.tiff_ycbcr import read_ycbcr
+from colorize.data.tones import Levels, Range
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PAGES = 200  # that are looked at
-LARGE = 2**26  # pixels
 DNG_VERSION = 50706
 RAW = (32803, 34892)  # colour filter arrays and linear raw data: a camera's
 NAMES = {10: "ITU L*a*b*", 32844: "LogL", 32845: "LogLuv", 51177: "a depth map", 52527: "a mask"}
@@ -45,10 +48,11 @@ WEBP = 50001
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it tells of what is odd; what matters is raised
 
 
-def read_tiff(file: BinaryIO, check: Callable[[int, int], None], keep_depth: bool = False) -> Raster:
+def read_tiff(file: BinaryIO, check: Callable[[int, int, float], None], keep_depth: bool = False) -> Raster:
     """The first page, or the largest where that is a thumbnail.
 
-    `check` is told its width and height before it is decoded. Raises whatever goes wrong.
+    Before it is decoded, `check` is told its width, its height and the memory that it takes. Raises whatever goes
+    wrong.
     """
     file.seek(0)
     with tifffile.TiffFile(file) as tif:
@@ -57,7 +61,7 @@ def read_tiff(file: BinaryIO, check: Callable[[int, int], None], keep_depth: boo
             raise DecodeError("its header is cut short or damaged", "truncated")
         largest = max(pages, key=_area)
         page = pages[0] if 2 * _area(pages[0]) >= _area(largest) else largest  # pages of one size differ a little
-        check(page.imagewidth, page.imagelength)
+        check(page.imagewidth, page.imagelength, needed(page, _photometric(page)))
         raster = _read(file, page, _number(tif, page), keep_depth)
         _note_pages(raster, pages, page)
         return raster
@@ -117,18 +121,32 @@ def _read(file: BinaryIO, page: tifffile.TiffPage, number: int | None, keep_dept
     )  # fmt: skip
     if bits > 8:
         raster.treat("16-bit", f"it has {bits} bits a sample, of which 8 are kept")
-    by_itself = page.compression in PLAIN and not _is_large(page, kind, bits)
-    if by_itself or not _pillow_reads(page, kind, bits, number):
-        _through_tifffile(raster, file, page, kind, bits)
+    levels = levels_of(page, bits)
+    by_pillow = page.compression not in PLAIN and _pillow_reads(page, kind, bits, number)
+    if Grid(page).is_whole:
+        _pixels(raster, file, page, number if by_pillow else None, kind, levels)
     else:
-        _through_pillow(raster, file, page, number, kind, bits)
+        _in_parts(raster, file, page, 0 if by_pillow else None, kind, levels)
     return raster
 
 
-def _is_large(page: tifffile.TiffPage, kind: int, bits: int) -> bool:
-    """Whether it is plain RGB that Pillow holds once, and tifffile and Pillow together twice."""
-    pixels = page.imagewidth * page.imagelength
-    return pixels >= LARGE and (kind, bits, page.samplesperpixel, page.planarconfig) == (RGB, 8, 3, 1)
+def _in_parts(
+    raster: Raster, file: BinaryIO, page: tifffile.TiffPage, number: int | None, kind: int, levels: Levels
+) -> None:
+    """As most samples fill their type, that is assumed; where they turn out not to, the parts are read once more."""
+    size, profile = (page.imagewidth, page.imagelength), raster.profile
+    levels.assume()
+    while True:
+        for left, top, data in parts(file, page):
+            part = Raster(Image.new("L", (1, 1)), profile=profile, keep_depth=raster.keep_depth)
+            with io.BytesIO(data) as small, tifffile.TiffFile(small) as tif:
+                _pixels(part, small, tif.pages.first, number, kind, levels)
+            raster.add(part, (left, top), size)
+        span = levels.range()
+        if levels.is_empty or span[:2] == levels.assumed[:2]:
+            break
+        levels.assumed = Range(*span[:2])
+    raster.decided(span.note)
 
 
 def _photometric(page: tifffile.TiffPage) -> int:
@@ -165,17 +183,16 @@ def _check_segments(file: BinaryIO, page: tifffile.TiffPage) -> None:
     for start, size in zip(page.dataoffsets, page.databytecounts, strict=True):
         if start <= 0 or size <= 0 or start + size > end:
             raise DecodeError("its pixels are said to lie beyond its end: it is cut short", "truncated")
-        if page.compression in (8, 32946) and 1032 * size > 2**26:  # deflate packs no more than that
-            file.seek(start)
-            _inflate(file.read(size), 2**26 + 2 * page.nbytes)
+        if page.compression in DEFLATE and 1032 * size > 2**26:  # deflate packs no more than that
+            _check_inflated(file, start, size, 2**26 + 2 * page.nbytes)
 
 
-def _inflate(data: bytes, most: int) -> bytes:
-    """Raises `DecodeError` before it fills memory."""
-    unpacked = zlib.decompressobj().decompress(data, most)
-    if len(unpacked) == most:
-        raise DecodeError("its packed data are longer than its picture", "enormous")
-    return unpacked
+def _check_inflated(file: BinaryIO, start: int, size: int, most: int) -> None:
+    """Raises `DecodeError` where it would fill memory."""
+    for chunk in inflated(file, start, size):
+        most -= len(chunk)
+        if most <= 0:
+            raise DecodeError("its packed data are longer than its picture", "enormous")
 
 
 def _pillow_reads(page: tifffile.TiffPage, kind: int, bits: int, number: int | None) -> bool:
@@ -192,21 +209,21 @@ def _pillow_reads(page: tifffile.TiffPage, kind: int, bits: int, number: int | N
     return bits == 8 or (bits == 16 and kind in (RGB, CMYK) and page.planarconfig == 1)
 
 
-def _through_tifffile(raster: Raster, file: BinaryIO, page: Any, kind: int, bits: int) -> None:
+def _pixels(raster: Raster, file: BinaryIO, page: Any, number: int | None, kind: int, levels: Levels) -> None:
+    """Of a page, or of a part of one; by Pillow, where the page has a number."""
+    if number is not None:
+        file.seek(0)
+        with suppress(Image.UnidentifiedImageError):
+            _through_pillow(raster, Image.open(file, formats=("TIFF",)), page, number, kind, levels)
+            return
     if kind == YCBCR:
-        interpret(raster, page, read_ycbcr(file, page), RGB, bits)
+        interpret(raster, page, read_ycbcr(file, page), RGB, levels)
     else:
-        interpret(raster, page, read_samples(file, page, bits), kind, bits)
+        interpret(raster, page, read_samples(file, page, levels.bits), kind, levels)
 
 
-def _through_pillow(raster: Raster, file: BinaryIO, page: Any, number: int | None, kind: int, bits: int) -> None:
-    file.seek(0)
-    try:
-        image = Image.open(file, formats=("TIFF",))
-    except Image.UnidentifiedImageError:
-        _through_tifffile(raster, file, page, kind, bits)
-        return
-    image.seek(number or 0)
+def _through_pillow(raster: Raster, image: Image.Image, page: Any, number: int, kind: int, levels: Levels) -> None:
+    image.seek(number)
     image.load()  # turned as its tag says
     if raster.orientation > 1:
         raster.treat("rotated")
@@ -214,7 +231,7 @@ def _through_pillow(raster: Raster, file: BinaryIO, page: Any, number: int | Non
     if image.mode == "F" or image.mode.startswith("I"):
         samples = np.asarray(image)[..., None]
         samples = samples.view(np.uint32) if image.mode == "I" and page.sampleformat == 1 else samples
-        interpret(raster, page, samples, kind, bits)
+        interpret(raster, page, samples, kind, levels)
         return
     raster.image = image
     raster.image.info = {}

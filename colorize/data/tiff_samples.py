@@ -11,7 +11,7 @@ from PIL import Image
 
 from colorize.data.failures import DecodeError
 from colorize.data.raster import Raster
-from colorize.data.tones import Range, grey_curve, lab_image, range_of, scaled, strips
+from colorize.data.tones import Levels, Range, grey_curve, lab_image, scaled, strips
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, LAB, ICC_LAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 COLOURS = {RGB: 3, CMYK: 4, YCBCR: 3, ICC_LAB: 3}  # samples of a pixel without extra ones; others have one
@@ -83,8 +83,9 @@ def _triples(samples: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
     return samples.byteswap() >> 8 if page.parent.byteorder == "<" else samples
 
 
-def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind: int, bits: int) -> None:
-    """From samples (H, W, S) to the picture and its transparency."""
+def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind: int, levels: Levels) -> None:
+    """From samples (H, W, S) to the picture and its transparency, by the range that `levels` assumes, or finds."""
+    bits = levels.bits
     count = min(COLOURS.get(kind, 3 if kind == LAB and samples.shape[2] >= 3 else 1), samples.shape[2])
     if kind == PALETTE:
         raster.image = Image.fromarray(_looked_up(page, samples[..., 0]))
@@ -100,9 +101,8 @@ def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind
     if bits == 1:
         samples = samples.astype(np.uint8)
     colours, alpha = samples[..., :count], alpha_of(raster, page, samples, kind, count)
-    highest = tag_of(page, 281, None)
-    highest = max(highest) if isinstance(highest, tuple) else highest
-    span = range_of(colours, bits, highest if isinstance(highest, int) and highest > 0 else None)
+    levels.add(colours)
+    span = levels.assumed or levels.range()
     raster.decided(span.note)
     if alpha is not None:
         if ASSOCIATED in page.extrasamples:
@@ -117,6 +117,13 @@ def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind
     if curve is not None:
         raster.treat("profile")
         raster.profile = None
+
+
+def levels_of(page: tifffile.TiffPage, bits: int) -> Levels:
+    highest = tag_of(page, 281, None)
+    highest = max(highest) if isinstance(highest, tuple) else highest
+    known = highest if isinstance(highest, int) and highest > 0 else None
+    return Levels(bits, known, kind={2: "i", 3: "f"}.get(page.sampleformat, "u"))
 
 
 def alpha_of(raster: Raster, page: Any, samples: np.ndarray, kind: int, count: int) -> np.ndarray | None:

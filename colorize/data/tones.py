@@ -6,7 +6,9 @@ H W picture, S samples of a pixel.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +20,7 @@ from colorize.errors import UserError
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 VISIBLE = 4  #       8-bit levels by which a profile must differ from sRGB somewhere to be called another
 STRIP = 2**20  #     samples that are converted at a time
+SPREADS = (257, 256)  # by which programs multiply 8 bits where they make 16 of them
 DEPTHS = (8, 10, 12)  # bits that files of 16 hold, without saying so, when no sample is larger
 USUAL_GAMMA = 1 / 2.2  # of a PNG's gAMA: what sRGB comes near to
 
@@ -30,36 +33,68 @@ class Range(NamedTuple):
     note: str = ""
 
 
-def range_of(samples: np.ndarray, bits: int, highest: int | None = None) -> Range:
-    """The range of unsigned, signed or floating-point samples of `bits` each; `highest` is what the file calls white.
+@dataclass
+class Levels:
+    """Finds the range of unsigned, signed or floating-point samples, which may go by part after part.
 
-    Raises `UserError` where nobody can tell.
+    bits     of a sample
+    highest  what the file calls white, if it says so
+    assumed  the range to scale by before every sample is known
     """
-    low, high = (float(found) for found in extremes(samples))
-    if samples.dtype.kind == "f":
-        return _float_range(low, high)
-    if low < 0:
-        return Range(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1, "its numbers have a sign: the lowest is black")
-    full = 2.0 ** (bits - 1) - 1 if samples.dtype.kind == "i" else 2.0**bits - 1
-    if highest is not None and high <= highest < full:
-        return Range(0, highest)
-    if bits >= 32 and high >= 2**16 and (samples.dtype.kind == "i" or high < 2**24):
-        raise UserError("its pixels are 32-bit numbers of unknown range: convert it to 8 or 16 bits first")
-    return _told_by_values(samples, bits, full, high)
 
+    bits: int
+    highest: int | None = None
+    assumed: Range | None = None
+    kind: str = "u"  #         of numpy's types
+    low: float = math.inf
+    high: float = -math.inf
+    uneven: set[int] = field(default_factory=set)  # the `SPREADS` of which a sample is no multiple
 
-def _told_by_values(samples: np.ndarray, bits: int, full: float, high: float) -> Range:
-    """Files of 16 or 32 bits often hold 8, 10, 12 or 16 and do not say so; only their largest number tells."""
-    depths = DEPTHS if bits == 16 else (*DEPTHS, 16) if bits >= 32 else ()
-    held = next((depth for depth in depths if 0 < high < 2**depth), None)
-    if held is None or (bits == 16 and _spread(samples)):
-        return Range(0, full)
-    return Range(0, 2.0**held - 1, f"no number in its {bits} bits is above {high:.0f}: it is taken for {held} bits")
+    def add(self, samples: np.ndarray) -> None:
+        self.kind = samples.dtype.kind
+        for strip in strips(samples):
+            self.low = float(np.minimum(self.low, strip.min()))  # NaN stays NaN
+            self.high = float(np.maximum(self.high, strip.max()))
+            if self.kind != "f" and strip.itemsize > 1 and self.high < 2 ** DEPTHS[-1]:
+                self.uneven |= {step for step in SPREADS if step not in self.uneven and (strip % step).any()}
 
+    @property
+    def is_empty(self) -> bool:
+        return self.high == -math.inf
 
-def _spread(samples: np.ndarray) -> bool:
-    """Whether they are 8 bits times 257 or 256, as programs spread them: a dark picture, and nothing else."""
-    return any(not any((strip % step).any() for strip in strips(samples)) for step in (257, 256))
+    def assume(self) -> None:
+        """That samples fill their type, as most do."""
+        lowest = -(2.0 ** (self.bits - 1)) if self.kind == "i" else 0
+        white = self.highest if self.highest and self.highest < self.full else self.full
+        self.assumed = Range(0, 1) if self.kind == "f" else Range(lowest, white)
+
+    @property
+    def full(self) -> float:
+        return 2.0 ** (self.bits - 1) - 1 if self.kind == "i" else 2.0**self.bits - 1
+
+    def range(self) -> Range:
+        """That of the samples so far. Raises `UserError` where nobody can tell."""
+        if self.kind == "f":
+            return _float_range(self.low, self.high)
+        if self.low < 0:
+            return Range(-(2.0 ** (self.bits - 1)), self.full, "its numbers have a sign: the lowest is black")
+        if self.highest is not None and self.high <= self.highest < self.full:
+            return Range(0, self.highest)
+        if self.bits >= 32 and self.high >= 2**16 and (self.kind == "i" or self.high < 2**24):
+            raise UserError("its pixels are 32-bit numbers of unknown range: convert it to 8 or 16 bits first")
+        return self._told_by_values()
+
+    def _told_by_values(self) -> Range:
+        """Files of 16 or 32 bits often hold 8, 10, 12 or 16 and do not say so; only their largest number tells.
+
+        Multiples of 257 or 256 are 8 bits, as programs spread them: a dark picture, and nothing else.
+        """
+        depths = DEPTHS if self.bits == 16 else (*DEPTHS, 16) if self.bits >= 32 else ()
+        held = next((depth for depth in depths if 0 < self.high < 2**depth), None)
+        if held is None or (self.bits == 16 and len(self.uneven) < len(SPREADS)):
+            return Range(0, self.full)
+        said = f"no number in its {self.bits} bits is above {self.high:.0f}: it is taken for {held} bits"
+        return Range(0, 2.0**held - 1, said)
 
 
 def _float_range(low: float, high: float) -> Range:
@@ -69,12 +104,6 @@ def _float_range(low: float, high: float) -> Range:
             "bits first, or to 0…1"
         )
     return Range(0, 1, "its numbers are floating-point: 0 is taken for black and 1 for white")
-
-
-def extremes(samples: np.ndarray) -> tuple[float, float]:
-    found = [(strip.min(), strip.max()) for strip in strips(samples)]
-    lows, highs = np.array(found).T
-    return lows.min(), highs.max()  # NaN stays NaN
 
 
 def strips(samples: np.ndarray) -> Iterator[np.ndarray]:
@@ -131,7 +160,10 @@ def space_of(profile: bytes) -> str:
 
 
 def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
-    """A picture of mode RGB, CMYK or LAB through its own colour profile where it has one, else as it is, to RGB."""
+    """A picture of mode RGB, CMYK or LAB through its own colour profile where it has one, else as it is, to RGB.
+
+    One of RGB is changed itself.
+    """
     if profile is None:
         return image if image.mode == "RGB" else image.convert("RGB")
     try:
@@ -144,9 +176,9 @@ def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Imag
 def _through(image: Image.Image, profile: bytes) -> Image.Image:
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     target = ImageCms.ImageCmsProfile(io.BytesIO(SRGB))
-    converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    assert converted is not None  # only with inPlace
-    return converted
+    in_place = image.mode == "RGB"  # a large one is not held twice
+    converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB", inPlace=in_place)
+    return converted or image
 
 
 @lru_cache(maxsize=64)
@@ -176,7 +208,7 @@ def part_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     if image.mode in ("L", "LA", "La"):
         full = image.convert("LA") if image.mode != "L" else _keyed(image)
         return full.getchannel("L"), full.getchannel("A")
-    full = image.convert("RGBA")
+    full = image if image.mode == "RGBA" else image.convert("RGBA")
     return full.convert("RGB"), full.getchannel("A")
 
 
