@@ -103,8 +103,8 @@ def page(compression: int) -> tifffile.TiffPage:
 @pytest.mark.parametrize(("compression", "whole"), [(1, False), (8, False), (5, True), (32773, True)])
 def test_what_cannot_be_read_in_parts_is_counted(compression, whole):
     one = page(compression)
-    assert Grid(one).is_whole == whole
-    assert needed(one, 1) == 200e6 + 2 * (400e6 if whole else PART)
+    assert Grid(one, 16).is_whole == whole
+    assert needed(one, 1, 16) == 200e6 + 2 * (400e6 if whole else PART)
 
 
 def test_memory_that_a_tiff_takes_has_to_be_free(monkeypatch):

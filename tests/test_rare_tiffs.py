@@ -91,6 +91,11 @@ def test_grey_and_alpha_in_planes():
     assert set(np.unique(np.asarray(picture.alpha))) == {90}
 
 
+def test_samples_of_different_depths():
+    with pytest.raises(DecodeError, match="different numbers of bits"):
+        decode_picture(by_hand(RGB.tobytes(), {258: (3, [5, 6, 5]), 262: (3, 2), 277: (3, 3)}))
+
+
 @pytest.mark.parametrize("tags", [{257: (3, [H, H])}, {277: (3, [1, 1])}])
 def test_headers_of_no_sense_are_told_in_words(tags):
     data = by_hand(GREY.tobytes(), {258: (3, 8), 262: (3, 1), 277: (3, 1), **tags})

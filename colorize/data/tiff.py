@@ -10,6 +10,7 @@ import io
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,7 +19,7 @@ from PIL import Image
 
 from colorize.data.failures import DecodeError
 from colorize.data.raster import Raster
-from colorize.data.tiff_parts import DEFLATE, Grid, inflated, needed, parts
+from colorize.data.tiff_parts import DEFLATE, Grid, Part, inflated, needed, parts
 from colorize.data.tiff_samples import (
     BLACK_IS_ZERO,
     CMYK,
@@ -61,7 +62,7 @@ def read_tiff(file: BinaryIO, check: Callable[[int, int, float], None], keep_dep
             raise DecodeError("its header is cut short or damaged", "truncated")
         largest = max(pages, key=_area)
         page = pages[0] if 2 * _area(pages[0]) >= _area(largest) else largest  # pages of one size differ a little
-        check(page.imagewidth, page.imagelength, needed(page, _photometric(page)))
+        check(page.imagewidth, page.imagelength, needed(page, _photometric(page), _bits(page)))
         raster = _read(file, page, _number(tif, page), keep_depth)
         _note_pages(raster, pages, page)
         return raster
@@ -123,27 +124,27 @@ def _read(file: BinaryIO, page: tifffile.TiffPage, number: int | None, keep_dept
         raster.treat("16-bit", f"it has {bits} bits a sample, of which 8 are kept")
     levels = levels_of(page, bits)
     by_pillow = page.compression not in PLAIN and _pillow_reads(page, kind, bits, number)
-    if Grid(page).is_whole:
+    if (grid := Grid(page, bits)).is_whole:
         _pixels(raster, file, page, number if by_pillow else None, kind, levels)
     else:
-        _in_parts(raster, file, page, 0 if by_pillow else None, kind, levels)
+        _in_parts(raster, partial(parts, file, page, grid), page, 0 if by_pillow else None, kind, levels)
     return raster
 
 
 def _in_parts(
-    raster: Raster, file: BinaryIO, page: tifffile.TiffPage, number: int | None, kind: int, levels: Levels
+    raster: Raster, cut: Callable[[], Iterator[Part]], page: Any, number: int | None, kind: int, levels: Levels
 ) -> None:
     """As most samples fill their type, that is assumed; where they turn out not to, the parts are read once more."""
     size, profile = (page.imagewidth, page.imagelength), raster.profile
     levels.assume()
     while True:
-        for left, top, data in parts(file, page):
+        for left, top, data in cut():
             part = Raster(Image.new("L", (1, 1)), profile=profile, keep_depth=raster.keep_depth)
             with io.BytesIO(data) as small, tifffile.TiffFile(small) as tif:
                 _pixels(part, small, tif.pages.first, number, kind, levels)
             raster.add(part, (left, top), size)
         span = levels.range()
-        if levels.is_empty or span[:2] == levels.assumed[:2]:
+        if levels.is_empty or span[:2] == (levels.assumed or span)[:2]:
             break
         levels.assumed = Range(*span[:2])
     raster.decided(span.note)

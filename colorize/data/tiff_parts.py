@@ -38,14 +38,13 @@ class Part(NamedTuple):
 class Grid:
     """How strips (which are as wide as the page) or tiles lie in the planes of a page, and what they take."""
 
-    def __init__(self, page: tifffile.TiffPage):
+    def __init__(self, page: tifffile.TiffPage, bits: int):
         width, height = page.imagewidth, page.imagelength
         self.wide, self.high = width, min(page.rowsperstrip or height, height)
         if page.is_tiled:
             self.wide, self.high = page.tilewidth, page.tilelength
         self.planes = page.samplesperpixel if page.planarconfig == 2 else 1
         self.columns, self.rows = -(-width // self.wide), -(-height // self.high)
-        bits = int(page.bitspersample)
         samples = self.wide * page.samplesperpixel
         self.packed = -(-samples // self.planes * bits // 8)  # bytes of a row of one plane as it is stored
         self.unpacked = samples * 2 ** max(0, (bits - 1).bit_length() - 3)  # of a row of all planes as numbers
@@ -57,24 +56,22 @@ class Grid:
             self.unpacked * self.columns * height <= PART or not regular or page.compression == OLD_JPEG
             or page.jpegheader is not None or bits == 24 or (self.columns * self.rows == 1 and not self.is_cut)
         )  # fmt: skip
-
         segment = PART if self.is_cut else self.high * self.unpacked
         self.largest = self.unpacked * self.columns * height if self.is_whole else max(PART, segment)  # held at a time
 
 
-def needed(page: tifffile.TiffPage, kind: int) -> int:
+def needed(page: tifffile.TiffPage, kind: int, bits: int) -> int:
     """Bytes of memory in which a page of this photometric interpretation is decoded: the picture of 8 bits, a second
     time where it has to be turned or converted to RGB, and the samples that are held beside it, packed and unpacked."""
-    grid, count = Grid(page), COLOURS.get(kind, 1)
+    grid, count = Grid(page, bits), COLOURS.get(kind, 1)
     each = (4 if count > 1 or kind in (PALETTE, LAB) else 1) + (page.samplesperpixel > count)
     turned = 274 in page.tags and page.tags[274].value != 1
     pixels = page.imagewidth * page.imagelength
     return pixels * each * (2 if turned or kind in (CMYK, PALETTE) else 1) + 2 * grid.largest
 
 
-def parts(file: BinaryIO, page: tifffile.TiffPage) -> Iterator[Part]:
+def parts(file: BinaryIO, page: tifffile.TiffPage, grid: Grid) -> Iterator[Part]:
     """The rectangles of a page that is not whole. Raises `DecodeError` for strips that end too early."""
-    grid = Grid(page)
     if grid.is_cut:
         yield from _cut(file, page, grid)
         return
