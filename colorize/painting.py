@@ -20,6 +20,7 @@ from torch import Tensor
 from colorize.arguments import Arguments, add_trust, trusted
 from colorize.batch import Batch
 from colorize.color import lab_to_rgb, to_uint8
+from colorize.data.bounds import check_memory
 from colorize.data.failures import reason
 from colorize.devices import choose_device, keep_freed_memory
 from colorize.errors import UserError
@@ -138,12 +139,12 @@ def paint_one(model: Colorizer, job: Job, size: int, words: Namespace) -> str:
     began = time.monotonic()
     targets = numbered(job.target, words.samples)
     photograph = open_photograph(job.source, words.max_pixels)
-    height, width = photograph.rgb.shape[:2]
+    width, height = photograph.image.size
     check_size(width, height, targets[0])
     targets[0].parent.mkdir(parents=True, exist_ok=True)
     notes = [*photograph.notes, *(["its name was too long"] if job.shortened else [])]
     for i, target in enumerate(targets):
-        L, ab, used = predicted(model, photograph.rgb, size, seed_of(words.seed, job.source.name, i))
+        L, ab, used = predicted(model, photograph, size, seed_of(words.seed, job.source.name, i))
         if used < size:
             notes.append(f"memory ran out at --size {size}: colour is predicted at {used}")
         notes += save_photograph(coloured(photograph, L, ab, words.upsample), photograph, target)
@@ -152,13 +153,13 @@ def paint_one(model: Colorizer, job: Job, size: int, words: Namespace) -> str:
     return f"{paths} ({width}×{height}, {time.monotonic() - began:.1f} s{said})"
 
 
-def predicted(model: Colorizer, rgb: np.ndarray, size: int, seed: int) -> tuple[Tensor, Tensor, int]:
+def predicted(model: Colorizer, photograph: Photograph, size: int, seed: int) -> tuple[Tensor, Tensor, int]:
     """The lightness L (1, 1, h, w) of a photograph, the colours ab (1, 2, h, w), and the size at which memory sufficed:
     `size`, or a half, a quarter … of it."""
     device = next(model.parameters()).device
     while True:
         try:
-            L = shrunk(rgb, size).to(device)
+            L = shrunk(photograph, size).to(device)
             return L, model.colorize(L, [torch.Generator().manual_seed(seed)], check=False), size
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or size < 2 * SMALLEST:
@@ -172,15 +173,15 @@ def lightness(rgb: np.ndarray) -> Tensor:
     return Batch.from_rgb(torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None]).L
 
 
-def shrunk(rgb: np.ndarray, size: int) -> Tensor:
+def shrunk(photograph: Photograph, size: int) -> Tensor:
     """Lightness with `size` pixels on the shorter side (1, 1, h, w), computed at full size, a strip at a time.
 
     Each strip is brought to its width at once: memory does not grow with the photograph's.
     """
-    height, width = rgb.shape[:2]
+    width, height = photograph.image.size
     scale = min(size / min(height, width), LONGEST * size / max(height, width))
     small = (max(1, round(height * scale)), max(1, round(width * scale)))
-    narrow = [resize(lightness(rgb[at : at + rows]), (rows, small[1])) for at, rows in strips(height, width)]
+    narrow = [resize(lightness(photograph.rows(*strip)), (strip[1], small[1])) for strip in strips(height, width)]
     return resize(torch.cat(narrow, dim=2), small).clamp(0, 100)
 
 
@@ -191,12 +192,16 @@ def strips(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def coloured(photograph: Photograph, L: Tensor, ab: Tensor, method: str) -> Image.Image:
-    """The photograph (RGB) with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w)."""
-    height, width = photograph.rgb.shape[:2]
-    upsampling = Upsampling(L, ab, (height, width), method)
+    """The photograph (RGB) with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w).
+
+    Raises `UserError` where the memory for it is not free, 4 bytes a pixel.
+    """
+    width, height = photograph.image.size
+    check_memory(width, height, 4 * width * height, "painting")
     result = Image.new("RGB", (width, height))
+    upsampling = Upsampling(L, ab, (height, width), method)
     for first, rows in strips(height, width):
-        full = lightness(photograph.rgb[first : first + rows]).to(L.device)
+        full = lightness(photograph.rows(first, rows)).to(L.device)
         rgb = to_uint8(lab_to_rgb(full, upsampling.rows(full, first)))[0].permute(1, 2, 0)
         result.paste(Image.fromarray(rgb.cpu().numpy()), (0, first))
     return result

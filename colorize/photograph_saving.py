@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, ImageChops
 
 from colorize.checkpoint import write_whole
 from colorize.data.bounds import unbounded
@@ -41,18 +41,16 @@ def check_size(width: int, height: int, path: Path) -> None:
 def save_photograph(image: Image.Image, like: Photograph, path: Path) -> list[str]:
     """Write `image` (RGB) with the transparency and metadata of `like`, tagged sRGB, whole or not at all.
 
+    `image` itself gets the transparency, or the white where the format has none: a copy would take as much memory.
     Returns what had to be decided. Raises `UserError` for what the format cannot hold, and for a file that does not
     read back as it was written.
     """
     kind, notes = kind_of(path), []
     check_size(*image.size, path)
     if like.alpha is not None and kind in OPAQUE:
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=like.alpha)
-        image = white
+        image.paste("white", mask=ImageChops.invert(like.alpha))
         notes.append("JPEG has no transparency: it lies on white")
     elif like.alpha is not None:
-        image = image.copy()
         image.putalpha(like.alpha)
     fitted, left_out = fit(like.metadata, kind)
     notes += left_out

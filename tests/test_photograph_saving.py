@@ -65,7 +65,7 @@ def of(exif=b"", **info):
 
 def saved(rgb, metadata, kind, folder, alpha=None):
     path = folder / f"out.{kind}"
-    return path, save_photograph(Image.fromarray(rgb), Photograph(rgb, alpha, metadata), path)
+    return path, save_photograph(Image.fromarray(rgb), Photograph(Image.fromarray(rgb), alpha, metadata), path)
 
 
 def opened(path):
