@@ -43,7 +43,7 @@ class Raster:
             if image.palette:
                 self.image.putpalette(image.palette)
         self.image.paste(image, place)
-        if self.alpha is not None:
+        if self.alpha is not None and alpha is not None:
             self.alpha.paste(alpha, place)
         self.profile, self.is_scaled = part.profile, part.is_scaled
         self.treated += [key for key in part.treated if key not in self.treated]
