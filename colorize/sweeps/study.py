@@ -53,7 +53,9 @@ def open_study(
 
 
 def load_study(folder: Path, pruner: BasePruner) -> optuna.Study:
-    """The same, in the process of a job, which reports to it and draws nothing."""
+    """The same, in the process of a job, which reports to it and draws nothing. Raises KeyError where there is none."""
+    if not (folder / JOURNAL).is_file():
+        raise KeyError(NAME)  # Optuna would begin one, beside the run's folder
     return optuna.load_study(study_name=NAME, storage=storage(folder), pruner=pruner, sampler=RandomSampler())
 
 
@@ -70,11 +72,19 @@ def pruner_of(node: Mapping[str, Any], trust: Sequence[str], where: str) -> Base
         else:
             check_value(value, f"pruner.{name}", trust, where)
     check_arguments(kind, arguments, "pruner", where)
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"pruner in {where}: {error}") from error
 
 
 def storage(folder: Path) -> JournalStorage:
-    return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    """Raises `UserError` where the journal, which Optuna reads at once, is damaged."""
+    journal = str(folder / JOURNAL)
+    try:
+        return JournalStorage(JournalFileBackend(journal))
+    except (ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+        raise UserError(f"{journal!r} is no journal of a search, or damaged: restore it, or remove it") from error
 
 
 def mend(journal: Path) -> None:

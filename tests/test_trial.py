@@ -1,0 +1,34 @@
+"""A run folder that says it is a trial of a search: what it says is data, and may be wrong."""
+
+import pytest
+
+from colorize.errors import UserError
+from colorize.sweeps.study import JOURNAL
+from colorize.sweeps.trial import hand_over, open_trial
+
+MEDIAN = {"_target_": "optuna.pruners.MedianPruner"}
+
+
+def test_no_search_is_begun_beside_a_run_that_says_it_is_a_trial(tmp_path):
+    hand_over(tmp_path / "run", 0, "val/psnr", MEDIAN)
+    with pytest.raises(UserError, match="there is none"):
+        open_trial(tmp_path / "run", None)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[1]\n", b"{}\n", b'{"op_code": "x"}\n', b"{\n{}\n", b"\xff\n{}\n", b'{"op_code": 0}\n'],
+)
+def test_a_damaged_search_is_named(content, tmp_path):
+    hand_over(tmp_path / "run", 0, "val/psnr", MEDIAN)
+    (tmp_path / JOURNAL).write_bytes(content)
+    with pytest.raises(UserError, match=JOURNAL):
+        open_trial(tmp_path / "run", None)
+
+
+@pytest.mark.parametrize("arguments", [{"n_startup_trials": -5}, {"n_startup_trials": "x"}, {"interval_steps": 0}])
+def test_a_pruner_that_cannot_be_is_named(arguments, tmp_path):
+    hand_over(tmp_path / "run", 0, "val/psnr", MEDIAN | arguments)
+    with pytest.raises(UserError, match="pruner"):
+        open_trial(tmp_path / "run", None)
