@@ -69,7 +69,6 @@ READERS = {
 ALONE = {
     "paint": verb("paint", "in/odd.jpg", "-w", "weights", "-o", "out"),
     "plates": verb("plates", "in/odd.jpg", "-o", "out"),
-    "inspect": verb("inspect", "in/odd.jpg", "-o", "out", "--workers", "0"),
 }  # fmt: skip
 
 
@@ -92,19 +91,26 @@ def cases(shared: Path) -> Iterator[Case]:
             yield Case(f"photographs, {how}", name, partial(arranged, weights, write), command, must="")
         for how, command in ALONE.items():
             flat = name.startswith("169") and how != "plates"  # no more than a photograph may have
-            must = "" if flat or how == "inspect" or name == "folder" else "refuse"
+            must = "" if flat or name == "folder" else "refuse"
             yield Case(f"photograph, {how}", name, partial(arranged, weights, write), command, must)
 
 
 def mutations(shared: Path) -> Iterator[Case]:
     """A damaged photograph alone: painted and inspected."""
     weights, kinds = export(shared, CNN), ("png", "tif", "jpg", "webp")
-    look = verb("inspect", "in/odd.jpg", "-o", "outputs", "--workers", "0")  # `out` is there already
+    look = verb("inspect", "only", "-o", "outputs", "--workers", "0")
     for number in range(1000, 5000):
         name, data = mutated(number)
-        paint = verb("paint", "in/odd.jpg", "-w", "weights", "-o", "out", "--format", kinds[number // 7 % len(kinds)])
+        paint = verb("paint", "only/odd.jpg", "-w", "weights", "-o", "out", "--format", kinds[number // 7 % len(kinds)])
         command = partial(lambda *verbs: max(call() for call in verbs), paint, look)
-        yield Case("mutation", name, partial(arranged, weights, holding(data)), command, must="")
+        yield Case("mutation", name, partial(arranged, weights, partial(apart, data)), command, must="")
+
+
+def apart(data: bytes, path: Path) -> None:
+    """A photograph in a folder of its own, beside that of the others."""
+    folder = path.parent.with_name("only")
+    folder.mkdir()
+    (folder / "odd.jpg").write_bytes(data)
 
 
 def label(text: bytes, kind: str = "cls") -> bytes:

@@ -39,9 +39,10 @@ MARK = "code-was-run"  # a file that a stranger's code leaves in the folder of i
 KINDS = {  # name -> the module beside this one and its function that has the cases
     "folders": "stranger_folders.cases", "weights": "stranger_weights.cases", "photographs": "stranger_files.cases",
     "tars": "stranger_files.tars", "places": "stranger_files.places", "servers": "stranger_servers.cases",
-    "mutations": "stranger_files.mutations", "values": "absurd_values.commands",
+    "records": "stranger_records.cases", "mutations": "stranger_files.mutations",
+    "values": "absurd_values.commands",
 }  # fmt: skip
-DRAWN = {"mutations": 2000, "values": 400}  # of kinds that have many more
+DRAWN = {"records": 300, "mutations": 2000, "values": 400}  # of kinds that have many more
 FINE = ("finished", "refused")
 OUTCOMES = (
     *FINE, "traceback", "hang", "killed", "silent", "code run", "file outside", "wrongly taken", "wrongly refused",
@@ -178,7 +179,7 @@ def import_everything() -> None:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.strangers", description="Try what strangers send.")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--count", type=int, help="cases of a kind, by chance (all; 2000 mutations and 400 values)")
+    parser.add_argument("--count", type=int, help="cases of a kind, by chance (all; of three kinds 300 to 2000)")
     parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args(argv)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
