@@ -87,7 +87,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/manners.py": Run("--repeats 1"),
     "python benchmarks/coverage.py": Run("--repetitions 4 --resamples 50"),
     "python benchmarks/tracking.py": Run("--steps 4"),
-    "python train.py model=diffusion": Run(SHORT),
+    "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
     # docs/
     "python compare.py outputs/a outputs/b": Run(instead=("a outputs/b", "quickstart outputs/quickstart-s1")),
@@ -102,7 +102,9 @@ HOW: dict[str, Run | Elsewhere] = {
     " hydra.sweeper.n_trials=40": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
     "colorize sync": Run(needs=("wandb",)),
     "wandb leet outputs/wandb": Elsewhere("test_tracking.py"),  # its data; its screen wants a terminal
-    "colorize dashboard faces --entity lab --protocol clean-val5k": Run(needs=("wandb",)),
+    "colorize dashboard faces --entity lab --protocol clean-val5k": Run(
+        needs=("wandb",), instead=("faces", "colorize")  # the stand-in has one project
+    ),
     "colorize dashboard --print > dashboard.json": Run(),
     "wandb sweep docs/wandb_sweep.yaml": Elsewhere("test_wandb_sweep.py"),
     "wandb agent ENTITY/colorize/SWEEP": Elsewhere("test_wandb_sweep.py"),
