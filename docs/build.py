@@ -3,9 +3,11 @@
     python docs/build.py                       bring the pages and figures of docs/ up to date
     python docs/build.py --check               only say what is stale; the exit status is then 1
     python docs/build.py --measure coverage    run the command of a measurement, keep its figures, and do the first
+    python docs/build.py --keep quickstart outputs/quickstart outputs/quickstart-s1
+                                               keep what these runs' summaries say beside the experiment, likewise
 
 The text around the generated parts is written by hand; each stands between <!-- begin NAME --> and <!-- end NAME -->.
-`docs/measured/NAME.json` holds the figures that a command printed.
+`docs/measured/NAME.json` holds the figures that a command printed, `experiments/NAME/runs.json` those of runs.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from generator.counts import counts
+from generator.experiments import keep, runs_table
 from generator.figures import figure
 from generator.layers import layers
 from generator.measured import MEASURED, measure, measured
@@ -34,8 +37,8 @@ def pages() -> dict[Path, Parts]:
     found: dict[Path, Parts] = {DOCS / "models.md": of_models(), DOCS / "scale.md": {"arithmetic": arithmetic}}
     for name, measurement in MEASURED.items():
         found.setdefault(DOCS / measurement.page, {})[f"measured {name}"] = partial(measured, name)
-    for kept in sorted((DOCS.parent / "experiments").glob("*/table.md")):
-        found[kept.with_name("README.md")] = {"table": lambda kept=kept: kept.read_text(encoding="utf-8").strip()}
+    for kept in sorted((DOCS.parent / "experiments").glob("*/runs.json")):
+        found[kept.with_name("README.md")] = {"runs": partial(runs_table, kept.parent)}
     return found
 
 
@@ -84,7 +87,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something is stale")
     parser.add_argument("--measure", nargs="+", choices=MEASURED, default=[], metavar="NAME", help=", ".join(MEASURED))
+    parser.add_argument("--keep", nargs="+", default=[], metavar=("EXPERIMENT", "RUN"), help="summaries of its runs")
     words = parser.parse_args()
+    if words.keep:
+        keep(DOCS.parent / "experiments" / words.keep[0], [Path(run) for run in words.keep[1:]])
     for name in words.measure:
         measure(name)
     if words.check:

@@ -85,9 +85,9 @@ def data(figures: Figures) -> str:
         "rrr",
     )
     return (
-        f"{rates}\n\nLab is computed on the device, a batch at a time: {figures['lab_ms']:.1f} ms a picture on the same "
-        f"core, at most {figures['lab_error']:.1e} from scikit-image. `data/look=film` takes {figures['look_ms']:.1f} ms "
-        f"a picture.\n\n{loader}\n\n{lists}"
+        f"{rates}\n\nLab is computed on the device, a batch at a time: {figures['lab_ms']:.1f} ms a picture on the "
+        f"same core, at most {figures['lab_error']:.1e} from scikit-image. `data/look=film` takes "
+        f"{figures['look_ms']:.1f} ms a picture.\n\n{loader}\n\n{lists}"
     )
 
 
