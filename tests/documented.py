@@ -91,7 +91,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
     # docs/
     "python compare.py outputs/a outputs/b": Run(instead=("a outputs/b", "quickstart outputs/quickstart-s1")),
-    "python compare.py 'outputs/cpu-*'": Run(instead=("cpu-*", "quickstart*")),
+    "python compare.py 'outputs/cpu-*'": Run(instead=("cpu-*", "six_models/0*")),
     "python compare.py outputs/sweep-xxxx": Run(instead=("sweep-xxxx", "six_models")),
     "python compare.py outputs/a": Run(instead=("outputs/a", "outputs/quickstart")),
     "torchrun --nproc_per_node=2 train.py experiment=cpu/transformer": Run(SHORT),
@@ -111,7 +111,9 @@ HOW: dict[str, Run | Elsewhere] = {
     # experiments/
     "python train.py experiment=quickstart": Run(SHORT),
     "python train.py experiment=quickstart seed=2": Run(SHORT),
-    "python compare.py outputs/quickstart outputs/quickstart-s1 outputs/quickstart-s2": Run(),
+    "python compare.py outputs/quickstart outputs/quickstart-s1 outputs/quickstart-s2": Run(
+        instead=("python c", "python evaluate.py run=outputs/quickstart-s2 && python c")  # as README.md did the others
+    ),
     "python compare.py outputs/six_models --markdown outputs/six_models/table.md": Run(),
 }  # fmt: skip
 
