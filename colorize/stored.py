@@ -34,8 +34,8 @@ def read_yaml(path: Path) -> Any:
         text = content.decode("utf-8")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise UserError(f"{str(path)!r} repeats parts of itself by name (*alias), which no config here does")
-        return OmegaConf.to_container(OmegaConf.create(text), resolve=False) if text.strip() else {}
-    except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException, RecursionError, ValueError) as error:
+        return OmegaConf.to_container(OmegaConf.create(text), resolve=False) if text.strip() else {}  # asserts: no 1
+    except (yaml.YAMLError, OmegaConfBaseException, RecursionError, ValueError, AssertionError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(

@@ -51,3 +51,12 @@ def test_two_thousand_mutations():
 def test_every_format_is_read_as_it_is():
     for name, data in FORMATS.items():
         assert sorted(decode_picture(data).image.size) == [48, 64], name
+
+
+def test_a_folder_without_a_sound_photograph_is_inspected(inside, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number, data in enumerate((b"", b"no picture", FORMATS["jpeg"][:300])):
+        (tmp_path / "photos" / f"{number}.jpg").write_bytes(data)
+    done = inside("inspect", "photos", "-o", "out", "--workers", "0")
+    assert done.returncode in (0, 1, 2), done.stderr
+    assert (tmp_path / "out").is_dir()

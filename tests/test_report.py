@@ -313,7 +313,7 @@ def test_the_command_writes_it(run, tmp_path, monkeypatch, capsys):
         ("results/demo.json", "is not whole, or no JSON: evaluate the run again to replace it"),
         ("results/historical.json", "is not whole, or no JSON: evaluate the run again to replace it"),
         ("summary.json", "is not whole, or no JSON: remove it and train on"),
-        (".hydra/config.yaml", "is not whole, or no YAML: the run folder is damaged"),
+        (".hydra/config.yaml", "is not whole, or no YAML: put the file back from a copy, or take the folder away"),
     ],
 )
 def test_what_is_half_written_is_one_sentence(name, sentence, run, inside, tmp_path):

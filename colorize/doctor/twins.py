@@ -44,7 +44,7 @@ def _near_distinct(hashes: np.ndarray) -> np.ndarray:
 
 def _near_in(hashes: np.ndarray, bucket: np.ndarray) -> Iterator[np.ndarray]:
     """The pairs within a bucket (K,), a block of it at a time."""
-    size = max(1, BLOCK // len(bucket))
+    size = max(1, BLOCK // max(1, len(bucket)))  # of no photograph, an empty one is all there is
     for start in range(0, len(bucket), size):
         rows, others = bucket[start : start + size], bucket[start:]
         bits = np.bitwise_count(hashes[rows][:, None] ^ hashes[others][None, :])

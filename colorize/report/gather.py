@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from yaml import YAMLError
 
 from colorize.checkpoint import step_of
-from colorize.errors import UserError
 from colorize.results import read_result
 from colorize.runs import RunFolder
+from colorize.stored import read_config
 from colorize.tracking.lines import read_lines
 
 PAINTED, SEEN, TRUE = "painted", "as-it-is", "true-colours"  # how evaluation names its pictures
@@ -70,10 +69,7 @@ def gather(folder: Path, result: Path | None = None) -> Told:
 
 
 def config_of(path: Path) -> dict[str, Any]:
-    try:
-        return flat(OmegaConf.to_container(OmegaConf.load(path)))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{str(path)!r} is not whole, or no YAML: the run folder is damaged") from error
+    return flat(OmegaConf.to_container(read_config(path)))
 
 
 def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:
