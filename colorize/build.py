@@ -23,7 +23,6 @@ from colorize.errors import AbsentError, UserError
 from colorize.evaluate import Evaluator
 from colorize.gallery import Gallery, open_gallery
 from colorize.losses import Loss
-from colorize.memory import is_out_of_memory
 from colorize.metrics import Metric
 from colorize.models import Colorizer
 from colorize.models.encoders import checkpoint_brings_weights
@@ -109,6 +108,8 @@ def make(node: DictConfig, name: str) -> Any:
     try:
         built = instantiate(node, _convert_="all")
     except InstantiationException as error:
+        from colorize.memory import is_out_of_memory  # it imports torch, which this module does not
+
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise type(cause)(str(cause)) from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 
-from colorize import models
 from colorize.checkpoint import as_json, write_text, write_whole
 from colorize.errors import UserError
 from colorize.home import at_home
@@ -22,10 +22,6 @@ from colorize.trust import OWN, check_arguments, check_target, check_value
 
 FORMAT = 1
 LARGEST = 2**24  # bytes of a config.json, other programs' too
-NETWORKS = {
-    name: network for name, network in vars(models).items()
-    if isinstance(network, type) and issubclass(network, Colorizer) and network is not Colorizer
-}  # fmt: skip
 CARD = """---
 library_name: colorize
 tags: [image-colorization]
@@ -74,10 +70,19 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
     return folder
 
 
+@cache
+def networks() -> dict[str, type[Colorizer]]:
+    """Those of this package, by name."""
+    import colorize.models  # whose names are all there when this is asked
+
+    found = {name: each for name, each in vars(colorize.models).items() if isinstance(each, type)}
+    return {name: each for name, each in found.items() if issubclass(each, Colorizer) and each is not Colorizer}
+
+
 def name_of(network: type[Colorizer]) -> str:
     """What an export calls it: by the class's own name, or with its module where `colorize.models` has none of it."""
     name = network.__name__
-    return name if NETWORKS.get(name) is network else f"{network.__module__}.{network.__qualname__}"
+    return name if networks().get(name) is network else f"{network.__module__}.{network.__qualname__}"
 
 
 def frozen_settings(model: Colorizer) -> dict[str, Any]:
@@ -112,12 +117,12 @@ def read_export(folder: Path, weights: Path | None = None, trust: Sequence[str] 
     if config is None:
         return None
     where, name = repr(str(folder / "config.json")), config.get("network")
-    if config.get("format") != FORMAT or not isinstance(name, str) or ("." not in name and name not in NETWORKS):
+    if config.get("format") != FORMAT or not isinstance(name, str) or ("." not in name and name not in networks()):
         raise UserError(
             f"{where} is of format {config.get('format')!r} for a {name!r}; this version reads format {FORMAT} for one "
-            f"of {sorted(NETWORKS)}, or for a class with its package"
+            f"of {sorted(networks())}, or for a class with its package"
         )
-    network = NETWORKS.get(name) or check_target(name, "network", trust, where)[0]
+    network = networks().get(name) or check_target(name, "network", trust, where)[0]
     settings = config.get("settings")
     if not isinstance(settings, dict):
         raise UserError(f"{where} does not describe a {network.__name__}: it has no settings")

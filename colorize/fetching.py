@@ -16,11 +16,12 @@ from pathlib import Path
 from colorize.arguments import Arguments
 from colorize.checkpoint import write_text, write_whole
 from colorize.data.decode import decode_picture
+from colorize.data.historical import SHIPPED
 from colorize.errors import UserError
 from colorize.home import at_home
 from colorize.terminal import say
 
-LIST = Path(__file__).parent / "data" / "historical" / "library_of_congress.tsv"
+LIST = SHIPPED / "library_of_congress.tsv"
 COLUMNS = ("kind", "file", "title", "photographer", "year", "item", "image", "rights", "sha256", "sha256_from")
 KINDS = ("plates", "prints")
 MANIFEST = "CREDITS.tsv"  # of each folder; the sources of `colorize.data.historical` take the credits from it

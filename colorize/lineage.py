@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from colorize.checkpoint import peek
+from colorize.checkpoint import Checkpoints, peek
 from colorize.data import Photographs
 from colorize.home import at_home
 from colorize.results import group_of
@@ -15,12 +15,11 @@ from colorize.runs import RunFolder
 from colorize.sweeps.folders import NUMBERED
 from colorize.terminal import say
 from colorize.tracking import Logger
-from colorize.trainer import Trainer
 
 
-def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: Photographs, trainer: Trainer) -> None:
+def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: Photographs, checkpoints: Checkpoints) -> None:
     """Hand `log` the best checkpoint and the newest, which comes last; both are one where the newest is the best."""
-    best, newest = trainer.checkpoints.best, trainer.checkpoints.steps()[:1]
+    best, newest = checkpoints.best, checkpoints.steps()[:1]
     found: dict[int, tuple[Path, dict[str, float], list[str]]] = {}
     for path, alias in [(best, "best")] * best.exists() + [(path, "latest") for path in newest]:
         if (held := peek(path)) is None:

@@ -25,7 +25,7 @@ FREE = (
 )  # fmt: skip
 # Where the photographs lie: free as long as they are the same (`Photographs.contents`)
 PLACES = ("data.root", "data.val_root", "data.exclude", "data.classes")
-# How long the phases are: free as long as the steps already taken would have been the same (`lengthening`)
+# How long the phases are: free as long as the steps already taken would have been the same (`check_lengthened`)
 LENGTH = re.compile(r"steps_scale|schedule\.\w+\.(steps|epochs)")
 SINCE = {"steps_scale": 1.0}  # keys that older run folders lack, and what they had instead; those of parts are found
 

@@ -11,17 +11,16 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize import __version__
 from colorize.again import quoted, saved_words
 from colorize.checkpoint import Checkpoints, as_json, peek, step_of, write_text, write_whole
 from colorize.errors import UserError
-from colorize.overwriting import put_aside
 from colorize.record import checked, is_number
 from colorize.resuming import differences, is_length, is_place, places_of, with_changes
 from colorize.stored import as_names, read_config, read_json, read_yaml, settled
@@ -123,8 +122,6 @@ class RunFolder:
     ) -> None:
         """Make this folder the run's own, unless it is already; `resolved` is what each `auto` came to, `photographs`
         the digests of these."""
-        if cfg.overwrite:
-            put_aside(self.folder)
         if self.config.exists():
             return
         self.config.parent.mkdir(parents=True, exist_ok=True)
@@ -226,17 +223,25 @@ class RunFolder:
 
 def versions() -> dict[str, str]:
     return {
-        "colorize": __version__,
+        "colorize": own_version(),
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
     }
+
+
+def own_version() -> str:
+    """As it is installed; of a checkout that never was, the one that is being worked on."""
+    try:
+        return version("colorize")
+    except PackageNotFoundError:
+        return "0.1.0"
 
 
 @cache
 def commit() -> str | None:
     """The git commit of the checkout that this code lies in, with a plus where files differ from it; None where it
     lies in none. What it was when it was first asked for: a checkout may move on while a run trains."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(str(files("colorize"))).resolve().parent
     if not (root / ".git").exists() or not (git := shutil.which("git")):
         return None
 

@@ -22,6 +22,7 @@ from colorize.evaluate import Baselines
 from colorize.lengthening import check_lengthened
 from colorize.lineage import shown_as, tell_checkpoints
 from colorize.locking import RunLock
+from colorize.overwriting import put_aside
 from colorize.reach import summarised
 from colorize.required import check_values
 from colorize.runs import RunFolder, commit, versions
@@ -106,7 +107,7 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
         log.summary({name: summary[name] for name in ("seconds", "parameters")})
         if world.first:
-            tell_checkpoints(log, cfg, parts.photographs, trainer)
+            tell_checkpoints(log, cfg, parts.photographs, trainer.checkpoints)
         log.finish(code)
         if world.first:
             run.write_summary(summary)
@@ -152,6 +153,8 @@ def prepare(
         run.check_photographs(cfg, *digests)
         check_lengths(cfg, run, trainer)
     baselines = world.by_first(lambda: baselines_of(cfg, run, parts, trainer))
+    if cfg.overwrite:
+        world.by_first(lambda: put_aside(run.folder))
     world.by_first(lambda: run.claim(cfg, overrides, parts.resolved, digests))
     world.by_first(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
     resumed = trainer.restore()

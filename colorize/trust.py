@@ -13,7 +13,6 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
@@ -29,37 +28,17 @@ DEEP = 10  # levels of a config; ours have five
 NAME = re.compile(r"(?!.*__\w*__)[^\W\d]\w*(\.[^\W\d]\w*)+")  # of a class, with its module; nothing of Python's own
 
 
-@lru_cache(1)
-def kinds() -> dict[str, tuple[tuple[type, ...], bool]]:
-    """Config path -> the classes that a part there may be of, and whether it is handed over unfinished, `_partial_`."""
-    from colorize.data import Photographs
-    from colorize.data.historical import EvaluationOnly
-    from colorize.data.look import Film
-    from colorize.losses import Loss, Term
-    from colorize.metrics import Metric
-    from colorize.models import Colorizer, Critic
-    from colorize.optimizers import Optimizers
-    from colorize.schedule import Phase
-    from colorize.tracking import Tracker
-    from colorize.trainer import Trainer
-
-    return {
-        "model": ((Colorizer,), False), "network": ((Colorizer,), False),
-        "loss": ((Loss,), False), "loss.terms.*": ((Term,), False), "loss.terms.*.critic": ((Critic,), False),
-        "data": ((Photographs, EvaluationOnly), False), "data.look": ((Film,), False),
-        "optimizer": ((Optimizers,), False), "trainer": ((Trainer,), True), "metrics.*": ((Metric,), False),
-        "schedule.*": ((Phase,), False), "schedule.*.lr": ((FunctionType,), True), "tracker": ((Tracker,), True),
-    }  # fmt: skip
-
-
-@lru_cache(1)
-def abstract() -> tuple[type, ...]:
-    """What is a kind and no part by itself."""
-    from colorize.losses import Term
-    from colorize.metrics import Metric
-    from colorize.models import Colorizer, Critic
-
-    return (Colorizer, Critic, Metric, Term)
+# Config path -> the classes of this package that a part there may be of, and whether it is handed over unfinished,
+# `_partial_`. By name: this module stands below all of them, and whoever loads one network imports no trainer.
+KINDS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "model": (("Colorizer",), False), "network": (("Colorizer",), False),
+    "loss": (("Loss",), False), "loss.terms.*": (("Term",), False), "loss.terms.*.critic": (("Critic",), False),
+    "data": (("Photographs", "EvaluationOnly"), False), "data.look": (("Film",), False),
+    "optimizer": (("Optimizers",), False), "trainer": (("Trainer",), True), "metrics.*": (("Metric",), False),
+    "schedule.*": (("Phase",), False), "schedule.*.lr": (("learning-rate curve",), True), "tracker": (("Tracker",), True),
+}  # fmt: skip
+CURVE = ("learning-rate curve",)  # a function, whose first argument is the progress
+ABSTRACT = ("Colorizer", "Critic", "Metric", "Term")  # what is a kind and no part by itself
 
 
 def packages(trust: Any) -> tuple[str, ...]:
@@ -130,13 +109,12 @@ def check_target(target: Any, path: str, trust: Sequence[str], where: str) -> tu
     classes, partial = found
     part = find_part(target, path, trust, where)
     if not is_of(part, classes):
-        names = " or ".join("learning-rate curve" if each is FunctionType else each.__name__ for each in classes)
-        raise UserError(f"{path} in {where} would build {target!r}, which is no {names}")
+        raise UserError(f"{path} in {where} would build {target!r}, which is no {' or '.join(classes)}")
     return part, partial
 
 
-def kind_at(path: str) -> tuple[tuple[type, ...], bool] | None:
-    for pattern, kind in kinds().items():
+def kind_at(path: str) -> tuple[tuple[str, ...], bool] | None:
+    for pattern, kind in KINDS.items():
         if re.fullmatch(pattern.replace(".", r"\.").replace("*", r"[^.\[\]]+"), path):
             return kind
     return None
@@ -191,12 +169,11 @@ def why_not(error: BaseException) -> str:
     return f"{said}: {type(cause).__name__}: {cause}{place}"
 
 
-def is_of(part: Any, classes: Sequence[type]) -> bool:
-    if part in abstract():
-        return False
-    if FunctionType in classes:  # a curve: its first argument is the progress
+def is_of(part: Any, classes: Sequence[str]) -> bool:
+    if classes == CURVE:
         return isinstance(part, FunctionType) and next(iter(inspect.signature(part).parameters), "") == "progress"
-    return isinstance(part, type) and issubclass(part, tuple(classes))
+    own = [each for each in getattr(part, "__mro__", ()) if each.__module__.startswith(f"{OWN}.")]
+    return any(each.__name__ in classes for each in own) and (part not in own or part.__name__ not in ABSTRACT)
 
 
 def check_arguments(

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any, get_args, get_type_hints
 
-from hydra._internal.utils import _locate  # get_object, without its log
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from colorize.errors import UserError
@@ -33,6 +32,8 @@ def check_node(node: dict[str, Any], path: str) -> Any:
 
     Raises `UserError` for what an argument cannot be.
     """
+    from hydra._internal.utils import _locate  # takes half a second, which networks have no use for
+
     try:
         target = _locate(str(node["_target_"]))
     except ImportError as error:

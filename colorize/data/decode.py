@@ -34,26 +34,13 @@ SENSELESS = (TypeError, ArithmeticError, LookupError, AttributeError, AssertionE
 
 # The only decoders that a file can reach: raster formats, none of which runs another program. TIFF has its own.
 FORMATS = [
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "BMP",
-    "DIB",
-    "PPM",
-    "TGA",
-    "JPEG2000",
-    "AVIF",
-    "ICO",
-    "PSD",
-    "PCX",
-    "QOI",
-]
+    "JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "PSD", "PCX", "QOI",
+]  # fmt: skip
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 try:
     from pillow_heif import register_heif_opener
 except ImportError:
-    pass  # `failures.BEGINNINGS` says so of such a file
+    pass  # `BEGINNINGS` says so of such a file
 else:
     register_heif_opener()
     FORMATS.append("HEIF")

@@ -22,7 +22,7 @@ from colorize.errors import UserError
 from colorize.home import at_home
 from colorize.ranges import Name, Side
 
-SHIPPED = Path(__file__).with_suffix("")  # the folder of this name
+SHIPPED = Path(__file__).parent / "historical"
 CREDITS = "CREDITS.tsv"
 COLOURFUL = 5.0  #                          CIE units between a pixel's a and b and those usual for its lightness
 LEVELS = 20  #                              of lightness

@@ -85,7 +85,7 @@ class Limits:
 
     95 % of the pixels of 15 historical scans lie below a chroma of 3.4, of 4,473 colour photographs below 8.4 or more.
     Scans deviate from their tint by at most 1.5, those colour photographs by 2.6 and more, but for an old picture of
-    a chair, that is toned, and brown pliers on white, of which half the pixels have no colour (`looks.Colours`).
+    a chair, that is toned, and brown pliers on white, of which half the pixels have no colour (`Colours`).
     """
 
     side: int = 64  #        pixels: a shorter side below this is tiny

@@ -16,9 +16,8 @@ from typing import TypeVar
 import torch
 
 from colorize.cores import usable_cores
-from colorize.data.collection import Photo
 
-R = TypeVar("R")
+T, R = TypeVar("T"), TypeVar("R")
 GROUP = 16  #   photographs that a process is handed at a time
 AHEAD = 4  #    groups for each process that wait or are done: memory does not grow with the photographs
 WORTH = 2000  # photographs for which another process is worth its start: a few seconds
@@ -31,7 +30,7 @@ def choose_workers(count: int) -> int:
 
 
 def spread(
-    task: Callable[[Photo], R], photographs: Sequence[Photo], workers: int, crashed: Callable[[Photo], R]
+    task: Callable[[T], R], photographs: Sequence[T], workers: int, crashed: Callable[[T], R]
 ) -> Iterator[R]:
     """The results in order. For a photograph that ends the process that works on it, `crashed` gives one.
 
@@ -41,7 +40,7 @@ def spread(
         yield from map(task, photographs)
         return
     groups = (photographs[start : start + GROUP] for start in range(0, len(photographs), GROUP))
-    waiting: deque[tuple[Sequence[Photo], Future[list[R]]]] = deque()
+    waiting: deque[tuple[Sequence[T], Future[list[R]]]] = deque()
     pool = _pool(workers)
     try:
         while True:
@@ -80,11 +79,11 @@ def _end_with_the_parent() -> None:
     os._exit(1)
 
 
-def _work(task: Callable[[Photo], R], group: Sequence[Photo]) -> list[R]:
+def _work(task: Callable[[T], R], group: Sequence[T]) -> list[R]:
     return [task(photo) for photo in group]
 
 
-def _singly(task: Callable[[Photo], R], group: Sequence[Photo], crashed: Callable[[Photo], R]) -> Iterator[R]:
+def _singly(task: Callable[[T], R], group: Sequence[T], crashed: Callable[[T], R]) -> Iterator[R]:
     """One after the other, so that it shows which of them ends its process."""
     pool = _pool(1)
     try:

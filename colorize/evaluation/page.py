@@ -18,7 +18,7 @@ from colorize.evaluation.words import PICTURES_TOLD, beaten_by_grey, measured_in
 from colorize.results import Pictures, Result
 from colorize.statistics import mean_interval, measure
 
-MORE_STYLE = Path(__file__).with_name("page.css")
+MORE_STYLE = Path(__file__).with_name("evaluation.css")
 CLASSES_SHOWN = 8  # at either end
 FEWEST = 3  # pictures of a class that is listed
 

@@ -11,7 +11,6 @@ from colorize.importers.filling import count, fill, first, rename
 from colorize.models import Transformer
 
 WHAT = "a DDColor checkpoint"
-ENCODER = "encoder.arch."
 UNUSED = r"^encoder\.arch\.(norm|head_cls)\."  # the pooled output's norm; a classifier that old files still hold
 RULES = [
     (r"^(mean|std)$", r"encoder.\1"),
@@ -56,7 +55,7 @@ CONVNEXTS = {  # depths and widths -> the timm network
 
 def import_ddcolor(state: State) -> Transformer:
     """Of any depth and width. Spectral norm is folded into the weights: in eval mode the same, to the bit."""
-    state = fold_spectral_norm(state)
+    state = fold_spectral_norm(state, WHAT)
     depths = tuple(count(state, rf"encoder\.arch\.stages\.{stage}\.(\d+)\.") for stage in range(4))
     dims = tuple(len(first(state, f"encoder.arch.norm{stage}.weight", WHAT)) for stage in range(4))
     named = CONVNEXTS.get((depths, dims))  # type: ignore[arg-type]
@@ -73,13 +72,13 @@ def import_ddcolor(state: State) -> Transformer:
     return fill(model, rename(state, RULES, drop=UNUSED), WHAT)  # type: ignore[return-value]
 
 
-def fold_spectral_norm(state: State) -> State:
+def fold_spectral_norm(state: State, what: str = "a checkpoint with spectral norms") -> State:
     """weight = weight_orig / uᵀ W v, as torch.nn.utils.spectral_norm computes it in eval mode."""
     folded = {}
     for name, value in state.items():
         if name.endswith(".weight_orig"):
             stem = name.removesuffix("_orig")
-            u, v = (first(state, f"{stem}_{vector}", WHAT) for vector in "uv")
+            u, v = (first(state, f"{stem}_{vector}", what) for vector in "uv")
             folded[stem] = value / torch.dot(u, torch.mv(value.flatten(1), v))
         elif not name.endswith((".weight_u", ".weight_v")):
             folded[name] = value

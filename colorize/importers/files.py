@@ -20,6 +20,11 @@ CONTAINERS = (  # the averaged weights first, where a file holds both
     "params_ema", "ema", "model_ema", "net_g_ema", "state_dict_ema", "generator_state_dict", "model_state_dict",
     "net_g", "netG", "generator", "params", "state_dict", "model",
 )  # fmt: skip
+LAYOUTS = {  # how keys begin that only one published layout has -> what it is
+    "encoder.arch.": "a DDColor checkpoint", "low_net.": "the thesis's CNN", "layers.0.": "the thesis's GAN generator",
+    "down.0.": "the thesis's plain U-Net", "color_module.": "the thesis's transformer",
+    "color_modules.": "the thesis's MultiColor", "model.init_conv.": "the thesis's diffusion model",
+}  # fmt: skip
 DEEP = 4  # containers within each other
 PREFIXES = ("module.", "_orig_mod.", "net_g.", "netG.", "generator.", "model.")  # wrappers' names before a weight's
 HEADER = 2**27  # bytes of a safetensors file that may describe its tensors
@@ -95,10 +100,8 @@ def bare(state: Mapping[Any, Any]) -> dict[str, Any]:
 
     Of a file with a generator and its critic, whose names begin with `net_g.` and otherwise, the generator's.
     """
-    from colorize.importers.formats import FORMATS  # which reads files with what is here
-
     found = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
-    while found and not any(name.startswith(tuple(FORMATS)) for name in found):
+    while found and not any(name.startswith(tuple(LAYOUTS)) for name in found):
         wrapped = {name: value for name, value in found.items() if name != "n_averaged"}  # torch's AveragedModel counts
         prefix = next((each for each in PREFIXES if all(name.startswith(each) for name in wrapped)), None)
         of_generator = next((each for each in PREFIXES[2:5] if any(name.startswith(each) for name in wrapped)), None)
