@@ -30,17 +30,17 @@ from rich.table import Table as Lines
 from skimage.color import rgb2lab
 from torchvision import transforms
 
-from colorize.color import rgb_to_lab
 from colorize.data import Folder, Shards
 from colorize.data.collection import Collection, Table, digest
-from colorize.data.decode import decode
 from colorize.data.listing import kept
-from colorize.data.loading import Draw
-from colorize.data.look import Film
-from colorize.data.order import Permutation
-from colorize.data.recognise import recognise
-from colorize.data.transforms import random_crop
-from colorize.data.writing import Prepared, write_shard
+from colorize.data.loader import Draw
+from colorize.data.resolve import recognise
+from colorize.data.sampler import Permutation
+from colorize.data.shard_writer import Prepared, write_shard
+from colorize.imaging.color import rgb_to_lab
+from colorize.imaging.decode import decode
+from colorize.imaging.film_look import Film
+from colorize.imaging.transforms import random_crop
 
 SIZE = 224
 ENTRIES = 14_000_000  # ImageNet-21k

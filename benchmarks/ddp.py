@@ -23,9 +23,9 @@ from loop import MODELS, config
 from rich.console import Console
 from rich.table import Table
 
-from colorize.build import build_parts, build_trainer
-from colorize.devices import keep_freed_memory
-from colorize.distributed import join, leave
+from colorize.training.build import build_parts, build_trainer
+from colorize.utils.devices import keep_freed_memory
+from colorize.utils.distributed import join, leave
 
 
 def train(models: list[str], steps: int) -> None:

@@ -28,15 +28,14 @@ from rich.console import Console
 from rich.table import Table
 
 from colorize.batch import Batch
-from colorize.build import make
-from colorize.cli import conf_folder
-from colorize.color import lab_to_rgb
-from colorize.devices import keep_freed_memory
-from colorize.loading import load
+from colorize.config import conf_folder, make
+from colorize.imaging.color import lab_to_rgb
 from colorize.models import Diffusion
 from colorize.models.encoders import Encoder
-from colorize.runs import RunFolder
-from colorize.seeds import seed_of
+from colorize.models.load import load
+from colorize.run_folder import RunFolder
+from colorize.utils.devices import keep_freed_memory
+from colorize.utils.seeds import seed_of
 
 THESIS_STEPS = 499
 

@@ -23,18 +23,19 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from colorize.build import make_metrics
-from colorize.cli import conf_folder
+from colorize.cli.evaluate import photographs_at_a_time
+from colorize.config import conf_folder
 from colorize.data.sources import DEMO
-from colorize.devices import choose_device, keep_freed_memory
-from colorize.distributed import World
-from colorize.distribution import create_extractor
-from colorize.evaluation import Protocol, painters
-from colorize.evaluation.choosing import Chosen, choose
-from colorize.evaluation.evaluating import photographs_at_a_time
-from colorize.evaluation.measuring import Measuring
-from colorize.evaluation.reference import rows_of
+from colorize.evaluation import Protocol
+from colorize.evaluation import predictors as painters
+from colorize.evaluation.baselines import rows_of
+from colorize.evaluation.measure import Measuring
+from colorize.evaluation.metric_info import make_metrics
+from colorize.evaluation.protocol import Chosen, choose
+from colorize.metrics.extractors import create_extractor
 from colorize.models import Transformer
+from colorize.utils.devices import choose_device, keep_freed_memory
+from colorize.utils.distributed import World
 
 
 class Clock:

@@ -29,11 +29,11 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.table import Table
 
-from colorize.build import build_parts, build_trainer
-from colorize.cli import conf_folder
-from colorize.devices import keep_freed_memory
-from colorize.terminal import Bar
+from colorize.config import conf_folder
 from colorize.tracking import JsonLines
+from colorize.training.build import build_parts, build_trainer
+from colorize.utils.console import Bar
+from colorize.utils.devices import keep_freed_memory
 
 MODELS = ("cnn", "gan_unet", "gan", "diffusion", "transformer", "multicolor")
 
@@ -161,7 +161,7 @@ def resume_seconds(model: str = "transformer") -> float:
 
 def import_seconds() -> float:
     """Median time that a fresh interpreter takes to import everything that training needs."""
-    code = "import colorize.training, colorize.cli, hydra"
+    code = "import colorize.training.run, colorize.cli.app, hydra"
     seconds = []
     for _ in range(4):
         began = time.perf_counter()

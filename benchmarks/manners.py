@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from colorize.cli import conf_folder
+from colorize.config import conf_folder
 
 TRAIN = str(Path(__file__).resolve().parents[1] / "train.py")
 COMPOSE = f"""

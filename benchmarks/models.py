@@ -30,12 +30,12 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from colorize.batch import Batch
-from colorize.color import lightness_to_rgb
-from colorize.devices import choose_device, keep_freed_memory
+from colorize.imaging.color import lightness_to_rgb
 from colorize.models import CNN, Colorizer, Diffusion, MultiColor, ResNetUNet, Transformer, UNet
 from colorize.models.dual_decoder import blur, sine_places
-from colorize.optimizers import Optimizers
-from colorize.player import Player
+from colorize.training.optimizers import Optimizers
+from colorize.training.train_state import Player
+from colorize.utils.devices import choose_device, keep_freed_memory
 
 THESIS = {"encoder": "convnext_tiny", "pretrained": False, "freeze": True}
 NETWORKS: dict[str, tuple[Callable[[], Colorizer], int, int]] = {  # as the thesis has them: size, batch

@@ -21,11 +21,12 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from colorize.comparing import compare_results
 from colorize.data.sources import DEMO
-from colorize.report import write_comparison
-from colorize.results import PictureTable, Result, pictures_of, write_result
-from colorize.statistics import mean_interval
+from colorize.evaluation.bootstrap import mean_interval
+from colorize.evaluation.compare import compare_results
+from colorize.evaluation.image_table import PictureTable
+from colorize.evaluation.result import Result, pictures_of, write_result
+from colorize.reports.comparison_page import write_comparison
 
 METRICS = {"psnr": 24.0, "ssim": 0.9, "lpips_alex": 0.2, "ciede2000": 10.0, "colorfulness": 30.0, "features": 3.0}
 QUALITY = 92  # as evaluation keeps pictures

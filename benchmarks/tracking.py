@@ -47,9 +47,9 @@ def timed(recipe: str, steps: int | None, mode: str, environment: dict[str, str]
 
 def follow(words: list[str]) -> None:
     """Train, and print what the tracker took."""
-    from colorize import training
-    from colorize.cli import main
-    from colorize.tracking import Guarded
+    from colorize.cli.app import main
+    from colorize.tracking.logger import Guarded
+    from colorize.training import run
 
     spent: dict[str, float] = defaultdict(float)
 
@@ -63,7 +63,7 @@ def follow(words: list[str]) -> None:
 
         return inner
 
-    training.begin = clock("start", training.begin)
+    run.begin = clock("start", run.begin)
     for name in CALLS[1:]:
         setattr(Guarded, name, clock(name, getattr(Guarded, name)))
     began = time.perf_counter()

@@ -13,11 +13,11 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     """`colorize.load` and `colorize.save`, imported when they are first asked for: torch takes seconds."""
     if name == "load":
-        from colorize.loading import load
+        from colorize.models.load import load
 
         return load
     if name == "save":
-        from colorize.export import save
+        from colorize.models.export import save
 
         return save
     raise AttributeError(f"module 'colorize' has no attribute {name!r}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
-from colorize import color
-from colorize.color import grey_to_lightness, rgb_to_lab
+from colorize.imaging import color
+from colorize.imaging.color import grey_to_lightness, rgb_to_lab
 
 
 @dataclass(frozen=True)

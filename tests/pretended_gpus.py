@@ -22,11 +22,11 @@ from conftest import DECODERS
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from colorize import cli
-from colorize.data import photographs
-from colorize.distributed import World, synchronise_batch_norm
+from colorize.cli import app as cli
+from colorize.data import datamodule as photographs
 from colorize.models import PatchCritic
 from colorize.models.encoders import Encoder
+from colorize.utils.distributed import World, synchronise_batch_norm
 
 GPUS = 2
 asked: dict[str, list] = {"current": [], "backend": [], "device_id": [], "pinned": [], "tensors": []}
@@ -111,7 +111,7 @@ PRETENCE = [
     patch("torch.cuda.get_device_name", str),
     patch("torch.optim.Optimizer._accelerator_graph_capture_health_check", lambda *_: None, create=True),
     patch("torch.distributed.init_process_group", init_process_group),
-    patch("colorize.data.photographs.DataLoader", data_loader),
+    patch("colorize.data.datamodule.DataLoader", data_loader),
     patch.object(nn.SyncBatchNorm, "forward", over_processes),
     patch.object(nn.parallel.DistributedDataParallel, "_passing_sync_batchnorm_handle", lambda *_: None),
 ]  # fmt: skip

@@ -14,10 +14,10 @@ from conftest import CONF, SMALL, own_loss
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from colorize.build import build_parts, build_trainer
-from colorize.distributed import environment, join, leave
-from colorize.evaluate import constant
+from colorize.evaluation.validation import constant
 from colorize.tracking import Logger
+from colorize.training.build import build_parts, build_trainer
+from colorize.utils.distributed import environment, join, leave
 
 
 def without_batch_norm(module: nn.Module) -> None:

@@ -8,11 +8,13 @@ from faults.servers import served, slowly
 from filelock import FileLock
 from sets import jpeg, tarred, write_shards
 
-from colorize.data import Shards, listing, storage
+from colorize.data import Shards, listing
+from colorize.data.filesystem import expand
 from colorize.data.listing import list_folder
-from colorize.data.recognise import recognise
-from colorize.data.storage import cache, expand, local, shown, unsigned
-from colorize.errors import UserError
+from colorize.data.resolve import recognise
+from colorize.utils import download as storage
+from colorize.utils.download import cache, local, shown, unsigned
+from colorize.utils.errors import UserError
 
 SECRET = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261128T000000Z&X-Amz-Signature=0f1e2d3c4b5a"
 TAR = tarred({f"{i}.jpg": jpeg(i) for i in range(3)})

@@ -6,8 +6,10 @@ import pickle
 import pytest
 import torch
 
-from colorize.checkpoint import Checkpoints, read, write_whole
-from colorize.errors import UserError
+from colorize.utils.checkpoint import Checkpoints
+from colorize.utils.errors import UserError
+from colorize.utils.files import write_whole
+from colorize.utils.serialization import read
 
 
 class Runs:
@@ -55,7 +57,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("colorize.checkpoint.os.fsync", full)
+    monkeypatch.setattr("colorize.utils.checkpoint.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         checkpoints.save({"steps": 2})
     assert read(checkpoints.newest())["steps"] == 1

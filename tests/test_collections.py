@@ -9,7 +9,7 @@ import pytest
 from colorize.data import listing
 from colorize.data.collection import Collection, Table, digest
 from colorize.data.listing import list_folder
-from colorize.data.order import Permutation, ShardOrder, looked_up
+from colorize.data.sampler import Permutation, ShardOrder, looked_up
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_permutations_are_fair():
 
 
 def test_a_piece_of_an_order_is_that_piece(monkeypatch):
-    monkeypatch.setattr("colorize.data.order.PIECE", 7)
+    monkeypatch.setattr("colorize.data.sampler.PIECE", 7)
     shuffle = Permutation(100, 3)
     assert list(looked_up(shuffle, 13, 60)) == shuffle(np.arange(13, 60)).tolist()
 

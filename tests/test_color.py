@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.color import rgb2lab
 
-from colorize.color import colorfulness, lab_to_rgb, lightness_to_rgb, rgb_to_lab, to_uint8
+from colorize.imaging.color import colorfulness, lab_to_rgb, lightness_to_rgb, rgb_to_lab, to_uint8
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import torch
 from conftest import BIN, ROOT, SMALL, options, tiny_words
 from PIL import Image
 
-from colorize.checkpoint import read
-from colorize.runs import RunFolder
+from colorize.run_folder import RunFolder
+from colorize.utils.serialization import read
 
 SMOKE = ("train.py", *tiny_words("cnn", "l1"))
 PLAIN = ("experiment=smoke", "tracker=none", "loss=l1", "model=cnn")  # to which any words may be added

@@ -8,12 +8,15 @@ from math import nan
 import numpy as np
 import pytest
 
-from colorize.checkpoint import Checkpoints
-from colorize.comparing import compare_results, latex, markdown
-from colorize.comparing.places import find_runs, labels_of
-from colorize.errors import UserError
-from colorize.results import PictureTable, Result, pictures_of, write_result
-from colorize.statistics import Interval, mean_interval
+from colorize.cli.compare import find_runs
+from colorize.evaluation.bootstrap import Interval, mean_interval
+from colorize.evaluation.compare import compare_results
+from colorize.evaluation.entries import labels_of
+from colorize.evaluation.image_table import PictureTable
+from colorize.evaluation.result import Result, pictures_of, write_result
+from colorize.reports.tables import latex, markdown
+from colorize.utils.checkpoint import Checkpoints
+from colorize.utils.errors import UserError
 
 NAMES = [f"{number:03d}.jpg" for number in range(40)]
 PROTOCOL = {

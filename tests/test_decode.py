@@ -9,11 +9,12 @@ import torch
 from PIL import Image, ImageCms
 from torchvision.transforms.v2 import functional as reference
 
-from colorize.data import bounds, jpeg
-from colorize.data.decode import UNREADABLE, decode, open_rgb
-from colorize.data.failures import DecodeError
 from colorize.data.sources import DEMO
-from colorize.data.transforms import GEOMETRIES, centre_square, cut, random_crop
+from colorize.imaging import file_formats as jpeg
+from colorize.imaging import raster as bounds
+from colorize.imaging.decode import UNREADABLE, decode, open_rgb
+from colorize.imaging.raster import DecodeError
+from colorize.imaging.transforms import GEOMETRIES, centre_square, cut, random_crop
 
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize.data import bounds, jpeg
-from colorize.data import decode as decoding
-from colorize.data.decode import decode, decode_picture, open_rgb
-from colorize.data.failures import DecodeError, reason
+from colorize.imaging import decode as decoding
+from colorize.imaging import file_formats as jpeg
+from colorize.imaging import raster as bounds
+from colorize.imaging.decode import decode, decode_picture, open_rgb
+from colorize.imaging.raster import DecodeError, reason
 
 ROOT = Path(__file__).parents[1]
 GREY = np.linspace(20, 230, 64 * 48).reshape(48, 64).astype(np.uint8)

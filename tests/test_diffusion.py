@@ -8,11 +8,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorize.batch import Batch
-from colorize.errors import UserError
 from colorize.models import Diffusion
 from colorize.models.denoiser import LinearAttention, Standardise, TimeCode
-from colorize.models.noise import NoiseSchedule
-from colorize.models.samplers import SAMPLERS, ddim, ddpm, dpm, levels
+from colorize.models.diffusion_process import SAMPLERS, NoiseSchedule, ddim, ddpm, dpm, levels
+from colorize.utils.errors import UserError
 
 SMALL = {"widths": (8, 16, 16), "time": 16, "dropout": 0.0}
 MEAN, SPREAD = 0.7, 0.2  # the toy: every value is drawn from N(0.7, 0.2²), and the best denoiser is known

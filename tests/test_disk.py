@@ -3,9 +3,9 @@
 import pytest
 from conftest import SMALL
 
-from colorize.checkpoint import read
 from colorize.cli import main
-from colorize.runs import RunFolder
+from colorize.run_folder import RunFolder
+from colorize.utils.serialization import read
 
 TINY = ("experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "evaluate.historical=false", "metrics=quick")
 
@@ -43,7 +43,7 @@ def test_a_run_that_is_stopped_and_started_again_holds_no_more_weights_than_it_k
     ]
     folder = tmp_path / "outputs" / "run"
     with monkeypatch.context() as patch:
-        patch.setattr("colorize.training.StopSignal", Stopped)
+        patch.setattr("colorize.training.run.StopSignal", Stopped)
         for start in range(starts):
             patch.setattr("sys.argv", ["colorize"])
             assert main(["train", *words]) == 75, capsys.readouterr().err

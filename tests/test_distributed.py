@@ -13,10 +13,10 @@ from pretended_gpus import answer, networks
 from several import train
 from torch import nn
 
-from colorize.devices import check_compiler, choose_device, choose_precision
-from colorize.distributed import World, environment, share, synchronise_batch_norm
-from colorize.errors import UserError
-from colorize.stream import even_parts
+from colorize.training.schedule import even_parts
+from colorize.utils.devices import check_compiler, choose_device, choose_precision
+from colorize.utils.distributed import World, environment, share, synchronise_batch_norm
+from colorize.utils.errors import UserError
 
 
 def launch(script, folder, *words):

@@ -13,22 +13,14 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from colorize.data import Demo
-from colorize.distributed import World
-from colorize.distribution import (
-    DistributionMetric,
-    Extractor,
-    Features,
-    FeatureSums,
-    create_extractor,
-    frechet,
-    frechet_distance,
-    frechet_infinite,
-    frechet_influence,
-    kernel_distance,
-)
-from colorize.distribution.metric import TRUTH
-from colorize.errors import UserError
-from colorize.metrics import KernelDistance
+from colorize.metrics import KernelDistance, frechet
+from colorize.metrics.distribution import TRUTH, DistributionMetric
+from colorize.metrics.extractors import Extractor, create_extractor
+from colorize.metrics.feature_store import Features, FeatureSums
+from colorize.metrics.frechet import frechet_distance, frechet_infinite, frechet_influence
+from colorize.metrics.kernel_distance import kernel_distance
+from colorize.utils.distributed import World
+from colorize.utils.errors import UserError
 
 D = 12
 
@@ -95,7 +87,7 @@ def pairs():
 @pytest.fixture
 def measured(pairs, monkeypatch):
     """What the class says of the pairs, fed in uneven batches."""
-    monkeypatch.setattr("colorize.distribution.metric.MANIFOLD", 4)
+    monkeypatch.setattr("colorize.metrics.distribution.MANIFOLD", 4)
     metric = DistributionMetric(toy("inception"), batch_size=3)
     for start, stop in ((0, 1), (1, 8), (8, 20)):
         metric.add(pairs[0][start:stop], "painted")

@@ -12,15 +12,14 @@ from PIL import Image
 from planted import encoded, plant
 from skimage.color import rgb2lab
 
+from colorize.cli import data as inspecting
 from colorize.cli import main
-from colorize.data.photographs import Photo
+from colorize.data.collection import Photo
+from colorize.data.duplicates import duplicates, near_hashes
+from colorize.data.findings import FINDINGS, LEFT_OUT, Line, examine, read_excluded, read_manifest, write_manifest
 from colorize.data.sources import DEMO
-from colorize.doctor import examine, inspecting, read_excluded
-from colorize.doctor.findings import FINDINGS, LEFT_OUT
-from colorize.doctor.manifest import Line, read_manifest, write_manifest
-from colorize.doctor.twins import duplicates, near_hashes
-from colorize.doctor.workers import GROUP, spread
-from colorize.errors import INTERRUPTED, UserError
+from colorize.utils.errors import INTERRUPTED, UserError
+from colorize.utils.processes import GROUP, spread
 
 
 @pytest.fixture(scope="module")

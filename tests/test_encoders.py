@@ -9,9 +9,8 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from colorize.losses import Perceptual
-from colorize.losses.perceptual import vgg_file
 from colorize.models import encoders
-from colorize.models.encoders import Encoder, find_weights
+from colorize.models.encoders import Encoder, find_weights, vgg_file
 
 
 @pytest.fixture
@@ -24,9 +23,9 @@ def hub(tmp_path, monkeypatch):
 
 def test_the_package_recognises_what_it_sees():
     """The renamed ImageNet weights still tell ImageNet's classes."""
-    from colorize.data.decode import open_rgb
     from colorize.data.sources import DEMO
-    from colorize.data.transforms import centre_square
+    from colorize.imaging.decode import open_rgb
+    from colorize.imaging.transforms import centre_square
 
     net = timm.create_model("tf_efficientnet_lite0").eval()
     net.load_state_dict(encoders.packaged_state("tf_efficientnet_lite0", find_weights("tf_efficientnet_lite0"), net))

@@ -17,24 +17,23 @@ from conftest import options, own_loss, tiny_words
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
-from colorize.build import make
 from colorize.cli import main
+from colorize.config import make
 from colorize.data.collection import Photo
-from colorize.distributed import World
-from colorize.errors import UserError
 from colorize.evaluation import Protocol
-from colorize.evaluation.cells import of_pictures
-from colorize.evaluation.choosing import choose
-from colorize.evaluation.errors_by_colour import CHROMAS, HUES, errors_by_colour, summed
-from colorize.evaluation.frames import area_weights, read_frame
-from colorize.evaluation.measuring import PICTURES, Measuring
-from colorize.evaluation.metering import Meter
-from colorize.evaluation.painters import constant, jpeg95, lab_roundtrip, network, truth
-from colorize.evaluation.scenes import make_scene
+from colorize.evaluation.batches import make_scene, read_frame
+from colorize.evaluation.image_table import read_pictures
+from colorize.evaluation.measure import PICTURES, Measuring, of_pictures
+from colorize.evaluation.predictors import Meter, constant, jpeg95, lab_roundtrip, network, truth
+from colorize.evaluation.protocol import choose
+from colorize.evaluation.result import read_result
+from colorize.imaging.transforms import area_weights
 from colorize.metrics import PSNR, SSIM, Colorfulness, Diversity, MeanColorfulnessDifference, Picture, PooledPSNR
+from colorize.metrics.full_reference import CHROMAS, HUES, errors_by_colour, summed
 from colorize.models import Colorizer
-from colorize.results import read_pictures, read_result
 from colorize.tracking import Tracker as NoTracker
+from colorize.utils.distributed import World
+from colorize.utils.errors import UserError
 
 QUICK = ("protocol=demo", "metrics=quick", "+protocol.extractors=[]")  # what costs time, for tests that do not look
 WIDE = ["metrics.lpips_alex.download=false", "metrics.lpips_vgg.download=false"]
@@ -448,12 +447,12 @@ def test_pictures_are_measured_once_and_in_order(many, tmp_path):
 def test_several_processes_give_the_same_numbers(size, many, tmp_path, monkeypatch):
     measuring(many).measure(ROWS, tmp_path / "one", {}, "test")
     joined = []
-    monkeypatch.setattr("colorize.evaluation.measuring.join_parts", lambda *words: joined.append(words))
+    monkeypatch.setattr("colorize.evaluation.measure.join_parts", lambda *words: joined.append(words))
     (tmp_path / "several").mkdir()
     for rank in range(size):
         measuring(many, Processes(rank, size)).measure(ROWS, tmp_path / "several", {}, "test")
     monkeypatch.undo()
-    from colorize.evaluation.measuring import join_parts
+    from colorize.evaluation.measure import join_parts
 
     join_parts(*joined[0])
     for row, pictures in table_of(tmp_path / "one").items():

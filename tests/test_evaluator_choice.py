@@ -8,12 +8,11 @@ from PIL import Image
 from colorize.batch import Batch
 from colorize.data import Folder, sources
 from colorize.data.collection import Collection
-from colorize.data.film import EMULSIONS
 from colorize.data.listing import list_folder
-from colorize.data.loading import Draw
-from colorize.data.look import Film, luma_of, modern
-from colorize.evaluate import Evaluator
-from colorize.gallery import open_gallery
+from colorize.data.loader import Draw
+from colorize.evaluation.validation import Evaluator, open_gallery
+from colorize.imaging.film import EMULSIONS
+from colorize.imaging.film_look import Film, luma_of, modern
 
 CPU = torch.device("cpu")
 RED, BLUE, GREY = (200, 40, 40), (40, 40, 200), (120, 120, 120)
@@ -29,7 +28,7 @@ def coloured(folder, **counts):
 
 
 def test_the_mean_colour_is_not_that_of_the_first_class(tmp_path, monkeypatch):
-    monkeypatch.setattr("colorize.evaluate.MEAN_AB_OF", 60)
+    monkeypatch.setattr("colorize.evaluation.validation.MEAN_AB_OF", 60)
     data = Folder(str(coloured(tmp_path / "photos", blue=100, red=100)), size=32)
     found = Evaluator(data, {}, batch_size=8).mean_ab()
     each = [Batch.from_rgb(data.centre(photo)[None]).ab.mean(dim=(0, 2, 3)) for photo in data.train]
@@ -72,7 +71,7 @@ def test_a_grey_training_set_is_warned_of(grey, colour, warned, tmp_path, capsys
 
 
 def test_reading_at_the_start_is_told(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("colorize.evaluate.Count.__init__.__defaults__", (0.0,))
+    monkeypatch.setattr("colorize.evaluation.validation.Count.__init__.__defaults__", (0.0,))
     data = Folder(str(coloured(tmp_path / "photos", blue=10, red=10)), size=32, val_fraction=0.5)
     Evaluator(data, {}, batch_size=5).baselines(CPU)
     printed = " ".join(capsys.readouterr().out.split())

@@ -13,10 +13,12 @@ from PIL import Image
 from torch import nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from colorize import pinned as weights
-from colorize.distribution import create_extractor, extractors
-from colorize.errors import AbsentError, UserError
-from colorize.pinned import Pinned
+from colorize.metrics import extractors
+from colorize.metrics.extractors import create_extractor
+from colorize.utils import download as weights
+from colorize.utils import files
+from colorize.utils.download import Pinned
+from colorize.utils.errors import AbsentError, UserError
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def test_efficientnet_is_always_there(rgb):
     assert extractor.describe() == {
         "name": "efficientnet_lite0",
         "dimension": 1280,
-        "weights": weights.digest_of(extractors.find_weights(extractors.LITE0)),
+        "weights": files.digest_of(extractors.find_weights(extractors.LITE0)),
         "prepared": "antialiased bicubic to 224², (x/255 − 0.498) / 0.502",
     }
     assert extractor(rgb).shape == (3, 1280)
@@ -151,10 +153,10 @@ def test_a_file_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     source = tmp_path / "published.pth"
     source.write_bytes(b"weights")
-    pinned = Pinned(("kept.pth",), source.as_uri(), weights.digest_of(source)[:8])
+    pinned = Pinned(("kept.pth",), source.as_uri(), files.digest_of(source)[:8])
     path, digest = pinned.find()
     assert path.read_bytes() == b"weights"
-    assert digest == weights.digest_of(source)
+    assert digest == files.digest_of(source)
     source.unlink()
     assert pinned.find() == (path, digest)  # it is not fetched again
     path.unlink()

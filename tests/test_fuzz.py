@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from faults.mutations import FORMATS, MUTATIONS, mutated
 
-from colorize.data.decode import decode, decode_picture
-from colorize.data.failures import DecodeError
-from colorize.doctor.findings import examine
+from colorize.data.findings import examine
+from colorize.imaging.decode import decode, decode_picture
+from colorize.imaging.raster import DecodeError
 
 SECONDS = 20  # that one file may take
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from colorize.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
-from colorize.data.historical import SHIPPED
-from colorize.errors import UserError
-from colorize.gallery import open_gallery
+from colorize.data.sources import SHIPPED
+from colorize.evaluation.validation import open_gallery
+from colorize.imaging.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
+from colorize.utils.errors import UserError
 
 CPU = torch.device("cpu")
 

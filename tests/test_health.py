@@ -2,7 +2,7 @@
 
 import pytest
 
-from colorize.health import Health
+from colorize.training.checks import Health
 
 
 def watch(numbers, **others):

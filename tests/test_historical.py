@@ -13,11 +13,10 @@ from conftest import PHOTOS, photographed
 from PIL import Image, ImageOps
 from skimage.color import rgb2lab
 
-from colorize import fetching
-from colorize.data.historical import SHIPPED, Historical, Plates, read_black_and_white, read_colour, read_plates
-from colorize.data.sources import DEMO
-from colorize.errors import UserError
-from colorize.fetching import COLUMNS, LIST, read_list
+from colorize.cli import historical as fetching
+from colorize.cli.historical import COLUMNS, LIST, read_list
+from colorize.data.sources import DEMO, SHIPPED, Historical, Plates, read_black_and_white, read_colour, read_plates
+from colorize.utils.errors import UserError
 
 
 def test_every_shipped_photograph_has_its_credits():

@@ -16,12 +16,12 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 import colorize
-from colorize import loading
 from colorize.cli import main
-from colorize.errors import UserError
-from colorize.importers import recognise
-from colorize.importers.ddcolor import fold_spectral_norm
 from colorize.models import MultiColor, Transformer
+from colorize.models import load as loading
+from colorize.models.load import recognise
+from colorize.models.weights import fold_spectral_norm
+from colorize.utils.errors import UserError
 
 
 def close(ours, theirs, tolerance=1e-3):
@@ -33,7 +33,7 @@ def close(ours, theirs, tolerance=1e-3):
 
 
 def load(state, container=lambda state: state, path=Path("file.pth")):
-    return recognise(colorize.importers.files.take_out(container(state), path), path).eval()
+    return recognise(colorize.models.weights.take_out(container(state), path), path).eval()
 
 
 @published
@@ -254,7 +254,7 @@ def test_the_hub_is_asked_for_what_is_not_here(small, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", options("model"))
 @torch.no_grad()
 def test_an_export_comes_back_the_same(name, tiny, tmp_path):
-    from colorize.build import build_parts
+    from colorize.training.build import build_parts
 
     words = ("loss=" + ("ddpm" if name == "diffusion" else "l1"), *SMALL.get(name, []))
     model = build_parts(tiny(f"model={name}", *words)).model.eval()

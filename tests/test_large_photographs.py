@@ -11,18 +11,18 @@ import pytest
 import tifffile
 from PIL import Image
 
-from colorize.data import bounds
-from colorize.data.decode import decode_picture
-from colorize.data.failures import DecodeError
-from colorize.data.tiff_parts import PART, Grid, needed
+from colorize.imaging import raster as bounds
+from colorize.imaging.decode import decode_picture
+from colorize.imaging.raster import DecodeError
+from colorize.imaging.tiff_parts import PART, Grid, needed
 from tests.test_tones import by_hand
 
 ROOT = Path(__file__).parents[1]
 MEASURE = """
 import sys
 from pathlib import Path
-from colorize.data.decode import decode_picture
-from colorize.memory import CLEAR
+from colorize.imaging.decode import decode_picture
+from colorize.utils.devices import CLEAR
 
 def memory(kind):
     return 1024 * int(Path("/proc/self/status").read_text().split(f"{kind}:")[1].split()[0])

@@ -9,11 +9,12 @@ import torch
 from conftest import tiny_words
 from PIL import Image
 
-from colorize.color import rgb_to_lab
-from colorize.data import film, wear
-from colorize.data.look import LIMITS, PROBABILITIES, Film, modern
 from colorize.data.sources import Demo
-from colorize.errors import UserError
+from colorize.imaging import film
+from colorize.imaging import film_damage as wear
+from colorize.imaging.color import rgb_to_lab
+from colorize.imaging.film_look import LIMITS, PROBABILITIES, Film, modern
+from colorize.utils.errors import UserError
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.uint8).reshape(3, 1, 1, 3) * 255
 
@@ -252,8 +253,8 @@ def test_training_sees_it_and_validation_does_not(inside, tmp_path):
 
 
 def test_the_truth_stays_as_it_was(config):
-    from colorize.build import make
-    from colorize.data.loading import Draw
+    from colorize.config import make
+    from colorize.data.loader import Draw
 
     batches = []
     for name in ("modern", "film"):

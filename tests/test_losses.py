@@ -12,8 +12,7 @@ from conftest import COMPARING, options, own_loss
 from hydra.utils import get_class, instantiate
 
 from colorize.batch import Batch, Prediction
-from colorize.color import CHROMA_SCALE, chroma, lab_to_rgb
-from colorize.errors import UserError
+from colorize.imaging.color import CHROMA_SCALE, chroma, lab_to_rgb
 from colorize.losses import (
     L1,
     RGB,
@@ -25,8 +24,9 @@ from colorize.losses import (
     NoiseError,
     Perceptual,
     SquaredError,
-)  # fmt: skip
+)
 from colorize.models import PatchCritic
+from colorize.utils.errors import UserError
 
 
 @pytest.fixture

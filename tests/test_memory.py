@@ -6,9 +6,9 @@ import pytest
 import torch
 from conftest import SMALL, options, own_loss
 
-from colorize.build import build_parts, build_trainer
-from colorize.errors import UserError
-from colorize.memory import blocks, is_out_of_memory, recompute
+from colorize.training.build import build_parts, build_trainer
+from colorize.utils.devices import blocks, is_out_of_memory, recompute
+from colorize.utils.errors import UserError
 
 
 def one_step(cfg, tmp_path, *, prepare=lambda trainer: None):

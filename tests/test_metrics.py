@@ -25,7 +25,7 @@ from colorize.metrics import (
     MeanColorfulnessDifference,
     PooledPSNR,
 )
-from colorize.metrics.ciede import ciede2000
+from colorize.metrics.full_reference import ciede2000
 
 # Sharma, Wu and Dalal 2005, table 1: L a b, L a b, ΔE₀₀. They stand where implementations go wrong.
 SHARMA = """

@@ -12,13 +12,13 @@ from torch import Generator, nn
 from torch.overrides import TorchFunctionMode
 
 from colorize.batch import Batch
-from colorize.color import rgb_to_lab
-from colorize.errors import UserError
+from colorize.imaging.color import rgb_to_lab
 from colorize.models import CNN, Diffusion, MultiColor, PatchCritic, ResNetUNet, Transformer, UNet, UNetCritic
-from colorize.models.chance import Dropout, seed_dropout
+from colorize.models.base import Dropout, seed_dropout
 from colorize.models.critics import SelfAttention
 from colorize.models.dual_decoder import read_map, sine_places
 from colorize.models.encoders import fit_inputs, with_convolutions
+from colorize.utils.errors import UserError
 
 WHOLE = pytest.mark.parametrize(
     "whole", [pytest.param(False, id="small"), pytest.param(True, id="of conf", marks=pytest.mark.slow)]

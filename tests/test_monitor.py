@@ -5,11 +5,11 @@ from omegaconf import OmegaConf
 from test_command_line import refused
 from test_resuming import TINY
 
-from colorize.errors import UserError
-from colorize.monitor import MODES, better_of, sign_of
-from colorize.runs import RunFolder
-from colorize.sweeps.outcome import directions_of
-from colorize.sweeps.summary import objectives
+from colorize.cli.after_sweep import objectives
+from colorize.config import MODES, better_of, sign_of
+from colorize.run_folder import RunFolder
+from colorize.sweeps.results import directions_of
+from colorize.utils.errors import UserError
 
 METRICS = {
     "psnr": {"_target_": "colorize.metrics.PSNR"},
@@ -61,7 +61,7 @@ def test_a_lower_feature_distance_is_kept(inside, tmp_path):
     assert inside("train", *words).returncode == 0
     from test_command_line import lines
 
-    from colorize.checkpoint import read
+    from colorize.utils.serialization import read
 
     folder = tmp_path / "outputs" / "run"
     scores = {line["step"]: line["val/features"] for line in lines(folder) if line["step"] and "val/features" in line}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize.checkpoint import as_json, write_text
+from colorize.utils.files import as_json, write_text
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 RUN = ["experiment=smoke", "model=cnn", "model.width=0.1", "model.global_size=32", "loss=l1", "tracker=none",

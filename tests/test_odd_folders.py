@@ -12,11 +12,11 @@ from sets import jpeg
 
 from colorize.data import Folder, collection
 from colorize.data.collection import Collection, Photo, digest
+from colorize.data.datamodule import Photographs
 from colorize.data.listing import list_folder
-from colorize.data.photographs import Photographs
-from colorize.errors import UserError
-from colorize.evaluation.choosing import in_order
-from colorize.stream import Stream
+from colorize.evaluation.protocol import in_order
+from colorize.training.schedule import Stream
+from colorize.utils.errors import UserError
 
 
 def fill(folder, *names):
@@ -236,7 +236,7 @@ def test_too_little_shared_memory_is_one_sentence(photographs, monkeypatch):
             raise RuntimeError("unable to write to file </torch_1_2_3>: No space left on device (28)")
             yield
 
-    monkeypatch.setattr("colorize.data.photographs.DataLoader", Loader)
+    monkeypatch.setattr("colorize.data.datamodule.DataLoader", Loader)
     with pytest.raises(UserError, match=r"/dev/shm.*data.num_workers=0.*--shm-size"):
         next(Folder(str(photographs)).batches([], [1], 3))
 

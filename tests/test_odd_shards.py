@@ -15,11 +15,10 @@ from sets import add, jpeg, tarred, write_shards
 
 from colorize.data import Folder, Shards
 from colorize.data.collection import Collection
-from colorize.data.order import ShardOrder
-from colorize.data.recognise import recognise
-from colorize.errors import UserError
-from colorize.evaluation.choosing import choose
-from colorize.evaluation.protocol import Protocol
+from colorize.data.resolve import recognise
+from colorize.data.sampler import ShardOrder
+from colorize.evaluation.protocol import Protocol, choose
+from colorize.utils.errors import UserError
 
 CASES = ROOT.parent / "shared" / "cases"
 

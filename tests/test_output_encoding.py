@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from colorize.cli import main
-from colorize.output_encoding import print_anything
-from colorize.terminal import printable, say, score_table
+from colorize.evaluation.metric_info import score_table
+from colorize.utils.console import printable, say
+from colorize.utils.environment import print_anything
 
 NARROW = ["cp932", "gbk", "cp949", "cp1251", "cp1252", "ascii", "utf-8"]
 NAMES = ["plain", "写真 東京", "Собор", "é", "🌈", "\udce4\udcf6.jpg", "32² × 64 · 10 %…"]

@@ -12,10 +12,10 @@ from conftest import BIN, ROOT
 from omegaconf import OmegaConf
 from test_command_line import PLAIN, SMOKE, refused
 
-from colorize.again import new_name, quoted, unquoted
-from colorize.arguments import Arguments
-from colorize.command_line import parse_override, readable
-from colorize.errors import UserError
+from colorize.cli.hydra_app import new_name
+from colorize.cli.parser import Arguments
+from colorize.utils.errors import UserError
+from colorize.utils.hydra_overrides import parse_override, quoted, readable, unquoted
 
 MISTAKES = [
     # groups and their options
@@ -150,8 +150,8 @@ def test_what_a_constructor_takes_may_be_added(inside):
         (["+optimizer.critic.eps=1e-6"], "eps: 1.0e-06"),
         (["+schedule.all.fraction=0.5"], "fraction: 0.5"),
         (["+schedule.all.weights={pixel: 2}"], "pixel: 2"),
-        (["+schedule.more={_target_: colorize.schedule.Phase, steps: 3}"], "more:"),
-        (["+schedule.more._target_=colorize.schedule.Phase", "+schedule.more.steps=3"], "more:"),
+        (["+schedule.more={_target_: colorize.training.schedule.Phase, steps: 3}"], "more:"),
+        (["+schedule.more._target_=colorize.training.schedule.Phase", "+schedule.more.steps=3"], "more:"),
         (["+loss.terms.noise={_target_: colorize.losses.NoiseError}", "+loss.weights.noise=1"], "noise: 1"),
         (["+metrics.ciede2000._target_=colorize.metrics.CIEDE2000"], "ciede2000:"),
         (["++checkpoint.every=7"], "every: 7"),
@@ -178,9 +178,7 @@ def test_the_users_own_configs_are_checked_too(inside, tmp_path):
 
 
 def test_nothing_slow_is_imported_for_an_answer():
-    program = (
-        "import sys; from colorize.cli import main; main(['train', 'model=transfomer']); print('torch' in sys.modules)"
-    )
+    program = "import sys; from colorize.cli.app import main; main(['train', 'model=transfomer']); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "did you mean model=transformer?" in done.stderr
     assert done.stdout == "False\n"

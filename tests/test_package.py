@@ -66,8 +66,8 @@ def test_the_plain_requirements_are_plain():
 def test_importing_the_package_touches_no_signal_and_nothing_heavy():
     code = (
         "import signal, sys; before = {n: signal.getsignal(n) for n in signal.valid_signals()};"
-        "import colorize, colorize.cli; assert 'torch' not in sys.modules;"
-        "import colorize.training; assert before == {n: signal.getsignal(n) for n in before}"
+        "import colorize, colorize.cli.app; assert 'torch' not in sys.modules;"
+        "import colorize.training.run; assert before == {n: signal.getsignal(n) for n in before}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

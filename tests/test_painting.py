@@ -8,11 +8,11 @@ import torch
 from PIL import Image, ImageCms
 
 import colorize
-from colorize import painting
 from colorize.batch import Batch
+from colorize.cli import paint as painting
+from colorize.imaging.image_io import open_photograph
+from colorize.imaging.transforms import Upsampling
 from colorize.models import CNN, Diffusion
-from colorize.photograph_files import open_photograph
-from colorize.upsampling import Upsampling
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 import colorize
-from colorize import painting
-from colorize.errors import UserError
+from colorize.cli import paint as painting
+from colorize.cli.paths import LONGEST_NAME, plan
 from colorize.models import CNN
-from colorize.painting_jobs import LONGEST_NAME, plan
+from colorize.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,11 @@ import pytest
 import tifffile
 from PIL import Image, IptcImagePlugin, PngImagePlugin
 
-from colorize import photograph_saving
-from colorize.errors import UserError
-from colorize.metadata import read_metadata, read_resources
-from colorize.photograph_files import Photograph
-from colorize.photograph_saving import save_photograph
-from colorize.tiff_tags import exif_block, read_tags
+from colorize.imaging import image_io as photograph_saving
+from colorize.imaging.exif import exif_block, read_resources, read_tags
+from colorize.imaging.image_io import Photograph, save_photograph
+from colorize.imaging.metadata import read_metadata
+from colorize.utils.errors import UserError
 
 KINDS = ["png", "jpg", "tif", "webp"]
 XMP = (
@@ -283,10 +282,10 @@ def test_a_file_that_does_not_read_back_is_none(kind, large, rgb, tmp_path, monk
 
 
 def test_metadata_that_break_a_file_are_left_out_and_said(rgb, tmp_path, monkeypatch):
-    monkeypatch.setattr("colorize.metadata.STRUCTURE", frozenset())  # as if a tag of the pixels had been forgotten
+    monkeypatch.setattr("colorize.imaging.exif.STRUCTURE", frozenset())  # as if a tag of the pixels had been forgotten
     path, notes = saved(rgb, of(tags_block([(0x8000, 2, 3, b"ab\0")], OF_EXIF)), "tif", tmp_path)
     assert not notes
-    monkeypatch.setattr("colorize.tiff_tags._directories", lambda tags, at: b"\0\0" + bytes(4))
+    monkeypatch.setattr("colorize.imaging.exif._directories", lambda tags, at: b"\0\0" + bytes(4))
     path, notes = saved(rgb, of(tags_block([(0x8000, 2, 3, b"ab\0")])), "tif", tmp_path)
     assert notes == ["its metadata is left out: the file could not be read with it"]
     assert (tifffile.imread(path) == rgb).all()

@@ -10,8 +10,8 @@ import torch
 
 from colorize.data import Demo, Folder
 from colorize.data.sources import DEMO
-from colorize.errors import UserError
-from colorize.schedule import Phase
+from colorize.training.schedule import Phase
+from colorize.utils.errors import UserError
 
 LICENCES = {"public-domain", "CC0-1.0"} | {
     f"CC-BY{sa}-{v}" for sa in ("", "-SA") for v in ("1.0", "2.0", "2.5", "3.0", "4.0")
@@ -151,5 +151,5 @@ def test_nothing_readable_at_all_is_an_error(photographs):
 def test_what_is_kept_in_memory_is_what_is_read(photographs, monkeypatch):
     data = Folder(str(photographs), size=32)
     kept = [next(data.batches(draws(data, 24), [24], 0)).rgb for _ in range(2)]
-    monkeypatch.setattr("colorize.data.loading.KEEP_BELOW", 0)
+    monkeypatch.setattr("colorize.data.loader.KEEP_BELOW", 0)
     assert all(torch.equal(rgb, next(data.batches(draws(data, 24), [24], 0)).rgb) for rgb in kept)

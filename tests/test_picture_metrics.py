@@ -12,10 +12,10 @@ from conftest import CONF
 from omegaconf import OmegaConf
 from PIL import Image
 
-from colorize.build import make, make_metrics
-from colorize.color import lab_to_rgb, rgb_to_lab, to_uint8
+from colorize.config import make
 from colorize.data import Demo
-from colorize.errors import AbsentError, UserError
+from colorize.evaluation.metric_info import make_metrics
+from colorize.imaging.color import lab_to_rgb, rgb_to_lab, to_uint8
 from colorize.metrics import (
     LPIPS,
     PSNR,
@@ -39,6 +39,7 @@ from colorize.metrics import (
     measure_all,
     perceptual_diversity,
 )
+from colorize.utils.errors import AbsentError, UserError
 
 FULL = OmegaConf.load(CONF / "metrics" / "full.yaml")
 
@@ -396,7 +397,7 @@ def test_the_published_file_is_read_wherever_it_lies(tmp_path, monkeypatch):
     torch.manual_seed(1)
     net = torchvision.models.alexnet(weights=None)
     torch.save(net.state_dict(), tmp_path / "mine.pth")
-    monkeypatch.setattr("colorize.pinned.digest_of", lambda path: "7be5be79" + 56 * "0")
+    monkeypatch.setattr("colorize.utils.files.digest_of", lambda path: "7be5be79" + 56 * "0")
     rgb, other = torch.rand(2, 2, 3, 40, 40)
     expected = LPIPS("alex", trunk=net.features).measure(rgb, other)
     assert torch.equal(LPIPS("alex", weights=tmp_path / "mine.pth").measure(rgb, other), expected)

@@ -8,11 +8,10 @@ from scipy.ndimage import map_coordinates
 from skimage.filters import sobel
 from skimage.registration import phase_cross_correlation
 
-from colorize.data.motion import Motion, motion_of, moved
-from colorize.data.plates import compose, open_scan, split_plate
-from colorize.data.registration import register
 from colorize.data.sources import DEMO
-from colorize.errors import UserError
+from colorize.imaging.plates import compose, open_scan, split_plate
+from colorize.imaging.registration import Motion, motion_of, moved, register
+from colorize.utils.errors import UserError
 
 PICTURES = ["pip_astronaut", "pip_chelsea", "pip_china", "pip_grace_hopper", "pip_coffee", "pip_flower",
             "gcompris_categorization_monuments_tajMahal", "gcompris_categorization_fishes_fish1"]  # fmt: skip

@@ -16,9 +16,9 @@ from PIL import Image
 from sets import jpeg, write_imagenet, write_shards
 
 from colorize.data.collection import Collection, Photo, Table
-from colorize.data.recognise import recognise
+from colorize.data.resolve import recognise
+from colorize.data.shard_writer import numbered_keys, plain_key, prepare
 from colorize.data.shards import Shards
-from colorize.data.writing import numbered_keys, plain_key, prepare
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_another_seed_is_another_order(folder, inside, tmp_path):
 SLOWLY = """
 import sys, time
 from colorize import preparing
-from colorize.cli import main
+from colorize.cli.app import main
 write = preparing.write_shard
 preparing.write_shard = lambda *words: (time.sleep(0.4), write(*words))[1]
 sys.exit(main(sys.argv[1:]))

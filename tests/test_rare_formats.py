@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize.data.decode import decode_picture
-from colorize.data.failures import DecodeError
+from colorize.imaging.decode import decode_picture
+from colorize.imaging.raster import DecodeError
 from tests.test_tones import GREY, RGB, H, W
 
 

@@ -6,8 +6,8 @@ import zlib
 import numpy as np
 import pytest
 
-from colorize.data.decode import decode_picture
-from colorize.data.failures import DecodeError
+from colorize.imaging.decode import decode_picture
+from colorize.imaging.raster import DecodeError
 from tests.test_tones import GREY, RGB, H, W, by_hand, off, packed, part_size, tif  # noqa: F401 (a fixture)
 
 

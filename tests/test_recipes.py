@@ -6,7 +6,8 @@ import pytest
 from conftest import CONF
 from omegaconf import OmegaConf
 
-from colorize.build import build_parts, build_trainer, make
+from colorize.config import make
+from colorize.training.build import build_parts, build_trainer
 
 RECIPES = sorted(
     path.relative_to(CONF / "experiment").with_suffix("").as_posix() for path in (CONF / "experiment").rglob("*.yaml")

@@ -13,12 +13,14 @@ import pytest
 from PIL import Image
 
 from colorize.cli import main
-from colorize.comparing import compare_results
-from colorize.comparing.tables import texts
-from colorize.report import write_comparison
-from colorize.report.photographs import HEAVY, SIDE
-from colorize.results import PictureTable, Result, pictures_of, write_result
-from colorize.statistics import mean_interval, measure
+from colorize.evaluation.bootstrap import mean_interval
+from colorize.evaluation.compare import compare_results
+from colorize.evaluation.image_table import PictureTable
+from colorize.evaluation.metric_info import measure
+from colorize.evaluation.result import Result, pictures_of, write_result
+from colorize.reports.comparison_page import write_comparison
+from colorize.reports.page import HEAVY, SIDE
+from colorize.reports.tables import texts
 
 NAMES = [f"{place:03d}.jpg" for place in range(12)]
 PROTOCOL = {

@@ -10,11 +10,12 @@ import pytest
 import torch
 from faults.runs import same
 
-from colorize import memory
-from colorize.build import build_parts, build_trainer
-from colorize.checkpoint import read, weights_of
-from colorize.distributed import World
 from colorize.tracking import JsonLines, Logger
+from colorize.training.build import build_parts, build_trainer
+from colorize.utils import devices as memory
+from colorize.utils.checkpoint import weights_of
+from colorize.utils.distributed import World
+from colorize.utils.serialization import read
 
 
 def trainer_of(cfg, folder, world=None, **settings):

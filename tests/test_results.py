@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from colorize.errors import UserError
-from colorize.results import PictureTable, Result, group_of, read_pictures, read_result, stream_pictures, write_result
-from colorize.statistics import Interval
+from colorize.evaluation.bootstrap import Interval
+from colorize.evaluation.image_table import PictureTable, read_pictures, stream_pictures
+from colorize.evaluation.result import Result, group_of, read_result, write_result
+from colorize.utils.errors import UserError
 
 
 @pytest.fixture

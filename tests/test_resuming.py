@@ -13,17 +13,18 @@ from omegaconf import OmegaConf
 from PIL import Image
 from test_command_line import refused
 
-from colorize.checkpoint import Checkpoints, read
 from colorize.cli import main
 from colorize.data import Folder
-from colorize.errors import UserError
-from colorize.fitting import check_phases
-from colorize.lengthening import check_lengthened
-from colorize.lineage import shown_as
-from colorize.results import group_of
-from colorize.resuming import differences, is_free, is_place
-from colorize.runs import RunFolder
-from colorize.schedule import Phase, linear_decay, warmup_cosine
+from colorize.evaluation.network import shown_as
+from colorize.evaluation.result import group_of
+from colorize.run_folder import RunFolder
+from colorize.training.checks import check_phases
+from colorize.training.resume import check_lengthened
+from colorize.training.schedule import Phase, linear_decay, warmup_cosine
+from colorize.utils.checkpoint import Checkpoints
+from colorize.utils.errors import UserError
+from colorize.utils.serialization import read
+from colorize.utils.stored_config import differences, is_free, is_place
 
 TINY = ("experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "schedule=single", "evaluate.historical=false")
 TINY = (*TINY, "evaluate.every=100")
@@ -200,7 +201,7 @@ def test_more_steps_end_with_the_weights_of_a_run_that_had_them_from_the_start(f
 
 
 def test_a_further_phase_may_have_a_curve(finished, inside):
-    phase = "+schedule.more={_target_: colorize.schedule.Phase, steps: 2}"
+    phase = "+schedule.more={_target_: colorize.training.schedule.Phase, steps: 2}"
     done = inside("train", f"resume={finished.folder}", phase)
     assert "going on after step 4" in done.stdout, done.stderr
     assert finished.run.read_summary()["steps"] == 6

@@ -13,17 +13,17 @@ from conftest import ROOT
 from filelock import FileLock
 from test_command_line import SMOKE, refused
 
-from colorize.checkpoint import Checkpoints
-from colorize.errors import UserError
-from colorize.locking import RunLock
-from colorize.overwriting import put_aside
-from colorize.report.gather import gather
-from colorize.runs import RunFolder
-from colorize.tracking.lines import JsonLines
+from colorize.reports.run_data import gather
+from colorize.run_folder import RunFolder
+from colorize.tracking.logger import JsonLines
+from colorize.training.resume import put_aside
+from colorize.utils.checkpoint import Checkpoints
+from colorize.utils.errors import UserError
+from colorize.utils.files import RunLock
 
 HOLD = """
 import os, sys, time
-from colorize.locking import RunLock
+from colorize.utils.files import RunLock
 lock = RunLock(sys.argv[1])
 lock.acquire()
 print("got it", flush=True)
@@ -55,7 +55,7 @@ def holder(tmp_path):
 
 @pytest.fixture
 def hasty(monkeypatch):
-    monkeypatch.setattr("colorize.locking.PATIENCE", 0.5)
+    monkeypatch.setattr("colorize.utils.files.PATIENCE", 0.5)
 
 
 def run_of(folder, token=None):

@@ -10,9 +10,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from colorize.errors import UserError
-from colorize.schedule import Phase, constant, locate, warmup_cosine
-from colorize.seeds import seed_of
+from colorize.training.schedule import Phase, constant, locate, warmup_cosine
+from colorize.utils.errors import UserError
+from colorize.utils.seeds import seed_of
 
 
 def test_an_epoch_shows_every_photograph_once_and_in_another_order():
@@ -53,7 +53,7 @@ def test_subsets_depend_on_the_seed_and_on_nothing_else():
 
 
 def test_seeds_are_the_same_in_every_process():
-    code = "from colorize.seeds import seed_of; print(seed_of(0, 'step', 1))"
+    code = "from colorize.utils.seeds import seed_of; print(seed_of(0, 'step', 1))"
     for salt in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": salt}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

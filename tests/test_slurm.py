@@ -11,7 +11,7 @@ import torch
 from conftest import ROOT
 from slurm import slurm, until
 
-from colorize.sweeps.folders import jobs_of
+from colorize.sweeps.jobs import jobs_of
 
 pytestmark = pytest.mark.slow
 

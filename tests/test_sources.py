@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from sets import WNIDS, imagenet_files, jpeg, tarred, write_devkit, write_imagenet, write_shards
 
-from colorize.data import Folder, ImageNet, Shards, storage
-from colorize.data.hub import Hub, meet
-from colorize.data.loading import Draw
-from colorize.data.recognise import recognise
-from colorize.errors import UserError
+from colorize.data import Folder, ImageNet, Shards
+from colorize.data.huggingface import Hub, meet
+from colorize.data.loader import Draw
+from colorize.data.resolve import recognise
+from colorize.utils import download as storage
+from colorize.utils.errors import UserError
 
 
 @pytest.mark.parametrize("layout", ["folders", "archives", "kaggle"])

@@ -11,9 +11,10 @@ import torch
 from conftest import ROOT, SMALL, published, tiny_words, two_networks
 from test_command_line import NAME, SMOKE, lines, refused
 
-from colorize.checkpoint import Checkpoints, read
-from colorize.runs import RunFolder
-from colorize.signals import StopSignal
+from colorize.run_folder import RunFolder
+from colorize.utils.checkpoint import Checkpoints
+from colorize.utils.processes import StopSignal
+from colorize.utils.serialization import read
 
 WORDS = SMOKE[1:]
 GAN = ("experiment=smoke", "tracker=none", "model=gan_unet", *SMALL["gan_unet"], "evaluate.historical=false")

@@ -7,26 +7,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from colorize.statistics import (
+from colorize.evaluation.bootstrap import Interval, function_interval, mean_interval, mean_intervals, share_interval
+from colorize.evaluation.entries import combined_interval, compare_seeds, seeds_interval
+from colorize.evaluation.metric_info import measure
+from colorize.evaluation.permutation import (
     Difference,
-    Interval,
-    combined_interval,
     compare_intervals,
     compare_pairs,
     compare_pooled,
-    compare_seeds,
-    decide,
-    function_interval,
     holm,
-    mean_interval,
-    mean_intervals,
-    measure,
-    number,
     pooled_interval,
-    say_difference,
-    seeds_interval,
-    share_interval,
 )
+from colorize.evaluation.significance import decide, number, say_difference
 
 
 @pytest.fixture
@@ -279,7 +271,7 @@ def test_numbers_as_people_write_them():
 
 def test_measures_agree_with_the_metrics(config):
     """What `compare` says of a metric is what the metric says of itself."""
-    from colorize.build import make_metrics
+    from colorize.evaluation.metric_info import make_metrics
 
     cfg = config("run=x", "metrics.lpips_alex.download=false", "metrics.lpips_vgg.download=false", name="evaluate")
     metrics, absent = make_metrics(cfg.metrics)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from colorize.errors import UserError
-from colorize.report.gather import config_of
-from colorize.stored import read_config, read_yaml
+from colorize.reports.run_data import config_of
+from colorize.utils.errors import UserError
+from colorize.utils.stored_config import read_config, read_yaml
 
 
 @pytest.mark.parametrize("content", ["1\n", "true\n", "1.5\n", ".nan\n", "[1\n", "\0"])

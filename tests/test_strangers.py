@@ -16,11 +16,11 @@ from faults.stranger_weights import CARDS, NO_WEIGHTS, OPTIONS, SETTINGS, SMALL,
 from faults.stranger_weights import export as write_export
 
 import colorize
-from colorize import loading
-from colorize.errors import UserError
-from colorize.importers.files import take_out
 from colorize.models import CNN, Diffusion, MultiColor, PatchCritic, Transformer
-from colorize.record import FIELDS, read_record
+from colorize.models import load as loading
+from colorize.models.weights import take_out
+from colorize.utils.checkpoint import FIELDS, read_record
+from colorize.utils.errors import UserError
 
 CASES = ROOT.parent / "shared" / "cases" / "weights"
 
@@ -180,7 +180,7 @@ def test_pretrained_weights_for_an_encoder_of_its_own_are_refused():
 
 
 def test_grey_has_no_hue():
-    from colorize.color import chroma, lab_to_rgb
+    from colorize.imaging.color import chroma, lab_to_rgb
 
     L = torch.linspace(0, 100, 1001).view(1, 1, 1, -1)
     rgb = lab_to_rgb(L, torch.zeros(1, 2, 1, 1001))

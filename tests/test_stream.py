@@ -12,13 +12,12 @@ import torch
 from conftest import SMALL
 from sets import write_imagenet, write_shards
 
-from colorize.color import grey_to_lightness, rgb_to_lab
 from colorize.data import Folder, ImageNet, Shards
-from colorize.data.loading import Draw
-from colorize.distributed import World
-from colorize.errors import UserError
-from colorize.schedule import Phase
-from colorize.stream import Stream
+from colorize.data.loader import Draw
+from colorize.imaging.color import grey_to_lightness, rgb_to_lab
+from colorize.training.schedule import Phase, Stream
+from colorize.utils.distributed import World
+from colorize.utils.errors import UserError
 
 BATCH, SIZE = 6, 32
 
@@ -76,7 +75,7 @@ def test_every_photograph_of_an_epoch_comes_once(sources, kind, processes, worke
     """By their numbers: each worker hands on which photograph it was told to read."""
     data = sources(kind)
     size = len(data.train)
-    monkeypatch.setattr("colorize.data.loading.TrainingSet.__getitem__", numbered)
+    monkeypatch.setattr("colorize.data.loader.TrainingSet.__getitem__", numbered)
     steps = -(-3 * size // BATCH)
     shares = [numbers(data, steps, rank, processes, workers) for rank in range(processes)]
     order = [number for step in zip(*shares, strict=True) for part in step for number in part]
@@ -85,7 +84,7 @@ def test_every_photograph_of_an_epoch_comes_once(sources, kind, processes, worke
 
 
 def numbered(self, draw: Draw):
-    from colorize.data.loading import Sample
+    from colorize.data.loader import Sample
 
     return Sample(torch.zeros(3, SIZE, SIZE, dtype=torch.uint8), None, draw.photo, draw.seed, [], [])
 

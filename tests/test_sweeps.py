@@ -22,21 +22,17 @@ from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from colorize.errors import UserError
-from colorize.monitor import DIRECTIONS, better_of, sign_of
-from colorize.report.sweep import Sweep as SweepPage
-from colorize.report.sweep import write_sweep
-from colorize.sweeps.after import AfterSweep
-from colorize.sweeps.best import write_experiment
-from colorize.sweeps.folders import Job, jobs_of
-from colorize.sweeps.importance import REST, importances, why_not
-from colorize.sweeps.naming import digest, job_folder, sweep_folder
-from colorize.sweeps.outcome import ranked
-from colorize.sweeps.plugins import NAMES
+from colorize.cli.after_sweep import AfterSweep, summarise, write_experiment
+from colorize.config import DIRECTIONS, better_of, sign_of
+from colorize.reports.sweep_page import Sweep as SweepPage
+from colorize.reports.sweep_page import write_sweep
+from colorize.sweeps.hydra_plugins import NAMES
+from colorize.sweeps.jobs import Job, jobs_of
+from colorize.sweeps.results import REST, importances, ranked, why_not
 from colorize.sweeps.search import Search
-from colorize.sweeps.space import split, suggest
-from colorize.sweeps.study import JOURNAL, mend, sampler_of, storage
-from colorize.sweeps.summary import summarise
+from colorize.sweeps.study import JOURNAL, mend, sampler_of, split, storage, suggest
+from colorize.utils.errors import UserError
+from colorize.utils.hydra_overrides import digest, job_folder, sweep_folder
 
 SMOKE = ["experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "metrics=quick", "evaluate.historical=false",
          "tracker=none", "hydra.callbacks.after_sweep.compare=false"]  # fmt: skip

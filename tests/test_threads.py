@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import BIN, ROOT
 
-from colorize.threads import SPINS, wait_passively
+from colorize.utils.environment import SPINS, wait_passively
 
 STARTS = {
     "train.py": [ROOT / "train.py"],
@@ -20,7 +20,7 @@ STARTS = {
 # Runs a program as Python would, with verbs that only tell what a verb finds
 TELL = f"""
 import json, os, runpy, sys
-import colorize.cli as cli
+import colorize.cli.app as cli
 assert not {set(SPINS)} & os.environ.keys(), "importing the package sets something"
 def tell(words):
     print(json.dumps([{{name: os.environ.get(name) for name in {set(SPINS)}}}, "torch" in sys.modules]))

@@ -14,9 +14,9 @@ import tifffile
 from PIL import Image
 from skimage.color import rgb2lab
 
-from colorize.data import tiff_parts
-from colorize.data.decode import decode_picture
-from colorize.data.failures import DecodeError
+from colorize.imaging import tiff_parts
+from colorize.imaging.decode import decode_picture
+from colorize.imaging.raster import DecodeError
 
 H, W = 24, 37  # no multiple of a byte, a tile or a block
 RANDOM = np.random.default_rng(7)

@@ -21,7 +21,7 @@ def server():
 
 ONE_AFTER_THE_OTHER = """
 import json, sys
-from colorize.cli import main
+from colorize.cli.app import main
 for words in json.loads(sys.argv[1]):
     assert main(["train", *words]) == 0
 """

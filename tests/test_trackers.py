@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize.errors import UserError
 from colorize.tracking import TensorBoard, Trackio, begin
+from colorize.utils.errors import UserError
 
 SETTINGS = {"model": {"width": 1}, "overrides": ["model=cnn"]}
 
@@ -119,7 +119,7 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, tracker, pack
 
 @pytest.mark.parametrize("name", ["tensorboard", "trackio"])
 def test_their_options_are_what_they_take(config, name):
-    from colorize.build import make
+    from colorize.config import make
 
     cfg = config(f"tracker={name}", "model=cnn")
     assert make(cfg.tracker, "tracker").keywords["folder"] == f"outputs/{name}"

@@ -14,8 +14,8 @@ from tracked import QUICK, TINY, logged_in, losses, tracked, written
 from wandb_server import WandbServer
 
 from colorize.cli import main
-from colorize.errors import UserError
 from colorize.tracking import JsonLines, Loggers, Tracker, WandB, begin
+from colorize.utils.errors import UserError
 
 
 def test_lines_after_the_checkpoint_are_cut(tmp_path):
@@ -211,12 +211,12 @@ def test_sync_asks_a_server_that_does_not_answer_once(tmp_path, monkeypatch, cap
     tracker = WandB("one", "one", {}, mode="offline")
     tracker.finish()
     monkeypatch.setattr("wandb.login", lambda **_: True)
-    monkeypatch.setattr("colorize.tracking.sync.PATIENCE", 0.5)
+    monkeypatch.setattr("colorize.cli.wandb.PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         if not answers:
             silent.close()
-        monkeypatch.setattr("colorize.tracking.sync.address_of", lambda: address)
+        monkeypatch.setattr("colorize.cli.wandb.address_of", lambda: address)
         assert main(["sync"]) == 2
     assert f"1 runs are pending, and W&B's server {address} does not answer" in capsys.readouterr().err
 
@@ -290,7 +290,7 @@ def test_an_empty_mode_and_loose_tags_of_the_environment(tmp_path, monkeypatch):
 def test_every_name_is_tracked_as_it_was_said(name, tmp_path, monkeypatch):
     from wandb.sdk.artifacts._validators import validate_artifact_name
 
-    from colorize.tracking.weights_and_biases import versions_of
+    from colorize.tracking.wandb_files import versions_of
 
     tracker = WandB(f"{name}-01234567", name, SETTINGS, folder=str(tmp_path))
     assert tracker.run.name == name
@@ -302,7 +302,7 @@ def test_every_name_is_tracked_as_it_was_said(name, tmp_path, monkeypatch):
 
 
 def test_ids_that_were_allowed_stay():
-    from colorize.tracking.weights_and_biases import id_of, versions_of
+    from colorize.tracking.wandb_files import id_of, versions_of
 
     for run_id in ("smoke-cnn-l1-demo-s0-01234567", "a b-01234567", "café-01234567", "x" * 100 + "-01234567"):
         assert id_of(run_id) == run_id

@@ -11,13 +11,14 @@ from conftest import COMPARING, options, own_loss
 from omegaconf import OmegaConf
 
 from colorize.batch import Batch
-from colorize.build import build_parts, build_trainer
-from colorize.checkpoint import read
-from colorize.errors import UserError
-from colorize.player import Player, best_state
-from colorize.reach import summarised, unreached
+from colorize.models.load import best_state
 from colorize.tracking import Logger
-from colorize.training import introduce
+from colorize.training.build import build_parts, build_trainer
+from colorize.training.checks import summarised, unreached
+from colorize.training.run import introduce
+from colorize.training.train_state import Player
+from colorize.utils.errors import UserError
+from colorize.utils.serialization import read
 
 PAIRS = [(model, own_loss(model)) for model in options("model")] + [("transformer", "l1")]
 EVERY_PAIR = [(model, loss) for model in options("model") for loss in options("loss")]
@@ -156,7 +157,7 @@ def test_what_the_schedule_freezes_is_not_said_to_be_unread(small, tmp_path, cap
 
 def test_what_one_phase_reads_is_not_frozen(small, tmp_path):
     cfg = small("multicolor", "loss=multicolor")
-    phase = {"_target_": "colorize.schedule.Phase", "steps": 2}
+    phase = {"_target_": "colorize.training.schedule.Phase", "steps": 2}
     nothing_but = {"hsv": 0, "yuv": 0, "rgb": 0, "perceptual": 0, "adversarial": 0, "colorful": 0}
     cfg.schedule = OmegaConf.create({"lab": {**phase, "weights": nothing_but}})
     frozen = trainer_of(cfg, tmp_path).frozen
@@ -219,7 +220,7 @@ def test_a_loss_that_is_not_a_number_stops_before_any_weight_moves(small, tmp_pa
 
 def test_phases_start_with_fresh_optimizers_and_their_own_weights(small, tmp_path):
     cfg = small("cnn", "loss=ddcolor", "evaluate.every=100")
-    phase = {"_target_": "colorize.schedule.Phase", "steps": 2}
+    phase = {"_target_": "colorize.training.schedule.Phase", "steps": 2}
     alone = {**phase, "weights": {"perceptual": 0, "adversarial": 0}}
     rivals = {**phase, "weights": {"perceptual": 0}, "optimizer": {"betas": [0.5, 0.9]}}
     cfg.schedule = OmegaConf.create({"alone": alone, "rivals": rivals})
@@ -283,7 +284,7 @@ def test_a_checkpoint_of_another_network_is_refused(model, loss, small, tmp_path
 
 def test_a_phase_has_its_size_and_its_frozen_parts(small, tmp_path):
     cfg = small("transformer", "loss=l1", "data.size=64")
-    phase = {"_target_": "colorize.schedule.Phase", "steps": 2}
+    phase = {"_target_": "colorize.training.schedule.Phase", "steps": 2}
     small_first = {**phase, "size": 32, "frozen": ["encoder", "pixels.steps.0"]}
     cfg.schedule = OmegaConf.create({"small": small_first, "whole": phase})
     trainer = trainer_of(cfg, tmp_path)

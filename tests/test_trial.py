@@ -2,9 +2,9 @@
 
 import pytest
 
-from colorize.errors import UserError
+from colorize.sweeps.jobs import hand_over, open_trial
 from colorize.sweeps.study import JOURNAL
-from colorize.sweeps.trial import hand_over, open_trial
+from colorize.utils.errors import UserError
 
 MEDIAN = {"_target_": "optuna.pruners.MedianPruner"}
 

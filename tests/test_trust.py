@@ -16,10 +16,11 @@ from test_command_line import refused
 
 import colorize
 from colorize.cli import main
-from colorize.errors import UserError
-from colorize.runs import RunFolder
-from colorize.stored import read_config, settled
-from colorize.trust import check_config, packages
+from colorize.config import check_config
+from colorize.run_folder import RunFolder
+from colorize.utils.errors import UserError
+from colorize.utils.stored_config import read_config, settled
+from colorize.utils.trust import packages
 
 OWN = """
 import torch
@@ -132,7 +133,7 @@ def test_half_written_files_do_not_follow_links(tmp_path):
     victim, target = tmp_path / "victim", tmp_path / "file"
     victim.write_text("mine")
     (tmp_path / "file.part").symlink_to(victim)
-    colorize.checkpoint.write_whole(target, lambda part: part.write_text("new"))
+    colorize.utils.files.write_whole(target, lambda part: part.write_text("new"))
     assert (victim.read_text(), target.read_text()) == ("mine", "new")
 
 
@@ -229,11 +230,11 @@ def test_a_part_that_cannot_be_imported_is_one_sentence_with_the_cause(inside, t
 
 
 def test_the_best_of_a_sweep_are_evaluated_with_its_trust(tmp_path, monkeypatch):
-    from colorize.sweeps import summary
+    from colorize.cli import after_sweep
 
     said = []
-    monkeypatch.setattr(summary, "went_well", lambda verb, words, shown: said.append((verb, list(words))) or True)
-    summary.side_by_side(tmp_path, [tmp_path / "a", tmp_path / "b"], ["validation"], ["mymodel", "other"])
+    monkeypatch.setattr(after_sweep, "went_well", lambda verb, words, shown: said.append((verb, list(words))) or True)
+    after_sweep.side_by_side(tmp_path, [tmp_path / "a", tmp_path / "b"], ["validation"], ["mymodel", "other"])
     assert "trust=[mymodel,other]" in said[0][1]
 
 

@@ -10,13 +10,17 @@ from conftest import CONF, ROOT
 from omegaconf import OmegaConf
 from test_command_line import refused
 
-from colorize.color import CHROMA_SCALE
-from colorize.errors import UserError
-from colorize.losses import adversarial, colorful, perceptual, pixel
-from colorize.models import denoiser, noise, samplers
-from colorize.optimizers import Optimizers
-from colorize.settings import with_checked_values
-from colorize.values import hints_of
+from colorize.imaging.color import CHROMA_SCALE
+from colorize.losses import adversarial, perceptual
+from colorize.losses import loss as colorful
+from colorize.losses import loss as pixel
+from colorize.models import denoiser
+from colorize.models import diffusion_process as noise
+from colorize.models import diffusion_process as samplers
+from colorize.training.config_schema import with_checked_values
+from colorize.training.optimizers import Optimizers
+from colorize.utils.errors import UserError
+from colorize.utils.validation import hints_of
 
 sys.path.insert(0, str(ROOT / "tests"))
 absurd_values = importlib.import_module("faults.absurd_values")

@@ -11,10 +11,10 @@ from conftest import BIN, CONF, ROOT, SMALL
 from omegaconf import OmegaConf
 from wandb_boards import BoardServer
 
-from colorize.command_line import read_words
-from colorize.monitor import better_of
-from colorize.overrides import check_overrides
-from colorize.runs import RunFolder
+from colorize.cli.overrides import check_overrides
+from colorize.cli.parser import read_words
+from colorize.config import better_of
+from colorize.run_folder import RunFolder
 
 SWEEP = yaml.safe_load((ROOT / "docs" / "wandb_sweep.yaml").read_text(encoding="utf-8"))
 
@@ -64,7 +64,7 @@ def test_wandb_takes_it(tmp_path, server, environment):
 
 
 RUN = """
-from colorize.runs import RunFolder
+from colorize.run_folder import RunFolder
 from colorize.tracking import WandB
 more = {"folder": "outputs", "patience": (20, 5)}  # the stand-in does not answer all that a sweep's run asks at its end
 tracker = WandB(RunFolder("run").run_id("mine"), "mine", {}, project="elsewhere", **more)

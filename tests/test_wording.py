@@ -9,20 +9,22 @@ from test_command_line import refused
 from test_comparing import NAMES, PROTOCOL, evaluated  # noqa: F401  (a fixture)
 
 import colorize
-from colorize.comparing import compare_results, print_comparison
-from colorize.comparing.summaries import ranked
-from colorize.devices import choose_device
-from colorize.distribution.metric import score_name
-from colorize.errors import AbsentError, UserError
-from colorize.evaluation.cells import of_pictures
-from colorize.evaluation.words import beaten_by_grey, painting_cells
-from colorize.export import save
+from colorize.cli.compare import print_comparison
+from colorize.evaluation.bootstrap import Interval
+from colorize.evaluation.compare import compare_results
+from colorize.evaluation.image_table import Pictures
+from colorize.evaluation.measure import of_pictures
+from colorize.evaluation.metric_info import measure, score_table, tell_measure, told_measures
+from colorize.evaluation.result import Result, ranked, read_result, write_result
 from colorize.metrics import Judge, OutOfGamut
+from colorize.metrics.distribution import score_name
 from colorize.models import CNN
-from colorize.report.ranking import verdicts
-from colorize.results import Pictures, Result, read_result, write_result
-from colorize.statistics import Interval, measure, tell_measure, told_measures
-from colorize.terminal import Bar, count_of, duration, score_table
+from colorize.models.export import save
+from colorize.reports.comparison_page import verdicts
+from colorize.reports.tables import beaten_by_grey, painting_cells
+from colorize.utils.console import Bar, count_of, duration
+from colorize.utils.devices import choose_device
+from colorize.utils.errors import AbsentError, UserError
 
 
 @pytest.mark.parametrize(
@@ -68,9 +70,9 @@ def test_a_metric_of_ones_own_says_which_end_is_better(evaluated, tmp_path):  # 
     cells = {"musiq_of_mine": Interval(50.0, 49.0, 51.0, 40)}
     kept = Result("x", PROTOCOL, {"model": cells}, measures=told_measures(cells))
     path = write_result(tmp_path / "x.json", kept)
-    from colorize.statistics import measures
+    from colorize.evaluation import metric_info
 
-    measures.OTHERS.clear()
+    metric_info.OTHERS.clear()
     assert measure("musiq_of_mine").better is None
     read_result(path)
     assert measure("musiq_of_mine").better == "higher"
@@ -142,7 +144,7 @@ def test_what_evaluation_lacks_has_the_name_of_its_metric(run_folder, inside, tm
     def absent(name):
         raise AbsentError(f"{name} is not here")
 
-    monkeypatch.setattr("colorize.evaluation.evaluating.create_extractor", absent)
+    monkeypatch.setattr("colorize.evaluation.evaluate.create_extractor", absent)
     run = f"run={run_folder()}"
     refused(inside("evaluate", run, "device=gpu"), "device='gpu' is not here")
     with pytest.raises(UserError, match="--device='gpu' is not here"):

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from colorize.data.failures import DecodeError
-from colorize.data.storage import local, shown
+from colorize.imaging.raster import DecodeError
+from colorize.utils.download import local, shown
 
 COLUMNS = ("names", "ends", "labels", "files", "starts", "sizes")
 WHOLE = -1  # as a size: to the end of the file

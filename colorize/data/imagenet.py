@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from colorize.data.collection import NONE, Collection, Table
+from colorize.data.datamodule import Photographs
 from colorize.data.listing import Labelled, Told, is_photograph, list_folder, list_tars, members
-from colorize.data.photographs import Photographs
-from colorize.errors import UserError
-from colorize.home import at_home
-from colorize.ranges import Name
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+from colorize.utils.validation import Name
 
 TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 DEVKITS = ("ILSVRC2012_devkit_t12", "ILSVRC2012_devkit_t12.tar.gz")

@@ -14,13 +14,13 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from colorize.checkpoint import write_text
 from colorize.data.collection import Table
-from colorize.data.decode import FORMATS
-from colorize.data.storage import cache, local, remote, short, shown, unsigned, waiting
-from colorize.data.walking import AGAIN, HIDDEN, IRREGULAR, Passed, Walk, hidden
-from colorize.errors import UserError
-from colorize.home import at_home
+from colorize.data.filesystem import AGAIN, HIDDEN, IRREGULAR, Passed, Walk, hidden
+from colorize.imaging.decode import FORMATS
+from colorize.utils.download import cache, local, remote, shown, unsigned
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+from colorize.utils.files import short, waiting, write_text
 
 # Of files that are taken for photographs; the first are preferred where two stand for one
 SUFFIXES = (

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from colorize.data.collection import LARGEST, NONE, Collection
+from colorize.data.datamodule import Photographs
+from colorize.data.filesystem import expand
 from colorize.data.listing import SUFFIXES, Labelled, Member, Told, list_tars, located, members
-from colorize.data.order import ShardOrder
-from colorize.data.photographs import Photographs
+from colorize.data.sampler import ShardOrder
 from colorize.data.sources import split
-from colorize.data.storage import expand, local, remote, shown
-from colorize.errors import UserError
-from colorize.home import at_home
-from colorize.ranges import Between, Count, Few, Name
+from colorize.utils.download import local, remote, shown
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+from colorize.utils.validation import Between, Count, Few, Name
 
 LABEL = 2**20  #           bytes of a .cls or .json that are read
 MOST_CLASSES = 100_000  #  a larger number is no class

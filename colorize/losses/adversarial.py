@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
-from colorize.errors import UserError
 from colorize.losses.loss import Term
 from colorize.models.critics import Critic
-from colorize.ranges import Share
+from colorize.utils.errors import UserError
+from colorize.utils.validation import Share
 
 
 class Adversarial(Term):

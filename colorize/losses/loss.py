@@ -1,16 +1,18 @@
-"""A loss is a weighted sum of named terms. The names are the same in the config, here, and in the logs."""
+"""A loss is a weighted sum of named terms; the terms that compare pixels, and the plain others."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
+import torch.nn.functional as F
 from annotated_types import Len
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
-from colorize.errors import UserError
-from colorize.ranges import NonNegative
+from colorize.imaging.color import CHROMA_SCALE, chroma, colorfulness, lab_to_rgb
+from colorize.utils.errors import UserError
+from colorize.utils.validation import NonNegative, Positive
 
 
 class Term(nn.Module):
@@ -72,3 +74,108 @@ class Loss(nn.Module):
         dropped = [name for name, term in self.terms.items() if term.needs_labels]
         kept: dict[str, Term] = {name: term for name, term in self.terms.items() if name not in dropped}  # type: ignore[misc]
         return Loss(kept, {name: self.weights[name] for name in kept}), dropped
+
+
+class L1(Term):
+    """mean |âb − ab| / unit over batch, channels and pixels. `unit` 1: CIE units; 128, 110: as other codes scale ab."""
+
+    def __init__(self, unit: Positive = 1.0):
+        super().__init__()
+        self.unit = unit
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        return F.l1_loss(pred.ab, batch.ab) / self.unit  # type: ignore[arg-type]
+
+
+class SquaredError(Term):
+    """‖(âb − ab) / unit‖² (Iizuka et al. 2016, eq. 3, where unit is 255).
+
+    reduction   image_sum: summed over each picture, averaged over the batch (the paper's). sum: over the batch too.
+                mean: over everything.
+    """
+
+    def __init__(self, unit: Positive = 255.0, reduction: Literal["image_sum", "sum", "mean"] = "image_sum"):
+        super().__init__()
+        if reduction not in ("image_sum", "sum", "mean"):
+            raise UserError(f"reduction is {reduction!r}; it must be image_sum, sum or mean")
+        self.unit, self.reduction = unit, reduction
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        square = ((batch.ab - pred.ab) / self.unit).square()  # type: ignore[operator]  # (B, 2, H, W)
+        if self.reduction == "mean":
+            return square.mean()
+        return square.sum() if self.reduction == "sum" else square.sum() / len(square)
+
+
+Space = Literal["lab", "hsv", "hs", "yuv"]  # of `CHROMA_SCALE`
+
+
+class ChromaL1(Term):
+    """mean |ĉ − c| / unit in one colour space (Du et al. 2024), each side in that space: lab, hsv, hs or yuv.
+
+    The truth is that of `color.chroma`; `unit` as in `L1`.
+    """
+
+    def __init__(self, space: Space, unit: Positive = 1.0):
+        super().__init__()
+        if space not in CHROMA_SCALE:
+            raise UserError(f"space is {space!r}; it must be one of {sorted(CHROMA_SCALE)}")
+        self.space, self.unit, self.needs = space, unit, frozenset({space})
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        said = getattr(pred, self.space)
+        truth = batch.ab if self.space == "lab" else chroma(self.space, lab_to_rgb(batch.L, batch.ab))
+        return F.l1_loss(said, truth) / self.unit
+
+
+class RGB(Term):
+    """mean |R̂GB − RGB| over batch, channels and pixels in 0…1, lightness included."""
+
+    needs = frozenset({"rgb"})
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        return F.l1_loss(pred.rgb, lab_to_rgb(batch.L, batch.ab))  # type: ignore[arg-type]
+
+
+SCALES = {"unit": 255.0, "hundred": 100.0}
+
+
+class Colorfulness(Term):
+    """1 − colourfulness / scale, averaged over the batch, with the opponent channels' absolute values.
+
+    `scale` unit: RGB in 0…1, as DDColor's code has it (255 in 8-bit values); hundred: 8-bit values over 100.
+    """
+
+    def __init__(self, scale: Literal["unit", "hundred"] = "unit"):
+        super().__init__()
+        if scale not in SCALES:
+            raise UserError(f"colorfulness scale is {scale!r}; it must be one of {sorted(SCALES)}")
+        self.scale = SCALES[scale]
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        rgb = lab_to_rgb(batch.L, pred.ab)  # type: ignore[arg-type]
+        return (1 - colorfulness(rgb, absolute=True) / self.scale).mean()
+
+
+class Classify(Term):
+    """Cross-entropy, averaged over the batch; a photograph without a label counts zero, however a batch is divided."""
+
+    needs = frozenset({"logits"})
+    needs_labels = True
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        total = F.cross_entropy(pred.logits, batch.label, ignore_index=-1, reduction="sum")  # type: ignore[arg-type]
+        return total / len(batch)
+
+
+class NoiseError(Term):
+    """mean (ε̂ − ε)² over batch, channels and pixels (Ho et al. 2020, eq. 14), or of the velocity where that is said.
+
+    A network that gives noise levels a weight has each photograph's error counted by it.
+    """
+
+    needs = frozenset({"noise", "noise_hat"})
+
+    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
+        square = (pred.noise_hat - pred.noise).square().mean(dim=(1, 2, 3))  # type: ignore[operator]  # (B,)
+        return (square if pred.noise_weight is None else pred.noise_weight * square).mean()

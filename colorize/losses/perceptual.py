@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -12,11 +11,11 @@ import torchvision
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
-from colorize.color import lab_to_rgb
-from colorize.errors import UserError
+from colorize.imaging.color import lab_to_rgb
 from colorize.losses.loss import Term
-from colorize.models.encoders import Encoder
-from colorize.ranges import NonNegative
+from colorize.models.encoders import Encoder, vgg_file
+from colorize.utils.errors import UserError
+from colorize.utils.validation import NonNegative
 
 VGG_TAPS = {
     "vgg16_bn": (0, 7, 14, 24, 34),  # conv1_1 … conv5_1, before norm and ReLU
@@ -100,9 +99,3 @@ class VGG(nn.Module):
             if index in self.taps:
                 taps.append(x)
         return taps
-
-
-def vgg_file(name: str) -> Path:
-    """Where torchvision keeps the weights once they are downloaded."""
-    url = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
-    return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])

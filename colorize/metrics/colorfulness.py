@@ -1,14 +1,20 @@
-"""How colourful painted pictures are, by themselves and against the true ones (Hasler and Süsstrunk 2003)."""
+"""How colourful painted pictures are, by themselves, against the true ones, and how diverse. B batch, H W picture.
+
+Also how strong painted colours are and which way they point in CIE Lab, and what became of a network's answer on its
+way to pixels: colours that sRGB does not have are clipped, and lightness moves with them. K samples of a photograph.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import combinations
 
 import torch
 from torch import Tensor
 
-from colorize.metrics.metric import Column, Metric
-from colorize.metrics.picture import Pair
+from colorize.imaging.color import lab_to_rgb_beyond, rgb_to_lab
+from colorize.metrics.metric import Column, Metric, Pair, picture_mean
+from colorize.utils.errors import UserError
 
 GREY = 1.0  # colourfulness below which published code takes a picture for grey
 
@@ -78,3 +84,141 @@ def grey_note(colorfulness: Iterable[float]) -> str | None:
         f"{grey} of {len(values)} true pictures are grey (colourfulness below {GREY:g}): they count as they are, and "
         "any colour painted into them as an error; some published tables leave them out"
     )
+
+
+GREYISH = 5.0  # CIE chroma up to which no hue is counted
+OF_GREY = 0.01  # above what an exactly grey pixel has: sRGB's constants are rounded, and make 0.006 of it
+
+
+class Chroma(Metric):
+    """Mean chroma √(a² + b²) of the painted pictures over that of the true ones: 1 is as colourful, 0 is grey."""
+
+    label, better, needs = "chroma over the truth's", "truth", frozenset({"true"})
+    undefined = "all true pictures are grey"
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        return {"painted": Column("chroma", "truth"), "truth": Column("chroma of the truth", None)}
+
+    def of(self, pair: Pair) -> dict[str, Tensor]:
+        painted, true = pair.both
+        return {"painted": picture_mean(painted.chroma), "truth": picture_mean(true.chroma)}
+
+    def finish(self, means: Mapping[str, float]) -> float:
+        return means["painted"] / means["truth"] if means["truth"] > OF_GREY else float("nan")
+
+
+class MeanChroma(Metric):
+    """Mean chroma of the painted pixels in CIE units: no truth needed."""
+
+    label, better = "mean chroma", "truth"
+
+    def of(self, pair: Pair) -> Tensor:
+        return picture_mean(pair.painted.chroma)
+
+
+class ChromaSpread(Metric):
+    """Standard deviation of chroma within a painted picture in CIE units: 0 where all is equally colourful."""
+
+    label, better = "chroma spread", "truth"
+
+    def of(self, pair: Pair) -> Tensor:
+        mean = picture_mean(pair.painted.chroma)
+        return picture_mean((pair.painted.chroma - mean.float().view(-1, 1, 1)).square()).sqrt()
+
+
+class ChromaError(Metric):
+    """Mean |chroma of the painted pixel − of the true one| in CIE units, whatever their hues."""
+
+    label, better, needs = "chroma error", "lower", frozenset({"true"})
+
+    def of(self, pair: Pair) -> Tensor:
+        painted, true = pair.both
+        return picture_mean((painted.chroma - true.chroma).abs())
+
+
+class HueError(Metric):
+    """Mean angle between the painted and the true hue in degrees, 0 to 180; of hues by chance it is 90.
+
+    A pixel weighs √(excess of its painted chroma over 5 × that of its true chroma): near-greys, whose hue nobody sees,
+    weigh nothing. It therefore judges only what was coloured; chroma error says how much was not.
+    """
+
+    label, better, unit, needs = "hue error", "lower", "°", frozenset({"true"})
+    undefined = "no pixel is coloured both in the painted and in the true picture"
+
+    def of(self, pair: Pair) -> Tensor:
+        painted, true = pair.both
+        _, a_hat, b_hat = painted.lab.unbind(dim=1)
+        _, a, b = true.lab.unbind(dim=1)
+        angle = (a * b_hat - b * a_hat).atan2(a * a_hat + b * b_hat).abs()
+        excess = (painted.chroma - GREYISH).clamp(min=0) * (true.chroma - GREYISH).clamp(min=0)
+        weight = excess.sqrt()
+        return torch.rad2deg(picture_mean(angle * weight) / picture_mean(weight))  # 0 / 0 is NaN
+
+
+ROUNDING = 0.5 / 255  # what an 8-bit pixel cannot show
+
+
+class OutOfGamut(Metric):
+    """Share of pixels whose painted colour sRGB does not have at their lightness, by half an 8-bit level or more."""
+
+    label, better, needs = "out of gamut", "lower", frozenset({"L", "ab"})
+
+    def of(self, pair: Pair) -> Tensor:
+        assert pair.L is not None
+        assert pair.ab is not None
+        rgb = lab_to_rgb_beyond(pair.L.float(), pair.ab.float())
+        beyond = (rgb < -ROUNDING) | (rgb > 1 + ROUNDING)
+        return picture_mean(beyond.any(dim=1).float())
+
+
+class LightnessShift(Metric):
+    """Mean |L of the painted picture − L that the network was given| in CIE units: rounding alone, if colours fit."""
+
+    label, better, needs = "lightness shift", "lower", frozenset({"L"})
+
+    def of(self, pair: Pair) -> Tensor:
+        assert pair.L is not None
+        return picture_mean((pair.painted.lab[:, :1] - pair.L).abs())
+
+
+class Diversity(Metric):
+    """Mean distance in (a, b) between two paintings of a photograph, CIE units: 0 where a network always says the same.
+
+    Neither end is better: a photograph whose colours nobody can know deserves several answers, and noise is no answer.
+    """
+
+    label, needs = "diversity", frozenset({"samples"})
+
+    def of(self, pair: Pair) -> Tensor:
+        assert pair.samples is not None
+        return ab_diversity(pair.samples)
+
+
+@torch.no_grad()
+def ab_diversity(samples: Tensor) -> Tensor:
+    """(K, B, 3, H, W) sRGB, uint8 or in 0…1 -> (B,) mean distance in (a, b) between two samples' pixels, CIE units.
+
+    All K(K − 1)/2 pairs count, as in unbiased estimates: the value does not depend on K but for chance.
+    """
+    check_samples(samples)
+    ab = [rgb_to_lab(sample)[:, 1:] for sample in samples]
+    apart = [picture_mean((one - other).square().sum(dim=1).sqrt()) for one, other in combinations(ab, 2)]
+    return torch.stack(apart).mean(dim=0)
+
+
+@torch.no_grad()
+def perceptual_diversity(samples: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """The same in a perceptual `distance` of two (B, 3, H, W) in 0…1, such as `LPIPS.distance`: (B,).
+
+    Palette's table has adjacent pairs only, which is no other number on average, but a noisier one.
+    """
+    check_samples(samples)
+    rgb = samples.float() / 255 if samples.dtype == torch.uint8 else samples.float()
+    return torch.stack([distance(one, other) for one, other in combinations(rgb, 2)]).mean(dim=0)
+
+
+def check_samples(samples: Tensor) -> None:
+    if samples.ndim != 5 or samples.shape[2] != 3 or len(samples) < 2:
+        raise UserError(f"diversity takes two or more samples (K, B, 3, H, W), not {tuple(samples.shape)}")

@@ -5,11 +5,18 @@ from colorize.models.cnn import CNN
 from colorize.models.critics import Critic, PatchCritic, UNetCritic
 from colorize.models.diffusion import Diffusion
 from colorize.models.multicolor import MultiColor
-from colorize.models.resnet_unet import ResNetUNet
 from colorize.models.transformer import Transformer
-from colorize.models.unet import UNet
+from colorize.models.unet import ResNetUNet, UNet
 
 __all__ = [
-    "CNN", "Colorizer", "Critic", "Diffusion", "MultiColor", "PatchCritic", "ResNetUNet", "Transformer", "UNet",
+    "CNN",
+    "Colorizer",
+    "Critic",
+    "Diffusion",
+    "MultiColor",
+    "PatchCritic",
+    "ResNetUNet",
+    "Transformer",
+    "UNet",
     "UNetCritic",
-]  # fmt: skip
+]

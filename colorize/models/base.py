@@ -1,4 +1,8 @@
-"""What every network that colours photographs has in common. B batch, H W picture."""
+"""What every network that colours photographs has in common. B batch, C channels, H W picture.
+
+Chance belongs to a photograph, not to a batch: however a batch is divided among passes, processes and restarts, each
+photograph meets the same noise and the same dropout.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,13 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import ParametrizationList
 
 from colorize.batch import Batch, Prediction
-from colorize.errors import UserError
+from colorize.imaging.transforms import resize
+from colorize.utils.errors import UserError
+from colorize.utils.seeds import seed_of
 
 AB_LIMIT = 128.0  # no colour that a screen can show lies outside ±128 in a or b
 SHADES_OF_BLACK = 32  # a black 8-bit picture has fewer below L* = 1; a picture in 0…1 has more
@@ -87,6 +95,65 @@ def check_lightness(L: Tensor) -> None:
         raise UserError(f"L must be CIE L* in 0…100; it runs from {low:.4g} to {high:.4g}, as L/100 does")
 
 
-def resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """(B, C, H, W) -> (B, C, *size), bilinear, antialiased where it shrinks."""
-    return F.interpolate(x, list(size), mode="bilinear", align_corners=False, antialias=True)
+def convolution(
+    inputs: int, outputs: int, *, kernel: int = 1, bias: bool = True, spectral: bool = False, shuffle: int = 1
+) -> nn.Conv2d:
+    """Size-keeping convolution with Kaiming-normal weights and no bias at first.
+
+    Where a pixel shuffle by `shuffle` follows, its sub-pixels start equal (ICNR: no checkerboard).
+    """
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+    first = nn.init.kaiming_normal_(torch.empty(outputs // shuffle**2, inputs, kernel, kernel))
+    with torch.no_grad():
+        conv.weight.copy_(first.repeat_interleave(shuffle**2, dim=0))
+        if bias:
+            conv.bias.zero_()  # type: ignore[union-attr]
+    return spectral_norm(conv) if spectral else conv  # type: ignore[return-value]
+
+
+def generators_of(seeds: Sequence[int], *key: int | str) -> list[torch.Generator]:
+    """A generator on the CPU for each photograph; `key` says what it is for."""
+    return [torch.Generator().manual_seed(seed_of(seed, *key)) for seed in seeds]
+
+
+class Dropout(nn.Module):
+    """Zeroes values with probability `p` and makes up for them; per photograph once `seeds` are set.
+
+    Without seeds it is torch's own. The mask is drawn anew from the seeds on every call, so a pass that is computed
+    again for its gradient drops the same values. It is drawn where it is used: a GPU's generator counts (Philox, Salmon
+    et al. 2011), so that all its cores draw at once, and no mask is copied to it.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p, self.seeds = p, None  # type: tuple[float, Sequence[int] | None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0 or self.seeds is None:
+            return nn.functional.dropout(x, self.p, self.training)
+        generator, kept = torch.Generator(x.device), torch.empty(x.shape, device=x.device)
+        for mask, seed in zip(kept, self.seeds, strict=True):
+            mask.bernoulli_(1 - self.p, generator=generator.manual_seed(seed_of(seed)))
+        return x * kept.to(x.dtype) / (1 - self.p)
+
+
+def seed_dropout(module: nn.Module, seeds: Sequence[int] | None) -> None:
+    """Give every `Dropout` below `module` its photographs' seeds for the pass that follows."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, Dropout):
+            layer.seeds = None if seeds is None else [seed_of(seed, "dropout", name) for seed in seeds]
+
+
+CONVERGED = 50  # power iterations after which a spectral norm's vectors move no more
+
+
+@torch.no_grad()
+def converge_spectral_norms(module: nn.Module) -> None:
+    """Singular vectors that belong to the weights as they are: averaged weights come with those of the newest ones."""
+    for part in module.modules():
+        if isinstance(part, ParametrizationList) and any(hasattr(norm, "_u") for norm in part):
+            training = part.training
+            part.train()
+            for _ in range(CONVERGED):
+                part()  # computing the weight in training mode is one power iteration
+            part.train(training)

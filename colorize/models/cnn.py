@@ -16,9 +16,10 @@ from einops import repeat
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
-from colorize.errors import UserError
-from colorize.models.base import Colorizer, resize
-from colorize.ranges import Factor, Number, Side
+from colorize.imaging.transforms import resize
+from colorize.models.base import Colorizer
+from colorize.utils.errors import UserError
+from colorize.utils.validation import Factor, Number, Side
 
 
 class CNN(Colorizer):

@@ -10,9 +10,9 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from colorize.color import lab_to_rgb
-from colorize.errors import UserError
-from colorize.ranges import AttentionWidth, CriticWidth
+from colorize.imaging.color import lab_to_rgb
+from colorize.utils.errors import UserError
+from colorize.utils.validation import AttentionWidth, CriticWidth
 
 
 class Critic(nn.Module):

@@ -17,8 +17,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from colorize.errors import UserError
-from colorize.models.chance import Dropout
+from colorize.models.base import Dropout
+from colorize.utils.errors import UserError
 
 
 class Denoiser(nn.Module):

@@ -16,14 +16,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from colorize.batch import Batch, Prediction
-from colorize.errors import UserError
-from colorize.models.base import Colorizer, Generators, check_lightness
-from colorize.models.chance import generators_of, seed_dropout
+from colorize.models.base import Colorizer, Generators, check_lightness, generators_of, seed_dropout
 from colorize.models.denoiser import NORMS, Denoiser, GreyEncoder
+from colorize.models.diffusion_process import SAMPLERS, NoiseSchedule, levels
 from colorize.models.encoders import Encoder
-from colorize.models.noise import NoiseSchedule
-from colorize.models.samplers import SAMPLERS, levels
-from colorize.ranges import Channels, Dropout, Few, Name, NoiseLevels, Pair, Positive, Pretrained, Widths
+from colorize.utils.errors import UserError
+from colorize.utils.validation import Channels, Dropout, Few, Name, NoiseLevels, Pair, Positive, Pretrained, Widths
 
 
 class Diffusion(Colorizer):

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
-from colorize.errors import UserError
-from colorize.models.blocks import convolution
+from colorize.models.base import convolution
+from colorize.utils.errors import UserError
 
 
 class PixelDecoder(nn.Module):

@@ -1,4 +1,4 @@
-"""Image encoders from timm, and where their ImageNet weights come from. B batch, H W picture, C channels."""
+"""Image encoders from timm and torchvision, and where their weights come from. B batch, H W picture, C channels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing import Any
 
 import timm
 import torch
+import torchvision
 from huggingface_hub import try_to_load_from_cache
 from torch import Tensor, nn
 
-from colorize.color import lightness_to_rgb
-from colorize.errors import UserError
+from colorize.imaging.color import lightness_to_rgb
+from colorize.utils.download import Pinned
+from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.serialization import read_file
 
 # Encoders whose weights an ordinary package carries: (package, file, mean and standard deviation of their training)
 PACKAGED = {
@@ -196,3 +199,31 @@ def statistics(name: str, net: nn.Module) -> tuple[tuple[float, ...], tuple[floa
     config = timm.get_pretrained_cfg(name)
     assert config is not None, name  # every timm model has one
     return config.mean, config.std
+
+
+def load_trunk(name: str, path: str | Path | None = None, *, download: bool = True) -> nn.Sequential:
+    """The convolutions of torchvision's network `name` with its ImageNet weights.
+
+    They are read from `path`, else from torch's hub cache, else fetched into it where `download`.
+    Raises `AbsentError` where they are not there and do not come, or are others.
+    """
+    net = getattr(torchvision.models, name)(weights=None)
+    try:
+        found, _ = published(name).find(path, download=download)
+    except AbsentError as error:
+        raise AbsentError(f"{name}, ImageNet: {error}") from error
+    net.load_state_dict(read_file(found))
+    return net.features
+
+
+def published(name: str) -> Pinned:
+    """torchvision's file, whose name ends in the beginning of its hash."""
+    url = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
+    file = url.rsplit("/", 1)[1]
+    return Pinned((file,), url, file.removesuffix(".pth").rsplit("-", 1)[1])
+
+
+def vgg_file(name: str) -> Path:
+    """Where torchvision keeps the weights once they are downloaded."""
+    url = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
+    return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])

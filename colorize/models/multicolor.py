@@ -18,13 +18,13 @@ from annotated_types import Len
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
-from colorize.color import CHROMA_SCALE, rgb_to_lab
-from colorize.errors import UserError
+from colorize.imaging.color import CHROMA_SCALE, rgb_to_lab
 from colorize.models.base import Colorizer
 from colorize.models.dual_decoder import ColourDecoder, PixelDecoder, ThesisClimb, check_sizes
 from colorize.models.encoders import Encoder
 from colorize.models.unet import group_norm
-from colorize.ranges import Channels, Few, Layers, Name, Pretrained, Widths
+from colorize.utils.errors import UserError
+from colorize.utils.validation import Channels, Few, Layers, Name, Pretrained, Widths
 
 
 class MultiColor(Colorizer):

@@ -13,12 +13,11 @@ from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
-from colorize.errors import UserError
-from colorize.models.base import Colorizer
-from colorize.models.blocks import convolution
+from colorize.models.base import Colorizer, convolution
 from colorize.models.dual_decoder import Climb, ColourDecoder, PixelDecoder, ThesisClimb, check_sizes
 from colorize.models.encoders import Encoder
-from colorize.ranges import Channels, Few, Layers, Name, Pretrained, Widths
+from colorize.utils.errors import UserError
+from colorize.utils.validation import Channels, Few, Layers, Name, Pretrained, Widths
 
 
 class Transformer(Colorizer):

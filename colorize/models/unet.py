@@ -1,8 +1,12 @@
-"""A plain U-Net as the generator of a conditional GAN (Isola et al. 2017; these layers: Nazeri et al. 2018, Places365).
+"""U-Nets, the generators of the GANs. B batch, C channels, H W picture.
 
-Every convolution has kernel 4. Going down: convolution, batch norm, LeakyReLU 0.2. Going up: transposed convolution,
-norm, ReLU, and only then the encoder's map of that size beside it.
-B batch, C channels, H W picture.
+`UNet`, a plain one (Isola et al. 2017; these layers: Nazeri et al. 2018, Places365). Every convolution has kernel 4.
+Going down: convolution, batch norm, LeakyReLU 0.2. Going up: transposed convolution, norm, ReLU, and only then the
+encoder's map of that size beside it.
+
+`ResNetUNet`, the stronger one, on a pretrained ResNet-18 (Kiani et al. 2020; Shariatnia 2020). The decoder is fastai's
+`DynamicUnet` with its default options, as that tutorial and the thesis trained it: pixel shuffles, batch norm on the
+encoder's maps alone, and the grey picture itself beside the last map.
 """
 
 from __future__ import annotations
@@ -12,12 +16,14 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
-from colorize.errors import UserError
-from colorize.models.base import Colorizer
-from colorize.ranges import Widths
+from colorize.models.base import Colorizer, convolution
+from colorize.models.encoders import Encoder
+from colorize.utils.errors import UserError
+from colorize.utils.validation import Factor, Name, Pretrained, Widths
 
 
 class UNet(Colorizer):
@@ -77,3 +83,73 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {"group": group_norm, "batch": nn.BatchNorm2d}
+
+
+class ResNetUNet(Colorizer):
+    """ab = 128 · y, unbounded. The defaults are the published network.
+
+    encoder     a timm name with feature maps at 1/2, 1/4, 1/8, 1/16, 1/32; `pretrained` as in `Encoder`
+    width       factor on the decoder's channels, which otherwise follow from the encoder's
+    """
+
+    answers = frozenset({"ab"})
+    multiple = 32
+
+    def __init__(self, *, encoder: Name = "resnet18.tv_in1k", pretrained: Pretrained = "auto", width: Factor = 1.0):
+        super().__init__()
+        self.encoder = Encoder(encoder, pretrained, (2, 4, 8, 16, 32), inputs=1)
+        self.pretrained = self.encoder.pretrained
+        *skips, deepest = self.encoder.channels
+        self.middle = nn.Sequential(
+            nn.BatchNorm2d(deepest), nn.ReLU(), convolve(deepest, 2 * deepest), convolve(2 * deepest, deepest)
+        )
+        nn.init.constant_(self.middle[0].bias, 1e-3)  # type: ignore[arg-type]
+        inputs, self.climbs = deepest, nn.ModuleList()
+        for i, skip in enumerate(reversed(skips)):
+            climb = Climb(inputs, skip, width, last=i == len(skips) - 1)
+            self.climbs.append(climb)
+            inputs = climb.outputs
+        self.last = convolution(inputs, 4 * inputs, shuffle=2)
+        self.residual = nn.Sequential(convolve(inputs + 1, inputs + 1), convolution(inputs + 1, inputs + 1, kernel=3))
+        self.head = convolution(inputs + 1, 2)
+
+    def forward(self, batch: Batch) -> Prediction:
+        return Prediction(ab=self.predict_ab(batch.input))
+
+    def predict_ab(self, L: Tensor) -> Tensor:
+        grey = L / 50 - 1
+        *skips, x = self.encoder.net(grey)  #                      1/2, 1/4, 1/8, 1/16; 1/32
+        x = self.middle(x)
+        for climb, skip in zip(self.climbs, reversed(skips), strict=True):
+            x = climb(x, skip)
+        x = F.pixel_shuffle(F.relu(self.last(x)), 2)  #            (B, C, H, W)
+        x = torch.cat([x, grey], dim=1)
+        x = F.relu(x + self.residual(x))
+        return 128 * self.head(x)
+
+
+class Climb(nn.Module):
+    """Twice the size by a pixel shuffle, the encoder's map of that size beside it, and two convolutions."""
+
+    def __init__(self, inputs: int, skip: int, width: float, *, last: bool):
+        super().__init__()
+        up = inputs // 2
+        joined = up + skip
+        self.outputs = even((joined // 2 if last else joined) * width)
+        self.up = convolution(inputs, 4 * up, shuffle=2)
+        self.norm = nn.BatchNorm2d(skip)
+        nn.init.constant_(self.norm.bias, 1e-3)
+        self.mix = nn.Sequential(convolve(joined, self.outputs), convolve(self.outputs, self.outputs))
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        up = F.pixel_shuffle(F.relu(self.up(x)), 2)
+        return self.mix(F.relu(torch.cat([up, self.norm(skip)], dim=1)))
+
+
+def even(channels: float) -> int:
+    """The next climb halves its input."""
+    return max(8, 2 * round(channels / 2))
+
+
+def convolve(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(convolution(inputs, outputs, kernel=3), nn.ReLU())

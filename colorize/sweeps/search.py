@@ -14,14 +14,13 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 from optuna.trial import FrozenTrial, TrialState
 
-from colorize.errors import UserError
-from colorize.monitor import DIRECTIONS, better_of, sign_of
-from colorize.runs import RunFolder
-from colorize.sweeps.outcome import directions_of, listed, objectives_of
-from colorize.sweeps.space import first_of, split, suggest
-from colorize.sweeps.study import open_study, sampler_of
-from colorize.sweeps.trial import hand_over
-from colorize.terminal import say
+from colorize.config import DIRECTIONS, better_of, sign_of
+from colorize.run_folder import RunFolder
+from colorize.sweeps.jobs import hand_over
+from colorize.sweeps.results import directions_of, listed, objectives_of
+from colorize.sweeps.study import first_of, open_study, sampler_of, split, suggest
+from colorize.utils.console import say
+from colorize.utils.errors import UserError
 
 
 class Search:

@@ -1,10 +1,7 @@
 """Where numbers and pictures of a run go: always to the run folder, and to a service that follows runs beside it."""
 
-from colorize.tracking.guard import Guarded, begin
-from colorize.tracking.lines import JsonLines
-from colorize.tracking.local_trackio import Trackio
-from colorize.tracking.logger import Logger, Loggers, Tracker
-from colorize.tracking.tensorboard import TensorBoard
-from colorize.tracking.weights_and_biases import WandB
+from colorize.tracking.logger import Guarded, JsonLines, Logger, Loggers, Tracker, begin
+from colorize.tracking.tensorboard_trackio import TensorBoard, Trackio
+from colorize.tracking.wandb import WandB
 
 __all__ = ["Guarded", "JsonLines", "Logger", "Loggers", "TensorBoard", "Tracker", "Trackio", "WandB", "begin"]

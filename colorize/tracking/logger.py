@@ -1,12 +1,19 @@
-"""What keeps the numbers and pictures of a run."""
+"""What keeps the numbers and pictures of a run: the run folder, and a service that may fail."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from PIL import Image
+
+from colorize.utils.checkpoint import step_of
+from colorize.utils.console import say
+from colorize.utils.errors import UserError
+from colorize.utils.files import write_text, write_whole
 
 
 class Logger:
@@ -77,3 +84,131 @@ class Tracker(Logger):
 
     def __init__(self, run_id: str, name: str, settings: Mapping[str, Any]):
         """`settings` is the whole config of the run."""
+
+
+ENOUGH = 3  # failures in a row that show that nothing arrives any more
+WHAT = {
+    "scalars": "numbers", "images": "pictures", "summary": "numbers of the summary", "table": "a table",
+    "checkpoint": "a checkpoint", "finish": "the end of the run",
+}  # fmt: skip
+
+
+def begin(start: Callable[[], Tracker]) -> Logger:
+    """The tracker that `start` makes, guarded; none, with the reason said, where it cannot start.
+
+    Raises `UserError`: a misspelt option is the user's to mend, not a failure of the service.
+    """
+    try:
+        tracker = start()
+    except UserError:
+        raise
+    except Exception as error:  # a service may fail in ways that nobody can list
+        say(f"the tracker could not start ({told(error)}): metrics.jsonl in the run folder holds everything")
+        return Logger()
+    if tracker.said:
+        say(tracker.said)
+    return Guarded(tracker)
+
+
+class Guarded(Logger):
+    """Passes everything on. What the tracker refuses is left out, and said once; after several failures in a row, the
+    tracker is left out."""
+
+    def __init__(self, tracker: Tracker):
+        self.tracker: Tracker | None = tracker
+        self.failures, self.told = 0, set[str]()
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self._ask("scalars", lambda tracker: tracker.scalars(values, step))
+
+    def images(self, named: Mapping[str, Image.Image], step: int) -> None:
+        self._ask("images", lambda tracker: tracker.images(named, step))
+
+    def summary(self, values: Mapping[str, Any]) -> None:
+        self._ask("summary", lambda tracker: tracker.summary(values))
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        self._ask("table", lambda tracker: tracker.table(name, columns, rows))
+
+    def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
+        self._ask("checkpoint", lambda tracker: tracker.checkpoint(file, aliases, metadata))
+
+    def finish(self, exit_code: int = 0) -> None:
+        self._ask("finish", lambda tracker: tracker.finish(exit_code))
+
+    def _ask(self, what: str, call: Callable[[Tracker], None]) -> None:
+        if self.tracker is None:
+            return
+        try:
+            call(self.tracker)
+            self.failures = 0
+        except Exception as error:  # as above
+            self.failures += 1
+            if self.failures == ENOUGH:
+                self.tracker = None
+                say(f"the tracker failed and is left out from here on ({told(error)}): metrics.jsonl holds everything")
+            elif (sentence := f"the tracker left out {WHAT[what]} ({told(error)})") not in self.told:
+                self.told.add(sentence)
+                say(f"{sentence}; the run folder holds everything")
+
+
+def told(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    if (
+        len(lines) > 2 and "validation error" in lines[0]
+    ):  # pydantic's: the value is in the second line, then the reason
+        return f"{lines[1]}: {lines[2].split(' [type=')[0]}"
+    return next(iter(lines), "") or type(error).__name__
+
+
+PICTURES = ("samples", "historical")  # folders of a run folder
+
+
+class JsonLines(Logger):
+    """`metrics.jsonl`, one object a line, and the pictures `samples/step-NNNNNN.png` and `historical/step-NNNNNN.png`.
+
+    A resumed run begins at `step`: lines and pictures after it are from steps that it will take again, and go.
+    """
+
+    def __init__(self, folder: str | Path, step: int = 0):
+        self.folder = Path(folder)
+        self.lines = self.folder / "metrics.jsonl"
+        kept = [line for line in read_lines(self.lines) if line["step"] <= step] if step else []
+        write_text(self.lines, "".join(json.dumps(line) + "\n" for line in kept))
+        for name in PICTURES:
+            for picture in (self.folder / name).glob("step-*.png"):
+                if (taken := step_of(picture)) is not None and (not step or taken > step):
+                    picture.unlink()
+        self.file: TextIO = self.lines.open("a", encoding="utf-8")
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self.file.write(json.dumps({"step": step, **values}) + "\n")
+        self.file.flush()
+
+    def images(self, named: Mapping[str, Image.Image], step: int) -> None:
+        for name, image in named.items():
+            path = self.folder / name / f"step-{step:06d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, lambda part, image=image: image.save(part, format="PNG"))
+            image.info["file"] = str(path)
+
+    def flush(self) -> None:
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def finish(self, exit_code: int = 0) -> None:
+        self.flush()
+        self.file.close()
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a `metrics.jsonl`: a killed run may have written half of its last one, or none at all."""
+    lines = []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            break
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append(line)
+    return lines

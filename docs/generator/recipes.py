@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from colorize.schedule import Phase
+from colorize.training.schedule import Phase
 
 CONF = Path(__file__).parents[2] / "conf"
 Node = dict[str, Any]

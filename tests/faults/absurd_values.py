@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from colorize.cli import conf_folder
-from colorize.errors import UserError
-from colorize.settings import check_parts, check_settings
+from colorize.config import conf_folder
+from colorize.training.config_schema import check_parts, check_settings
+from colorize.utils.errors import UserError
 
 from . import stranger_folders, strangers
 

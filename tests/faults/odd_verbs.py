@@ -20,18 +20,18 @@ import tifffile
 import torch
 from PIL import Image
 
+from colorize.cli import data as inspecting
 from colorize.cli import main
+from colorize.cli.prepare import prepare_source
 from colorize.data import Shards
 from colorize.data.collection import Photo
-from colorize.data.decode import decode, open_rgb
-from colorize.data.recognise import recognise
-from colorize.data.writing import prepare
-from colorize.doctor import inspecting
-from colorize.doctor.findings import BROKEN, examine
-from colorize.errors import UserError
-from colorize.export import save
+from colorize.data.findings import BROKEN, examine
+from colorize.data.resolve import recognise
+from colorize.data.shard_writer import prepare
+from colorize.imaging.decode import decode, open_rgb
 from colorize.models import CNN
-from colorize.preparing import prepare_source
+from colorize.models.export import save
+from colorize.utils.errors import UserError
 
 WEBP_SIDE = 16383  # pixels that the format holds
 NEAR, NEAR_LOSSY = 2.0, 4.0  # CIE L* between what came out and what should, of any of 8×8 areas
@@ -81,7 +81,7 @@ def _prepared(path: str, size: int | None) -> np.ndarray:
 
 def _paint(kind: str, path: str, work: Path) -> np.ndarray:
     """Read back by a decoder that is not the product's own."""
-    from colorize.painting import paint
+    from colorize.cli.paint import paint
 
     target = work / "painted" / f"out.{kind}"
     shutil.rmtree(target.parent, ignore_errors=True)

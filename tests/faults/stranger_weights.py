@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 import colorize
-from colorize.checkpoint import _write as write_checkpoint
 from colorize.models import CNN, Colorizer, Transformer
-from colorize.record import FIELDS
+from colorize.utils.checkpoint import FIELDS
+from colorize.utils.checkpoint import _write as write_checkpoint
 
 from .mutations import MUTATIONS
 from .stranger_folders import Marking, arranged, attacked, run
@@ -47,7 +47,7 @@ NO_WEIGHTS = {  # name -> content, and what it is called
     "code.pth": (pickle.dumps(os.system), "would run code"), "packed.pth": (b"\x1f\x8b" + bytes(50), "gzip"),
 }  # fmt: skip
 DAMAGES = 60  # of a checkpoint, in any place of its record
-LONGER = verb("train", "resume=run", "+schedule.more={_target_: colorize.schedule.Phase, steps: 2}")
+LONGER = verb("train", "resume=run", "+schedule.more={_target_: colorize.training.schedule.Phase, steps: 2}")
 
 
 def write_wide(path: Path) -> None:

@@ -31,7 +31,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 
 import colorize
-from colorize.cli import conf_folder
+from colorize.config import conf_folder
 
 SECONDS = 60  #          of a case
 MEMORY = 4 * 2**30  #    bytes of address space that a case may take beside what it was forked with
@@ -70,7 +70,7 @@ def verb(*words: object) -> Callable[[], int]:
     """A command line of `colorize`."""
 
     def call() -> int:
-        from colorize.cli import main
+        from colorize.cli.app import main
 
         sys.argv = ["colorize"]
         return main([str(word) for word in words])

@@ -1,0 +1,220 @@
+"""After a sweep: its table, its page, the best job as a recipe, and their comparison."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from rich.table import Table
+
+from colorize.cli.parser import group_options
+from colorize.config import DIRECTIONS, MODES, better_of, contradicts, sign_of
+from colorize.reports.sweep_page import Sweep, rounded, write_sweep
+from colorize.run_folder import RunFolder
+from colorize.sweeps.hydra_plugins import NAMES, environment
+from colorize.sweeps.jobs import Job, jobs_of
+from colorize.sweeps.results import directions_of, importances, listed, number_of, ranked, varying
+from colorize.utils.console import console, say
+from colorize.utils.errors import UserError
+from colorize.utils.files import write_text
+from colorize.utils.hydra_overrides import quoted
+from colorize.utils.validation import check_value, hints_of, shown
+
+NODES = ("hydra.sweeper", "hydra.launcher", "hydra.callbacks.after_sweep")
+
+
+def check_plugins(cfg: DictConfig) -> None:
+    """Raises `UserError` for an argument of ours in Hydra's own config that is not what its constructor says. Hydra
+    hands over the very words, so that true is not said in others there."""
+    targets: dict[str, type] = {f"hydra_plugins.colorize.{name}": kind for name, kind in NAMES.items()}
+    targets["colorize.cli.after_sweep.AfterSweep"] = AfterSweep
+    whole: Any = OmegaConf.to_container(cfg, resolve=False)
+    for path in NODES:
+        node = reduce(lambda above, key: above.get(key, {}) if isinstance(above, dict) else {}, path.split("."), whole)
+        if not isinstance(node, dict):
+            raise UserError(f"{path} is {shown(node)}; it must be a part with a _target_")
+        hints = hints_of(targets[node["_target_"]]) if node.get("_target_") in targets else {}
+        for name, hint in hints.items():
+            if name not in node or (isinstance(node[name], dict) and "_target_" in node[name]):
+                continue
+            found = check_value(hint, node[name], f"{path}.{name}")
+            if shown(found) != shown(node[name]):
+                raise UserError(f"{path}.{name} is {shown(node[name])}; say {shown(found)}")
+
+
+OF_THE_SWEEP = ("hparams_search", "hydra", "name", "tracker", "overwrite", "resume", "trust")  # not of the network
+
+
+def write_experiment(target: Path, job: Job, name: str, comments: Sequence[str]) -> None:
+    """Write what the job was told, so that `python train.py --config-dir=… experiment=…` trains the same again.
+
+    name  of the runs that it will begin
+    """
+    defaults: list[Any] = []
+    values = OmegaConf.create({"name": f"${{seeded:{name},${{seed}}}}"})
+    untold = []
+    for word in job.overrides:
+        override = OverridesParser.create().parse_override(word)
+        key = override.key_or_group
+        if key.split("/")[0].split(".")[0] in OF_THE_SWEEP:
+            continue
+        if override.is_delete():
+            untold.append(f"the job was also told {word}, which a file cannot say")
+        elif key == "experiment":
+            defaults.insert(0, override.value())
+        elif group_options(key):
+            defaults.append({f"override /{key}": override.value()})
+        else:
+            OmegaConf.update(values, key, override.value(), force_add=True)
+    head = "".join(f"# {line}\n" for line in [*comments, *untold])
+    chosen = OmegaConf.to_yaml(OmegaConf.create({"defaults": defaults})) + "\n" if defaults else ""
+    text = f"# @package _global_\n{head}{chosen}{OmegaConf.to_yaml(values)}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_text(target, text)
+
+
+COMPARED = 8  # of more jobs, the best
+
+
+def summarise(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int:
+    """Tell how a sweep went; with `protocols`, measure the best jobs under them too, and compare them by the first.
+
+    The exit status: 1 where a job failed, or none began.
+    """
+    jobs = jobs_of(folder)
+    if not jobs:
+        say(f"no job of {str(folder)!r} began")
+        return 1
+    names, maximize = objectives(config, next((job for job in jobs if job.summary), None))
+    best = ranked(jobs, names, maximize)
+    keys = varying(jobs)
+    search = "objective" in config.hydra.sweeper
+    shares = importances(jobs, keys, names, maximize, search=search)
+    sweep = Sweep(folder.name, jobs, keys, names, best, shares, search)
+    write_text(folder / "sweep.csv", comma_separated(sweep))
+    write_recipes(folder, sweep)
+    write_sweep(folder / "sweep.html", sweep)
+    console.print(terminal_table(sweep))
+    say(f"the page is {str(folder / 'sweep.html')!r}")
+    if protocols and len(best) > 1:
+        side_by_side(folder, [job.folder for job in best[:COMPARED]], protocols, config.get("trust") or ())
+    return 1 if any(job.status == "failed" for job in jobs) else 0
+
+
+def objectives(config: DictConfig, job: Job | None) -> tuple[list[str], list[bool]]:
+    """What the jobs are ranked by and whether more is better: the search's objectives, else what the job monitors."""
+    sweeper, own = config.hydra.sweeper, config
+    if job:  # `config` is that of the sweep, which knows nothing of what the jobs were told
+        own = RunFolder(job.folder).read_config()
+    if "objective" not in sweeper:
+        names, said, key, words = [own.checkpoint.monitor], [own.checkpoint.get("mode")], "checkpoint.mode", MODES
+        if contradicts(said[0], better_of(own, names[0])):  # jobs of before
+            said = [None]
+    else:
+        names, key, words = listed(sweeper.objective), "hydra.sweeper.direction", DIRECTIONS
+        said = directions_of(sweeper.direction, names)
+    return names, [sign_of(n, better_of(own, n), d, key, words) > 0 for n, d in zip(names, said, strict=True)]
+
+
+def write_recipes(folder: Path, sweep: Sweep) -> None:
+    """experiment/best.yaml, or with several objectives a file for each job that no other beats in all of them."""
+    chosen = {"best": sweep.best[0]} if sweep.best and len(sweep.objectives) == 1 else {}
+    if len(sweep.objectives) > 1:
+        chosen = {f"best-{job.number:03d}": job for job in sweep.best}
+    for name, job in chosen.items():
+        values = ", ".join(f"{each} {number_of(job.summary, each):.6g}" for each in sweep.objectives)
+        comments = (f"Job {job.number} of {len(sweep.jobs)} of {folder.name}: {values}, seed {job.summary['seed']}.",
+                    f"python train.py --config-dir={folder} experiment={name}")  # fmt: skip
+        write_experiment(folder / "experiment" / f"{name}.yaml", job, f"{folder.name}-{name}", comments)
+        say(f"the recipe of job {job.number} is {str(folder / 'experiment' / f'{name}.yaml')!r}")
+
+
+def comma_separated(sweep: Sweep) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["number", "status", *sweep.keys, *sweep.objectives, "folder"])
+    for job in sweep.jobs:
+        numbers = [number_of(job.summary, name) for name in sweep.objectives]
+        words = [job.values.get(key, "") for key in sweep.keys]
+        writer.writerow([job.number, job.status, *words, *("" if n is None else n for n in numbers), job.folder.name])
+    return file.getvalue()
+
+
+def terminal_table(sweep: Sweep) -> Table:
+    table = Table(title=f"{len(sweep.jobs)} jobs, the best first", title_justify="left")
+    for name in ("", "status", *sweep.keys, *sweep.objectives):
+        table.add_column(name, overflow="fold", justify="right" if name in sweep.objectives else "left")
+    for job in [*sweep.best, *(job for job in sweep.jobs if job not in sweep.best)]:
+        numbers = [number_of(job.summary, name) for name in sweep.objectives]
+        cells = [rounded(job.values.get(key, "")) for key in sweep.keys]
+        table.add_row(str(job.number), job.status, *cells, *("–" if n is None else f"{n:.4f}" for n in numbers))
+    return table
+
+
+def side_by_side(folder: Path, jobs: Sequence[Path], protocols: Sequence[str], trust: Sequence[str]) -> None:
+    """Evaluate the jobs, each photograph by itself, and compare them. What has been measured is not measured again.
+
+    At their last steps: best.pt was chosen on the photographs that they are compared on. In processes of their own:
+    Hydra composes one config at a time.
+    """
+    runs = ",".join(quoted(job) for job in jobs)
+    say(f"{len(jobs)} jobs are evaluated under {' and '.join(protocols)}")
+    for name in protocols:
+        words = [f"run=[{runs}]", f"protocol={name}", "checkpoint=last", "metrics=default", "table=false"]
+        words.append(f"trust=[{','.join(trust)}]")
+        if not went_well("evaluate", words, shown=True):
+            return
+    page = folder / "compare.html"
+    if went_well("compare", [*map(str, jobs), "--protocol", protocols[0], "--html", str(page)], shown=False):
+        say(f"the comparison is {str(page)!r}")
+
+
+def went_well(verb: str, words: Sequence[str], *, shown: bool) -> bool:
+    program = [sys.executable, "-m", "colorize", verb, *words]
+    done = subprocess.run(program, env=environment(), check=False, capture_output=not shown, text=True)
+    if done.returncode:
+        said = f": {done.stderr.strip()}" if done.stderr else ""
+        say(f"the jobs are not compared, colorize {verb} ended with status {done.returncode}{said}")
+    return done.returncode == 0
+
+
+class AfterSweep(Callback):
+    """Leaves in a sweep's folder its table, its page and the best job as a recipe.
+
+    compare    also evaluate the best jobs, and put them side by side in compare.html
+    protocols  that they are evaluated under; the first is the one that they are compared by
+    """
+
+    def __init__(self, compare: bool = True, protocols: Sequence[str] = ("validation", "historical")):
+        self.compare, self.protocols = compare, list(protocols)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Keep word of a job that failed: it may have left nothing else."""
+        from colorize.sweeps.jobs import note_end
+
+        if config.hydra.mode == RunMode.MULTIRUN:
+            folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
+            code = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
+            words: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)  # a ${…} stays a word
+            note_end(folder, words, code)
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Raises `SystemExit` where a job failed, so that a script sees it."""
+        from colorize.utils.errors import guarded
+
+        pass  # MOVER
+
+        protocols = self.protocols if self.compare else []
+        if code := guarded(lambda: summarise(Path(str(config.hydra.sweep.dir)), config, protocols)):
+            raise SystemExit(code)

@@ -1,0 +1,202 @@
+"""The verb `compare`: runs side by side on the terminal, as a page, in Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from colorize.cli.parser import Arguments
+from colorize.evaluation.compare import Comparison, Rows, compare_results
+from colorize.evaluation.entries import labels_of
+from colorize.evaluation.metric_info import measure, measured_on, score_table
+from colorize.evaluation.result import Summaries, read_summaries
+from colorize.reports.comparison_page import write_comparison, write_trained
+from colorize.reports.tables import BOLD, PAIRS, _tests, _title, latex, markdown, strength, texts
+from colorize.sweeps.jobs import Job, jobs_of
+from colorize.utils.console import console, say
+from colorize.utils.errors import UserError
+from colorize.utils.files import write_text
+
+
+def compare_runs(argv: list[str]) -> int:
+    """Compare the runs named in `argv`; the exit status."""
+    words = parse(argv)
+    places, notes = find_runs(words.runs)
+    for note in notes:
+        say(note)
+    page = words.html or page_of(places)
+    comparison = compare_results(places, words.protocol, pool=words.pool)
+    if comparison is None:
+        if words.protocol or words.pool or words.markdown or words.latex:
+            raise UserError(
+                f"none of {', '.join(places)} has a result of a named protocol: python evaluate.py run=… first"
+            )
+        show_trained(places, page)
+        return 0
+    print_comparison(comparison)
+    write_comparison(page, comparison)
+    say(f"the page is {str(page)!r}")
+    for path, write in ((words.markdown, markdown), (words.latex, latex)):
+        if path:
+            text = write(comparison)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, text)
+            say(f"kept in {str(path)!r}")
+    return 0
+
+
+def show_trained(places: Sequence[str], page: Path) -> None:
+    """Runs that were not evaluated, by what training told of them."""
+    summaries = read_summaries(places)
+    labels = labels_of({folder: summary["name"] for folder, summary in summaries.items()})
+    print_summaries(summaries, labels)
+    by_label = {labels[folder]: summary for folder, summary in summaries.items()}
+    write_trained(page, by_label, {labels[folder]: Path(folder) for folder in summaries})
+    say("no run has a result of a named protocol: these are the scores that training ended with, without intervals")
+    say(f"the page is {str(page)!r}")
+
+
+def page_of(places: Sequence[str]) -> Path:
+    """Where the page goes if nobody says: of one run, into its folder."""
+    if len(places) > 1:
+        return Path("compare.html")
+    (place,) = map(Path, places)
+    return (place.parent.parent if place.suffix == ".json" else place) / "run.html"
+
+
+def parse(argv: list[str]):
+    parser = Arguments("compare", "Put runs side by side that were measured alike, with intervals and tests.")
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", help="run folders, result files in them, 'outputs/cpu-*', a sweep's folder"
+    )
+    parser.add_argument("--protocol", metavar="NAME", help="which results, where the runs have several")
+    parser.add_argument("--pool", action="store_true", help="take runs that differ by their seed alone together")
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="the page (default: compare.html; of one run, run.html in its folder)",
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table and the verdicts there")
+    parser.add_argument("--latex", type=Path, metavar="FILE", help="also write the table there, for booktabs")
+    words = parser.parse_args(argv)
+    if not words.runs:
+        raise UserError("compare takes run folders: python compare.py outputs/a outputs/b")
+    return words
+
+
+def find_runs(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(run folders and result files, sentences on what was left out).
+
+    words  run folders, result files, patterns such as `outputs/cpu-*`, and folders of sweeps
+    Raises `UserError` for a word that means none.
+    """
+    places: list[str] = []
+    notes: list[str] = []
+    for word in words:
+        if Path(word).exists():
+            found, left_out = of_sweep(word) if is_sweep(word) else ([word], "")
+        else:
+            found, left_out = matching(word)
+        places += [place for place in found if found == [word] or place not in places]
+        notes += [left_out] if left_out else []
+    return places, notes
+
+
+def is_run(place: str | Path) -> bool:
+    return any(Path(place, name).is_dir() for name in (".hydra", "results"))
+
+
+def is_sweep(place: str | Path) -> bool:
+    return Path(place).is_dir() and not is_run(place) and bool(jobs_of(place))
+
+
+def matching(pattern: str) -> tuple[list[str], str]:
+    """The run folders, result files and jobs of sweeps that a pattern matches, in the order of their names."""
+    if not glob.has_magic(pattern):
+        raise UserError(f"there is no run folder {pattern!r}")
+    found, notes, others = list[str](), list[str](), list[str]()
+    for place in sorted(glob.glob(pattern)):  # noqa: PTH207 (a pattern may begin anywhere)
+        if is_run(place) or place.endswith(".json"):
+            found.append(place)
+        elif is_sweep(place):
+            jobs, left_out = of_sweep(place)
+            found, notes = found + jobs, notes + ([left_out] if left_out else [])
+        else:
+            others.append(place)
+    if not found:
+        there = f": {', '.join(others)} are none" if others else ""
+        raise UserError(f"no run folder matches {pattern!r}{there}")
+    if others:
+        notes.append(f"left out, as no run folder: {', '.join(others)}")
+    return found, "; ".join(notes)
+
+
+def of_sweep(folder: str | Path) -> tuple[list[str], str]:
+    """The jobs that have finished; a sentence on those that have not."""
+    jobs = jobs_of(folder)
+    rest = [job for job in jobs if job.status != "finished"]
+    if len(rest) == len(jobs):
+        raise UserError(f"no job of the sweep {str(folder)!r} has finished: {told(rest)}")
+    left_out = f"left out of {str(folder)!r}, as not finished: {told(rest)}" if rest else ""
+    return [str(job.folder) for job in jobs if job.status == "finished"], left_out
+
+
+def told(jobs: Sequence[Job]) -> str:
+    return ", ".join(f"{job.folder.name} ({job.status})" for job in jobs)
+
+
+def print_summaries(summaries: Summaries, labels: Mapping[str, str]) -> None:
+    """One table; `labels`: folder -> what to call it."""
+    first = next(iter(summaries.values()))
+    table = {labels[folder]: summary["val"] for folder, summary in summaries.items()}
+    title = measured_on(first["validation"]["photographs"], first["validation"]["size"])
+    score_table({**table, **first["baseline"], "truth": first["truth"]}, title)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """A line for each metric, a column for each run; the rows to read it next to; then what it comes to in words, for
+    the metrics that are told first: the page has the others."""
+    _print(comparison, comparison.runs, f"{_title(comparison)}; {BOLD}", comparison.metrics)
+    if comparison.sanity:
+        _print(comparison, comparison.sanity, "to read these next to", comparison.leading(), ends=False)
+    first = comparison.leading()
+    for metric in first:
+        for line in told_shortly(comparison, metric):
+            say(line)
+    if more := len(comparison.metrics) - len(first):
+        say(f"verdicts on the other {more} metrics are on the page")
+    for line in [*_tests(comparison), *comparison.notes]:
+        say(line)
+
+
+def told_shortly(comparison: Comparison, metric: str) -> list[str]:
+    """The verdicts on a metric; of more than three pairs, a line on who leads and how many can be told apart."""
+    of_metric, title = [v for v in comparison.verdicts if v.metric == metric], measure(metric).title
+    if len(of_metric) <= PAIRS:
+        return [f"{title}: {verdict.sentence}{strength(verdict)}" for verdict in of_metric]
+    apart = sum(verdict.winner is not None for verdict in of_metric)
+    leaders = sorted(comparison.leaders(metric))
+    first = f"no other is better than {' or '.join(leaders)}" if leaders else "there is no leader"
+    return [f"{title}: {first}; {apart} of {len(of_metric)} pairs can be told apart"]
+
+
+def _print(comparison: Comparison, rows: Rows, title: str, metrics: Sequence[str], *, ends: bool = True) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for label in rows:
+        table.add_column(label, justify="right", overflow="fold")
+    for metric in metrics:
+        if not any(metric in row for row in rows.values()):
+            continue
+        leaders, cells = comparison.leaders(metric) if ends else (), []
+        for label, row in rows.items():
+            value, around = texts(row.get(metric), measure(metric).digits)
+            shown = Text(value, style="bold" if label in leaders else "")
+            cells.append(shown.append(f"\n{around}", style="not bold") if ends and around else shown)
+        table.add_row(measure(metric).heading, *cells)
+    console.print(table)

@@ -1,0 +1,176 @@
+"""The verb `evaluate`: score networks under a protocol; a JSON, a table of pictures and a page each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, ListConfig
+from rich.table import Table
+
+from colorize.config import check_values, make
+from colorize.evaluation.baselines import measure_reference
+from colorize.evaluation.bootstrap import Interval
+from colorize.evaluation.evaluate import (
+    WORK,
+    Setting,
+    album_of,
+    assemble,
+    measured_with,
+    painted_rows,
+    prepare,
+    write_pictures,
+)
+from colorize.evaluation.image_table import read_pictures
+from colorize.evaluation.measure import ERRORS, PICTURES, Measuring
+from colorize.evaluation.metric_info import measure
+from colorize.evaluation.network import Subject, open_subject, tell_tracker
+from colorize.evaluation.predictors import Meter
+from colorize.evaluation.protocol import Protocol
+from colorize.evaluation.result import LABELS, Result, pictures_of, read_result, write_result
+from colorize.metrics.full_reference import errors_of, summed
+from colorize.reports.evaluation_page import write_page
+from colorize.reports.tables import alike, cost_in_words, texts
+from colorize.utils.console import console, say
+from colorize.utils.devices import choose_device, keep_freed_memory
+from colorize.utils.distributed import World, join, leave
+from colorize.utils.errors import UserError
+
+
+def evaluate_runs(cfg: DictConfig) -> int:
+    """Score everything that `cfg.run` names; the exit status."""
+    check_values(cfg)
+    if cfg.samples < 1:
+        raise UserError(f"samples is {cfg.samples}; it must be 1 or more")
+    words = list(cfg.run) if isinstance(cfg.run, ListConfig) else [cfg.run]
+    if len(words) > 1 and cfg.out is not None:
+        raise UserError(f"out={cfg.out} is one folder for {len(words)} networks: leave it out")
+    device = choose_device(cfg.device, said="device")
+    world = join(device)
+    keep_freed_memory()
+    try:
+        protocol: Protocol = make(cfg.protocol, "protocol")
+        if cfg.source is not None:
+            protocol = replace(protocol, source=cfg.source)
+        subjects = [open_subject(str(word), str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]
+        told: set[tuple[str, str]] = set()
+        for subject in subjects:
+            if world.size > 1:  # what has to be fetched, the first process fetches
+                world.by_first(partial(rehearse, cfg, protocol, subject))
+            setting = prepare(cfg, protocol, subject)
+            evaluate_one(cfg, subject, setting, device, world, told)
+    finally:
+        leave()
+    return 0
+
+
+def rehearse(cfg: DictConfig, protocol: Protocol, subject: Subject) -> None:
+    prepare(cfg, protocol, subject)
+
+
+def evaluate_one(
+    cfg: DictConfig, subject: Subject, setting: Setting, device: torch.device, world: World, told: set[tuple[str, str]]
+) -> None:
+    target = subject.folder / "results" / f"{cfg.name}.json"
+    if world.by_first(lambda: measured_already(target, subject, setting, overwrite=cfg.overwrite, table=cfg.table)):
+        return
+    introduce(subject, setting, device, told)
+    few = photographs_at_a_time(cfg.batch_size, device)
+    what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
+    measuring = Measuring(*what, device, few, world)
+    reference = measure_reference(measuring, setting.described, setting.stamp())
+    meter = Meter(subject.model.to(device), device)
+    rows, absent = painted_rows(subject, meter, setting.protocol, cfg.samples)
+    work = target.with_name(f"{cfg.name}{WORK}")
+    measuring.measure(
+        rows, work, {**setting.stamp(), "weights": subject.weights["sha256"], "samples": cfg.samples}, f"{subject.name}"
+    )
+    if reference is not None:
+        result = assemble(subject, setting, reference, work, list(rows), absent)
+        write_pictures(pictures_of(target), work / PICTURES, reference.pictures)
+        own = read_pictures(work / PICTURES)
+        errors = summed(errors_of(work / ERRORS)) if setting.protocol.truth != "none" else None
+        album, files = album_of(target, measuring, rows)  # before the cost is told: it may be all that is painted
+        result = replace(result, cost=meter.cost())
+        write_result(target, result)
+        page = write_page(target, result, album, errors, own)
+        shutil.rmtree(work)
+        if cfg.table:
+            print_result(result)
+            say(cost_in_words(result.cost))
+        if cfg.track:
+            tell_tracker(subject, result, target, files)
+        say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
+    subject.model.to("cpu")
+    world.gather(None)
+
+
+def photographs_at_a_time(wanted: int | str, device: torch.device) -> int:
+    if wanted == "auto":
+        return 4 if device.type == "cpu" else 32
+    if not isinstance(wanted, int) or wanted < 1:
+        raise UserError(f"batch_size is {wanted!r}; it must be auto, or 1 or more")
+    return wanted
+
+
+def measured_already(target: Path, subject: Subject, setting: Setting, *, overwrite: bool, table: bool) -> bool:
+    """Whether the very same has been measured; `table` shows it.
+
+    Raises `UserError` where another result is in the way.
+    """
+    if overwrite or not target.is_file():
+        return False
+    kept = read_result(target)
+    if kept.protocol["id"] != setting.described["id"]:
+        raise UserError(
+            f"{str(target)!r} holds {kept.protocol['id']}, and this is {setting.described['id']}: say name=… to keep "
+            "both, or overwrite=true"
+        )
+    if kept.weights.get("network", {}).get("sha256") != subject.weights["sha256"]:
+        raise UserError(f"{str(target)!r} is of other weights: say name=… to keep both, or overwrite=true")
+    if kept.versions != measured_with() or set(setting.metrics) - set(kept.rows["model"]) - set(kept.absent):
+        return False
+    if table:
+        print_result(kept)
+    say(f"{str(target)!r} has been measured already; overwrite=true measures it again")
+    return True
+
+
+def introduce(subject: Subject, setting: Setting, device: torch.device, told: set[tuple[str, str]]) -> None:
+    """What is about to be measured. What is absent for every network of a command is `told` once."""
+    count, whole = len(setting.chosen.photos), setting.chosen.whole
+    part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
+    say(f"{subject.name} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
+    for note in setting.chosen.notes:
+        say(note)
+    for names, reason in alike(setting.absent):
+        if (names, reason) not in told:
+            say(f"{names} will be absent: {reason}")
+    told |= set(alike(setting.absent))
+
+
+def print_result(result: Result) -> None:
+    """A line for each metric: of the network with intervals, then what to read it next to; then what is absent."""
+    own = {row: cells for row, cells in result.rows.items() if row.startswith("model")}
+    others = {row: cells for row, cells in result.rows.items() if row not in own}
+    print_rows(own, f"{result.name}, protocol {result.protocol['id']}, 95 % intervals", ends=True)
+    print_rows(others, "to read it next to", ends=False)
+    for names, reason in alike(result.absent):
+        say(f"absent: {names}: {reason}")
+
+
+def print_rows(rows: Mapping[str, Mapping[str, Interval]], title: str, *, ends: bool) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("", overflow="fold")
+    for row in rows:
+        table.add_column(LABELS.get(row, row), justify="right")
+        if ends:
+            table.add_column("", no_wrap=True)
+    for metric in dict.fromkeys(metric for row in rows.values() for metric in row):
+        cells = [texts(of.get(metric), measure(metric).digits) for of in rows.values()]
+        table.add_row(measure(metric).heading, *(each for cell in cells for each in cell[: 2 if ends else 1]))
+    console.print(table)

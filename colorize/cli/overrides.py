@@ -1,0 +1,185 @@
+"""Check overrides against the configs, before anything slow is imported and anything starts."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from colorize.cli.additions import check_additions
+from colorize.cli.parser import (
+    composed,
+    each_choice,
+    first_word,
+    group_options,
+    listed,
+    parse,
+    plain,
+    runs,
+    searching,
+    values,
+)
+from colorize.config import check_values, leaves
+from colorize.utils.errors import UserError, key_suggestion, listing, suggestion
+
+EXTRAS = {"joblib": "joblib", "slurm": "slurm", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+PACKAGES = {"joblib": "hydra-joblib-launcher", "slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
+READING = ("help", "hydra_help", "shell_completion")  # options with which nothing is composed here
+
+
+def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
+    """Raises `UserError`, with suggestions, for what is wrong with Hydra's `arguments`: a group, option or key that
+    does not exist or cannot be added, a word for a number, several values without -m, a required value that is missing.
+
+    Configs of the user's own (--config-dir, hydra.searchpath, …) are read as Hydra reads them.
+    """
+    if any(getattr(arguments, option) for option in READING):
+        return
+    with searching(conf, arguments):
+        overrides = parse(arguments.overrides)
+        places = [str(o.input_line) for o in overrides if o.key_or_group == "hydra.searchpath"]
+        chosen = [override for override in overrides if check_choice(override, places)]
+        others = [override for override in overrides if override not in chosen]
+        check_once(overrides)
+        for choices in each_choice(chosen):
+            after = check_job(arguments, arguments.config_name or config_name, choices, others, places)
+            if not (arguments.multirun or after.hydra.mode == RunMode.MULTIRUN):
+                check_single(overrides, chosen)
+
+
+def check_job(
+    arguments: Namespace, config_name: str, choices: Sequence[str], others: Sequence[Override], places: Sequence[str]
+) -> DictConfig:
+    """The config of a job. Checks the words that choose no option, `others`; of a sweep, with its first value."""
+    before = composed(config_name, [*choices, *places])
+    known = leaves(before)
+    for override in others:
+        check_key(override, before, known, choices, places)
+    after = composed(config_name, [*choices, *map(first_word, others)])
+    check_additions(plain(before), plain(after))
+    if runs(arguments):
+        own = OmegaConf.masked_copy(after, [str(key) for key in after if key != "hydra"])
+        check_values(own)
+        check_folder(after)
+        check_each(own, others, config_name)
+        if after.hydra.mode == RunMode.MULTIRUN or arguments.multirun:
+            from colorize.cli.after_sweep import check_plugins
+
+            check_plugins(after)
+    return after
+
+
+def check_each(cfg: DictConfig, overrides: Sequence[Override], program: str) -> None:
+    """Check each value of the config, and those that a sweep gives it instead."""
+    from colorize.training.config_schema import with_checked_values  # it imports torch: other mistakes are told before
+
+    with_checked_values(cfg, program)
+    for override in overrides:
+        key = override.key_or_group
+        if override.is_sweep_override() and OmegaConf.select(cfg, key) is not None:
+            for value in values(override):
+                other = cfg.copy()
+                OmegaConf.update(other, key, value, force_add=True)
+                with_checked_values(other, program)
+
+
+def check_folder(cfg: DictConfig) -> None:
+    """Refuse a folder for the run that cannot be one."""
+    key = "hydra.sweep.dir" if cfg.hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
+    try:
+        folder = Path(str(OmegaConf.select(cfg, key)))
+    except OmegaConfBaseException:
+        return  # of a sweep: its name is known once it begins
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise UserError(f"{key} is {str(folder)!r}, and {str(place)!r} is no folder: say another folder")
+
+
+def check_choice(override: Override, places: Sequence[str]) -> bool:
+    """Whether the override chooses options of a group; one that does not exist is refused."""
+    key = override.key_or_group
+    if override.is_delete() or override.is_add() or override.is_force_add():
+        return False
+    if not (options := group_options(key, places)):
+        return False
+    for value in map(str, values(override)):
+        check_installed(key, value)
+        if value not in options and value not in ("None", "null"):
+            raise UserError(
+                f"{key} has no option {value!r}{suggestion(value, options, f'{key}=')}; {listing(key, options)}"
+            )
+    return True
+
+
+def check_installed(key: str, value: str) -> None:
+    """Refuse a launcher whose package is not here."""
+    extra = EXTRAS.get(value) if key == "hydra/launcher" else None
+    if extra and PACKAGES[extra] not in {each.name for each in distributions()}:
+        raise UserError(f"hydra/launcher={value} needs the package {PACKAGES[extra]}: pip install 'colorize[{extra}]'")
+
+
+def check_key(
+    override: Override, before: DictConfig, known: Mapping[str, Any], choices: Sequence[str], places: Sequence[str]
+) -> None:
+    """Refuse a key that is not in the config `before` the overrides, and a word for a number."""
+    key, top = override.key_or_group, override.key_or_group.split(".")[0].split("@")[0]
+    groups = [*listed("", ObjectType.GROUP, places), *before.hydra.runtime.choices]
+    adds = override.is_add() or override.is_force_add()
+    if adds and key in before.hydra.runtime.choices:
+        raise UserError(f"{key} is chosen without a plus: {key}={override.get_value_element_as_str()}")
+    if "@" in key or (override.is_force_add() and top in before):
+        return  # Hydra's own syntax; ++ adds what is not there
+    inside = key in groups or any(path == key or path.startswith(f"{key}.") for path in known)
+    alike = [path for path in known if path.startswith("hydra.") == (top == "hydra")]
+    if adds and top not in before and top not in groups:
+        raise UserError(f"there is nothing called {top!r} to add to{suggestion(top, [*groups, *before, *alike])}")
+    if not adds and not inside:
+        purpose = " to leave out" if override.is_delete() else ""
+        beside = beside_choice(key, choices)
+        close = key_suggestion(key, [*alike, *groups])
+        raise UserError(f"there is no {key!r}{beside}{purpose}{close or '; --cfg job shows every key'}")
+    if override.is_delete():
+        if key in before and key not in ("experiment", "hparams_search"):
+            raise UserError(f"~{key} would leave out what is always read: choose another {key} instead")
+        return
+    check_number(key, known.get(key), override)
+
+
+def check_number(key: str, before: Any, override: Override) -> None:
+    if not isinstance(before, int | float) or isinstance(before, bool):
+        return
+    for value in values(override):
+        if isinstance(value, str) and "${" not in value:
+            raise UserError(f"{key} is a number, such as {before}; {value!r} is not")
+
+
+def beside_choice(key: str, choices: Sequence[str]) -> str:
+    """Which option of the key's group is meant, where the command line chooses one."""
+    top = key.split(".")[0]
+    named = [word for word in choices if word.split("=")[0] == top]
+    return f" with {named[-1]}" if named else ""
+
+
+def check_single(overrides: Sequence[Override], chosen: Sequence[Override]) -> None:
+    """Refuse several values where one run is asked for."""
+    for override in (override for override in overrides if override.is_sweep_override()):
+        key, value = (override.input_line or "").split("=", 1)
+        listed = "" if "(" in value or override in chosen else f", or {key}=[{value}] for a list"
+        raise UserError(f"{key}={value} names several values: say -m as well for a run with each of them{listed}")
+
+
+def check_once(overrides: Sequence[Override]) -> None:
+    """Refuse a key that is swept and said again: Hydra would run each job twice. Elsewhere the last word counts."""
+    for override in overrides:
+        key = override.key_or_group
+        same = [str(other.input_line) for other in overrides if other.key_or_group == key]
+        if override.is_sweep_override() and len(same) > 1:
+            raise UserError(f"{key} is said {len(same)} times, {' and '.join(same)}: say it once")

@@ -1,0 +1,185 @@
+"""Which photographs the arguments of `paint` and `plates` mean, and which file each becomes."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from colorize.data.filesystem import Walk
+from colorize.data.listing import SUFFIXES
+from colorize.imaging.image_io import FORMATS
+from colorize.imaging.raster import reason
+from colorize.utils.console import printable
+from colorize.utils.devices import is_out_of_memory
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+
+# Endings of rarer photographs, which a folder is not searched for when a network is trained
+RARE = (".apng", ".dib", ".heic", ".heif", ".ico", ".jpf", ".jpx", ".pcx", ".pfm", ".psd", ".qoi")
+ENDINGS = tuple(dict.fromkeys([*SUFFIXES, *RARE]))
+LONGEST_NAME = 255 - len(".part")  # bytes: what file systems hold, and what stands behind it while it is written
+
+
+@dataclass(frozen=True)
+class Job:
+    source: Path
+    target: Path  # before the numbers of several samples
+    shortened: bool = False  # whether the target's name would have been too long
+
+
+def plan(words: list[str], output: Path, kind: str | None) -> tuple[list[Job], list[str]]:
+    """The jobs, and what is to be said of photographs that are passed over or get another name.
+
+    Raises `UserError` where a word means no photograph, where two photographs would become one file, and where one
+    would be written over.
+    """
+    notes: list[str] = []
+    folder = folder_of(output)
+    given = [at_home(word) for word in words]
+    met: dict[str, tuple[Path, Path]] = {}
+    for path in given:
+        for source, place in photographs(path, len(given) == 1, folder, notes):
+            met.setdefault(os.path.abspath(source), (source, place))  # noqa: PTH100 (a link keeps its own name)
+    found = dict(met.values())
+    if folder is None:
+        if len(found) != 1 or given[0].is_dir():
+            raise UserError(f"{str(output)!r} is one file for {len(found)} photographs: give a folder")
+        if kind and FORMATS[kind] != FORMATS[output.suffix[1:].lower()]:
+            raise UserError(f"{str(output)!r} is not --format {kind}: give one of both")
+        jobs = [Job(source, output) for source in found]
+    else:
+        jobs = targets({source: folder / place for source, place in found.items()}, kind or "png", notes)
+    sources = {os.path.realpath(source) for source in found}
+    for job in jobs:
+        if os.path.realpath(job.target) in sources:
+            raise UserError(f"{str(job.target)!r} is one of the photographs: choose another folder")
+    return jobs, notes
+
+
+def folder_of(output: Path) -> Path | None:
+    """The folder that is meant; None where it is a file. Raises `UserError` for a file that cannot be written."""
+    if output.is_dir():
+        return output
+    ending = output.suffix.lower()
+    if ending[1:] in FORMATS:
+        return None
+    if ending in ENDINGS or output.exists():
+        raise UserError(f"{str(output)!r} is no folder: give one, or a file that ends in {', '.join(sorted(FORMATS))}")
+    return output
+
+
+def photographs(path: Path, alone: bool, output: Path | None, notes: list[str]) -> list[tuple[Path, Path]]:
+    """Each photograph that a word means, and its place in the output folder: sub-folders are kept.
+
+    A folder that is given alone is the output folder's counterpart; of several, each keeps its name. The folders in
+    which a pattern looks are kept from its first star on. Raises `UserError` where there is none.
+    """
+    if path.is_dir():
+        if output is not None and os.path.realpath(path) == os.path.realpath(output):
+            raise UserError(f"{str(output)!r} is the folder of the photographs: choose another folder")
+        found = inside(path, Path() if alone else Path(path.name), output, notes)
+    elif os.path.lexists(path):
+        found = [(path, Path(path.name))]
+    else:
+        base, pattern = existing_part(path)
+        found = []
+        for match in sorted(glob.glob(pattern, root_dir=base)) if pattern else ():  # noqa: PTH207
+            one = (base / match, Path(match))
+            found += inside(*one, output, notes) if one[0].is_dir() else [one]
+        if not found:
+            raise UserError(f"there is no photograph {str(path)!r}")
+    if not found:
+        raise UserError(f"no photographs in {str(path)!r}: looked there and below for {', '.join(SUFFIXES)} and so on")
+    return found
+
+
+def inside(folder: Path, place: Path, output: Path | None, notes: list[str]) -> list[tuple[Path, Path]]:
+    """The photographs below a folder, without those below the output folder."""
+    walk = Walk(str(folder), lambda name: name.lower().endswith(ENDINGS) and not name.startswith("."))
+    notes += [*walk.passed.notes(str(folder)), *(f"{where}: {why}" for where, why in walk.broken.items())]
+    names = walk.names
+    if output is not None:
+        whole, painted = (Path(os.path.realpath(path)) for path in (folder, output))
+        if painted.is_relative_to(whole):
+            names = [name for name in names if painted not in Path(os.path.realpath(folder / name)).parents]
+    return [(folder / name, place / name) for name in names]
+
+
+def existing_part(path: Path) -> tuple[Path, str]:
+    """The folders of a pattern that exist as they are called, brackets and all, and the rest."""
+    base, parts = Path(path.anchor), list(path.relative_to(path.anchor).parts)
+    while parts and os.path.lexists(base / parts[0]):
+        base /= parts.pop(0)
+    return base, "/".join(parts)
+
+
+def targets(places: dict[Path, Path], kind: str, notes: list[str]) -> list[Job]:
+    """`a.jpg` becomes `a.png`; beside an `a.tif`, `a.jpg.png`. Names that are the same but for capitals or accents
+    get a hash. Raises `UserError` where two are still the same."""
+    jobs = [Job(source, place.with_name(f"{place.stem}.{kind}")) for source, place in places.items()]
+    while shared := {key for key, count in Counter(same_file(job.target) for job in jobs).items() if count > 1}:
+        longer = [
+            replace(job, target=(place := places[job.source]).with_name(f"{place.name}.{kind}"))
+            if same_file(job.target) in shared
+            else job
+            for job in jobs
+        ]
+        if longer == jobs:
+            other = next(job for job in reversed(jobs) if same_file(job.target) in shared)
+            one = next(job for job in jobs if same_file(job.target) == same_file(other.target))
+            if one.target == other.target:
+                raise UserError(
+                    f"{str(one.source)!r} and {str(other.source)!r} would both become {str(one.target)!r}: paint them "
+                    "to different folders"
+                )
+            longer = [replace(job, target=hashed(job.target)) if job is other else job for job in jobs]
+            notes.append(f"{str(other.source)!r} has the name of {str(one.source)!r} but for capitals or accents: it "
+                         f"becomes {hashed(other.target).name!r}")  # fmt: skip
+        jobs = longer
+    if kept := [job for job in jobs if job.target.stem == job.source.name]:
+        notes.append(f"{len(kept)} photographs have the name of another: {str(kept[0].source)!r} becomes "
+                     f"{kept[0].target.name!r}, and so on")  # fmt: skip
+    return [shortened(job) for job in jobs]
+
+
+def same_file(path: Path) -> str:
+    """What two names have in common that are one file on some system: capitals, and accents in two normal forms."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def hashed(path: Path) -> Path:
+    """The same with a hash of its name, so that no system takes it for another."""
+    return path.with_name(f"{path.stem}-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}{path.suffix}")
+
+
+def shortened(job: Job) -> Job:
+    """With a name that a file system holds: the end of one that is too long is replaced by a hash of the whole."""
+    name = os.fsencode(job.target.name)
+    if len(name) <= LONGEST_NAME - len("-9999"):  # the number of a sample
+        return job
+    end = f"-{hashlib.sha256(name).hexdigest()[:8]}{job.target.suffix}"
+    stem = os.fsdecode(name[: LONGEST_NAME - len("-9999") - len(end)]).encode("utf-8", "ignore").decode("utf-8")
+    return Job(job.source, job.target.with_name(stem + end), shortened=True)
+
+
+def numbered(target: Path, samples: int) -> list[Path]:
+    if samples == 1:
+        return [target]
+    return [target.with_name(f"{target.stem}-{i + 1}{target.suffix}") for i in range(samples)]
+
+
+def why(error: Exception, source: Path) -> str:
+    """What happened, in one sentence."""
+    if isinstance(error, UserError):
+        return str(error)
+    if is_out_of_memory(error):
+        return "there is not enough memory for it: give a smaller --size, or paint it on a larger machine"
+    if isinstance(error, OSError) and error.strerror:
+        elsewhere = f" ({printable(error.filename)})" if error.filename not in (None, str(source)) else ""
+        return f"{error.strerror}{elsewhere}"
+    return f"it cannot be painted: {type(error).__name__}, {reason(error)}; HYDRA_FULL_ERROR=1 shows where"

@@ -1,0 +1,154 @@
+"""The verbs `sync` and `dashboard`: unsent runs, and the W&B workspace and report of a project."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from colorize.cli.parser import Arguments
+from colorize.tracking.wandb import UNSENT, said, why
+from colorize.tracking.wandb_files import Names, give_up, read_names, stay_inside
+from colorize.utils.console import say
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+
+PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize dashboard` does
+
+
+def sync(argv: Sequence[str]) -> int:
+    """Send what is pending, oldest first. Raises `UserError` where W&B is not logged in, or does not answer."""
+    parser = Arguments("sync", "Send the runs that Weights & Biases has not got yet.")
+    default = said(None, "DIR", "outputs")
+    parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
+    folder = at_home(parser.parse_args(argv).folder)
+    runs = pending(folder)
+    if not runs:
+        say(f"nothing is pending in {str(folder)!r}")
+        return 0
+    import wandb
+
+    stay_inside((folder.parent if folder.name == "wandb" else folder).resolve())
+    try:
+        known = wandb.login(prompt=False, verify=False)
+    except wandb.errors.AuthenticationError as error:
+        raise UserError(f"{len(runs)} runs are pending, and W&B does not take the key: {error}") from error
+    if not known:
+        raise UserError(f"{len(runs)} runs are pending, and W&B is not logged in here: say `wandb login` first")
+    ask(address_of(), len(runs))
+    failed = []
+    for number, run in enumerate(runs, 1):
+        say(f"sending {number} of {len(runs)}: {run.name}")
+        failed += [] if send_run(run) else [run]
+    if failed:
+        raise UserError(f"{len(failed)} of {len(runs)} runs could not be sent; the same command tries them again")
+    return 0
+
+
+def address_of() -> str:
+    """W&B's server as the environment and W&B's settings have it."""
+    import wandb
+
+    return wandb.setup().settings.base_url
+
+
+def ask(address: str, pending: int) -> None:
+    """Any answer of the server will do: `wandb sync` would wait for one without end and without a word."""
+    import requests  # W&B's own
+
+    try:
+        requests.get(address, timeout=PATIENCE)
+    except requests.RequestException as error:
+        raise UserError(
+            f"{pending} runs are pending, and W&B's server {address} does not answer ({type(error).__name__}): "
+            "say the same again when there is a network"
+        ) from error
+
+
+def pending(folder: Path) -> list[Path]:
+    """The runs under `folder`/wandb that were offline or were cut off, oldest first, so that a resumed run's parts
+    arrive in their order. Raises `UserError` where nothing was ever tracked."""
+    home = folder if folder.name == "wandb" else folder / "wandb"
+    if not home.is_dir():
+        raise UserError(f"there is no {str(home)!r}: nothing was tracked there; give the folder that holds wandb/")
+    offline = [path for path in home.glob("offline-run-*") if not list(path.glob("*.wandb.synced"))]
+    cut = [path for path in home.glob("run-*") if (path / UNSENT).exists()]
+    return sorted((path for path in offline + cut if list(path.glob("*.wandb"))), key=lambda p: p.name.split("run-")[1])
+
+
+def send_run(run: Path) -> bool:
+    words = [sys.executable, "-m", "wandb", "sync", "--include-online", str(run)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    sent = done.returncode == 0 and bool(list(run.glob("*.wandb.synced")))
+    if sent:
+        (run / UNSENT).unlink(missing_ok=True)
+        give_up(run)
+        say(f"sent {run.name}")
+    else:
+        lines = (done.stderr + done.stdout).strip().splitlines()
+        say(f"not sent: {run.name} ({why(lines[-1]) if lines else 'no reason given'})")
+    return sent
+
+
+def dashboard(argv: Sequence[str]) -> int:
+    """The exit status. Raises `UserError` where W&B is not logged in, or does not take it."""
+    words = parse(argv)
+    if importlib.util.find_spec("wandb_workspaces") is None:
+        raise UserError("a dashboard needs the package wandb-workspaces: pip install 'colorize[dashboard]'")
+    from colorize.config import conf_folder
+
+    names = read_names(conf_folder())
+    if words.print:
+        from colorize.tracking.dashboard import report, spec, workspace
+
+        what = (words.entity or "", words.project, names, words.protocol)
+        shown, written = workspace(*what), report(*what, offline=True)
+        print(json.dumps({shown.name: spec(shown), written.title: spec(written)}, indent=2))
+        return 0
+    try:
+        send_dashboard(words.entity, words.project, names, words.protocol)
+    except UserError:
+        raise
+    except Exception as error:  # a service may fail in ways that nobody can list
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"W&B did not take the dashboard ({told}): is there a network, and the right key?") from error
+    return 0
+
+
+def send_dashboard(entity: str | None, project: str, names: Names, protocol: str) -> None:
+    """Save both, and say where they are. A server that does not answer is waited for 20 s at a time."""
+    import wandb
+
+    if (mode := os.environ.get("WANDB_MODE") or "online") != "online":
+        raise UserError(f"a dashboard is on W&B's server, and WANDB_MODE is {mode} here: unset it, or say --print")
+    wandb.setup(settings=wandb.Settings(silent=True))
+    if not wandb.login(prompt=False, verify=False):
+        raise UserError("W&B is not logged in here: say `wandb login` first, or --print to see what would be sent")
+    from colorize.tracking.dashboard import owner, report, save, workspace
+
+    entity = owner(entity, project)
+    say(f"workspace: {save(workspace(entity, project, names, protocol))}")
+    say(f"report: {save(report(entity, project, names, protocol))}")
+
+
+def parse(argv: Sequence[str]):
+    parser = Arguments("dashboard", "Build the W&B workspace and the report that compare the runs of a project.")
+    parser.add_argument(
+        "project", nargs="?", default=said(None, "PROJECT", "colorize"), help="of W&B (default: colorize)"
+    )
+    parser.add_argument(
+        "--entity",
+        metavar="NAME",
+        default=said(None, "ENTITY", None),
+        help="user or team that has it (default: that of the login)",
+    )
+    parser.add_argument(
+        "--protocol", default="validation", metavar="NAME",
+        help="whose scores of evaluate.py are shown (default: validation)",
+    )  # fmt: skip
+    parser.add_argument("--print", action="store_true", help="print what would be sent, as JSON, and send nothing")
+    return parser.parse_args(argv)

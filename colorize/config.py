@@ -1,0 +1,221 @@
+"""Configs: where conf/ lies, what must be given, and the only code that instantiates one."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.utils import _locate  # get_object, without its log
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from colorize.utils.errors import UserError, key_suggestion, why_not
+from colorize.utils.stored_config import SINCE, flat, is_free, is_length, is_place, resolved
+from colorize.utils.trust import check_value, known_class
+
+
+def conf_folder() -> Path:
+    """`conf/` beside the package in a checkout, inside the package where it was installed."""
+    here = Path(__file__).resolve().parent
+    beside = here.parent / "conf"
+    return beside if (beside / "train.yaml").is_file() else here / "conf"
+
+
+def check_values(cfg: DictConfig) -> None:
+    """Refuse a config that lacks required values (`???`), naming all of them."""
+    missing = sorted(path for path, value in leaves(cfg).items() if value == "???")
+    if missing:
+        words = " ".join(f"{path}=…" for path in missing)
+        have = "has" if len(missing) == 1 else "have"
+        raise UserError(f"{' and '.join(missing)} {have} no value: say {words} on the command line")
+
+
+def check_resolves(cfg: DictConfig) -> None:
+    """Refuse a config with a `${…}` that comes to nothing. Those that ask Hydra are left to it."""
+    for path, value in leaves(cfg).items():
+        if "${" not in str(value) or "${hydra:" in str(value):
+            continue
+        try:
+            found = OmegaConf.select(cfg, path)
+            if isinstance(found, ListConfig):
+                OmegaConf.resolve(found)
+        except OmegaConfBaseException as error:
+            reason = (
+                str(error).splitlines()[0].removeprefix("KeyError raised while resolving interpolation: ").strip('"')
+            )
+            named = reason.split("'")[1] if "'" in reason else ""
+            raise UserError(f"{path} is {value}: {reason}{key_suggestion(named, leaves(cfg))}") from error
+
+
+def leaves(cfg: Any) -> dict[str, Any]:
+    """config path -> value, of the values and of the empty branches; interpolations are left as they stand."""
+    found: dict[str, Any] = {}
+
+    def walk(node: Any, path: str) -> None:
+        if isinstance(node, dict) and node:
+            for key, value in node.items():
+                walk(value, f"{path}.{key}" if path else str(key))
+        elif path:
+            found[path] = node
+
+    walk(OmegaConf.to_container(cfg, resolve=False), "")
+    return found
+
+
+def check_config(config: DictConfig, trust: Sequence[str], where: str) -> None:
+    """Raises `UserError` where a whole config out of `where` would build more than it may."""
+    for key, value in resolved(config, where).items():
+        check_value(value, str(key), trust, where)
+
+
+def part_class(node: DictConfig, name: str) -> type:
+    """The class that a config group is built of. Raises `UserError` where it cannot be imported, with the cause."""
+    try:
+        return _locate(node._target_)
+    except ImportError as error:
+        raise UserError(f"config group {name!r} names {node._target_!r}, which {why_not(error)}") from error
+
+
+def make(node: DictConfig, name: str) -> Any:
+    """Instantiate a config group; a mistake in it reads as one sentence that begins with the group's name."""
+    try:
+        built = instantiate(node, _convert_="all")
+    except InstantiationException as error:
+        from colorize.utils.devices import is_out_of_memory  # it imports torch, which this module does not
+
+        cause = error.__cause__
+        if isinstance(cause, UserError):
+            raise type(cause)(str(cause)) from error
+        if isinstance(cause, TypeError | ValueError):
+            raise UserError(f"config group {name!r}: {cause}") from error
+        if isinstance(cause, MemoryError) or (isinstance(cause, RuntimeError) and is_out_of_memory(cause)):
+            raise UserError(f"config group {name!r} takes more memory than there is: make it smaller") from error
+        if isinstance(cause, ImportError) and "locating target" in str(error):
+            target = str(error).split("'")[1]
+            raise UserError(f"config group {name!r} names {target!r}, which {why_not(cause)}") from error
+        raise
+    if isinstance(built, partial):  # its constructor has not seen the arguments yet
+        known = inspect.signature(built.func).parameters
+        takes_any = any(each.kind == each.VAR_KEYWORD for each in known.values())
+        if (unknown := built.keywords.keys() - known.keys()) and not takes_any:
+            raise UserError(f"config group {name!r}: there is no {sorted(unknown)}; there are {sorted(known)}")
+    return built
+
+
+def auto_paths(cfg: DictConfig) -> list[str]:
+    """The paths below model and loss whose value is "auto"."""
+
+    def walk(node: Any, path: str):
+        if isinstance(node, dict):
+            for key, value in node.items():
+                yield from walk(value, f"{path}.{key}")
+        elif node == "auto":
+            yield path
+
+    return [p for group in ("model", "loss") for p in walk(OmegaConf.to_container(cfg[group]), group)]
+
+
+def with_answers(cfg: DictConfig, resolved: Mapping[str, Any]) -> DictConfig:
+    """A copy of the config in which what was left open is what it came to before."""
+    cfg = cfg.copy()
+    for path, value in resolved.items():
+        OmegaConf.update(cfg, path, value)
+    return cfg
+
+
+SIGNS = {"higher": 1, "lower": -1, "max": 1, "min": -1, "maximize": 1, "minimize": -1}
+MODES, DIRECTIONS = ("max", "min"), ("maximize", "minimize")  # how checkpoints, and searches, say more or less
+COSTS = {"seconds", "parameters"}  # of a run itself: the less, the better
+
+
+def sign_of(number: str, better: str | None, said: str | None, key: str, words: tuple[str, str]) -> int:
+    """1 where more of a number is better, -1 where less is.
+
+    better  what its metric says: "higher", "lower", or something else where neither end is the better one
+    said    what the user says at the config path `key`, one of `words`: more, less; None: nothing
+    Raises `UserError` where the two contradict each other, or neither says it.
+    """
+    if said is not None and said not in words:
+        raise UserError(f"{key} is {said!r}; it must be {words[0]} or {words[1]}")
+    own = SIGNS.get(better or "")
+    if own is None and said is None:
+        raise UserError(
+            f"neither end of {number} is the better one: choose another number, or say {key}={words[0]} or {words[1]}"
+        )
+    if own is not None and said is not None and SIGNS[said] != own:
+        raise UserError(f"{key}={said} would keep the worst, since of {number} {better} is better: leave {key} out")
+    return SIGNS[said] if own is None and said else own or 0
+
+
+def contradicts(mode: str | None, better: str | None) -> bool:
+    """Whether a checkpoint.mode would keep the worst, as older runs did who said nothing and took the default."""
+    return mode in MODES and better in ("higher", "lower") and SIGNS[mode] != SIGNS[better]
+
+
+def better_of(cfg: DictConfig, number: str, *, ours: bool = False) -> str | None:
+    """What the class of a metric, at `metrics` of a run's config, says of `val/NAME`; None where that is not known.
+
+    ours  only classes of this package are asked: the config may be a stranger's, whose classes are not imported
+    """
+    if number in COSTS:
+        return "lower"
+    node: Any = OmegaConf.select(cfg, f"metrics.{number.removeprefix('val/')}")
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        return None
+    if ours and not node._target_.startswith("colorize."):
+        return None
+    return node.get("better", getattr(known_class(node._target_), "better", None))
+
+
+def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], folder: Path) -> DictConfig:
+    """The `saved` config of the run in `folder` with the `words` of a command line that may change between its starts.
+
+    composed   today's config, where the options of groups and the keys that older runs lack are found
+    Raises `UserError` for a word that would make another run, or that names nothing.
+    """
+    from hydra import compose
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl  # half a second, and sweeps ask for names alone
+
+    from colorize.utils.hydra_overrides import parse_override
+
+    pass  # MOVER
+
+    cfg = saved.copy()
+    with open_dict(cfg):
+        for key, value in SINCE.items():
+            cfg.setdefault(key, value)
+        cfg.overwrite, cfg.resume = False, composed.resume
+        if contradicts(cfg.checkpoint.get("mode"), better_of(cfg, cfg.checkpoint.monitor, ours=True)):
+            cfg.checkpoint.mode = None
+    for word in sorted(words, key=lambda word: not word.startswith("tracker=")):  # the option before its values
+        override = parse_override(word)
+        key = override.key_or_group
+        if override.is_delete():
+            raise UserError(f"{word} would leave out what the run has: say the value that it should have now")
+        known = {**flat(composed, resolve=False), **flat(cfg, resolve=False)}
+        new_phase = override.is_add() and re.fullmatch(r"schedule\.\w+", key) and OmegaConf.select(cfg, key) is None
+        if not (is_free(key) or is_place(key) or is_length(key) or new_phase) or key == "overwrite":
+            if not override.is_add() and not any(f"{path}.".startswith(f"{key}.") for path in known):
+                raise UserError(f"there is no {key!r}{key_suggestion(key, known) or '; --cfg job shows every key'}")
+            raise UserError(
+                f"resume goes on with the config of {str(folder)!r}, which {word} would change: leave it out, "
+                "or start another run with rerun"
+            )
+        if override.is_add() and not override.is_force_add() and key in known:
+            raise UserError(f"{word}: there is a {key!r} already, say {word.lstrip('+')}")
+        if override.is_sweep_override():
+            raise UserError(f"{word} names several values, and resume goes on with one run: say one of them")
+        if key == "tracker":
+            cfg.tracker = compose("train", overrides=[word]).tracker  # with references to this run's names
+            continue
+        if not override.is_add() and not any(f"{path}.".startswith(f"{key}.") for path in known):
+            raise UserError(f"there is no {key!r}{key_suggestion(key, known) or '; --cfg job shows every key'}")
+        with open_dict(cfg):
+            ConfigLoaderImpl._apply_overrides_to_config([override], cfg)
+    return cfg

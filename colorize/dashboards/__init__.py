@@ -1,1 +1,0 @@
-"""Dashboards as code: the W&B workspace that compares the networks, and a report on the same runs."""

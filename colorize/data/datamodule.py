@@ -1,0 +1,188 @@
+"""Two rows of photographs, one to train on and one to validate on, and how pixels are made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from math import ceil, sqrt
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from colorize.data.collection import Collection, Photo, digest
+from colorize.data.duplicates import apart
+from colorize.data.findings import read_excluded
+from colorize.data.loader import Draw, Groups, Pixels, TrainingSet, collate, explained
+from colorize.data.sampler import ShardOrder
+from colorize.imaging.color import luma
+from colorize.imaging.decode import UNREADABLE, open_rgb
+from colorize.imaging.film_look import Film, luma_of
+from colorize.imaging.transforms import GEOMETRIES, centre_square, random_crop
+from colorize.utils.environment import cores_of_process
+from colorize.utils.errors import UserError, first_line
+from colorize.utils.processes import leave_signals_to_the_parent
+from colorize.utils.validation import Crop, Name, NonNegative, Positive, Processes, Side
+
+INPUTS = ("lab_l", "luma")
+COUNTED = 4096  # photographs whose bytes are counted to tell one set from another
+Look = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # rgb (H, W, 3) uint8 -> grey (H, W) uint8
+
+
+class Photographs:
+    """Training and validation photographs of `size`² pixels; `held_back` says in words where the latter come from.
+
+    geometry     what of a training photograph is resized to `size`²: a `square` of `crop[0]` to `crop[1]` of the
+                 shorter side; that share of both sides, `stretch`; or a rectangle of that share of the `area`
+    flip         mirrors half of them
+    enhance      colour of training truth as critics and perceptual terms see it: 1 as it is, 1.2 as DDColor has it
+    input        the grey that is made of colour: `lab_l`, its lightness, or `luma`, as most programs do
+    look         makes the grey of a training photograph look old instead; None: no look. Those that a `Film` leaves as
+                 they are have the grey of `input`
+    exclude      a manifest of `colorize inspect`: what it leaves out of training is left out
+    max_bad      training photographs that may be unreadable: a number, or a share below 1, which allows one at least
+    num_workers  processes that load; `auto`: none where the CPU trains, else one for each core that this process may
+                 use beside the others of its machine, eight at most
+    order        makes the order of an epoch, of the numbers of the files that hold the photographs
+
+    `notes` says in sentences what was left out.
+
+    Validation takes the centre square, resized. Raises `UserError` for what is impossible.
+    """
+
+    def __init__(
+        self,
+        train: Collection,
+        val: Collection,
+        *,
+        classes: Sequence[str] = (),
+        held_back: str,
+        order: Callable[[np.ndarray], ShardOrder] | None = None,
+        size: Side = 96,
+        geometry: Literal["square", "stretch", "area"] = "square",
+        crop: Crop = (0.6, 1.0),
+        flip: bool = True,
+        enhance: Positive = 1.0,
+        input: Literal["lab_l", "luma"] = "lab_l",
+        look: Look | None = None,
+        exclude: Name | None = None,
+        max_bad: NonNegative = 0.01,
+        num_workers: Processes | Literal["auto"] = "auto",
+    ):
+        check(size, geometry, crop, enhance, input, max_bad, num_workers)
+        self.train = apart(train, val)
+        self.notes = list(dict.fromkeys([*train.table.notes, *val.table.notes]))
+        if both := len(train) - len(self.train):
+            self.notes.append(f"{both} photographs that validate are left out of training")
+        if exclude is not None:
+            self.train = leave_out(self.train, exclude)
+        self.val, self.classes, self.held_back = val, list(classes), held_back
+        files = self.train.files
+        self.order = order(files) if order is not None and files is not None else None
+        if isinstance(look, Film) and input == "luma":
+            look = replace(look, plain=luma_of)
+        self.size, self.enhance, self.input, self.look = size, enhance, input, look
+        self.geometry, self.crop, self.flip = geometry, (crop[0], crop[1]), flip
+        self.max_bad = max(1, int(max_bad * len(self.train))) if 0 < max_bad < 1 else int(max_bad)
+        self.num_workers = num_workers
+        self.broken = self.train.table.broken
+        if self.val.table is not self.train.table and self.val.table.broken:
+            file, why = next(iter(self.val.table.broken.items()))
+            raise UserError(f"validation photographs are missing from {file}: {why}; fetch it again")
+
+    def batches(
+        self, draws: Iterable[Draw], sizes: Sequence[int], workers: int, size: int | None = None
+    ) -> Iterator[Pixels]:
+        """Training batches in the order of `draws`, of so many photographs each, over and over; `size` in pixels."""
+        size = size or self.size
+        crop = partial(random_crop, size=size, geometry=self.geometry, crop=self.crop, flip=self.flip)
+        least = sqrt(self.crop[0]) if self.geometry == "area" else self.crop[0]
+        shorter = ceil(size / least)  # pixels of a side that lose nothing in the smallest crop
+        dataset = TrainingSet(self.train, shorter, crop, self.look)
+        loader: DataLoader = DataLoader(
+            dataset, batch_sampler=Groups(draws, sizes), num_workers=workers,
+            collate_fn=partial(collate, labelled=bool(self.classes)), pin_memory=torch.cuda.is_available(),
+            worker_init_fn=leave_signals_to_the_parent,
+        )  # fmt: skip
+        return explained(iter(loader), workers)
+
+    def validation(self, batch_size: int, part: slice = slice(None)) -> Iterator[Tensor]:
+        """The centre squares of the validation photographs, or of a part, in order: (B, 3, size, size) uint8.
+
+        An unreadable one raises `UserError`: a score over fewer photographs would be another score.
+        """
+        places = range(*part.indices(len(self.val)))
+        for start in range(0, len(places), batch_size):
+            yield torch.stack([self.centre(self.val[place]) for place in places[start : start + batch_size]])
+
+    def centre(self, photo: Photo) -> Tensor:
+        """(3, size, size) uint8"""
+        try:
+            square = centre_square(open_rgb(photo.read()), self.size)
+        except UNREADABLE as error:
+            raise UserError(f"cannot read {photo.where!r}: {first_line(error)}; mend it or take it away") from error
+        return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
+
+    def grey(self, rgb: Tensor) -> Tensor | None:
+        """(B, 3, H, W) uint8 -> the grey (B, 1, H, W) uint8 to be coloured; None: that of its own lightness."""
+        return luma(rgb) if self.input == "luma" else None
+
+    def manifest(self) -> str:
+        """Identifies what validation measures: the names of its photographs and their size in pixels."""
+        return digest([str(self.size).encode()], self.val.lines())
+
+    def fingerprint(self) -> str:
+        """Identifies all photographs by name, and which of them train."""
+        return digest(self.train.lines(), [], self.val.lines())
+
+    def contents(self) -> str:
+        """Identifies all photographs by name, class and bytes: those that lie elsewhere now are known by it.
+
+        The bytes are counted of `COUNTED` photographs at most, evenly spread: a million would take minutes over a
+        network.
+        """
+        return digest(*(part for photos in (self.train, self.val) for part in measured(photos)))
+
+    def workers(self, device: torch.device) -> int:
+        if self.num_workers != "auto":
+            return int(self.num_workers)
+        return 0 if device.type == "cpu" else min(8, cores_of_process(os.environ))
+
+
+def measured(photos: Collection) -> tuple[Iterable[bytes | memoryview], ...]:
+    """Their names, classes, and bytes."""
+    every = max(1, ceil(len(photos) / COUNTED))
+    lengths = (b"%d\n" % photos[place].length for place in range(0, len(photos), every))
+    return photos.lines(), [np.ascontiguousarray(photos.labels).tobytes()], lengths
+
+
+def check(size, geometry, crop, enhance, input, max_bad, num_workers) -> None:
+    if size < 32:
+        raise UserError(f"data.size is {size}; the smallest picture that every network takes is 32")
+    if geometry not in GEOMETRIES:
+        raise UserError(f"data.geometry is {geometry!r}; it must be one of {', '.join(GEOMETRIES)}")
+    if not 0 < crop[0] <= crop[1] <= 1:
+        raise UserError(f"data.crop is {list(crop)}; it must be two fractions, 0 < low ≤ high ≤ 1")
+    if enhance <= 0:
+        raise UserError(f"data.enhance is {enhance}; it must be more than 0, and 1 leaves colours as they are")
+    if input not in INPUTS:
+        raise UserError(f"data.input is {input!r}; it must be one of {', '.join(INPUTS)}")
+    if max_bad < 0:
+        raise UserError(f"data.max_bad is {max_bad}; it must be a number of photographs, or a share below 1")
+    if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
+        raise UserError(f"data.num_workers is {num_workers!r}; it must be 'auto' or a number from 0 up")
+
+
+def leave_out(photos: Collection, manifest: str) -> Collection:
+    """Raises `UserError` where the manifest is of other photographs, or leaves none."""
+    names = read_excluded(manifest)
+    kept = photos.without(names)
+    if names and len(kept) == len(photos):
+        raise UserError(f"nothing that {manifest!r} leaves out is among the training photographs: inspect these")
+    if not len(kept):
+        raise UserError(f"{manifest!r} leaves out every training photograph")
+    return kept

@@ -1,0 +1,216 @@
+"""Files of a data set: those below a folder, each once, and those that a pattern names."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable
+from glob import has_magic
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from colorize.data.collection import normalized
+from colorize.utils.download import filesystem_of, reason_of, remote, shown
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+def expand(pattern: str) -> list[str]:
+    """The files that a path, an address, or a pattern such as train-*.tar or train-{000..131}.tar names, in order.
+
+    Raises `UserError` where there are none.
+    """
+    found = [file for one in _ranges(pattern) for file in (_matching(one) if is_pattern(one) else [one])]
+    found = [file if remote(file) else str(at_home(file)) for file in found]
+    if missing := [file for file in found if not remote(file) and not Path(file).is_file()]:
+        there = Path(missing[0]).exists()
+        raise UserError(f"{missing[0]!r} is no regular file" if there else f"there is no file {missing[0]!r}")
+    if not found:
+        raise UserError(f"no file matches {shown(pattern)!r}")
+    return found
+
+
+def is_pattern(word: str) -> bool:
+    """Whether it stands for several files. The query of a web address begins with "?", and its host may hold "["."""
+    if word.startswith(("http://", "https://")):
+        return has_magic(urlsplit(word).path)
+    return has_magic(word) and (remote(word) or not at_home(word).is_file())
+
+
+def _ranges(pattern: str) -> list[str]:
+    """Every pattern that the first {000..131} stands for, and so on."""
+    if not (found := RANGE.search(pattern)):
+        return [pattern]
+    first, last = found.groups()
+    numbers = range(int(first), int(last) + 1)
+    return [
+        whole
+        for number in numbers
+        for whole in _ranges(pattern[: found.start()] + str(number).zfill(len(first)) + pattern[found.end() :])
+    ]
+
+
+def _matching(pattern: str) -> list[str]:
+    if not remote(pattern):
+        path = at_home(pattern)
+        fixed = next(i for i, part in enumerate(path.parts) if has_magic(part))
+        return sorted(str(file) for file in Path(*path.parts[:fixed]).glob("/".join(path.parts[fixed:])))
+    if pattern.startswith("http"):
+        raise UserError(f"{shown(pattern)}: a web server does not list its files; number them: train-{{000..131}}.tar")
+    filesystem, inside = filesystem_of(pattern)
+    try:
+        return sorted(filesystem.unstrip_protocol(name) for name in filesystem.glob(inside))
+    except Exception as error:  # as in `download`
+        raise UserError(f"cannot list {shown(pattern)} ({reason_of(error)}): see that it can be reached") from error
+
+
+# Folders in which systems keep thumbnails, deleted files and copies
+SYSTEM = {
+    "$recycle.bin", "recycler", "system volume information", "lost+found", "__macosx", "network trash folder",
+    "temporary items", "@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "~snapshot",
+}  # fmt: skip
+SILENT = {"thumbs.db", "desktop.ini", "icon\r"}  # files that a system leaves beside photographs
+SHOWN = 3  # names that a note holds
+
+HIDDEN = "hidden or of the system"
+AGAIN = "links to what is listed already"
+IRREGULAR = "no regular files"
+
+
+def hidden(name: str) -> bool:
+    """Whether a part of a path is hidden, or a system's own."""
+    return (name.startswith(".") and name.strip(".") != "") or name.casefold() in SYSTEM
+
+
+class Passed:
+    """What a list leaves out: for each reason how many, and the first names."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.first: dict[str, list[str]] = {}
+
+    def add(self, reason: str, name: str) -> None:
+        self.counts[reason] += 1
+        first = self.first.setdefault(reason, [])
+        if len(first) < SHOWN:
+            first.append(name)
+
+    def notes(self, where: str) -> list[str]:
+        return [
+            f"left out of {where}: {reason} ({count}): {', '.join(self.first[reason])}{', …' if count > SHOWN else ''}"
+            for reason, count in self.counts.items()
+        ]
+
+
+class Place(NamedTuple):
+    """A folder or file on the way."""
+
+    name: str  # relative to the root, with "/" on every system; "" for the root
+    real: str  # its path without links
+
+
+class Walk:
+    """names    of the photographs, in order; those of `links` are links to files, of which some lead nowhere
+    folders  name -> time of its last change, ns
+    passed   what was left out
+    broken   path -> why it could not be read
+    """
+
+    def __init__(self, root: str, is_photograph: Callable[[str], bool]):
+        self.root, self.is_photograph = root, is_photograph
+        self.names: list[str] = []
+        self.links: list[str] = []
+        self.folders: dict[str, int] = {}
+        self.passed = Passed()
+        self.broken: dict[str, str] = {}
+        self._seen: set[str] = set()  # real paths of folders
+        self._linked_folders: list[Place] = []
+        self._linked_files: list[Place] = []
+        start = os.path.realpath(root)
+        self._below(Place("", start))
+        while self._linked_folders:  # behind all real ones, so that a photograph has the name of its own folder
+            place = min(self._linked_folders)
+            self._linked_folders.remove(place)
+            if Path(start).is_relative_to(place.real) or place.real in self._seen:
+                self.passed.add(AGAIN, place.name)
+            else:
+                self._below(place)
+        self._follow_files()
+        self.names.sort(key=lambda name: (normalized(name), name))
+
+    def path(self, name: str) -> str:
+        return f"{self.root}/{name}" if name else self.root
+
+    def _below(self, start: Place) -> None:
+        waiting = [start]
+        while waiting:
+            place = waiting.pop()
+            if place.real in self._seen:  # a link has led here before
+                self.passed.add(AGAIN, place.name)
+                continue
+            self._seen.add(place.real)
+            try:
+                self.folders[place.name] = Path(self.path(place.name)).stat().st_mtime_ns
+                with os.scandir(self.path(place.name)) as entries:
+                    found = [self._enter(entry, place) for entry in sorted(entries, key=lambda entry: entry.name)]
+                waiting += [folder for folder in found if folder]
+            except OSError as error:
+                self.broken[self.path(place.name)] = f"the folder cannot be read: {error.strerror}"
+
+    def _enter(self, entry: os.DirEntry[str], parent: Place) -> Place | None:
+        """Notes a file; the folder to be walked, if it is one."""
+        name = f"{parent.name}/{entry.name}" if parent.name else entry.name
+        link = entry.is_symlink()
+        if is_folder(entry):
+            if hidden(entry.name):
+                self.passed.add(HIDDEN, name)
+            elif link:
+                self._linked_folders.append(Place(name, os.path.realpath(entry.path)))
+            else:
+                return Place(name, str(Path(parent.real, entry.name)))
+        elif not self.is_photograph(entry.name):
+            if not hidden(entry.name) and entry.name.casefold() not in SILENT:
+                suffix = Path(entry.name).suffix.lower()
+                self.passed.add(f"no photographs by their ending {suffix}" if suffix else "no photographs", name)
+        elif link:
+            self._linked_files.append(Place(name, os.path.realpath(entry.path)))
+        elif entry.is_file(follow_symlinks=False):
+            self.names.append(name)
+        else:
+            self.passed.add(IRREGULAR, name)
+        return None
+
+    def _follow_files(self) -> None:
+        """A link to nowhere stays: it is a photograph that cannot be read."""
+        files: set[str] = set()
+        for place in sorted(self._linked_files):
+            real = Path(place.real)
+            kind = kind_of(real)
+            if place.real in files or (kind and str(real.parent) in self._seen and self.is_photograph(real.name)):
+                self.passed.add(AGAIN, place.name)
+            elif kind not in (0, stat.S_IFREG):
+                self.passed.add(IRREGULAR, place.name)
+            else:
+                files.add(place.real)
+                self.names.append(place.name)
+                self.links.append(place.name)
+
+
+def kind_of(path: Path) -> int:
+    """What lies there, as `stat.S_IFMT` says it; 0: nothing that can be reached."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except OSError:
+        return 0
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

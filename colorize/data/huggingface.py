@@ -1,0 +1,164 @@
+"""Data sets of the Hugging Face hub, by name or in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from colorize.data.collection import NONE, Collection, Photo, Table
+from colorize.data.datamodule import Photographs
+from colorize.data.sources import split
+from colorize.imaging.decode import UNREADABLE
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+from colorize.utils.validation import Between, Name
+
+
+class Hub(Photographs):
+    """A data set with a column of pictures: `root` is its name on the hub, or a folder with it.
+
+    subset      the name of one of several, such as a language; null: the only one
+    train, val  names of its splits; without a split `val`, null: `val_fraction` of train, by the hashes of the places
+    image       the column of pictures; null: the first there is
+    label       the column of classes; null: the first there is, if any
+
+    Raises `UserError` where the package is not installed, the hub cannot be reached, or a split or column is missing.
+    """
+
+    def __init__(
+        self, root: Name, *, subset: Name | None = None, train: Name = "train", val: Name | None = "validation",
+        val_fraction: Between = 0.1, image: Name | None = None, label: Name | None = None, labels: bool = True,
+        **pixels,
+    ):  # fmt: skip
+        if val is not None and is_single(root):
+            raise UserError(
+                f"data.root={root!r} is a single set, which would train and validate: say data.val=null, and a part of "
+                "it validates alone"
+            )
+        training = HubTable.load(root, subset, train, image, label if labels else "")
+        if val is not None and meet(train, val, training.rows.info.splits or {}):
+            raise UserError(f"data.train={train!r} and data.val={val!r} have photographs in common: name other splits")
+        photos = Collection(training)
+        if val is None:
+            photos, held = split(photos, val_fraction, root)
+            held_back = f"{val_fraction:.0%} of {root}, those whose places have the smallest hashes"
+        else:
+            held = Collection(HubTable.load(root, subset, val, image, label if labels else ""))
+            held_back = f"the split {val!r} of {root}"
+        super().__init__(photos, held, classes=training.classes, held_back=held_back, **pixels)
+
+
+class Row(Photo):
+    """A picture in a row of a data set."""
+
+    table: HubTable
+
+    @property
+    def length(self) -> int:
+        try:
+            return len(self.read())
+        except UNREADABLE:
+            return 0
+
+    def read(self) -> bytes:
+        return self.table.read(self.start)
+
+    @property
+    def where(self) -> str:
+        return self.name
+
+
+class HubTable(Table):
+    """The rows of a split, which the library keeps mapped into memory."""
+
+    def __init__(self, rows: Any, image: str, labels: np.ndarray, classes: list[str], title: str):
+        super().__init__({"labels": labels}, [title])
+        self.rows, self.image, self.classes = rows, image, classes
+
+    @classmethod
+    def load(cls, root: str, subset: str | None, part: str, image: str | None, label: str | None) -> HubTable:
+        rows = load_split(root, subset, part)
+        image = column(rows, image, "Image", root)
+        label = column(rows, label, "ClassLabel", root) if label != "" else None
+        assert image is not None
+        labels = np.full(len(rows), NONE, np.int32) if label is None else np.asarray(rows[label], np.int32)
+        classes = [] if label is None else list(rows.features[label].names)
+        from datasets import Image
+
+        return cls(rows.select_columns([image]).cast_column(image, Image(decode=False)), image, labels, classes, part)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def name(self, row: int) -> str:
+        return f"{self.places[0]}/{row:09d}"
+
+    def photo(self, row: int) -> Row:
+        photo = Row(self.places[0], self.name(row), int(self.columns["labels"][row]), row)
+        photo.table = self
+        return photo
+
+    def read(self, row: int) -> bytes:
+        """Raises `OSError` for a row without a picture."""
+        held = self.rows[row][self.image] or {}
+        if held.get("bytes") is not None:
+            return held["bytes"]
+        if not held.get("path"):
+            raise OSError("its row has no picture")
+        return Photo(held["path"], self.name(row)).read()
+
+
+def load_split(root: str, subset: str | None, part: str) -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise UserError("data=hf needs the package datasets: pip install 'colorize[data]'") from error
+    datasets.disable_progress_bars()
+    try:
+        folder = at_home(root)
+        if is_single(root) or (folder / "dataset_dict.json").is_file():
+            held = datasets.load_from_disk(str(folder))
+            if isinstance(held, datasets.DatasetDict):
+                if part not in held:
+                    raise ValueError(f'Unknown split "{part}". Should be one of {sorted(held)}.')
+                return held[part]
+            return held
+        return datasets.load_dataset(root, subset, split=part)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise UserError(
+            f"cannot load the split {part!r} of data.root={root!r}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def is_single(root: str) -> bool:
+    """Whether a folder holds one set as the library saves it, and not several splits."""
+    return at_home(root).joinpath("dataset_info.json").is_file()
+
+
+def meet(train: str, val: str, sizes: Mapping[str, Any]) -> bool:
+    """Whether two splits, such as "train[:90%]" and "train[80%:]", have rows in common; `sizes`: the library's own."""
+    if train == val:
+        return True
+    from datasets import ReadInstruction
+
+    counts = {name: split.num_examples for name, split in sizes.items()}
+    try:
+        one, other = (ReadInstruction.from_spec(word).to_absolute(counts) for word in (train, val))
+    except (ValueError, AssertionError):  # plain names of a set that was saved without sizes
+        return False
+    return any(
+        a.splitname == b.splitname and max(a.from_, b.from_) < min(a.to, b.to)
+        for a in one for b in other
+    )  # fmt: skip
+
+
+def column(rows: Any, name: str | None, kind: str, root: str) -> str | None:
+    """The column of that name, or the first of that kind; none is all right for classes."""
+    found = [key for key, feature in rows.features.items() if type(feature).__name__ == kind]
+    if name is not None and name not in found:
+        raise UserError(f"{root!r} has no {kind} column {name!r}; it has {found or 'none'}")
+    if name is None and not found and kind == "Image":
+        raise UserError(f"{root!r} has no column of pictures; its columns are {list(rows.features)}")
+    return name or (found[0] if found else None)

@@ -1,0 +1,140 @@
+"""Photographs into tar files, as webdataset lays them out: always the same bytes for the same photographs."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from colorize.data.collection import NONE, Collection, Photo, normalized
+from colorize.data.listing import SUFFIXES, Told
+from colorize.data.shards import list_shard
+from colorize.imaging.decode import UNREADABLE, decode_picture
+from colorize.utils.errors import first_line
+
+ENDINGS = {  # of formats whose name is none
+    "JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "DIB": ".bmp", "HEIF": ".heic",
+}  # fmt: skip
+
+
+class Prepared(NamedTuple):
+    """What goes into a tar file of a photograph; `why` not, if it cannot be read."""
+
+    name: str
+    label: int = NONE
+    suffix: str = ""
+    data: bytes = b""
+    why: str = ""
+    key: str = ""  # in the tar file; empty: that of its name
+
+
+def prepare(photo: Photo, size: int | None, quality: int) -> Prepared:
+    """The photograph's own bytes, once it is known that they can be read.
+
+    With `size`, one whose shorter side is longer becomes a JPEG of that side, upright, in sRGB, with colour at full
+    resolution; so does one that is no plain JPEG.
+    """
+    try:
+        data = photo.read()
+        picture = decode_picture(data)
+        upright, kind = picture.opaque(), picture.format
+        plain = kind == "JPEG" and not picture.treated
+    except UNREADABLE as error:
+        return Prepared(photo.name, why=first_line(error))
+    suffix = ENDINGS.get(kind, f".{kind.lower()}")
+    if suffix in SUFFIXES and (size is None or (plain and min(upright.size) <= size)):
+        return Prepared(photo.name, photo.label, suffix, data)
+    file = io.BytesIO()
+    if size is None:  # of a format by whose ending data=shards knows no photograph
+        upright.save(file, "PNG")
+        return Prepared(photo.name, photo.label, ".png", file.getvalue())
+    scale = min(1.0, size / min(upright.size))
+    smaller = upright.resize([round(side * scale) for side in upright.size], Image.Resampling.BICUBIC)
+    smaller.save(file, "JPEG", quality=quality, subsampling="4:4:4")
+    return Prepared(photo.name, photo.label, ".jpg", file.getvalue())
+
+
+def crashed(photo: Photo) -> Prepared:
+    """Of a photograph that ends the process which decodes it."""
+    return Prepared(photo.name, why="its decoder crashed")
+
+
+class Shard(NamedTuple):
+    name: str
+    photographs: int
+    bytes: int
+    sha256: str
+
+
+def write_shard(path: Path, photographs: Iterable[Prepared]) -> tuple[Shard, list[tuple[str, str]]]:
+    """A tar file, there whole or not at all, and what could not be read: (name, why).
+
+    Only what data=shards finds in it afterwards is counted.
+    """
+    part, bad = path.with_name(f".{path.name}.part"), []
+    written: dict[tuple[str, int, int], str] = {}
+    try:
+        with part.open("wb") as file, tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            for photo in photographs:
+                if photo.why:
+                    bad.append((photo.name, photo.why))
+                    continue
+                key = photo.key or plain_key(photo.name)
+                add(tar, f"{key}{photo.suffix}", photo.data)
+                if photo.label != NONE:
+                    add(tar, f"{key}.cls", str(photo.label).encode())
+                written[f"{key}{photo.suffix}", photo.label, len(photo.data)] = photo.name
+        found = {(one.name.partition("/")[2], one.label, one.size) for one in list_shard(str(part), Told())}
+        bad += [(name, "data=shards does not find it again") for one, name in written.items() if one not in found]
+        with part.open("rb") as whole:
+            digest = file_digest(whole, "sha256").hexdigest()
+        part.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+    return Shard(path.name, len(found & written.keys()), path.stat().st_size, digest), bad
+
+
+def plain_key(name: str) -> str:
+    """The name without its ending, and without what a key cannot hold: webdataset takes all from the first full stop of
+    a base name for the ending."""
+    parts = [part for part in normalized(name).split("/") if part.strip(".")] or [""]
+    base = parts.pop()
+    stem = base.rpartition(".")[0] if "." in base else base
+    return "/".join([*parts, stem.replace(".", "_") or "photograph"])
+
+
+def numbered_keys(photos: Collection) -> dict[int, str]:
+    """place -> key of those photographs whose plain key an earlier one has, also in other letters' case: with a number.
+
+    Keys are compared by eight bytes of their hashes, so that millions take little memory.
+    """
+    hashes = np.fromiter((folded(plain_key(name)) for name in photos.names()), np.uint64, len(photos))
+    taken, first = np.unique(hashes, return_index=True)
+    later = np.setdiff1d(np.arange(len(hashes)), first)
+    own: set[int] = set()
+    keys: dict[int, str] = {}
+    for place in later.tolist():
+        plain, number = plain_key(photos[place].name), 2
+        while (code := folded(f"{plain}-{number}")) in own or taken[np.searchsorted(taken, code) % len(taken)] == code:
+            number += 1
+        own.add(code)
+        keys[place] = f"{plain}-{number}"
+    return keys
+
+
+def folded(key: str) -> int:
+    return int.from_bytes(sha256(key.casefold().encode(errors="surrogateescape")).digest()[:8], "big")
+
+
+def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)  # no owner, no time: the same bytes on every machine
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))

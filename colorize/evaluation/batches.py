@@ -1,0 +1,142 @@
+"""From photographs' files to batches as a protocol measures them. B batch, H W picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorize.data.collection import Photo
+from colorize.data.sources import black_and_white, plate
+from colorize.evaluation.protocol import Protocol
+from colorize.imaging import film
+from colorize.imaging.color import grey_to_lightness, is_colourful, lab_to_rgb, luma, rgb_to_lab, to_uint8
+from colorize.imaging.decode import UNREADABLE, open_rgb
+from colorize.imaging.image_io import open_photograph
+from colorize.imaging.transforms import place, to_size
+from colorize.metrics.metric import Pair, Picture
+from colorize.utils.errors import UserError, first_line
+
+
+class Frame(NamedTuple):
+    """A photograph at the protocol's size."""
+
+    name: str
+    rgb: Tensor | None  #   (3, H, W) true colours: uint8, or float 0…1 where the filter does not round; None: unknown
+    grey: Tensor | None  # (1, H, W) likewise: a period exposure, or a photograph without colours
+
+
+def read_frame(photo: Photo, protocol: Protocol) -> Frame:
+    """Raises `UserError` for a photograph that cannot be read: a score over fewer would be another score."""
+    try:
+        rgb, grey = READ[protocol.reader](photo)
+        height, width = (rgb if rgb is not None else grey).shape[:2]  # type: ignore[union-attr]
+        assert protocol.size is not None
+        box, size = place(width, height, protocol.geometry, protocol.size)
+        parts = [None if part is None else to_size(part, box, size, protocol.filter) for part in (rgb, grey)]
+    except UNREADABLE as error:
+        raise UserError(f"cannot read {photo.where!r}: {first_line(error)}; mend it or take it away") from error
+    return Frame(photo.name, *parts)
+
+
+def _colour(photo: Photo) -> tuple[np.ndarray, None]:
+    return np.asarray(open_rgb(photo.read())), None
+
+
+def _black_and_white(photo: Photo) -> tuple[None, np.ndarray]:
+    return None, black_and_white(photo, "").grey
+
+
+def _period(photo: Photo) -> tuple[np.ndarray, np.ndarray]:
+    """True colours and the blue exposure; that of a composed photograph is its blue channel, which was made of it."""
+    pixels = open_photograph(photo.path).rgb
+    if is_colourful(pixels):
+        return pixels, pixels[..., 2]
+    composed = plate(photo, "", "percentile")
+    assert composed.rgb is not None
+    return composed.rgb, composed.grey
+
+
+READ = {"photographs": _colour, "black_and_white": _black_and_white, "period": _period}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Photographs of one size on a device.
+
+    places  number of each in its set, from which its chance is drawn
+    L       (B, 1, H, W) lightness that painted pictures get
+    ab      (B, 2, H, W) true colours; None where nobody knows them
+    true    the truth as metrics see it; None likewise
+    grey    (B, 1, H, W) lightness of a period exposure, where there is one
+    """
+
+    places: Sequence[int]
+    names: Sequence[str]
+    labels: Sequence[str]
+    protocol: Protocol
+    L: Tensor
+    ab: Tensor | None = None
+    true: Picture | None = None
+    grey: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.L)
+
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
+        """Mode -> lightness (B, 1, H, W) that a network is shown."""
+        return {mode: self._input(mode) for mode in self.protocol.input}
+
+    def _input(self, mode: str) -> Tensor:
+        if mode == "lab_l":
+            return self.L
+        if mode == "blue_plate" and self.grey is not None:
+            return self.grey
+        assert self.true is not None
+        pixels = self.true.pixels
+        if mode == "luma":
+            return grey_to_lightness(luma(pixels))
+        if mode == "blue_plate":  # of colour photographs: their blue channel is what such a plate would hold
+            return grey_to_lightness(pixels[:, 2:])
+        exposures = [orthochromatic(picture.permute(1, 2, 0).numpy()) for picture in pixels.cpu()]
+        return grey_to_lightness(torch.from_numpy(np.stack(exposures))[:, None].to(pixels.device))
+
+    def painted(self, ab: Tensor) -> Picture:
+        """8-bit pixels with these colours (B, 2, H, W), as the protocol rounds them."""
+        rgb = lab_to_rgb(self.L, ab)
+        return Picture((rgb * 255).byte() if self.protocol.rounding == "truncate" else to_uint8(rgb))
+
+    def pair(self, picture: Picture, ab: Tensor | None = None, samples: Tensor | None = None) -> Pair:
+        return Pair(picture, self.true, L=self.L, ab=ab, samples=samples)
+
+
+def make_scene(
+    frames: Sequence[Frame], labels: Sequence[str], first: int, protocol: Protocol, device: torch.device
+) -> Scene:
+    """`first` is the place of the first of them; all are of one size."""
+    places, names = range(first, first + len(frames)), [frame.name for frame in frames]
+    grey = stacked([frame.grey for frame in frames], device)
+    rgb = stacked([frame.rgb for frame in frames], device)
+    seen = None if grey is None else grey_to_lightness(grey)
+    if rgb is None:
+        assert seen is not None
+        return Scene(places, names, labels, protocol, seen)
+    lab = rgb_to_lab(rgb)
+    scene = Scene(places, names, labels, protocol, lab[:, :1], lab[:, 1:], grey=seen)
+    true = lab_to_rgb(scene.L, lab[:, 1:]) if protocol.truth == "lab_roundtrip" else rgb
+    return replace(scene, true=Picture(true if true.dtype == torch.uint8 else to_uint8(true)))
+
+
+def orthochromatic(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 sRGB -> (H, W) uint8, as a film that answers to blue and green alone would show it."""
+    return film.to_pixels(film.encode(film.expose(rgb, film.EMULSIONS["orthochromatic"])))
+
+
+def stacked(parts: Sequence[Tensor | None], device: torch.device) -> Tensor | None:
+    return None if parts[0] is None else torch.stack(parts).to(device)  # type: ignore[arg-type]

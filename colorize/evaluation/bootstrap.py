@@ -1,0 +1,215 @@
+"""Bootstrap intervals of means and of functions of means. n pictures, k columns, R resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri, stdtrit
+
+from colorize.utils.seeds import seed_of
+
+LEVEL = 0.95
+TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+RESAMPLES = 4000  # the ends of an interval then stray by 2 % of its half
+FEW = 8  # below, resamples hold too few different pictures: Student's t interval instead
+WILD = 20  # standard errors: an end farther off says that nearly all values are equal. Student's t interval instead
+ROUNDING = 1e-12  # of a column's largest value: less variation than this is none
+Function = Callable[[np.ndarray], np.ndarray]  # (…, k) means -> (…)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and its 95 % interval, from `n` pictures; `low` and `high` are NaN where nothing is known of them."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(values: np.ndarray, *, method: str = "t", resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """The mean of (n,) values of pictures, with its interval; see `mean_intervals`."""
+    return mean_intervals(np.asarray(values, float)[:, None], method=method, resamples=resamples, seed=seed)[0]
+
+
+def mean_intervals(
+    table: np.ndarray, *, method: str = "t", resamples: int = RESAMPLES, seed: int = 0
+) -> list[Interval]:
+    """The mean of each column of (n, k) values, a row a picture, with its interval; the same resamples for all columns.
+
+    A NaN says that the picture has no such value: it is left out, and the interval's own n says so. A column that holds
+    an infinity has an infinite mean or none, and no ends. One picture has no ends either.
+    method  "t" is studentised; "bca" (bias-corrected and accelerated, Efron 1987) and "percentile" are there to be
+            measured against it. Any is Student's t where fewer than 8 pictures are measured, or where nearly all values
+            are equal, so that resamples have no spread to measure in. Shares of yes have `share_interval`
+    """
+    table = np.asarray(table, float)
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; it must be one of {', '.join(METHODS)}")
+    measured, infinite = ~np.isnan(table), np.isinf(table).any(axis=0)
+    counts = measured.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.where(measured, table, 0).sum(axis=0) / np.where(counts, counts, np.nan)
+        centred = np.where(measured & ~infinite, table - values, 0)  # (n, k), sums to 0
+        largest = np.where(measured, np.abs(table), 0).max(axis=0, initial=0)
+        centred[:, np.abs(centred).max(axis=0, initial=0) <= ROUNDING * largest] = 0
+        errors = np.sqrt((centred**2).sum(axis=0) / (counts - 1) / counts)  # (k,) standard errors of the means
+        student = np.stack([-1, 1])[:, None] * errors * stdtrit(counts - 1, TAILS[1])
+    ends = student
+    if len(table) >= FEW:
+        found = METHODS[method](centred, measured, errors, resamples, seed)  # (2, k)
+        ends = np.where((counts >= FEW) & _tame(found, errors), found, student)
+    ends[:, infinite | (counts < 2)] = np.nan
+    return [
+        Interval(float(value), float(value + low), float(value + high), int(n))
+        for value, low, high, n in zip(values, *ends, counts, strict=True)
+    ]
+
+
+def function_interval(
+    columns: np.ndarray, function: Function, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """A smooth function of the means of (n, k) columns, such as a pooled PSNR of a mean error, with its interval.
+
+    `function` takes means (…, k) and answers (…). The interval is studentised; standard errors are the delta method's.
+    Pictures that lack any of the columns are left out; where one is infinite there are no ends.
+    """
+    columns = np.asarray(columns, float)
+    columns = columns[~np.isnan(columns).any(axis=1)]
+    n, k = columns.shape
+    means = columns.mean(axis=0) if n else np.full(k, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = float(function(means))
+    if n < 2 or not np.isfinite(columns).all() or not np.isfinite(value):
+        return Interval(value, np.nan, np.nan, n)
+    centred = columns - means
+    products = (centred[:, :, None] * centred[:, None, :]).reshape(n, k * k)
+    scale = centred.std(axis=0)
+    error = _delta(function, means, products.mean(axis=0).reshape(k, k), scale, n)
+    margin = error * stdtrit(n - 1, TAILS[1])
+    ends = np.array([-margin, margin])
+    if n >= FEW:
+        drawn = means_of_resamples(np.hstack([centred, products]), resamples, seed)
+        first = drawn[:, :k]  # (R, k)
+        second = drawn[:, k:].reshape(-1, k, k) - first[:, :, None] * first[:, None, :]
+        errors = _delta(function, means + first, second, scale, n)  # (R,)
+        found = -error * _quantiles(_ratios(function(means + first) - value, errors), TAILS)[::-1]
+        ends = found if _tame(found, error) else ends
+    return Interval(value, float(value + ends[0]), float(value + ends[1]), n)
+
+
+def share_interval(yes: int, n: int) -> Interval:
+    """The share of yes among n answers, with Wilson's interval (1927), which is right at 0 and 1 too."""
+    if n < 1:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    z, share = float(ndtri(TAILS[1])), yes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    margin = z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5 / (1 + z * z / n)
+    return Interval(share, max(centre - margin, 0.0), min(centre + margin, 1.0), n)
+
+
+def _studentised(centred, measured, errors, resamples: int, seed: int) -> np.ndarray:
+    sums, squares, present = _drawn(centred, measured, resamples, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = sums / present
+        own = np.sqrt(np.maximum(squares / present - means**2, 0) / (present * len(centred) - 1))
+        return -errors * _quantiles(_ratios(means, own), TAILS)[::-1]
+
+
+def _percentile(centred, measured, errors, resamples: int, seed: int) -> np.ndarray:
+    sums, _, present = _drawn(centred, measured, resamples, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _quantiles(sums / present, TAILS)
+
+
+def _bca(centred, measured, errors, resamples: int, seed: int) -> np.ndarray:
+    sums, _, present = _drawn(centred, measured, resamples, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = sums / present
+        skew = np.nan_to_num((centred**3).sum(axis=0) / (6 * (centred**2).sum(axis=0) ** 1.5))  # (k,)
+    share = ((means < 0).mean(axis=0) + (means <= 0).mean(axis=0)) / 2
+    bias = ndtri(np.clip(share, 1 / resamples, 1 - 1 / resamples))
+    normal = bias + ndtri(np.array(TAILS))[:, None]  # (2, k)
+    at = ndtr(bias + normal / (1 - skew * normal))
+    return np.stack([_quantiles(column, where) for column, where in zip(means.T, at.T, strict=True)], axis=1)
+
+
+METHODS = {"t": _studentised, "bca": _bca, "percentile": _percentile}
+
+
+def _drawn(centred, measured, resamples: int, seed: int) -> list[np.ndarray]:
+    """Of each resample the mean of the values, of their squares, and the share that is measured, (R, k) each."""
+    means = means_of_resamples(np.hstack([centred, centred**2, measured]), resamples, seed)
+    return np.split(means, 3, axis=1)
+
+
+def _delta(function: Function, means: np.ndarray, covariance: np.ndarray, scale: np.ndarray, n: int) -> np.ndarray:
+    """Standard errors of function(means) (…), from (…, k) means and (…, k, k) covariances, which divide by n."""
+    steps = 1e-4 * np.diag(scale)
+    slopes = [(function(means + step) - function(means - step)) / (2 * step.sum() or 1) for step in steps]
+    gradient = np.stack(slopes, axis=-1)
+    variance = np.einsum("...i,...ij,...j->...", gradient, covariance, gradient)
+    return np.sqrt(np.maximum(variance, 0) / (n - 1))
+
+
+def _tame(ends: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Of (2, …) ends, whether both are finite and near."""
+    return (np.abs(ends) <= WILD * errors).all(axis=0)
+
+
+def _ratios(differences: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Errors of resamples in units of their own standard errors; 0 where nothing varies."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((differences == 0) & (errors == 0), 0, differences / errors)
+
+
+def _quantiles(values: np.ndarray, at) -> np.ndarray:
+    """(R, …) -> (len(at), …); NaN where infinities are between."""
+    with np.errstate(invalid="ignore"):
+        return np.quantile(values, at, axis=0)
+
+
+BLOCK = 2**20  # numbers held at once
+
+
+def means_of_resamples(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """(n, k) -> (R, k): the means of each column over n rows drawn with replacement, the same rows for all columns."""
+    random = np.random.default_rng(seed_of("bootstrap", seed))
+    return np.concatenate([counts @ columns / len(columns) for counts in _counts(len(columns), resamples, random)])
+
+
+def sums_of_flips(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """(n, k) -> (R, k): the sums of each column after every row has kept or changed its sign at random."""
+    random = np.random.default_rng(seed_of("flips", seed))
+    n = len(columns)
+    rows = max(BLOCK // n, 1)
+    found = []
+    for start in range(0, resamples, rows):
+        r = min(rows, resamples - start)
+        bits = np.unpackbits(random.integers(0, 256, (r, -(-n // 8)), np.uint8), axis=1)
+        found.append(_flipped(bits, columns))
+    return np.concatenate(found)
+
+
+def sums_of_all_flips(columns: np.ndarray) -> np.ndarray:
+    """(n, k) -> (2^n, k): the same for every possible set of signs; the first changes none."""
+    n = len(columns)
+    patterns = np.arange(2**n, dtype=">u4").view(np.uint8).reshape(-1, 4)
+    return _flipped(np.unpackbits(patterns, axis=1), columns)
+
+
+def _flipped(bits: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The last n of each row's bits say which signs change."""
+    changed = bits[:, bits.shape[1] - len(columns) :].astype(float)
+    return columns.sum(axis=0) - 2 * (changed @ columns)
+
+
+def _counts(n: int, resamples: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """How often each of n rows is drawn, (r, n) at a time, R in all."""
+    rows = max(BLOCK // n, 1)
+    for start in range(0, resamples, rows):
+        r = min(rows, resamples - start)
+        drawn = random.integers(0, n, (r, n), dtype=np.int32) + n * np.arange(r)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=r * n).reshape(r, n).astype(float)

@@ -1,0 +1,217 @@
+"""Results of one protocol side by side: which results, the table, and its comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isclose, isnan
+from pathlib import Path
+from typing import Any
+
+from colorize.evaluation.bootstrap import Interval
+from colorize.evaluation.entries import Entry, make_entries
+from colorize.evaluation.metric_info import measure
+from colorize.evaluation.result import ROWS, Result, read_result
+from colorize.evaluation.significance import Verdict, decide, judge
+from colorize.utils.checkpoint import Checkpoints, peek, step_of
+from colorize.utils.errors import UserError
+
+
+def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
+    """place -> its result's file, of the protocol named, or of the only one with a truth that all have; none where no
+    run has any.
+
+    places  run folders, and result files, which are taken as they are
+    """
+    if twice := [place for i, place in enumerate(places) if Path(place) in map(Path, places[:i])]:
+        raise UserError(f"{twice[0]!r} is given twice: compare takes each run once")
+    files = {place: Path(place) for place in places if Path(place).suffix == ".json"}
+    held = {place: protocols(place) for place in places if place not in files}
+    if not held:
+        return files
+    if protocol is None and not files and not any(held.values()):
+        return {}
+    chosen = protocol or _only_one({**held, **{place: {path.stem: path} for place, path in files.items()}})
+    for place, found in held.items():
+        if chosen not in found:
+            raise UserError(f"{place!r} has no result of the protocol {chosen!r}; it has {', '.join(found) or 'none'}")
+    return {place: files[place] if place in files else held[place][chosen] for place in places}
+
+
+def protocols(folder: str | Path) -> dict[str, Path]:
+    """protocol -> the file of its result in a run folder."""
+    return {path.stem: path for path in sorted(Path(folder, "results").glob("*.json"))}
+
+
+def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
+    for place, found in held.items():
+        if not found:
+            raise UserError(f"{place!r} has no result of a named protocol, and others have: evaluate it first")
+    common = sorted(set.intersection(*(set(found) for found in held.values())))
+    if len(common) > 1:  # old photographs without truth are shown beside the others
+        first = next(iter(held.values()))
+        common = [name for name in common if read_result(first[name]).protocol.get("truth") != "none"] or common
+    if len(common) == 1:
+        return common[0]
+    if common:
+        raise UserError(f"there are results of {' and of '.join(common)}: say which with --protocol")
+    lists = "; ".join(f"{place!r} has {', '.join(found)}" for place, found in held.items())
+    raise UserError(f"the runs have no protocol in common: {lists}")
+
+
+def refuse_unlike(results: Mapping[str, Result]) -> None:
+    """Raise `UserError` where two of the results, by place, were measured differently, naming what differs."""
+    (first, one), *others = results.items()
+    for place, other in others:
+        if different := differing(one, other):
+            told = ", ".join(f"{name} is {a} in {first} and {b} in {place}" for name, (a, b) in different.items())
+            raise UserError(f"cannot be compared: {told}")
+
+
+def outdated(path: Path, result: Result) -> str | None:
+    """A sentence where the run has trained on since its result was made; None where it has not, or nobody knows."""
+    network = result.weights.get("network", {})
+    checkpoint = Path(path).parent.parent / "checkpoints" / str(network.get("of", ""))
+    if "step" not in network or checkpoint.suffix != ".pt":
+        return None
+    if checkpoint.is_file():
+        held = peek(checkpoint)
+        now = held["steps"] if held else None
+    else:
+        now = next(map(step_of, Checkpoints(checkpoint.parent).steps()), None)
+    if now in (None, network["step"]):
+        return None
+    return f"the result of {result.name} is of step {network['step']}, and the run has gone on to {now}: evaluate again"
+
+
+def differing(one: Result, other: Result) -> dict[str, tuple[Any, Any]]:
+    """Field of the protocol -> its two values; the `id` only where nothing else differs."""
+    a, b = ({**_flat(result.protocol), "manifest": result.manifest} for result in (one, other))
+    names = list(dict.fromkeys([*a, *b]))
+    found = {name: (a.get(name, "not said"), b.get(name, "not said")) for name in names if a.get(name) != b.get(name)}
+    of_substance = {name: pair for name, pair in found.items() if name != "id"}
+    return of_substance or found
+
+
+def _flat(fields: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        flat |= _flat(value, f"{path}{name}.") if isinstance(value, Mapping) and value else {f"{path}{name}": value}
+    return flat
+
+
+Rows = dict[str, dict[str, Interval]]
+FIRST = ("psnr", "ssim", "lpips_alex", "ciede2000", "colorfulness", "features")  # by these, then a distance
+UNTRUE = ("colorfulness", "chroma_mean")  # of photographs without truth, these
+DISTANCES = ("fid", "fd_", "kid", "kd_")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What several results come to.
+
+    protocol  the one that all were measured by
+    metrics   that any of the runs has, in order
+    runs      label -> metric -> value with its interval
+    sanity    the other rows: grey, mean_ab, …; one that runs do not share is there for each of them, as "grey of NAME"
+    absent    label -> metric -> why it is not there
+    verdicts  for every two runs and every metric that both have
+    notes     sentences on what a reader should know before using the numbers
+    results   label -> the files that its numbers are from, one for each seed
+    cost      label -> what painting costs, as its first result has it
+    """
+
+    protocol: dict[str, Any]
+    metrics: list[str]
+    runs: Rows
+    sanity: Rows
+    absent: dict[str, dict[str, str]]
+    verdicts: list[Verdict]
+    notes: list[str]
+    results: dict[str, list[Path]] = field(default_factory=dict)
+    cost: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def leading(self) -> list[str]:
+        """The metrics that are told first."""
+        wanted = UNTRUE if self.protocol.get("truth") == "none" else FIRST
+        first = [metric for metric in wanted if metric in self.metrics]
+        distance = [m for m in self.metrics if m.startswith(DISTANCES) and "unpaired" not in m]
+        return [*first, *distance[:1]] or self.metrics
+
+    def leaders(self, metric: str) -> set[str]:
+        """The labels of the runs that no other is better than; none where that is not known of all."""
+        of_metric = [verdict for verdict in self.verdicts if verdict.metric == metric]
+        if measure(metric).better is None or any(decide(v.difference, v.adjusted) is None for v in of_metric):
+            return set()
+        compared = {label for verdict in of_metric for label in (verdict.a, verdict.b)}
+        return compared - {v.b if v.winner == v.a else v.a for v in of_metric if v.winner}
+
+
+def compare_results(places: Sequence[str], protocol: str | None = None, *, pool: bool = False) -> Comparison | None:
+    """Compare run folders and result files; None where none of the folders holds a result of a named protocol.
+
+    protocol  its name, where the runs have been measured by several
+    pool      take runs that differ by their seed alone together
+    Raises `UserError` where two were measured differently, naming what differs.
+    """
+    paths = find_results(places, protocol)
+    if not paths:
+        return None
+    results = {place: read_result(path) for place, path in paths.items()}
+    refuse_unlike(results)
+    entries = make_entries(paths, results, pool=pool)
+    metrics = list(dict.fromkeys(metric for entry in entries for metric in entry.cells))
+    return Comparison(
+        protocol=next(iter(results.values())).protocol,
+        metrics=metrics,
+        runs={entry.label: entry.cells for entry in entries},
+        sanity=_sanity(entries),
+        absent={entry.label: entry.absent for entry in entries if entry.absent},
+        verdicts=judge(entries, metrics),
+        notes=_notes(entries, results, metrics),
+        results={entry.label: list(entry.results) for entry in entries},
+        cost={entry.label: entry.one.cost for entry in entries},
+    )
+
+
+def _sanity(entries: Sequence[Entry]) -> Rows:
+    rows: Rows = {}
+    for row in ROWS[1:]:
+        found = {entry.label: entry.one.rows[row] for entry in entries if row in entry.one.rows}
+        first = next(iter(found.values()), None)
+        if first is None:
+            continue
+        if all(_alike(first, cells) for cells in found.values()):
+            rows[row] = first
+        else:
+            rows |= {f"{row} of {label}": cells for label, cells in found.items()}
+    return rows
+
+
+def _alike(one: dict[str, Interval], other: dict[str, Interval]) -> bool:
+    return all(isclose(one[metric].value, other[metric].value, rel_tol=1e-5, abs_tol=1e-9)
+               for metric in one.keys() & other.keys() if not isnan(one[metric].value))  # fmt: skip
+
+
+def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequence[str]) -> list[str]:
+    notes = []
+    if len(entries) == len(results) > 1:
+        notes.append("a verdict is on these trainings, not on their recipes, which another seed may turn out otherwise")
+    (first, one), *others = results.items()
+    for place, other in others:
+        names = [name for name in one.versions if other.versions.get(name) != one.versions[name]]
+        if names:
+            told = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
+            notes.append(f"{first} and {place} were measured with other versions: {told}")
+    for entry in entries:
+        notes += [note for path, result in entry.results.items() if (note := outdated(path, result))]
+        if entry.pictures is None:
+            notes.append(f"the values of {entry.label}'s pictures are not there: it is compared by intervals alone")
+        if len(entries) < len(results) and len(entry.results) == 1:
+            notes.append(f"{entry.label} is one training: how much its seed matters is not in its interval")
+        if entry.unlike:
+            told = ", ".join(sorted(entry.unlike))
+            notes.append(f"of {entry.label}, {told} is not the mean of what its pictures have: by its interval alone")
+        missing = [m for m in metrics if m not in entry.cells]
+        notes += [f"{entry.label} has no {m}: {entry.absent.get(m, 'it was not measured')}" for m in missing]
+    return notes

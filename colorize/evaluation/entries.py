@@ -1,0 +1,223 @@
+"""Entries of a comparison: a run, or a recipe's runs with several seeds and the variance of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from scipy.special import stdtrit
+
+from colorize.evaluation.bootstrap import TAILS, Interval
+from colorize.evaluation.image_table import Pictures, read_pictures
+from colorize.evaluation.metric_info import measure
+from colorize.evaluation.permutation import Difference, effect_of, share_of
+from colorize.evaluation.result import Result, pictures_of
+from colorize.utils.errors import UserError
+
+SMALLEST = 1e-9  # no smaller chance is told apart from this
+
+
+def seeds_interval(values: np.ndarray) -> Interval:
+    """The mean of (n, S) values over pictures and seeds, with its interval. Pictures that a seed lacks are left out.
+
+    With one seed, nothing is known of how seeds spread: the interval is that of pictures alone.
+    """
+    values = np.asarray(values, float)
+    kept = values[~np.isnan(values).any(axis=1)]
+    return _interval([kept])[0]
+
+
+def compare_seeds(a: np.ndarray, b: np.ndarray) -> Difference:
+    """By how much A's (n, S) `Measure.goodness` is above B's (n, T): the same pictures, each side's own seeds."""
+    a, b = (np.asarray(side, float) for side in (a, b))
+    whole = ~(np.isnan(a).any(axis=1) | np.isnan(b).any(axis=1))
+    advantage, p = _interval([a[whole], -b[whole]])
+    differences = a[whole].mean(axis=1) - b[whole].mean(axis=1)
+    finite = differences if np.isfinite(differences).all() else differences[:0]
+    return Difference(advantage, "seeds", p, effect_of(finite), share_of(finite), left_out=int((~whole).sum()))
+
+
+def combined_interval(intervals: Sequence[Interval]) -> Interval:
+    """The mean of a number that has no values of pictures, such as a FID, over seeds' own values and intervals.
+
+    The error of pictures, which all seeds share, and that of seeds add up by their squares.
+    """
+    values = np.array([interval.value for interval in intervals])
+    seeds = len(values)
+    mean, n = float(values.mean()), min(interval.n for interval in intervals)
+    if seeds < 2:
+        return intervals[0]
+    of_seeds = values.std(ddof=1) / seeds**0.5 * stdtrit(seeds - 1, TAILS[1])
+    below = np.mean([interval.value - interval.low for interval in intervals])
+    above = np.mean([interval.high - interval.value for interval in intervals])
+    return Interval(mean, float(mean - np.hypot(of_seeds, below)), float(mean + np.hypot(of_seeds, above)), n)
+
+
+def _interval(sides: Sequence[np.ndarray]) -> tuple[Interval, float | None]:
+    """Of the sum of the sides' means, (n, S) each with its own S; and the p of its being 0."""
+    n = len(sides[0])
+    of_pictures = sum(side.mean(axis=1) for side in sides)  # (n,)
+    value = float(np.mean(of_pictures)) if n else np.nan
+    if n < 2 or not np.isfinite(of_pictures).all():
+        return Interval(value, np.nan, np.nan, n), None
+    parts = [(float(np.var(of_pictures, ddof=1)) / n, n - 1)]
+    parts += [(_seed_variance(side), side.shape[1] - 1) for side in sides if side.shape[1] > 1]
+    margin = _margin(parts, 1 - TAILS[1])
+    return Interval(value, value - margin, value + margin, n), _chance(parts, abs(value))
+
+
+def _margin(parts: Sequence[tuple[float, int]], tail: float) -> float:
+    """How far an interval reaches that leaves out `tail` on either side, from variances and degrees of freedom."""
+    return float(sum(variance * stdtrit(degrees, tail) ** 2 for variance, degrees in parts) ** 0.5)
+
+
+def _chance(parts: Sequence[tuple[float, int]], value: float) -> float:
+    """The two-sided p at which an interval of that margin ends at 0, found by bisection."""
+    if not value:
+        return 1.0
+    if _margin(parts, SMALLEST) < value:
+        return 2 * SMALLEST
+    low, high = SMALLEST, 0.5
+    while high - low > 1e-3 * low:
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if _margin(parts, middle) > value else (low, middle)
+    return min(2 * high, 1.0)
+
+
+def _seed_variance(side: np.ndarray) -> float:
+    """What the choice of seeds adds to the variance of the mean of (n, S) values, not below 0."""
+    n, seeds = side.shape
+    left = side - side.mean(axis=0) - side.mean(axis=1, keepdims=True) + side.mean()
+    both = (left**2).sum() / ((n - 1) * (seeds - 1))
+    return float(max(side.mean(axis=0).var(ddof=1) - both / n, 0) / seeds)
+
+
+def labels_of(names: Mapping[str, str]) -> dict[str, str]:
+    """place -> what to call it: the name of its run, or where several have that the folder's, if these all differ; else
+    the place itself. `names`: place -> name of its run."""
+    held = [*names.values()]
+    folders = {place: Path(place).name for place in names}
+    labels = {place: name if held.count(name) == 1 else folders[place] for place, name in names.items()}
+    if len(set(labels.values())) == len(labels):
+        return labels
+    return {place: name if held.count(name) == 1 else place for place, name in names.items()}
+
+
+@dataclass
+class Entry:
+    """One result, or several that differ by their seed alone; their pictures are read when they are needed."""
+
+    label: str
+    results: dict[Path, Result] = field(repr=False)
+
+    @property
+    def one(self) -> Result:
+        return next(iter(self.results.values()))
+
+    @cached_property
+    def pictures(self) -> list[Pictures] | None:
+        """Of each seed the network's pictures, all in the first's order; None where a file is not there."""
+        files = [pictures_of(path) for path in self.results]
+        if not all(file.exists() for file in files):
+            return None
+        read = [read_pictures(file) for file in files]
+        for file, found, result in zip(files, read, self.results.values(), strict=True):
+            if len(found.names) < max((cell.n for metric, cell in result.rows["model"].items()
+                                       if metric in found.values), default=0):  # fmt: skip
+                raise UserError(
+                    f"{str(file)!r} has {len(found.names)} pictures, fewer than its result was made of: evaluate again"
+                )
+        return [in_order_of(read[0].names, found, file) for file, found in zip(files, read, strict=True)]
+
+    @cached_property
+    def truth(self) -> Pictures | None:
+        """What the true pictures have themselves; None where the evaluation did not keep it."""
+        file = pictures_of(next(iter(self.results)))
+        found = read_pictures(file, "truth") if file.exists() else None
+        return found if found and found.names else None
+
+    def has(self, metric: str) -> bool:
+        """Whether its pictures have values of it, of which its own is the mean."""
+        return (
+            bool(self.pictures)
+            and all(metric in seed.values for seed in self.pictures or [])
+            and (metric not in self.unlike)
+        )
+
+    @cached_property
+    def unlike(self) -> set[str]:
+        """Metrics of which the result's value is not the mean of its pictures'."""
+        found = set()
+        for seed, result in zip(self.pictures or [], self.results.values(), strict=False):
+            cells = result.rows["model"]
+            for metric in cells.keys() & seed.values.keys():
+                values = seed.values[metric][~np.isnan(seed.values[metric])]
+                mean = values.mean() if len(values) else np.nan
+                if not np.isclose(mean, cells[metric].value, rtol=1e-5, atol=1e-8, equal_nan=True):
+                    found.add(metric)
+        return found
+
+    def values(self, metric: str, names: list[str]) -> np.ndarray | None:
+        """(n, S) of one metric, for the pictures of `names` in that order; None where pictures have no such value."""
+        if self.pictures is None or not self.has(metric):
+            return None
+        ordered = [in_order_of(names, seed, self.label) for seed in self.pictures]
+        return np.stack([seed.values[metric] for seed in ordered], axis=1)
+
+    @cached_property
+    def cells(self) -> dict[str, Interval]:
+        """metric -> value with its interval; over seeds, it is for another seed as much as for other pictures."""
+        rows = [result.rows["model"] for result in self.results.values()]
+        if len(rows) == 1:
+            return rows[0]
+        shared = [metric for metric in rows[0] if all(metric in row for row in rows)]
+        cells = {}
+        for metric in shared:
+            values = self.values(metric, self.pictures[0].names) if self.pictures else None
+            of_set = combined_interval([row[metric] for row in rows])
+            cells[metric] = measure(metric).within(of_set if values is None else seeds_interval(values))
+        return cells
+
+    @property
+    def absent(self) -> dict[str, str]:
+        return {metric: why for result in self.results.values() for metric, why in result.absent.items()}
+
+
+def in_order_of(names: list[str], pictures: Pictures, of: str | Path) -> Pictures:
+    """The same pictures in the order of `names`. Raises `UserError` where they are others."""
+    if pictures.names == names:
+        return pictures
+    if set(pictures.names) != set(names):
+        other = next(iter(set(pictures.names) ^ set(names)))
+        raise UserError(f"{str(of)!r} and the others do not have the same pictures: {other!r} is not in both")
+    place = {name: i for i, name in enumerate(pictures.names)}
+    order = [place[name] for name in names]
+    columns = {metric: values[order] for metric, values in pictures.values.items()}
+    return Pictures(names, [pictures.labels[i] for i in order], columns)
+
+
+def make_entries(paths: Mapping[str, Path], results: Mapping[str, Result], *, pool: bool) -> list[Entry]:
+    """An entry for each place, or with `pool` for each group of seeds."""
+    if not pool:
+        labels = labels_of({place: result.name for place, result in results.items()})
+        return [Entry(labels[place], {paths[place]: result}) for place, result in results.items()]
+    groups: dict[str, dict[str, Result]] = {}
+    for place, result in results.items():
+        groups.setdefault(result.group or place, {})[place] = result
+    if all(len(group) == 1 for group in groups.values()):
+        raise UserError("no two of these runs differ by their seed alone: compare them without --pool")
+    return [_pooled(paths, group) for group in groups.values()]
+
+
+def _pooled(paths: Mapping[str, Path], group: Mapping[str, Result]) -> Entry:
+    results = list(group.values())
+    seeds = [result.seed for result in results]
+    for place, result in group.items():
+        if len(group) > 1 and seeds.count(result.seed) > 1:
+            raise UserError(f"{place!r} and another run are both seed {result.seed}: each seed is pooled once")
+    name = results[0].name.removesuffix(f"-s{seeds[0]}")
+    label = f"{name} ({len(seeds)} seeds)" if len(seeds) > 1 else results[0].name
+    return Entry(label, {paths[place]: result for place, result in group.items()})

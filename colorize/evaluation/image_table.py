@@ -1,0 +1,209 @@
+"""Every picture's values in a CSV file: row, name, label, and a column for each metric."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from colorize.utils.errors import UserError
+from colorize.utils.files import write_whole
+
+FIXED = ("row", "name", "label")
+
+
+class Picture(NamedTuple):
+    """A picture's values in one row of the table, in the order of the metrics; NaN where it has none."""
+
+    row: str
+    name: str
+    label: str
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of one row in order: names (n,), labels (n,), and for each metric (n,) values."""
+
+    names: list[str]
+    labels: list[str]
+    values: dict[str, np.ndarray]
+
+
+class PictureTable:
+    """Appends to a CSV file, whole lines only; one that a killed evaluation left is gone on with.
+
+    `done` says how many pictures of each row are in it already: an evaluation takes its pictures in the same order and
+    goes on after these. A line that was cut off is removed, and so are pictures that not all of the `rows` have yet.
+    """
+
+    def __init__(self, path: str | Path, metrics: Sequence[str], rows: Sequence[str] = ()):
+        self.path, self.metrics, self.done = Path(path), tuple(metrics), dict[str, int]()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists() and _cut_torn_line(self.path):
+            found = _metrics(self.path)
+            if found != self.metrics:
+                raise UserError(
+                    f"{str(self.path)!r} has the columns {', '.join(found)}, and this evaluation measures "
+                    f"{', '.join(self.metrics)}: remove it to begin again"
+                )
+            self.done = _level(self.path, rows)
+            self._file = _open(self.path, "a")
+        else:
+            self._file = _open(self.path, "w")
+            self._append([(*FIXED, *self.metrics)])
+
+    def add(
+        self, row: str, names: Sequence[str], values: Mapping[str, Iterable[float]], labels: Sequence | None = None
+    ) -> None:
+        """A batch of B pictures of one row: B names, for each metric B values, and B labels, if there are any."""
+        self.add_all({row: values}, names, labels)
+
+    def add_all(
+        self, rows: Mapping[str, Mapping[str, Iterable[float]]], names: Sequence[str], labels: Sequence | None = None
+    ) -> None:
+        """A batch of pictures in several rows. A metric that a row lacks is missing for all of them. The lines are in
+        the file when this returns."""
+        if broken := [name for name in names if "\n" in name or "\r" in name]:
+            raise UserError(f"the name of the picture {broken[0]!r} has a line break: rename the file")
+        told = ["" if label is None else str(label) for label in labels or [None] * len(names)]
+        lines: list[Sequence[str]] = []
+        for row, values in rows.items():
+            if unknown := values.keys() - set(self.metrics):
+                raise ValueError(f"{sorted(unknown)} are no columns of this table, {', '.join(self.metrics)} are")
+            columns = [_cells(values[metric]) if metric in values else [""] * len(names) for metric in self.metrics]
+            lines += [[row, *cells] for cells in zip(names, told, *columns, strict=True)]
+        self._append(lines)
+        for row in rows:
+            self.done[row] = self.done.get(row, 0) + len(names)
+
+    def close(self) -> None:
+        """The file is on the disk afterwards."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def __enter__(self) -> PictureTable:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _append(self, lines: Iterable[Sequence]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(lines)
+        self._file.write(text.getvalue())
+        self._file.flush()
+
+
+def stream_pictures(path: str | Path) -> Iterator[Picture]:
+    """Each line of the file in turn, in constant memory. Raises `UserError` at one that is none of ours."""
+    path = Path(path)
+    with _opened(path) as file:
+        lines = csv.reader(file)
+        width = len(_header(path, lines))
+        for cells in lines:
+            if len(cells) != width:
+                raise _broken(path, lines.line_num, f"has {len(cells)} cells, not {width}")
+            try:
+                values = [float(cell) if cell else nan for cell in cells[len(FIXED) :]]
+            except ValueError as error:
+                raise _broken(path, lines.line_num, "holds something else than numbers") from error
+            yield Picture(cells[0], cells[1], cells[2], values)
+
+
+def read_pictures(path: str | Path, row: str = "model") -> Pictures:
+    """The pictures of one row as columns; none where the file has no such row. A picture may be there only once."""
+    metrics = _metrics(Path(path))
+    names: dict[str, None] = {}
+    labels: list[str] = []
+    columns = [array("d") for _ in metrics]
+    for picture in stream_pictures(path):
+        if picture.row != row:
+            continue
+        if picture.name in names:
+            raise UserError(f"{str(path)!r} holds {picture.name!r} twice in the row {row!r}: evaluate the run again")
+        names[picture.name] = None
+        labels.append(picture.label)
+        for column, value in zip(columns, picture.values, strict=True):
+            column.append(value)
+    return Pictures(list(names), labels, {m: np.array(column) for m, column in zip(metrics, columns, strict=True)})
+
+
+def _level(path: Path, rows: Sequence[str]) -> dict[str, int]:
+    """Cut away what is beyond the row with the fewest pictures; how many each row has then."""
+    counts = Counter(picture.row for picture in stream_pictures(path))
+    fewest = min((counts[row] for row in {*rows, *counts}), default=0)
+    if any(count != fewest for count in counts.values()):
+        seen: Counter[str] = Counter()
+        with _opened(path) as file:
+            header, *lines = file.read().splitlines(keepends=True)
+        kept = [header]
+        for line, picture in zip(lines, stream_pictures(path), strict=True):
+            seen[picture.row] += 1
+            if seen[picture.row] <= fewest:
+                kept.append(line)
+
+        def write(part: Path) -> None:
+            with _open(part, "w") as file:
+                file.writelines(kept)
+
+        write_whole(path, write)
+    return dict.fromkeys(counts, fewest)
+
+
+def _metrics(path: Path) -> tuple[str, ...]:
+    with _opened(path) as file:
+        return tuple(_header(path, csv.reader(file))[len(FIXED) :])
+
+
+def _header(path: Path, lines: Iterator[list[str]]) -> list[str]:
+    header = next(lines, [])
+    if tuple(header[: len(FIXED)]) != FIXED:
+        raise UserError(f"{str(path)!r} holds no values of pictures: it does not begin with {','.join(FIXED)}")
+    return header
+
+
+def _open(path: Path, mode: str):
+    return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")  # file names need not be text
+
+
+def _opened(path: Path):
+    try:
+        return _open(path, "r")
+    except FileNotFoundError as error:
+        raise UserError(f"there are no values of pictures in {str(path)!r}: evaluate the run again") from error
+
+
+def _broken(path: Path, line: int, what: str) -> UserError:
+    return UserError(f"line {line} of {str(path)!r} {what}: the file is damaged, evaluate the run again")
+
+
+def _cells(values: Iterable[float]) -> list[str]:
+    """Shortest text that is read back as the same number; nothing for NaN."""
+    return ["" if isnan(value) else repr(value) for value in map(float, values)]
+
+
+def _cut_torn_line(path: Path) -> int:
+    """Remove what follows the last line break; the bytes that are left."""
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(end - 2**16, 0)
+            file.seek(start)
+            at = file.read(end - start).rfind(b"\n")
+            if at >= 0:
+                end = start + at + 1
+                break
+            end = start
+        file.truncate(end)
+        return end

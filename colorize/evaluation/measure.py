@@ -1,0 +1,218 @@
+"""Predict and measure every photograph of a set; aggregate the values with intervals."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from colorize.evaluation.batches import Frame, Scene, make_scene, read_frame
+from colorize.evaluation.bootstrap import Interval, function_interval, mean_intervals, share_interval
+from colorize.evaluation.image_table import Pictures, PictureTable
+from colorize.evaluation.metric_info import measure
+from colorize.evaluation.permutation import POOLED, pooled_interval
+from colorize.evaluation.predictors import Painter
+from colorize.evaluation.protocol import Chosen, Protocol
+from colorize.metrics.distribution import DistributionMetric, Scores
+from colorize.metrics.extractors import Extractor
+from colorize.metrics.feature_store import FeatureFile, Features
+from colorize.metrics.full_reference import WIDTH, errors_by_colour
+from colorize.metrics.metric import Metric, column_name, measure_all
+from colorize.utils.console import Count
+from colorize.utils.distributed import World
+from colorize.utils.files import write_text
+
+READERS = 4  # threads that decode photographs ahead of the network
+PICTURES, FEATURES, ERRORS, STAMP = "pictures.csv", "features", "errors.f32", "stamp.json"
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What is measured on which photographs, and by whom."""
+
+    protocol: Protocol
+    chosen: Chosen
+    metrics: Mapping[str, Metric]
+    extractors: Sequence[Extractor]
+    device: torch.device
+    batch_size: int
+    world: World
+
+    def measure(self, painters: Mapping[str, Painter], folder: Path, stamp: Mapping[str, Any], verb: str) -> None:
+        """Fill `folder` with the numbers of every row; what a former start of the same work left there is kept.
+
+        stamp   what tells this work from any other
+        """
+        if self.world.by_first(lambda: begin(folder, stamp)):
+            return
+        part = folder / f"part-{self.world.rank}-of-{self.world.size}"
+        span = self.world.part(len(self.chosen.photos))
+        with PictureTable(part / PICTURES, self.columns(), list(painters)) as table:
+            done = min(table.done.get(row, 0) for row in painters)
+            stores = [DistributionMetric(each, part / FEATURES, seed=0) for each in self.extractors]
+            errors = FeatureFile(part / ERRORS, WIDTH)
+            errors.keep(done)
+            for store in stores:
+                for row in painters:
+                    store.keep(row, done)
+            with Count(verb, span.stop - span.start, "photographs") as bar:
+                for scene in self.scenes(range(span.start + done, span.stop)):
+                    table.add_all(self.rows(scene, painters, stores, errors), scene.names, scene.labels)
+                    bar.update(scene.places[-1] + 1 - span.start)
+        self.world.gather(None)
+        self.world.by_first(lambda: join_parts(folder, self.world.size, stamp))
+
+    def columns(self) -> list[str]:
+        return [column_name(name, column) for name, metric in self.metrics.items() for column in metric.columns]
+
+    @torch.no_grad()
+    def rows(
+        self, scene: Scene, painters: Mapping[str, Painter], stores: Sequence[DistributionMetric], errors: FeatureFile
+    ) -> dict[str, dict[str, list[float]]]:
+        """row -> column -> a number for each photograph; features and colour errors go to their files first."""
+        found = {}
+        for row, painter in painters.items():
+            picture, ab, samples = painter(scene)
+            pair = scene.pair(picture, ab, samples)
+            if row == "model" and scene.true is not None:
+                errors.add(errors_by_colour(picture, scene.true))
+            for store in stores:
+                store.add(picture.pixels, row)
+            given = pair.given - {"true"} if row == "truth" else pair.given
+            able = {name: metric for name, metric in self.metrics.items() if metric.lacks(given) is None}
+            found[row] = {name: values.tolist() for name, values in measure_all(able, pair).items()}
+        return found
+
+    def scenes(self, places: range) -> Iterator[Scene]:
+        """Batches of photographs of one size, in order; the next ones are read meanwhile."""
+        ahead: deque[tuple[range, list[Future[Frame]]]] = deque()
+        with ThreadPoolExecutor(READERS) as pool:
+            for start in range(0, len(places) + self.batch_size, self.batch_size):
+                group = places[start : start + self.batch_size]
+                if group:
+                    photos = [self.chosen.photos[place] for place in group]
+                    ahead.append((group, [pool.submit(read_frame, photo, self.protocol) for photo in photos]))
+                if ahead and (len(ahead) > 1 or not group):
+                    yield from self.alike(*ahead.popleft())
+
+    def alike(self, group: range, futures: Sequence[Future[Frame]]) -> Iterator[Scene]:
+        first = group.start
+        for _, frames in groupby((future.result() for future in futures), key=size_of):
+            found = list(frames)
+            photos = [self.chosen.photos[place] for place in range(first, first + len(found))]
+            labels = [self.chosen.label(photo) for photo in photos]
+            yield make_scene(found, labels, first, self.protocol, self.device)
+            first += len(found)
+
+
+def size_of(frame: Frame) -> tuple[int, ...]:
+    pixels = frame.grey if frame.rgb is None else frame.rgb
+    assert pixels is not None
+    return tuple(pixels.shape[1:])
+
+
+def begin(folder: Path, stamp: Mapping[str, Any]) -> bool:
+    """Whether the work is whole already; what another left in the folder goes."""
+    path = folder / STAMP
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if kept is not None and kept["of"] == dict(stamp):
+        return kept["whole"]
+    shutil.rmtree(folder, ignore_errors=True)
+    mark(folder, stamp, whole=False)
+    return False
+
+
+def mark(folder: Path, stamp: Mapping[str, Any], *, whole: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"of": dict(stamp), "whole": whole})
+    write_text(folder / STAMP, text)
+
+
+def join_parts(folder: Path, size: int, stamp: Mapping[str, Any]) -> None:
+    """One table, and one file of each kind, of those of all processes in their order."""
+    parts = [folder / f"part-{rank}-of-{size}" for rank in range(size)]
+    tables = [part / PICTURES for part in parts]
+    header = tables[0].open("rb").readline()
+    with (folder / PICTURES).open("wb") as whole:
+        whole.write(header)
+        for table in tables:
+            with table.open("rb") as file:
+                file.readline()
+                shutil.copyfileobj(file, whole)
+    for name in sorted({path.relative_to(part) for part in parts for path in part.rglob("*.f32")}):
+        target = folder / name
+        target.parent.mkdir(exist_ok=True)
+        with target.open("wb") as whole:
+            for part in parts:
+                with (part / name).open("rb") as file:
+                    shutil.copyfileobj(file, whole)
+    mark(folder, stamp, whole=True)
+    for stale in folder.glob("part-*"):
+        shutil.rmtree(stale)
+
+
+Cells = dict[str, Interval]
+
+
+def of_pictures(pictures: Pictures, metrics: Mapping[str, Metric]) -> Cells:
+    """metric -> its value over the pictures; those of which no picture has a number are left out."""
+    cells: dict[str, Interval | None] = {}
+    means: dict[str, np.ndarray] = {}
+    for name, metric in metrics.items():
+        columns = {column: pictures.values[column_name(name, column)] for column in metric.columns}
+        if all(np.isnan(values).all() for values in columns.values()):
+            continue
+        cells[name] = None  # keeps its place in the table
+        if name in POOLED and POOLED[name].of_truth:  # an amount without sign has an interval that ends at 0
+            cells[name] = pooled_interval(name, columns["painted"], columns["truth"])
+        elif metric.pooled:
+            cells[name] = pooled(metric, columns)
+        elif metric.share:
+            known = columns[""][~np.isnan(columns[""])]
+            cells[name] = share_interval(int(known.sum()), len(known))
+        else:
+            means[name] = columns[""]
+    if means:
+        cells |= dict(zip(means, mean_intervals(np.stack(list(means.values()), axis=1)), strict=True))
+    known = {name: cell for name, cell in cells.items() if cell is not None and not np.isnan(cell.value)}
+    return {name: measure(name).within(cell) for name, cell in known.items()}
+
+
+def pooled(metric: Metric, columns: Mapping[str, np.ndarray]) -> Interval:
+    """A value that is made of means."""
+
+    def finish(means: np.ndarray) -> np.ndarray:
+        rows = means.reshape(-1, len(columns))
+        values = [metric.finish(dict(zip(columns, row.tolist(), strict=True))) for row in rows]
+        return np.array(values).reshape(means.shape[:-1])
+
+    return function_interval(np.stack(list(columns.values()), axis=1), finish)
+
+
+def of_distributions(
+    extractors: Sequence[Extractor], truth: Mapping[str, Features], painted: Mapping[str, Features], *, paired: bool
+) -> tuple[Cells, dict[str, str]]:
+    """Distances in the features of each extractor, by its name; and why others are not there."""
+    cells: Cells = {}
+    absent: dict[str, str] = {}
+    for extractor in extractors:
+        scores = DistributionMetric(extractor).measure(truth[extractor.name], painted[extractor.name], paired=paired)
+        cells |= of_scores(scores)
+        absent |= scores.absent
+    return cells, absent
+
+
+def of_scores(scores: Scores) -> Cells:
+    return {
+        name: measure(name).within(Interval(held["value"], held["low"], held["high"], int(held["n"])))
+        for name, held in scores.values.items()
+    }

@@ -1,0 +1,174 @@
+"""What is evaluated: the network of a run, of a checkpoint, of a published file; its tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from colorize.config import make, with_answers
+from colorize.data.datamodule import Photographs
+from colorize.evaluation.image_table import Pictures, read_pictures
+from colorize.evaluation.result import Result, group_of, pictures_of
+from colorize.models.base import Colorizer
+from colorize.models.cnn import CNN
+from colorize.models.diffusion import Diffusion
+from colorize.models.load import checked_size, load, load_trained, trained_size
+from colorize.models.transformer import Transformer
+from colorize.run_folder import RunFolder
+from colorize.sweeps.jobs import NUMBERED
+from colorize.tracking.logger import begin
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+from colorize.utils.files import check_links
+from colorize.utils.stored_config import resolved, saved_words
+from colorize.utils.trust import check_node, packages
+
+
+def usual_size(model: Colorizer) -> int:
+    """For weights that do not say at which size they were trained: what their papers did, or their authors do."""
+    if model.fixed_size:
+        return model.fixed_size
+    if isinstance(model, Transformer) and not model.thesis:
+        return 512  # trained at 256, used at 512
+    return {CNN: 224, Diffusion: 128}.get(type(model), 256)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network and what is known of it.
+
+    folder    that gets its results
+    size      the side that it was trained at; of weights that do not say, what its paper did
+    mean_ab   mean colour of the photographs that it was trained on; None where nobody says
+    weights   where they come from, and the SHA-256 of all of its tensors
+    run       the run's config with what was left open, its references followed; None for weights from elsewhere
+    origin    the run's own folder
+    trust     packages whose classes the config may name
+    """
+
+    name: str
+    folder: Path
+    model: Colorizer
+    size: int
+    weights: dict[str, Any]
+    mean_ab: tuple[float, float] | None = None
+    group: str = ""
+    seed: int | None = None
+    run: DictConfig | None = field(default=None, repr=False)
+    origin: Path = Path()
+    trust: tuple[str, ...] = ()
+
+    def part(self, name: str) -> Any:
+        """A part of the run's config, built."""
+        assert self.run is not None
+        check_node(OmegaConf.to_container(self.run).get(name), name, self.trust, RunFolder(self.origin).where)  # type: ignore[union-attr]
+        return make(self.run[name], name)
+
+    def photographs(self) -> Photographs:
+        """Those of the run's own data. Raises `UserError` for weights from elsewhere."""
+        if self.run is None:
+            raise UserError(f"{self.name!r} is no run, and has no validation photographs: name a protocol")
+        return self.part("data")
+
+
+def open_subject(word: str, checkpoint: str, out: str | None, trust: Sequence[str] = ()) -> Subject:
+    """`word`: a run folder, or whatever else `colorize.load` takes. Raises `UserError` where that is not there, or is
+    half written."""
+    path = at_home(word)
+    if path.is_dir() and (path / ".hydra").is_dir():
+        return open_run(RunFolder(path), checkpoint, Path(out) if out else path, packages(trust))
+    if checkpoint != "best":
+        raise UserError(f"checkpoint={checkpoint} is for run folders, and {word!r} is none")
+    model = load(word, trust)
+    name = path.stem if path.is_file() else word.rstrip("/").rsplit("/", 1)[-1]
+    folder = Path(out) if out else Path("outputs", name)
+    size = trained_size(word) if path.exists() else None
+    return Subject(name, folder, model, size or usual_size(model), {"of": word, "sha256": digest(model.state_dict())})
+
+
+def open_run(run: RunFolder, checkpoint: str, folder: Path, trust: tuple[str, ...]) -> Subject:
+    if folder == run.folder:
+        check_links(run.folder, "results")
+    kept = run.read_config()
+    plain = resolved(with_answers(kept, run.read_resolved()), run.where, "name", "names", "seed", "model", "data.size")
+    name, seed, data = (plain.get(key) for key in ("name", "seed", "data"))
+    size = checked_size(data.get("size") if isinstance(data, dict) else None, "data.size", run.where)
+    if not isinstance(name, str) or not isinstance(seed, int) or size is None:
+        raise UserError(f"{run.where} is damaged: it lacks the run's name, its seed or the size of its pictures")
+    path = run.checkpoint(checkpoint)
+    model, steps = load_trained(path, plain.get("model"), trust)
+    weights = {
+        "of": path.name, "step": steps, "sha256": digest(model.state_dict()),
+    }  # fmt: skip
+    mean, cfg = run.read_mean_ab(), OmegaConf.create(plain)
+    group = group_of(kept, run.photographs())
+    return Subject(name, folder, model, size, weights, mean, group, seed, cfg, run.folder, trust)
+
+
+def digest(state: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of the names, shapes and bytes of a network's tensors: the same wherever they were kept."""
+    total = sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b"")
+    return total.hexdigest()
+
+
+def shown_as(run: RunFolder) -> tuple[str, str]:
+    """(name, group) of a run for a service that follows runs: jobs of one sweep have their numbers in their names, and
+    a group is what differs by the seed, by what moves no weight and by where the photographs lie, and by nothing else.
+    """
+    cfg = run.read_config()
+    job = NUMBERED.fullmatch(run.folder.resolve().name)
+    parts = f"{cfg.names.model}-{cfg.names.loss}-{cfg.names.data}{cfg.names.get('look', '')}"
+    return f"{cfg.name}-{job[1]}" if job else cfg.name, f"{parts}-{group_of(cfg, run.photographs())[:6]}"
+
+
+Files = Mapping[str, Mapping[str, str]]  # name of a photograph -> what is seen -> file beside the result
+COLUMNS = {"as it is": "grey input", "true colours": "truth"}  # other words stand as the page has them
+
+
+def tell_tracker(subject: Subject, result: Result, target: Path, files: Files) -> None:
+    """Numbers with their intervals into the summary of the run that they are of, and a table of its pictures.
+
+    Under the run's own id; nothing is added to the numbers of its steps.
+    """
+    if subject.run is None:
+        return
+    run: DictConfig = subject.run
+    settings: Any = OmegaConf.to_container(run, resolve=True)
+    run_id = RunFolder(subject.origin).run_id(run.name)
+    name, settings["group"] = shown_as(RunFolder(subject.origin))
+    settings["overrides"] = saved_words(Path(subject.origin))
+    start = subject.part("tracker")
+    tracker = begin(lambda: start(run_id=run_id, name=name, settings=settings))
+    tracker.summary({
+        f"{target.stem}/{metric}{end}": number
+        for metric, cell in result.rows["model"].items()
+        for end, number in (("", cell.value), ("/low", cell.low), ("/high", cell.high))
+    })  # fmt: skip
+    if files:
+        tracker.table(
+            f"{target.stem}/pictures", *picture_table(target.parent, files, read_pictures(pictures_of(target)))
+        )
+    tracker.finish()
+
+
+def picture_table(folder: Path, files: Files, own: Pictures) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows: each photograph's name, how it looks, and its values by every metric of single pictures."""
+    words = list(next(iter(files.values())))
+    columns = ["photograph", *(COLUMNS.get(word, word) for word in words), *own.values]
+    place = {name: i for i, name in enumerate(own.names)}
+    rows = []
+    for name, seen in files.items():
+        values = [float(column[place[name]]) for column in own.values.values()]
+        rows.append([name, *(folder / seen[word] for word in words), *(None if isnan(v) else v for v in values)])
+    return columns, rows

@@ -1,0 +1,186 @@
+"""What predicts a row of a table, networks and baselines, and what a prediction costs."""
+
+from __future__ import annotations
+
+import io
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+from colorize.evaluation.batches import Scene
+from colorize.imaging.color import lab_to_rgb, to_uint8
+from colorize.imaging.transforms import Upsampling, resize
+from colorize.metrics.metric import Picture
+from colorize.models.base import Colorizer, Generators
+from colorize.utils.seeds import seed_of
+
+
+def attention(query, key, value, *_, **__) -> int:
+    """Floating-point operations of attention, by its shapes."""
+    return sdpa_flop_count(query, key, value)
+
+
+ATTENTION = {  # where torch's counter knows no count of its own
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention,
+    torch.ops.aten._scaled_dot_product_attention_math_for_mps: attention,
+}
+
+
+@dataclass
+class Meter:
+    """Stands between a painter and its network, which no longer learns. The first call is counted, and warms up; the
+    others are timed.
+
+    counted  "gmacs" of a photograph, in 10⁹ multiplications with their additions, and the "size" (height, width)
+    timed    photographs in a call -> [seconds, photographs] in all such calls
+    """
+
+    model: Colorizer
+    device: torch.device
+    counted: dict[str, Any] = field(default_factory=dict)
+    timed: dict[int, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0]))
+
+    def __post_init__(self) -> None:
+        self.model.requires_grad_(
+            False
+        )  # the counter trips over parameters that are handed to a layer where no gradient is taken
+
+    @property
+    def stochastic(self) -> bool:
+        return self.model.stochastic
+
+    def colorize(self, L: Tensor, generator: Generators = None, *, check: bool = True) -> Tensor:
+        """As `Colorizer.colorize`."""
+        if not self.counted:
+            with FlopCounterMode(display=False, custom_mapping=ATTENTION) as counter:
+                ab = self.model.colorize(L, generator, check=check)
+            self.counted = {"gmacs": counter.get_total_flops() / 2 / len(L) / 1e9, "size": list(L.shape[2:])}
+            return ab
+        began = self._now()
+        ab = self.model.colorize(L, generator, check=check)
+        spent = self.timed[len(L)]
+        spent[0], spent[1] = spent[0] + self._now() - began, spent[1] + len(L)
+        return ab
+
+    def cost(self) -> dict[str, Any]:
+        """parameters, gmacs and size as counted; seconds for a photograph in the fullest calls, batch_size, device."""
+        found = {"parameters": sum(p.numel() for p in self.model.parameters()), **self.counted}
+        if self.timed:
+            batch_size = max(self.timed)
+            seconds, photographs = self.timed[batch_size]
+            found |= {"seconds": seconds / photographs, "batch_size": batch_size, "device": told(self.device)}
+        return found
+
+    def _now(self) -> float:
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize(self.device)
+        return time.perf_counter()
+
+
+def told(device: torch.device) -> str:
+    """What the device is, so that seconds mean something elsewhere."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "cpu":
+        threads = torch.get_num_threads()
+        return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}"
+    return device.type
+
+
+class Painted(NamedTuple):
+    """What a row makes of a scene."""
+
+    picture: Picture
+    ab: Tensor | None = None  #      (B, 2, H, W) colours in CIE units before they became pixels, if there are any
+    samples: Tensor | None = None  # (K, B, 3, H, W) uint8, of a network that was asked several times
+
+
+Painter = Callable[[Scene], Painted]
+JPEG_QUALITY = 95
+
+
+def network(model: Colorizer | Meter, mode: str, predicted_at: int | None, samples: int = 1) -> Painter:
+    """What `model` makes of the input of a mode; colour is predicted with `predicted_at` pixels on the shorter side,
+    None: at the pictures' size. One that draws is asked `samples` times, and the first answer counts."""
+
+    def colours(scene: Scene, sample: int) -> Tensor:
+        L = scene.inputs[mode]
+        more = (sample,) if sample else ()
+        chances = [torch.Generator().manual_seed(seed_of("evaluate", place, *more)) for place in scene.places]
+        if predicted_at is None:
+            return model.colorize(L, chances, check=False)
+        small = resize(L, scaled(L.shape[2:], predicted_at)).clamp(0, 100)
+        return upsampled(small, model.colorize(small, chances, check=False), L, scene.protocol.upsampling)
+
+    def paint(scene: Scene) -> Painted:
+        ab = colours(scene, 0)
+        first = scene.painted(ab)
+        if samples == 1 or not model.stochastic:
+            return Painted(first, ab)
+        others = [scene.painted(colours(scene, sample)).pixels for sample in range(1, samples)]
+        return Painted(first, ab, torch.stack([first.pixels, *others]))
+
+    return paint
+
+
+def scaled(size: Sequence[int], shorter: int) -> tuple[int, int]:
+    height, width = (max(1, round(side * shorter / min(size))) for side in size)
+    return height, width
+
+
+def upsampled(small: Tensor, ab: Tensor, L: Tensor, method: str) -> Tensor:
+    """Colours of (B, 1, h, w) at the size of L (B, 1, H, W)."""
+    pieces = []
+    for i in range(len(L)):
+        one = slice(i, i + 1)
+        pieces.append(Upsampling(small[one], ab[one], tuple(L.shape[2:]), method).rows(L[one], 0))  # type: ignore[arg-type]
+    return torch.cat(pieces)
+
+
+def constant(ab: Sequence[float]) -> Painter:
+    """The same colour everywhere: (0, 0) is grey."""
+
+    def paint(scene: Scene) -> Painted:
+        colours = scene.L.new_tensor(ab).view(1, 2, 1, 1).expand(len(scene), 2, *scene.L.shape[2:])
+        return Painted(scene.painted(colours), colours)
+
+    return paint
+
+
+def truth(scene: Scene) -> Painted:
+    assert scene.true is not None
+    return Painted(scene.true)
+
+
+def lab_roundtrip(scene: Scene) -> Painted:
+    """The best that any network can do: the true colours, through Lab and back."""
+    assert scene.ab is not None
+    return Painted(scene.painted(scene.ab), scene.ab)
+
+
+def jpeg95(scene: Scene) -> Painted:
+    """The truth through JPEG of quality 95, colour at half resolution as usual: damage that nobody sees."""
+    assert scene.true is not None
+    pixels = torch.stack([through_jpeg(picture) for picture in scene.true.pixels.cpu()])
+    return Painted(Picture(pixels.to(scene.L.device)))
+
+
+def through_jpeg(picture: Tensor) -> Tensor:
+    """(3, H, W) uint8 on the CPU -> the same after saving and opening"""
+    file = io.BytesIO()
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
+    opened = torch.frombuffer(bytearray(Image.open(file, formats=("JPEG",)).tobytes()), dtype=torch.uint8)
+    return opened.view(*picture.shape[1:], 3).permute(2, 0, 1)
+
+
+def shown(L: Tensor) -> Tensor:
+    """The grey picture (B, 3, H, W) uint8 of a lightness"""
+    return to_uint8(lab_to_rgb(L, L.new_zeros(len(L), 2, *L.shape[2:])))

@@ -1,0 +1,212 @@
+"""Results: the JSON record of an evaluation, its rows, and the scores that training ended with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
+from math import inf, isinf, isnan, nan
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from colorize.evaluation.bootstrap import Interval
+from colorize.evaluation.metric_info import measure, tell_measure
+from colorize.run_folder import RunFolder
+from colorize.utils.errors import UserError
+from colorize.utils.files import as_json, write_text
+from colorize.utils.stored_config import SINCE, flat, is_free, is_place
+
+LABELS = {
+    "model": "network", "model_luma": "network, seeing luma", "model_ortho": "network, seeing an orthochromatic film",
+    "model_blue_plate": "network, seeing the blue plate", "grey": "grey", "mean_ab": "mean colour of training",
+    "lab_roundtrip": "truth through Lab", "jpeg95": "truth through JPEG 95", "split_half": "truth, half against half",
+    "truth": "truth",
+}  # fmt: skip
+
+ROWS = (
+    "model", "model_luma", "model_ortho", "model_blue_plate",
+    "grey", "mean_ab", "lab_roundtrip", "jpeg95", "split_half", "truth",
+)  # fmt: skip
+CELL = ("value", "low", "high", "n")
+LATER = ("cost", "measures")  # fields that results did not have from the beginning
+BETTER = ("higher", "lower", "truth", None)
+INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run under a protocol.
+
+    name       the run's; the numbers of its network are the row `model`
+    protocol   every field that says how it was measured, and their `id`: results of different ones are never compared
+    rows       row -> metric -> value with its interval. The other rows are what the numbers are read next to; `truth`
+               is what the true pictures have of a metric that they too have, such as colourfulness
+    absent     metric -> why it is not there
+    versions   of the libraries
+    weights    of the network that was judged, and of those that judge: where each came from, and its hash
+    manifest   of the photographs
+    group      what runs that differ by nothing but their seed have in common (`group_of`): they may be pooled
+    seed       of the training; None for weights from elsewhere
+    measures   label, better and unit of metrics that this package does not know itself
+    cost       of painting a photograph: parameters, gmacs and their size, seconds, batch_size, device, where these are
+               known
+    """
+
+    name: str
+    protocol: dict[str, Any]
+    rows: dict[str, dict[str, Interval]]
+    absent: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, Any] = field(default_factory=dict)
+    manifest: str = ""
+    group: str = ""
+    seed: int | None = None
+    cost: dict[str, Any] = field(default_factory=dict)
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def write_result(path: str | Path, result: Result) -> Path:
+    """Write `path`, a .json file, whole or not at all."""
+    path = Path(path)
+    _check(path, asdict(result))
+    text = as_json(_plain(asdict(result)), indent=2, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+    return path
+
+
+def read_result(path: str | Path) -> Result:
+    """Read what `write_result` wrote. Raises `UserError` for anything else."""
+    path = Path(path)
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"there is no result {str(path)!r}: evaluate the run under that protocol first") from error
+    except ValueError as error:  # not JSON, or not text
+        raise UserError(f"{str(path)!r} is not whole, or no JSON: evaluate the run again to replace it") from error
+    _check(path, held)
+    rows = {row: {metric: _interval(cell) for metric, cell in cells.items()} for row, cells in held["rows"].items()}
+    for name, each in held.get("measures", {}).items():
+        tell_measure(name, each["label"], each["better"], each["unit"])
+    return Result(**{**held, "rows": rows})
+
+
+def pictures_of(path: str | Path) -> Path:
+    """Where the values of a result's pictures lie: beside it, as .csv."""
+    return Path(path).with_suffix(".csv")
+
+
+def group_of(cfg: DictConfig, photographs: Sequence[str]) -> str:
+    """The `group` of a run: the same for those whose configs differ by the seed alone, by what moves no weight, and by
+    where the same photographs lie.
+
+    cfg          as a run folder keeps it: references to the seed are still references
+    photographs  their digests, as `RunFolder.photographs` has it
+    """
+    alike = cfg.copy()
+    alike.seed = 0
+    values = {key: value for key, value in flat(alike).items() if not is_free(key) and not is_place(key)}
+    values = {**SINCE, **values, "photographs": [*photographs][:1]}
+    return sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _check(path: Path, held: Any) -> None:
+    """Refuse what is no record, naming the first thing that is wrong with it."""
+
+    def refuse(what: str):
+        return UserError(f"{str(path)!r} is no result of an evaluation: {what}")
+
+    if not isinstance(held, dict):
+        raise refuse("it holds no record")
+    names = [each.name for each in fields(Result)]
+    for name in names:
+        if name not in held and name not in LATER:
+            raise refuse(f"it has no {name!r}")
+    if foreign := sorted(held.keys() - set(names)):
+        raise refuse(f"it has a field {foreign[0]!r} that no result has")
+    for name in ("protocol", "rows", "absent", "versions", "weights", *LATER):
+        if not isinstance(held.get(name, {}), dict):
+            raise refuse(f"its {name!r} has no names")
+    for name, each in held.get("measures", {}).items():
+        if not isinstance(each, Mapping) or set(each) != {"label", "better", "unit"} or each["better"] not in BETTER:
+            raise refuse(f"its measure {name!r} is not {{label, better, unit}}")
+    if not isinstance(held["protocol"].get("id"), str) or not held["protocol"]["id"]:
+        raise refuse("its protocol has no id")
+    if "model" not in held["rows"]:
+        raise refuse("it has no row 'model'")
+    for row, metrics in held["rows"].items():
+        if row not in ROWS:
+            raise refuse(f"it has a row {row!r}; the rows are {', '.join(ROWS)}")
+        for metric, cell in metrics.items() if isinstance(metrics, Mapping) else [("", None)]:
+            if not _is_cell(cell):
+                raise refuse(f"{metric!r} of its row {row!r} is not {{{', '.join(CELL)}}}")
+
+
+def _is_cell(cell: Any) -> bool:
+    if not isinstance(cell, Mapping) or set(cell) != set(CELL) or type(cell["n"]) is not int:
+        return False
+    values = (cell[name] for name in ("value", "low", "high"))
+    return all(value is None or value in INFINITIES or _is_number(value) for value in values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _interval(cell: Mapping[str, Any]) -> Interval:
+    value, low, high = (nan if cell[name] is None else float(cell[name]) for name in ("value", "low", "high"))
+    return Interval(value, low, high, cell["n"])
+
+
+def _plain(value: Any) -> Any:
+    """The same with what JSON lacks in words."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and isnan(value):
+        return None
+    if isinstance(value, float) and isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value
+
+
+Summaries = dict[str, dict[str, Any]]
+
+
+def read_summaries(folders: Sequence[str]) -> Summaries:
+    """folder -> summary, the best first. Raises `UserError` where one has not finished, and for what was not measured
+    on the same photographs."""
+    summaries = {folder: RunFolder(folder).read_summary() for folder in folders}
+    for folder, summary in summaries.items():
+        if summary.get("status") != "finished":
+            raise UserError(
+                f"{folder!r} holds no finished run: its summary.json says {summary.get('status', 'nothing')}"
+            )
+    for summary in summaries.values():
+        for name, each in summary.get("measures", {}).items():
+            tell_measure(name, **each)
+    first, *others = summaries.items()
+    for folder, summary in others:
+        for key in ("photographs", "size", "manifest"):
+            value = first[1]["validation"][key]
+            if summary["validation"][key] != value:
+                raise UserError(
+                    f"{first[0]!r} and {folder!r} cannot be compared: their validation {key} is {value!r} and "
+                    f"{summary['validation'][key]!r}"
+                )
+    return ranked(summaries)
+
+
+def ranked(summaries: Summaries) -> Summaries:
+    """The best first, by the first number that all have and of which one end is the better one."""
+    scores = {folder: summary["val"] for folder, summary in summaries.items()}
+    shared = [name for name in next(iter(scores.values())) if all(name in row for row in scores.values())]
+    signs = {"higher": -1, "lower": 1}
+    for name in shared:
+        if sign := signs.get(measure(name).better or ""):
+            return dict(sorted(summaries.items(), key=lambda each: sign * each[1]["val"][name]))
+    return summaries

@@ -1,0 +1,199 @@
+"""Pairs of entries: which differences are significant, and the sentence for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from math import isfinite, isinf, isnan
+
+import numpy as np
+
+from colorize.evaluation.bootstrap import Interval
+from colorize.evaluation.entries import Entry, compare_seeds, in_order_of
+from colorize.evaluation.metric_info import Measure, measure
+from colorize.evaluation.permutation import (
+    FLIPS,
+    POOLED,
+    Difference,
+    compare_intervals,
+    compare_pairs,
+    compare_pooled,
+    holm,
+)
+
+
+@dataclass
+class Pair:
+    """By how much `a` is better than `b`; `flips` random swaps make up a test."""
+
+    a: Entry
+    b: Entry
+    flips: int
+
+    def differences(self, metrics: Sequence[str]) -> dict[str, Difference]:
+        """metric -> difference, for those that both have. Tests of pictures share their resamples."""
+        metrics = [metric for metric in metrics if metric in self.a.cells and metric in self.b.cells]
+        runs = [metric for metric in metrics if metric not in POOLED and self._seeds(metric) == (1, 1)]
+        found = {}
+        if runs:
+            advantages = [left - right for left, right in (self._goodness(metric) for metric in runs)]
+            found = dict(zip(runs, compare_pairs(np.hstack(advantages), flips=self.flips), strict=True))
+        return {metric: found[metric] if metric in found else self._difference(metric) for metric in metrics}
+
+    def known(self, metric: str) -> Measure:
+        """How the metric is read: of one that is good near the truth, which is not known, neither end is good."""
+        known = measure(metric)
+        unknown = known.better == "truth" and known.target is None and self._truth(metric) is None
+        return replace(known, better=None) if unknown else known
+
+    def _difference(self, metric: str) -> Difference:
+        column = POOLED[metric].column if metric in POOLED else metric
+        seeds = self._seeds(column)
+        if metric not in POOLED and seeds:
+            return compare_seeds(*self._goodness(metric))
+        if seeds == (1, 1) and not (POOLED[metric].of_truth and self._true_pictures(column) is None):
+            a, b = (self._values(entry, column)[:, 0] for entry in (self.a, self.b))
+            return compare_pooled(metric, a, b, self._true_pictures(column), flips=self.flips)
+        truth = self._truth_of_set(metric)
+        return compare_intervals(self.known(metric), self.a.cells[metric], self.b.cells[metric], truth)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return self.a.pictures[0].names if self.a.pictures else []
+
+    def _values(self, entry: Entry, metric: str) -> np.ndarray:
+        values = entry.values(metric, self._names)
+        assert values is not None
+        return values
+
+    def _seeds(self, metric: str) -> tuple[int, int] | None:
+        """How many trainings each side has values of pictures from; None where one has no such values."""
+        a, b = (entry.pictures if entry.has(metric) else None for entry in (self.a, self.b))
+        return (len(a), len(b)) if a and b else None
+
+    def _goodness(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """(n, S) and (n, T)"""
+        known, truth = self.known(metric), self._truth(metric)
+        a, b = (known.goodness(self._values(entry, metric), truth) for entry in (self.a, self.b))
+        return a, b
+
+    def _truth(self, metric: str) -> np.ndarray | float | None:
+        """What the truth has: (n, 1) picture by picture, or one number for the set; None where it is not known."""
+        of_pictures, of_set = self._true_pictures(metric), self._truth_of_set(metric)
+        if of_pictures is not None:
+            return of_pictures[:, None]
+        return of_set.value if of_set else None
+
+    def _true_pictures(self, metric: str) -> np.ndarray | None:
+        if self.a.truth is None or np.isnan(self.a.truth.values.get(metric, np.array([np.nan]))).all():
+            return None
+        return in_order_of(self._names, self.a.truth, f"{self.a.label}, truth").values[metric]
+
+    def _truth_of_set(self, metric: str) -> Interval | None:
+        return self.a.one.rows.get("truth", {}).get(metric)
+
+
+ALPHA = 0.05
+BASES = {"pairs": "", "seeds": ", over seeds and pictures", "intervals": ", from the two intervals alone"}
+
+
+def decide(difference: Difference, adjusted: float | None = None) -> int | None:
+    """1 where A is better (higher, where neither end is), −1 where B is, 0 where they cannot be told apart.
+
+    It takes both: an interval that leaves out 0, and a p of at most 0.05, if there is one. None without an interval.
+    adjusted   the p after Holm's correction; without it the difference's own
+    """
+    advantage, p = difference.advantage, difference.p if adjusted is None else adjusted
+    if not (isfinite(advantage.low) and isfinite(advantage.high)):
+        return None
+    if advantage.low <= 0 <= advantage.high or (p is not None and p > ALPHA):
+        return 0
+    return 1 if advantage.value > 0 else -1
+
+
+def say_difference(measure: Measure, a: str, b: str, difference: Difference, adjusted: float | None = None) -> str:
+    """“A is better than B by 0.42 dB (0.31 to 0.53)”, or “A and B cannot be told apart: 0.02 dB (−0.05 to 0.09)”."""
+    advantage, p = difference.advantage, difference.p if adjusted is None else adjusted
+    found, aside = decide(difference, adjusted), BASES[difference.basis] + _left_out(difference)
+    if found is None:
+        return f"{a} and {b} cannot be compared: {_why(advantage)}{aside}"
+    if found == 0:
+        but = "" if advantage.low <= 0 <= advantage.high else f", but p is {p:.2g}"
+        return f"{a} and {b} cannot be told apart: {span(measure, advantage)}{but}{aside}"
+    if found < 0:
+        a, b = b, a
+        advantage = Interval(-advantage.value, -advantage.high, -advantage.low, advantage.n)
+    by = span(measure, advantage)
+    if measure.better is None:
+        return f"{a} is higher than {b} by {by}, and neither end is the better one{aside}"
+    return f"{a} is {'nearer to the truth' if measure.better == 'truth' else 'better'} than {b} by {by}{aside}"
+
+
+def span(measure: Measure, interval: Interval) -> str:
+    """“0.42 dB (0.31 to 0.53)”; the value alone where it has no ends."""
+    unit = f" {measure.unit}" if measure.unit else ""
+    value = number(interval.value, measure.digits)
+    if isnan(interval.low) or isnan(interval.high):
+        return f"{value}{unit}"
+    ends = (number(end, measure.digits) for end in (interval.low, interval.high))
+    return f"{value}{unit} ({' to '.join(ends)})"
+
+
+def number(value: float, digits: int) -> str:
+    """With a true minus sign and no negative zero; "–" for NaN, "∞" for infinities."""
+    if isnan(value):
+        return "–"
+    if isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def _left_out(difference: Difference) -> str:
+    if not difference.left_out:
+        return ""
+    every = difference.left_out + difference.advantage.n
+    return f"; {difference.left_out} of {every} pictures have no value and are left out"
+
+
+def _why(advantage: Interval) -> str:
+    if advantage.n < 2:
+        return f"{advantage.n} pictures are too few"
+    return "a value is infinite or has no interval around it"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One metric of two entries, by their labels.
+
+    adjusted  p after Holm's correction over all tests of the comparison; None where there is no test
+    winner    the label of the better one, or of the higher where neither end is better; None where that is not known
+    """
+
+    metric: str
+    a: str
+    b: str
+    difference: Difference
+    adjusted: float | None
+    winner: str | None
+    sentence: str
+
+
+def judge(entries: Sequence[Entry], metrics: Sequence[str]) -> list[Verdict]:
+    """Every two entries in every metric that both have."""
+    couples = list(combinations(entries, 2))
+    flips = max(FLIPS, round(4 * len(couples) * len(metrics) / ALPHA))  # the smallest p survives the correction
+    found = []
+    for a, b in couples:
+        pair = Pair(a, b, flips)
+        found += [(pair, metric, difference) for metric, difference in pair.differences(metrics).items()]
+    adjusted = holm([difference.p for _, _, difference in found])
+    verdicts = []
+    for (pair, metric, difference), p in zip(found, adjusted, strict=True):
+        one, other = pair.a.label, pair.b.label
+        winner = {1: one, -1: other}.get(decide(difference, p) or 0)
+        sentence = say_difference(pair.known(metric), one, other, difference, p)
+        verdicts.append(Verdict(metric, one, other, difference, p, winner, sentence))
+    return verdicts

@@ -1,0 +1,238 @@
+"""From a photograph's file to an upright 8-bit picture in sRGB, whatever the file is: the one place that does.
+
+Anything but the pixels may be broken in every way. What a decoder raises becomes a `DecodeError`, a sentence about the
+file; what had to be decided is noted. H W picture.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from PIL import ExifTags, Image
+from torch import Tensor
+
+from colorize.imaging import file_formats, tiff
+from colorize.imaging.color_management import on_white
+from colorize.imaging.raster import Bounds, DecodeError, Raster, finish, needed, opened, reason, unknown
+from colorize.utils.errors import UserError
+
+# What is raised for files that cannot be had, and for those that yield no picture
+UNREADABLE = (OSError, UserError)
+
+# What decoders run into where a header is damaged: its words are about Python's numbers, and tell a user nothing
+SENSELESS = (TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
+
+# The only decoders that a file can reach: raster formats, none of which runs another program. TIFF has its own.
+FORMATS = [
+    "JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "PSD", "PCX", "QOI",
+]  # fmt: skip
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+try:
+    from pillow_heif import register_heif_opener
+except ImportError:
+    pass  # `BEGINNINGS` says so of such a file
+else:
+    register_heif_opener()
+    FORMATS.append("HEIF")
+
+TREATMENT = {
+    "rotated": "turned as its EXIF says",
+    "profile": "converted from its colour profile to sRGB",
+    "gamma": "converted from its gamma to sRGB",
+    "alpha": "laid on white where it is transparent",
+    "16-bit": "scaled to 8 bits",
+    "range": "scaled to the range that its numbers seem to have",
+    "cmyk": "converted from CMYK",
+    "animated": "reduced to its first frame or page",
+    "mended": "read though parts of its file are damaged",
+}
+
+
+@dataclass
+class Picture:
+    image: Image.Image  #            L or RGB, 8 bits, sRGB, upright
+    alpha: Image.Image | None  #     L, where parts are transparent
+    format: str  #                   Pillow's name
+    size: tuple[int, int]  #         width, height of the whole photograph, upright
+    mode: str  #                     of the samples, as they are stored
+    treated: list[str]  #            keys of `TREATMENT`
+    notes: list[str]  #              sentences about what had to be decided
+    info: dict[Any, Any] = field(default_factory=dict)  #  what Pillow read beside the pixels
+    texts: dict[str, str] = field(default_factory=dict)  # of a PNG
+
+    def opaque(self) -> Image.Image:
+        """RGB, on white where it is transparent."""
+        return on_white(self.image, self.alpha).convert("RGB")
+
+
+def decode_picture(
+    source: bytes | Path | BinaryIO, *, shorter: int | None = None, max_pixels: int | None = None,
+    keep_depth: bool = False,
+) -> Picture:  # fmt: skip
+    """The photograph of a file, of its bytes, or of an opened file. Raises `DecodeError`; OSError for no such file.
+
+    With `shorter`, a JPEG whose shorter side is at least twice that is decoded at a half, a quarter or an eighth of
+    its size, and no smaller than that. `max_pixels` is given by who knows that the file is no trap. With `keep_depth`
+    grey of more than 8 bits stays so (I;16), and no colour profile is applied.
+    """
+    with opened(source) as (file, size):
+        try:
+            with warnings.catch_warnings(), unbounded():
+                warnings.simplefilter("ignore")  # of odd EXIF; sizes are looked at here
+                return _decode(file, Bounds(size, max_pixels), shorter, keep_depth)
+        except DecodeError:
+            raise
+        except UserError as error:
+            raise DecodeError(str(error)) from error
+        except MemoryError as error:
+            raise DecodeError("there is not enough memory to decode it", "enormous") from error
+        except Exception as error:  # decoders fail on damaged files in every way there is
+            words = "what its header says makes no sense" if isinstance(error, SENSELESS) else reason(error)
+            raise DecodeError(f"it cannot be read: {words}", "truncated") from error
+
+
+def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
+    """(3, H, W) uint8 for training, and which of `TREATMENT` it got; `shorter` as above. Raises `DecodeError`."""
+    rgb = _plain_jpeg(data, shorter)
+    if rgb is not None:
+        return torch.from_numpy(rgb).permute(2, 0, 1).contiguous(), []
+    picture = decode_picture(data, shorter=shorter)
+    return torch.from_numpy(np.array(picture.opaque())).permute(2, 0, 1).contiguous(), picture.treated
+
+
+def open_rgb(source: bytes | Path) -> Image.Image:
+    """The whole photograph, on white where it is transparent. Raises `DecodeError`."""
+    return decode_picture(source).opaque()
+
+
+def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: bool) -> Picture:
+    info: dict[Any, Any] = {}
+    texts: dict[str, str] = {}
+    file.seek(0)
+    head = file.read(512)
+    if head.startswith(tiff.MAGIC):
+        raster = tiff.read_tiff(file, bounds.check, keep_depth)
+        size, form = raster.image.size, "TIFF"
+    else:
+        image = _identified(file, head)
+        size, form = image.size, image.format or ""
+        bounds.check(*size, needed(image, bounds.bytes, turned="exif" in image.info and orientation(image) > 1))
+        image, raster = _load(image, file, shorter)
+        raster.keep_depth = keep_depth
+        info, texts = image.info, getattr(image, "text", {})
+        del image  # or it is in memory beside what is made of it
+    size = size[::-1] if raster.orientation >= 5 else size
+    image, alpha = finish(raster)
+    return Picture(image, alpha, form, size, raster.mode, raster.treated, raster.notes, info, texts)
+
+
+def _identified(file: BinaryIO, head: bytes) -> Image.Image:
+    """Opened, with nothing but its header read. Raises `DecodeError` that says what it is."""
+    file.seek(0)
+    try:
+        return Image.open(file, formats=FORMATS)
+    except Exception as error:  # a header can be damaged in every way
+        for kind, beginning, mended in (
+            ("PNG", file_formats.SIGNATURE, file_formats.mended_png),
+            ("JPEG", b"\xff\xd8\xff", file_formats.mended_jpeg),
+        ):
+            if head.startswith(beginning):
+                file.seek(0)
+                with suppress(Exception):  # then its header is damaged too
+                    return Image.open(io.BytesIO(mended(file.read())), formats=(kind,))
+        if head.startswith(b"\xff\xd8") and (kind := file_formats.kind_of_jpeg(head)):
+            raise DecodeError(kind) from error
+        if head.startswith(b"8BPS") and (kind := file_formats.kind_of_psd(head)):
+            raise DecodeError(kind) from error
+        raise unknown(head) from error
+
+
+def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Image.Image, Raster]:
+    """The pixels, as they are stored."""
+    mode, deep, raw, note, left_out = image.mode, sixteen_bits(image), raw_mode(image), "", ""
+    frames = _frames(image)
+    if image.format in ("JPEG", "MPO"):
+        file.seek(0)
+        loaded, note = file_formats.load_jpeg(image, file.read(), file_formats.scale_of(image.size, shorter))
+        loaded = file_formats.plain_cmyk(image, loaded) if mode == "CMYK" else loaded
+    elif image.format == "PNG":
+        image, note = file_formats.load_png(image, file)
+        loaded = image.convert("LA") if raw.startswith("LA") else image  # Pillow makes RGBA of grey of 16 bits
+    elif image.format == "PSD":
+        loaded, left_out = file_formats.load_psd(image, file)
+    else:
+        image.load()
+        loaded = image
+    raster = Raster(loaded, mode=mode, orientation=orientation(image), profile=image.info.get("icc_profile"))
+    raster.gamma = image.info.get("gamma") if "srgb" not in image.info else None
+    raster.notes += [left_out] if left_out else []
+    if note:
+        raster.treat("mended", note)
+    if frames > 1:
+        raster.treat("animated", f"it has {frames} frames: the first one is painted")
+    if deep:
+        raster.treat("16-bit", "it has 16 bits a sample, of which 8 are kept")
+    return image, raster
+
+
+def _plain_jpeg(data: bytes, shorter: int | None) -> np.ndarray | None:
+    """(H, W, 3) uint8 of a JPEG that needs nothing done to it, without a detour; None of any other file."""
+    if file_formats.decode_jpeg is None or (size := file_formats.plain_size(data)) is None or size[0] * size[1] > 2**26:
+        return None
+    try:
+        rgb, note = file_formats.decode_pixels(data, size, file_formats.scale_of(size, shorter))
+    except DecodeError:  # it is said by the whole way, which every other file goes
+        return None
+    return None if note else rgb
+
+
+def _frames(image: Image.Image) -> int:
+    """Those of an animation; a phone's MPO holds a second view of the same."""
+    if image.format not in ANIMATED:
+        return 1
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # a later frame can be damaged in every way
+        return 1
+
+
+def sixteen_bits(image: Image.Image) -> bool:
+    """Pillow reads RGB of 16 bits as 8: only the decoder's arguments tell."""
+    return image.mode.startswith("I") or ";16" in raw_mode(image)
+
+
+def raw_mode(image: Image.Image) -> str:
+    """How the samples lie in a file that has been opened, in Pillow's words."""
+    tile = getattr(image, "tile", None)
+    arguments = tile[0][3] if tile else ()
+    return str(arguments if isinstance(arguments, str) else next(iter(arguments or ()), ""))
+
+
+def orientation(image: Image.Image) -> int:
+    """1 to 8; 1 where EXIF and XMP say nothing, or nothing that can be understood."""
+    if "exif" not in image.info and "xmp" not in image.info and image.format in ("JPEG", "MPO"):
+        return 1
+    try:
+        told = image.getexif().get(ExifTags.Base.Orientation, 1)
+        found = float(told[0] if isinstance(told, bytes) else told)
+    except Exception:  # EXIF can be damaged in every way; the picture is not
+        return 1
+    return int(found) if found in range(1, 9) else 1
+
+
+@contextmanager
+def unbounded() -> Iterator[None]:
+    """Pillow refuses 179 megapixels as an attack; here `Bounds` decides."""
+    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = usual

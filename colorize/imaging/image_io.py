@@ -1,0 +1,211 @@
+"""Photographs in and out of files, with what their files say beside the pixels; sample grids; JPEGs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image, ImageChops, ImageDraw, ImageFont
+from torch import Tensor
+
+from colorize.imaging.color_management import SRGB
+from colorize.imaging.decode import decode_picture, unbounded
+from colorize.imaging.exif import add_tags
+from colorize.imaging.metadata import Fitted, Metadata, fit_metadata, read_metadata
+from colorize.utils.errors import UserError
+from colorize.utils.files import write_whole
+
+
+@dataclass
+class Photograph:
+    image: Image.Image  #              L or RGB, sRGB
+    alpha: Image.Image | None = None
+    metadata: Metadata = field(default_factory=Metadata)  # of the file, without what describes its pixels
+    notes: list[str] = field(default_factory=list)  # what had to be decided about it
+
+    def rows(self, first: int, count: int) -> np.ndarray:
+        """(count, W, 3) uint8; of a grey picture one plane, seen three times."""
+        pixels = np.asarray(self.image.crop((0, first, self.image.width, first + count)))
+        return np.broadcast_to(pixels[..., None], (*pixels.shape, 3)) if pixels.ndim == 2 else pixels
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """(H, W, 3) uint8: a copy"""
+        return self.rows(0, self.image.height)
+
+
+def open_photograph(path: Path, max_pixels: int | None = None) -> Photograph:
+    """Raises `UserError` for what is no picture, is truncated, or has pixels whose range nobody knows."""
+    picture = decode_picture(path, max_pixels=max_pixels)
+    with path.open("rb") as file:
+        metadata = read_metadata(file, picture.info, picture.texts)
+    return Photograph(picture.image, picture.alpha, metadata, picture.notes)
+
+
+FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
+OPAQUE = ("JPEG",)
+LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}  # pixels: what libjpeg and libwebp write
+LARGE = 2**25  # pixels
+CLOSE = 8.0  # 8-bit levels between what a lossy format was given and what it holds
+PIXELS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+
+
+def kind_of(path: Path) -> str:
+    """Pillow's name of the format that a file's ending stands for."""
+    return FORMATS[path.suffix[1:].lower()]
+
+
+def check_size(width: int, height: int, path: Path) -> None:
+    """Raises `UserError` for a photograph whose sides the format cannot hold."""
+    kind = kind_of(path)
+    most = LONGEST_SIDE.get(kind, 2**31 - 1)
+    if max(width, height) > most:
+        raise UserError(
+            f"it has {width}×{height} pixels and {kind} holds at most {most:,} a side: give --format png or tif"
+        )
+
+
+def save_photograph(image: Image.Image, like: Photograph, path: Path) -> list[str]:
+    """Write `image` (RGB) with the transparency and metadata of `like`, tagged sRGB, whole or not at all.
+
+    `image` itself gets the transparency, or the white where the format has none: a copy would take as much memory.
+    Returns what had to be decided. Raises `UserError` for what the format cannot hold, and for a file that does not
+    read back as it was written.
+    """
+    kind, notes = kind_of(path), []
+    check_size(*image.size, path)
+    if like.alpha is not None and kind in OPAQUE:
+        image.paste("white", mask=ImageChops.invert(like.alpha))
+        notes.append("JPEG has no transparency: it lies on white")
+    elif like.alpha is not None:
+        image.putalpha(like.alpha)
+    fitted, left_out = fit_metadata(like.metadata, kind)
+    notes += left_out
+
+    def write(part: Path) -> None:
+        _write(image, kind, fitted, part)
+        if problem := difference(part, image, kind):
+            notes.append("its metadata is left out: the file could not be read with it")
+            _write(image, kind, Fitted(), part)
+            problem = difference(part, image, kind)
+        if problem:
+            raise UserError(f"what was written as {kind} {problem}: give another --format")
+
+    write_whole(path, write)
+    return notes
+
+
+def _write(image: Image.Image, kind: str, fitted: Fitted, part: Path) -> None:
+    image.save(part, kind, icc_profile=SRGB, **PIXELS.get(kind, {}), **fitted.options)
+    if kind == "TIFF":
+        add_tags(part, fitted.tags)
+
+
+def difference(path: Path, image: Image.Image, kind: str) -> str:
+    """What is wrong with a file that should hold `image`; nothing where it reads back.
+
+    PNG and TIFF hold every pixel as it is; of the lossy formats, the tones of 64×64 areas are compared. Of pictures of
+    more than `LARGE` pixels no second one is held in memory: of a PNG the checksums are compared.
+    """
+    large = image.width * image.height > LARGE
+    try:
+        if kind == "TIFF":
+            pixels = tifffile.memmap(path, mode="r")
+            same = pixels.shape[:2] == image.size[::-1] and _same_rows(pixels, image)
+            return "" if same else "has other colours"
+        with unbounded(), Image.open(path, formats=[kind]) as back:
+            if back.size != image.size or getattr(back, "n_frames", 1) != 1:
+                return f"has {back.width}×{back.height} pixels in place of {image.width}×{image.height}"
+            if kind == "PNG" and large:
+                back.verify()
+                return ""
+            if kind == "JPEG" and large:
+                back.draft("RGB", (back.width // 8, back.height // 8))
+            back.load()
+            if kind == "PNG":
+                same = back.mode == image.mode and _same_rows(back, image)
+            else:
+                same = _mean_difference(back.convert(image.mode), image) < CLOSE
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a decoder raises: the file is not readable
+        return f"cannot be read again ({type(error).__name__})"
+    return "" if same else "has other colours"
+
+
+def _same_rows(pixels: np.ndarray | Image.Image, image: Image.Image) -> bool:
+    """Whether (H, W, S), or a picture of this size, is the image; strip by strip."""
+    rows = max(1, 2**20 // image.width)
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(top + rows, image.height))
+        strip = pixels.crop(box) if isinstance(pixels, Image.Image) else pixels[top : box[3]]
+        if not np.array_equal(np.asarray(strip), np.asarray(image.crop(box))):
+            return False
+    return True
+
+
+def _mean_difference(one: Image.Image, other: Image.Image) -> float:
+    """Of 8-bit levels, between areas of the size of a 64th of the pictures."""
+    size = (min(64, one.width), min(64, one.height))
+    small = (np.asarray(image.resize(size, Image.Resampling.BOX)).astype(int) for image in (one, other))
+    return float(abs(next(small) - next(small)).mean())
+
+
+MARGIN, CAPTION, TILE = 6, 18, 160
+
+
+def sample_grid(rows: Mapping[str, Tensor], names: Sequence[str]) -> Image.Image:
+    """One labelled row for each of `rows` (N, 3, H, W) uint8, one column a photograph, `names` below them.
+
+    `info["caption"]` of the picture says the same in words.
+    """
+    font = ImageFont.load_default(size=12)
+    left = max(round(font.getlength(caption)) for caption in rows) + 2 * MARGIN
+    step = TILE + MARGIN
+    canvas = Image.new("RGB", (left + len(names) * step, len(rows) * step + CAPTION + MARGIN), "white")
+    draw = ImageDraw.Draw(canvas)
+    for row, (caption, tiles) in enumerate(rows.items()):
+        top = MARGIN + row * step
+        draw.text((MARGIN, top + TILE // 2), caption, fill="black", font=font, anchor="lm")
+        for column, tile in enumerate(tiles):
+            picture = Image.fromarray(tile.permute(1, 2, 0).cpu().numpy()).resize(
+                (TILE, TILE), Image.Resampling.BICUBIC
+            )
+            canvas.paste(picture, (left + column * step, top))
+    for column, name in enumerate(names):
+        caption = fit(Path(name).stem, font, TILE)
+        place = (left + column * step + TILE // 2, len(rows) * step + MARGIN)
+        draw.text(place, caption, fill="black", font=font, anchor="ma")
+    canvas.info["caption"] = f"{', '.join(rows)} of {', '.join(names)}"
+    return canvas
+
+
+def fit(text: str, font, width: int) -> str:
+    """The end of `text` that fits: photographs of one set usually begin alike."""
+    if font.getlength(text) <= width:
+        return text
+    while font.getlength("…" + text) > width:
+        text = text[1:]
+    return "…" + text
+
+
+QUALITY = 88
+
+
+def encoded(pixels: Tensor, longest: int) -> str:
+    return base64.b64encode(jpeg(pixels, QUALITY, longest)).decode()
+
+
+def jpeg(pixels: Tensor, quality: int, longest: int | None = None) -> bytes:
+    """(3, H, W) uint8 -> a JPEG, its longer side at most `longest`"""
+    image = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
+    if longest:
+        image.thumbnail((longest, longest), Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return file.getvalue()

@@ -1,0 +1,299 @@
+"""What readers of single formats share: their errors and limits, the raster they hand on, its way to upright sRGB."""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from colorize.imaging.color_management import (
+    STRIP,
+    Levels,
+    gamma_curve,
+    grey_curve,
+    is_srgb,
+    lab_image,
+    part_alpha,
+    scaled,
+    space_of,
+    to_srgb,
+)
+from colorize.utils.environment import available
+from colorize.utils.errors import UserError
+
+# What files begin with that are no pictures, or pictures that other programs have to convert first
+BEGINNINGS = (
+    (re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body)", re.I), "it is a web page"),
+    (re.compile(rb"version https://git-lfs"), "it is a pointer of Git LFS: fetch the file itself with git lfs pull"),
+    (re.compile(rb"\s*(\xef\xbb\xbf)?(<\?xml.*)?<svg", re.I | re.S), "it is an SVG drawing: save it as PNG first"),
+    (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "it is PostScript, which is a program: save it as PNG or TIFF first"),
+    (re.compile(rb"%PDF"), "it is a PDF document: save its pictures as PNG, JPEG or TIFF first"),
+    (re.compile(rb"PK(\x03\x04|\x05\x06)"), "it is a zip file: unpack it first"),
+    (re.compile(rb"Rar!|7z\xbc\xaf|\x1f\x8b|BZh|\xfd7zXZ"), "it is a compressed file: unpack it first"),
+    (re.compile(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", re.S),
+     "it is a HEIC photograph: pip install pillow-heif reads it, or save it as JPEG first"),
+    (re.compile(rb"....ftypcr(x |3 )", re.S), "it is a camera's raw file: save it as TIFF or JPEG first"),
+    (re.compile(rb"....ftyp", re.S), "it is a film"),
+    (re.compile(rb"....JXL |\xff\x0a"), "it is a JPEG XL, which is not read here: save it as PNG first"),
+    (re.compile(rb"(\x00\x05\x16\x07)"), "it holds a Mac's attributes of another file, and no picture"),
+)  # fmt: skip
+PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"RIFF", b"8BPS")
+ADDRESS = re.compile(r"<_io\.[^>]*>|<?[\w.]+ object at 0x[0-9a-fA-F…]+>?")
+SOURCE = re.compile(r"\S*/\S+\.(cpp|cc|c|h|py)\b(:\d+)?[,:]?\s*")
+
+
+class DecodeError(UserError):
+    """A file that yields no picture. `kind` is one of empty, unreadable, truncated and enormous."""
+
+    def __init__(self, message: str, kind: str = "unreadable"):
+        super().__init__(message)
+        self.kind = kind
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what a decoder says, without addresses of objects and places in its source."""
+    line = (str(error).strip().splitlines() or [""])[0]
+    line = SOURCE.sub("", ADDRESS.sub("the file", line)).strip().rstrip(".")
+    return line or type(error).__name__
+
+
+def unknown(head: bytes) -> DecodeError:
+    """Of a file that no decoder knows, by its first bytes."""
+    if not head:
+        return DecodeError("the file has no bytes", "empty")
+    if head.startswith(PICTURES):
+        rare = "it is a BMP of a kind that is not read here, or " if head.startswith(b"BM") else ""
+        return DecodeError(f"{rare}its header is cut short or damaged", "truncated")
+    for beginning, words in BEGINNINGS:
+        if beginning.match(head):
+            return DecodeError(words)
+    return DecodeError("it is a text" if _is_text(head) else "it is no picture that can be read")
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8", errors="strict" if len(head) < 512 else "ignore")
+    except UnicodeDecodeError:
+        return False
+    return text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable()
+
+
+MAX_PIXELS = 500_000_000
+PIXELS_A_BYTE = 2000  # of a file: more are a trap. Of pictures below 4 megapixels nothing is asked
+HARMLESS = 2**22  #     pixels
+DECODERS = {"JPEG2000": 16, "WEBP": 8, "AVIF": 8, "HEIF": 8}  # bytes a pixel that they hold beside the picture
+IN_MEMORY = ("JPEG", "MPO", "PSD", "HEIF", "AVIF", "WEBP")  # of which the whole file is read at first
+LARGEST = 2**32  #      bytes of a file: 500 megapixels of four samples of 16 bits
+
+
+@dataclass
+class Bounds:
+    """What is not decoded: a picture that would fill memory."""
+
+    bytes: int  # of the file
+    max_pixels: int | None
+
+    def check(self, width: int, height: int, needed: float) -> None:
+        """`needed` is the bytes that decoding takes. Raises `DecodeError`."""
+        pixels = width * height
+        said = f"it has {width:,}×{height:,} pixels"
+        way_out = "colorize paint --max-pixels takes larger ones"
+        if pixels > (self.max_pixels or MAX_PIXELS):
+            raise DecodeError(f"{said}, more than {self.max_pixels or MAX_PIXELS:,}: {way_out}", "enormous")
+        if self.max_pixels is None and pixels > max(HARMLESS, PIXELS_A_BYTE * self.bytes):
+            raise DecodeError(f"{said} in {self.bytes:,} bytes, as no photograph has: {way_out}", "enormous")
+        check_memory(width, height, needed, "decoding")
+
+
+def needed(image: Image.Image, size: int, *, turned: bool) -> int:
+    """Bytes of memory in which a picture that has been opened, of a file of `size` bytes, is decoded: as Pillow holds
+    it, and a second time where it has to be converted or turned; with what its decoder holds beside."""
+    grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+    stored = {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 4)
+    again = (2 if grey else 5) if turned or image.mode not in ("L", "RGB") else 0
+    beside = DECODERS.get(image.format or "", 0)
+    if image.info.get("progressive"):  # libjpeg holds every coefficient
+        beside = 2 * len(image.getbands())
+    return image.width * image.height * (stored + again + beside) + (2 * size if image.format in IN_MEMORY else 0)
+
+
+def check_memory(width: int, height: int, needed: float, what: str) -> None:
+    """Raises `DecodeError` where fewer bytes than `needed` are free, rather than to be killed."""
+    free = available()
+    if free is not None and needed > free:
+        need = f"{needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} are free"
+        raise DecodeError(f"it has {width:,}×{height:,} pixels: {what} takes {need}", "enormous")
+
+
+@contextmanager
+def opened(source: bytes | Path | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
+    """A file that can be read from any place, and its size."""
+    if isinstance(source, bytes):
+        yield io.BytesIO(source), len(source)
+        return
+    if not isinstance(source, Path):
+        yield source, source.seek(0, io.SEEK_END)
+        return
+    found = source.stat()  # before it is opened: a pipe would wait for a writer
+    if not stat.S_ISREG(found.st_mode):
+        raise DecodeError("it is a folder" if source.is_dir() else "it is a pipe, a socket or a device, and no file")
+    if found.st_size > LARGEST:
+        raise DecodeError(f"it has {found.st_size:,} bytes, and a photograph at most {LARGEST:,}", "enormous")
+    with source.open("rb") as file:
+        yield file, found.st_size
+
+
+@dataclass
+class Raster:
+    image: Image.Image  #           of any mode, not turned yet
+    alpha: Image.Image | None = None  # L, where it is not in `image`
+    mode: str = ""  #               as it was stored, in words
+    orientation: int = 1  #         1 to 8, as EXIF counts
+    profile: bytes | None = None  # that has not been applied yet
+    gamma: float | None = None  #   of a PNG: light is a sample to the power of 1 / gamma
+    is_scaled: bool = False  #      its range has been found
+    keep_depth: bool = False  #     grey of more than 8 bits stays so, as I;16, and no profile is applied
+    treated: list[str] = field(default_factory=list)  # keys of `TREATMENT`
+    notes: list[str] = field(default_factory=list)  #   what had to be decided, in words
+
+    def treat(self, key: str, note: str = "") -> None:
+        if key not in self.treated:
+            self.treated.append(key)
+        if note:
+            self.notes.append(note)
+
+    def decided(self, note: str) -> None:
+        """On the range of its samples."""
+        if note:
+            self.treat("range", note)
+
+    def add(self, part: Raster, place: tuple[int, int], size: tuple[int, int]) -> None:
+        """A rectangle of the picture at left, top; `size` is the whole picture's."""
+        image, alpha = (part.image, part.alpha) if part.alpha else part_alpha(part.image)
+        if self.image.size != size or self.image.mode != image.mode:
+            self.image = Image.new(image.mode, size)
+            self.alpha = None if alpha is None else Image.new("L", size)
+            if image.palette:
+                self.image.putpalette(image.palette)
+        self.image.paste(image, place)
+        if self.alpha is not None and alpha is not None:
+            self.alpha.paste(alpha, place)
+        self.profile, self.is_scaled = part.profile, part.is_scaled
+        self.treated += [key for key in part.treated if key not in self.treated]
+        self.notes += [note for note in part.notes if note not in self.notes]
+
+    def take(self, pixels: np.ndarray, mode: str) -> None:
+        """(H, W, S) uint8, or uint16 of grey whose depth is kept"""
+        self.is_scaled = True
+        pixels = pixels[..., 0] if mode == "L" else pixels
+        self.image = Image.fromarray(np.ascontiguousarray(pixels))
+        if mode in ("CMYK", "YCbCr"):  # which came as RGBA and RGB
+            self.image = Image.frombytes(mode, self.image.size, self.image.tobytes())
+
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+
+NOTHING = Image.new("L", (1, 1))
+
+
+def finish(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
+    """The picture (L or RGB) and its transparency (L), if any. Adds to what is noted. Raises `UserError`."""
+    image, alpha = raster.image, raster.alpha
+    raster.image = NOTHING  # of two pictures in a row the first is forgotten
+    curve = None if raster.gamma is None or raster.profile else gamma_curve(raster.gamma)
+    if curve is not None:
+        raster.treat("gamma")
+    if image.mode == "F" or (image.mode.startswith("I") and not raster.is_scaled):
+        image, alpha = _deep(image, raster, curve)
+        curve = None
+    elif alpha is None:
+        image, alpha = part_alpha(image)
+    image = _standard(image, raster)
+    if curve is not None:
+        image = image.point(np.tile(np.rint(curve), len(image.getbands())).astype(int).tolist())
+    image = _in_srgb(image, raster)
+    if alpha is not None and alpha.getextrema() == (0, 0):  # of BMPs, whose fourth byte often means nothing
+        raster.notes.append("it is said to be transparent everywhere: it is taken as opaque")
+        alpha = None
+    if alpha is not None and alpha.getextrema()[0] == 255:
+        alpha = None
+    if alpha is not None:
+        raster.treat("alpha")
+    if raster.orientation in TURNS:
+        raster.treat("rotated")
+        turn = TURNS[raster.orientation]
+        image, alpha = image.transpose(turn), alpha and alpha.transpose(turn)
+    return image, alpha
+
+
+def _deep(image: Image.Image, raster: Raster, curve: np.ndarray | None) -> tuple[Image.Image, Image.Image | None]:
+    """Grey of more than 8 bits -> L, its own profile applied before bits are lost; and the transparency of one tone."""
+    clear = image.info.get("transparency")
+    levels = Levels(32)
+    for _, samples in _strips(image):
+        levels.add(samples)
+    if levels.kind != "f" and levels.high < 2**16:
+        levels.bits, levels.kind = 16, "i" if levels.low < 0 else "u"
+    span = levels.range()
+    raster.decided(span.note)
+    if curve is None and not raster.keep_depth and (curve := grey_curve(raster.profile)) is not None:
+        raster.treat("profile")
+        raster.profile = None
+    pixels = Image.new("I;16" if raster.keep_depth else "L", image.size)
+    alpha = None if clear is None else Image.new("L", image.size)
+    for top, samples in _strips(image):
+        found = scaled(samples, span, curve=curve, top=65535 if raster.keep_depth else 255)
+        pixels.paste(Image.fromarray(found), (0, top))
+        if alpha is not None:
+            alpha.paste(Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8)), (0, top))
+    return pixels, alpha
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """The first row, and samples (rows, W): of the whole, numpy would hold two copies more."""
+    rows = max(1, STRIP // image.width)
+    for top in range(0, image.height, rows):
+        yield top, np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+
+
+def _standard(image: Image.Image, raster: Raster) -> Image.Image:
+    """L, RGB or CMYK."""
+    if image.mode in ("L", "RGB", "CMYK", "I;16"):  # the last is kept, or was scaled already
+        return image
+    if image.mode in ("1", "LA", "La"):
+        return image.convert("L")
+    if image.mode == "LAB":
+        parts = np.asarray(image)
+        return lab_image(parts[..., 0], parts[..., 1:] ^ 128)
+    grey = raster.profile is not None and space_of(raster.profile) == "GRAY"  # of a palette of greys
+    return image.convert("RGB").convert("L") if grey else image.convert("RGB")
+
+
+def _in_srgb(image: Image.Image, raster: Raster) -> Image.Image:
+    """L or RGB, through the picture's own profile."""
+    profile = raster.profile
+    if image.mode == "CMYK":
+        raster.treat("cmyk")
+        return to_srgb(image, profile, raster.notes)
+    if not profile or raster.keep_depth or is_srgb(profile, image.mode):
+        return image
+    raster.treat("profile")
+    if image.mode == "L":
+        curve = grey_curve(profile)
+        if curve is None:
+            raster.notes.append("its colour profile is none for grey: its pixels are taken for sRGB")
+            return image
+        return image.point(np.rint(curve).astype(int).tolist())
+    return to_srgb(image, profile, raster.notes)

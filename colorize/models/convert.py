@@ -1,0 +1,244 @@
+"""Published checkpoints, DDColor's and the thesis's, into networks of ours; sizes are read from weights' shapes."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from colorize.models.cnn import CNN
+from colorize.models.diffusion import Diffusion
+from colorize.models.multicolor import MultiColor
+from colorize.models.transformer import Transformer
+from colorize.models.unet import ResNetUNet, UNet
+from colorize.models.weights import State, count, fill, first, fold_spectral_norm, rename
+
+WHAT = "a DDColor checkpoint"
+UNUSED = r"^encoder\.arch\.(norm|head_cls)\."  # the pooled output's norm; a classifier that old files still hold
+RULES = [
+    (r"^(mean|std)$", r"encoder.\1"),
+    (r"^encoder\.arch\.downsample_layers\.0\.(\d)\.", r"encoder.net.stem_\1."),
+    (r"^encoder\.arch\.downsample_layers\.(\d)\.(\d)\.", r"encoder.net.stages_\1.downsample.\2."),
+    (r"^encoder\.arch\.stages\.(\d)\.(\d+)\.", r"encoder.net.stages_\1.blocks.\2."),
+    (r"^encoder\.arch\.norm(\d)\.", r"norms.\1."),
+    (r"\.dwconv\.", ".conv_dw."),
+    (r"\.pwconv(\d)\.", r".mlp.fc\1."),
+    (r"^decoder\.layers\.(\d)\.shuf\.conv\.0\.", r"pixels.steps.\1.up."),
+    (r"^decoder\.layers\.(\d)\.shuf\.conv\.1\.", r"pixels.steps.\1.up_norm."),
+    (r"^decoder\.layers\.(\d)\.bn\.", r"pixels.steps.\1.skip_norm."),
+    (r"^decoder\.layers\.(\d)\.conv\.0\.", r"pixels.steps.\1.mix."),
+    (r"^decoder\.layers\.(\d)\.conv\.2\.", r"pixels.steps.\1.mix_norm."),
+    (r"^decoder\.last_shuf\.conv\.0\.", "pixels.last."),
+    (r"^decoder\.color_decoder\.", "colours."),
+    (r"^colours\.query_feat\.", "colours.query."),
+    (r"^colours\.query_embed\.", "colours.query_place."),
+    (r"^colours\.level_embed\.", "colours.level."),
+    (r"^colours\.input_proj\.", "colours.project."),
+    (r"^colours\.transformer_cross_attention_layers\.(\d+)\.multihead_attn\.", r"colours.layers.\1.read."),
+    (r"^colours\.transformer_cross_attention_layers\.(\d+)\.norm\.", r"colours.layers.\1.read_norm."),
+    (r"^colours\.transformer_self_attention_layers\.(\d+)\.self_attn\.", r"colours.layers.\1.talk."),
+    (r"^colours\.transformer_self_attention_layers\.(\d+)\.norm\.", r"colours.layers.\1.talk_norm."),
+    (r"^colours\.transformer_ffn_layers\.(\d+)\.linear1\.", r"colours.layers.\1.think.0."),
+    (r"^colours\.transformer_ffn_layers\.(\d+)\.linear2\.", r"colours.layers.\1.think.2."),
+    (r"^colours\.transformer_ffn_layers\.(\d+)\.norm\.", r"colours.layers.\1.think_norm."),
+    (r"^colours\.decoder_norm\.", "colours.norm."),
+    (r"^colours\.color_embed\.layers\.0\.", "colours.embed.0."),
+    (r"^colours\.color_embed\.layers\.1\.", "colours.embed.2."),
+    (r"^colours\.color_embed\.layers\.2\.", "colours.embed.4."),
+    (r"^refine_net\.0\.0\.", "refine."),
+]
+CONVNEXTS = {  # depths and widths -> the timm network
+    ((3, 3, 9, 3), (96, 192, 384, 768)): "convnext_tiny.fb_in22k",
+    ((3, 3, 27, 3), (96, 192, 384, 768)): "convnext_small.fb_in22k",
+    ((3, 3, 27, 3), (128, 256, 512, 1024)): "convnext_base.fb_in22k",
+    ((3, 3, 27, 3), (192, 384, 768, 1536)): "convnext_large.fb_in22k",
+    ((3, 3, 27, 3), (256, 512, 1024, 2048)): "convnext_xlarge.fb_in22k",
+}
+
+
+def import_ddcolor(state: State) -> Transformer:
+    """Of any depth and width. Spectral norm is folded into the weights: in eval mode the same, to the bit."""
+    state = fold_spectral_norm(state, WHAT)
+    depths = tuple(count(state, rf"encoder\.arch\.stages\.{stage}\.(\d+)\.") for stage in range(4))
+    dims = tuple(len(first(state, f"encoder.arch.norm{stage}.weight", WHAT)) for stage in range(4))
+    named = CONVNEXTS.get((depths, dims))  # type: ignore[arg-type]
+    decoder = "decoder.color_decoder"
+    layers = count(state, rf"{re.escape(decoder)}\.transformer_ffn_layers\.(\d+)\.")
+    scales = len(first(state, f"{decoder}.level_embed.weight", WHAT))
+    queries, dim = first(state, f"{decoder}.query_feat.weight", WHAT).shape
+    model = Transformer(
+        encoder=named or "convnext_tiny.fb_in22k", pretrained=False, spectral=False, queries=queries, dim=dim,
+        encoder_options=None if named else {"depths": list(depths), "dims": list(dims)}, rounds=layers // scales,
+        widths=[len(first(state, f"decoder.layers.{i}.conv.0.weight", WHAT)) for i in range(3)],
+        feedforward=len(first(state, f"{decoder}.transformer_ffn_layers.0.linear1.weight", WHAT)),
+    )  # fmt: skip
+    return fill(model, rename(state, RULES, drop=UNUSED), WHAT)  # type: ignore[return-value]
+
+
+SPACES = ("lab", "hs", "yuv")  # hue and saturation as they are, not as a circle
+
+
+def import_cnn(state: State) -> CNN:
+    """One branch at 224², a sigmoid's output doubled by nearest neighbour."""
+    what = "the thesis's CNN"
+    inputs = first(state, "global_net.fc1.0.weight", what).shape[1]
+    channels = len(first(state, "global_net.conv_layers.3.0.weight", what))
+    model = CNN(
+        classes=len(first(state, "global_net.fc_classification.2.weight", what)), branches=1, upsample="nearest",
+        width=len(first(state, "low_net.layers.0.0.weight", what)) / 64,
+        global_size=32 * math.isqrt(inputs // channels),
+    )  # fmt: skip
+    rules = [
+        (r"^(low|mid)_net\.layers\.", r"\1."),
+        (r"^global_net\.conv_layers\.", "globe."),
+        (r"^global_net\.fc1\.0\.", "globe.5."),
+        (r"^global_net\.fc2\.0\.", "globe.7."),
+        (r"^global_net\.fc3\.", "to_fusion."),
+        (r"^global_net\.fc_classification\.", "classify."),
+        (r"^fusion_block\.layers\.", "fusion."),
+        (r"^colorization_net\.layers\.", "colour."),
+    ]
+    return fill(model, rename(state, rules), what)  # type: ignore[return-value]
+
+
+def import_gan(state: State) -> ResNetUNet:
+    """fastai's DynamicUnet on a ResNet-18."""
+    rules = [
+        (r"^layers\.0\.0\.", "encoder.net.conv1."),
+        (r"^layers\.0\.1\.", "encoder.net.bn1."),
+        *((rf"^layers\.0\.{i + 3}\.", f"encoder.net.layer{i}.") for i in range(1, 5)),
+        (r"^layers\.1\.", "middle.0."),
+        (r"^layers\.3\.0\.", "middle.2."),
+        (r"^layers\.3\.1\.", "middle.3."),
+        *((rf"^layers\.{i + 4}\.", f"climbs.{i}.") for i in range(4)),
+        (r"^(climbs\.\d)\.shuf\.0\.0\.", r"\1.up."),
+        (r"^(climbs\.\d)\.bn\.", r"\1.norm."),
+        (r"^(climbs\.\d)\.conv1\.", r"\1.mix.0."),
+        (r"^(climbs\.\d)\.conv2\.", r"\1.mix.1."),
+        (r"^layers\.8\.0\.0\.", "last."),
+        (r"^layers\.11\.convpath\.0\.", "residual.0."),
+        (r"^layers\.11\.convpath\.1\.0\.", "residual.1."),
+        (r"^layers\.12\.0\.", "head."),
+    ]
+    model = ResNetUNet(pretrained=False)
+    return fill(model, rename(state, rules), "the thesis's GAN generator")  # type: ignore[return-value]
+
+
+def import_unet(state: State) -> UNet:
+    """Its head says L, a and b; the lightness is dropped."""
+    what = "the thesis's plain U-Net"
+    depth = count(state, r"down\.(\d+)\.")
+    model = UNet(widths=[len(first(state, f"down.{i}.0.weight", what)) for i in range(depth)], norm="batch")
+    rules = [(r"^down\.0\.1\.", "down.0.2."), (r"^down\.0\.0\.", "down.0.1."), (r"^final\.", "head.")]
+    renamed = rename(state, rules)
+    for name in ("head.0.weight", "head.0.bias"):
+        if len(first(renamed, name, what)) == 3:
+            renamed[name] = renamed[name][1:]
+    return fill(model, renamed, what)  # type: ignore[return-value]
+
+
+PIXELS = [  # encoder and pixel decoder, which the transformer and MultiColor share
+    (r"^encoder\.backbone\.", "encoder.net."),
+    (r"^encoder\.blend_blocks\.(\d)\.up\.block\.0\.block\.0\.", r"pixels.steps.\1.up."),
+    (r"^encoder\.blend_blocks\.(\d)\.up\.block\.0\.block\.1\.", r"pixels.steps.\1.up_norm."),
+    (r"^encoder\.blend_blocks\.(\d)\.norm\.", r"pixels.steps.\1.skip_norm."),
+    (r"^encoder\.blend_blocks\.(\d)\.fuse\.block\.0\.", r"pixels.steps.\1.mix."),
+    (r"^encoder\.blend_blocks\.(\d)\.fuse\.block\.1\.", r"pixels.steps.\1.mix_norm."),
+    (r"^encoder\.out\.block\.0\.block\.0\.", "pixels.last."),
+]
+QUERIES = [  # within `colours.` or `colours.SPACE.`
+    (r"^(colours\..*?)color_query$", r"\1query.weight"),
+    (r"^(colours\..*?)query_emb$", r"\1query_place.weight"),
+    (r"^(colours\..*?)features_pos_emb\.levels_emb$", r"\1level.weight"),
+    (r"^(colours\..*?)features_pos_emb\.projections\.", r"\1project."),
+    (r"^(colours\..*?)cross_attention_layers\.(\d+)\.attention\.", r"\1layers.\2.read."),
+    (r"^(colours\..*?)cross_attention_layers\.(\d+)\.norm\.", r"\1layers.\2.read_norm."),
+    (r"^(colours\..*?)self_attention_layers\.(\d+)\.attention\.", r"\1layers.\2.talk."),
+    (r"^(colours\..*?)self_attention_layers\.(\d+)\.norm\.", r"\1layers.\2.talk_norm."),
+    (r"^(colours\..*?)mlp_layers\.(\d+)\.layers\.0\.", r"\1layers.\2.think.0."),
+    (r"^(colours\..*?)mlp_layers\.(\d+)\.layers\.3\.", r"\1layers.\2.think.2."),
+    (r"^(colours\..*?)mlp_layers\.(\d+)\.norm\.", r"\1layers.\2.think_norm."),
+    (r"^(colours\..*?)final\.", r"\1embed."),
+]
+
+
+def sizes(state: State, module: str, what: str) -> dict:
+    """The arguments that Transformer and MultiColor share, from one decoder of queries and the encoder."""
+    queries, dim = first(state, f"{module}.color_query", what).shape
+    layers, scales = count(state, rf"{re.escape(module)}\.mlp_layers\.(\d+)\."), 3
+    depths = [count(state, rf"encoder\.backbone\.stages_{stage}\.blocks\.(\d+)\.") for stage in range(4)]
+    dims = [len(first(state, f"encoder.backbone.stages_{stage}.blocks.0.gamma", what)) for stage in range(4)]
+    tiny = (depths, dims) == ([3, 3, 9, 3], [96, 192, 384, 768])
+    return {
+        "encoder": "convnext_tiny", "pretrained": False, "queries": queries, "dim": dim, "rounds": layers // scales,
+        "encoder_options": None if tiny else {"depths": depths, "dims": dims},
+        "widths": [len(first(state, f"encoder.blend_blocks.{i}.fuse.block.0.weight", what)) for i in range(scales)],
+        "feedforward": len(first(state, f"{module}.mlp_layers.0.layers.0.weight", what)),
+    }  # fmt: skip
+
+
+def import_transformer(state: State) -> Transformer:
+    what = "the thesis's transformer"
+    model = Transformer(pixel_decoder="thesis", **sizes(state, "color_module", what))
+    rules = [*PIXELS, (r"^color_module\.", "colours."), *QUERIES, (r"^final\.", "refine.")]
+    return fill(model, rename(state, rules), what)  # type: ignore[return-value]
+
+
+def import_multicolor(state: State) -> MultiColor:
+    """Its complementary network has batch norm and ReLU, its HSV decoder says hue and saturation as they are."""
+    what = "the thesis's MultiColor"
+    spaces = SPACES[: count(state, r"color_modules\.(\d)\.")]
+    blocks = count(state, r"csc_net\.layers\.(\d+)\.")
+    model = MultiColor(
+        spaces=spaces, complement_norm="batch",  # type: ignore[arg-type]  # of SPACES
+        complement=[len(first(state, f"csc_net.layers.{i}.0.block.0.weight", what)) for i in range(blocks)],
+        **sizes(state, "color_modules.0", what),
+    )  # fmt: skip
+    rules = [
+        *PIXELS,
+        *((rf"^color_modules\.{i}\.", f"colours.{space}.") for i, space in enumerate(spaces)),
+        *QUERIES,
+        *((rf"^final_projections\.{i}\.", f"mappers.{space}.") for i, space in enumerate(spaces)),
+        *((rf"^csc_net\.layers\.{i}\.{j}\.block\.{k}\.", f"complement.{6 * i + 3 * j + k}.")
+          for i in range(blocks) for j in range(2) for k in range(2)),
+    ]  # fmt: skip
+    return fill(model, rename(state, rules), what)  # type: ignore[return-value]
+
+
+def import_diffusion(state: State) -> Diffusion:
+    """Its last block is not told the noise level, and its linear attention is transposed; weights that nothing ever
+    used (that block's time layer, the encoder's last convolution) are dropped."""
+    what = "the thesis's diffusion model"
+    stages = count(state, r"model\.down\.(\d+)\.")
+    ends = [f"model.down.{i}.down_block.{'down.1.' if i < stages - 1 else ''}weight" for i in range(stages)]
+    model = Diffusion(
+        widths=[len(first(state, name, what)) for name in ("model.init_conv.weight", *ends)],
+        time=first(state, "model.time_mlp.1.weight", what).shape[1], attention="transposed", late_time=False,
+    )  # fmt: skip
+    rules = [
+        (r"^model\.", "denoiser."),
+        (r"^denoiser\.time_mlp\.", "denoiser.time."),
+        (r"\.time_mlp\.1\.", ".scale_shift.1."),
+        (r"\.init_conv\.", ".first."),
+        (r"\.block1\.", ".one."),
+        (r"\.block2\.", ".two."),
+        (r"^denoiser\.bottleneck1\.", "denoiser.before."),
+        (r"^denoiser\.bottleneck2\.", "denoiser.attention."),
+        (r"^denoiser\.bottleneck3\.", "denoiser.after."),
+        (r"^denoiser\.final\.0\.", "denoiser.last."),
+        (r"^denoiser\.final\.1\.", "denoiser.head."),
+        (r"\.conv_norm1\.0\.weight$", ".one.parametrizations.weight.original"),
+        (r"\.conv_norm2\.0\.weight$", ".two.parametrizations.weight.original"),
+        (r"\.conv_norm1\.0\.bias$", ".one.bias"),
+        (r"\.conv_norm2\.0\.bias$", ".two.bias"),
+        (r"\.conv_norm1\.1\.", ".one_norm."),
+        (r"\.conv_norm2\.1\.", ".two_norm."),
+        (r"\.residual\.", ".skip."),
+        (r"\.attention\.module\.final_conv\.", ".attend.attention.out."),
+        (r"\.attention\.module\.", ".attend.attention."),
+        (r"\.attention\.norm\.", ".attend.norm."),
+        (r"\.down_block\.down\.1\.", ".leave.2."),
+        (r"\.up_block\.up\.2\.", ".leave.2."),
+        (r"\.(down|up)_block\.", ".leave."),
+    ]
+    unused = rf"^model\.final\.0\.time_mlp\.|^encoder\.down\.{stages - 1}\.down_block\."
+    return fill(model, rename(state, rules, drop=unused), what)  # type: ignore[return-value]

@@ -1,0 +1,197 @@
+"""`load`: a trained network from wherever it is kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from torch import Tensor
+
+from colorize.config import with_answers
+from colorize.models import convert
+from colorize.models.base import Colorizer, converge_spectral_norms
+from colorize.models.export import read_card, read_export, without_pretrained
+from colorize.models.weights import LAYOUTS, State, construct, take_out
+from colorize.run_folder import RunFolder
+from colorize.utils.checkpoint import read_record
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError, shortened, suggestion
+from colorize.utils.serialization import read_file
+from colorize.utils.stored_config import resolved
+from colorize.utils.trust import check_node, check_target, packages, shown
+
+LARGEST = 8192  # pixels of a side that a network may say it was trained at
+HUB_FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.pt")
+
+
+def load(source: str | Path, trust: Sequence[str] = ()) -> Colorizer:
+    """The network that `source` holds, in eval mode on the CPU.
+
+    A run folder (its best.pt) or a checkpoint in one; a folder or file that `colorize.save` wrote; DDColor's and the
+    thesis's published files, and folders in the hub's layout; or a name on the Hugging Face hub, `owner/name` or
+    `owner/name/file`. What is on this machine comes first. Weights fill the network exactly, or `UserError` says in
+    one sentence what is wrong.
+
+    Nothing in a file is ever run: a network is a class of this package, or of one of the packages that `trust` names,
+    which a run or an export of a network of one's own needs.
+    """
+    path, trust = at_home(source), packages(trust)
+    if path.is_dir():
+        model = load_folder(path, trust)
+    elif path.is_file():
+        model = load_file(path, trust)
+    elif path.exists():
+        raise UserError(f"{str(source)!r} is a pipe, a socket or a device, and no file")
+    elif is_hub_name(str(source)):
+        return load(fetch(str(source)), trust)
+    else:
+        raise UserError(f"there is no file or folder {str(source)!r}{nearest(path)}")
+    return model.to(memory_format=torch.channels_last).eval()
+
+
+def is_hub_name(word: str) -> bool:
+    """Whether a word that is no path here may be owner/name or owner/name/file on the hub.
+
+    Below a folder that is here, below `outputs`, and as the name of a file, it is a path that was meant.
+    """
+    owner = word.split("/")[0]
+    hub = re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*(/[\w./-]+)?", word) is not None and ".." not in word
+    return (
+        hub
+        and owner != "outputs"
+        and not Path(owner).exists()
+        and not re.fullmatch(r"[^/]+/[^/]+\.(pth?|bin|safetensors)", word)
+    )
+
+
+def nearest(path: Path) -> str:
+    """: did you mean …?, of what lies where the path should; else that it is no name on the hub."""
+    folder = path.parent
+    found = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+    close = suggestion(path.name, found, "" if folder == Path() else f"{folder}/")
+    return close or ", and it is no name on the hub, such as owner/name"
+
+
+def load_folder(folder: Path, trust: Sequence[str] = ()) -> Colorizer:
+    if (folder / ".hydra").is_dir():
+        return load_run(RunFolder(folder).checkpoint("best"), trust)
+    if (model := read_export(folder, trust=trust)) is not None:
+        return model
+    for name in HUB_FILES:
+        if (folder / name).is_file():
+            return load_file(folder / name, trust)
+    raise UserError(f"{str(folder)!r} is neither a run folder nor an export: it has no .hydra, config.json or weights")
+
+
+def load_file(path: Path, trust: Sequence[str] = ()) -> Colorizer:
+    if path.suffix == ".safetensors" and (model := read_export(path.parent, path, trust)) is not None:
+        return model
+    if path.name in ("README.md", "config.json") and read_card(path.parent) is not None:
+        raise UserError(f"{str(path)!r} describes an export: give its folder, {str(path.parent)!r}")
+    content = read_file(path)
+    if "players" not in content:
+        return recognise(take_out(content, path), path)
+    run = path.parent.parent
+    if not (run / ".hydra").is_dir():
+        raise UserError(
+            f"{str(path)!r} is a checkpoint of a run, which needs the run's config: leave it in its run folder, or "
+            "make a file that stands alone with colorize export"
+        )
+    return load_run(path, trust)
+
+
+def load_run(path: Path, trust: Sequence[str] = ()) -> Colorizer:
+    """The network of a checkpoint that lies in its run folder."""
+    run = RunFolder(path.parent.parent)
+    trained = with_answers(run.read_config(), run.read_resolved())
+    return load_trained(path, resolved(trained, run.where, "model").get("model"), trust)[0]
+
+
+def load_trained(path: Path, node: Any, trust: Sequence[str] = ()) -> tuple[Colorizer, int]:
+    """The network of a run's checkpoint in eval mode, and its step. Its weights are the checkpoint's alone.
+
+    node    the run's config of the model, as plain values
+    """
+    where = RunFolder(path.parent.parent).where
+    check_node(node, "model", trust, where)
+    network = check_target(node["_target_"], "model", trust, where)[0]
+    settings = {name: value for name, value in node.items() if name != "_target_"} | without_pretrained(network)
+    state = read_record(path)
+    model = construct(network, settings, best_state(state["players"]["model"]), f"the {network.__name__} of a run")
+    converge_spectral_norms(model)
+    return model.to(memory_format=torch.channels_last).eval(), state["steps"]
+
+
+def fetch(name: str) -> Path:
+    """A repository, or one file of it, from the hub's cache or the network."""
+    owner, repository, *inside = name.split("/")
+    try:
+        if inside:
+            return Path(hf_hub_download(f"{owner}/{repository}", "/".join(inside)))
+        return Path(snapshot_download(f"{owner}/{repository}", allow_patterns=["config.json", *HUB_FILES]))
+    except RepositoryNotFoundError as error:
+        raise UserError(f"there is no file or folder {name!r} here, and no such repository on the hub") from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise UserError(
+            f"there is no file or folder {name!r} here, and it cannot be fetched from the hub "
+            f"({type(error).__name__}): check the network"
+        ) from error
+
+
+def trained_size(source: str | Path) -> int | None:
+    """The side of the squares that a run was trained on; None for weights that do not say.
+
+    Raises `UserError` where what they say is no size.
+    """
+    path = at_home(source)
+    folder = path if path.is_dir() else path.parent.parent
+    if (folder / ".hydra").is_dir():
+        run = RunFolder(folder)
+        data = resolved(run.read_config(), run.where, "data.size").get("data")
+        return checked_size(data.get("size") if isinstance(data, dict) else None, "data.size", run.where)
+    card = read_card(path if path.is_dir() else path.parent) or {}
+    return checked_size(card.get("trained_size"), "trained_size", f"the config.json beside {str(path)!r}")
+
+
+def checked_size(size: Any, name: str, where: str) -> int | None:
+    if size is None or (isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= LARGEST):
+        return size
+    raise UserError(f"{name} in {where} is {shown(size)}; it must be a number of pixels, from 1 to {LARGEST}")
+
+
+READERS: dict[str, Callable[[State], Colorizer]] = {  # of each of `LAYOUTS`
+    "encoder.arch.": convert.import_ddcolor,
+    "low_net.": convert.import_cnn,
+    "layers.0.": convert.import_gan,
+    "down.0.": convert.import_unet,
+    "color_module.": convert.import_transformer,
+    "color_modules.": convert.import_multicolor,
+    "model.init_conv.": convert.import_diffusion,
+}
+
+
+def recognise(state: State, path: Path) -> Colorizer:
+    """The network whose weights these are. Raises `UserError` for a layout that is not known, and for one that is
+    incomplete."""
+    for beginning, build in READERS.items():
+        if any(name.startswith(beginning) for name in state):
+            try:
+                return build(state)
+            except UserError as error:
+                raise UserError(f"{str(path)!r}: {error}") from error
+    raise UserError(
+        f"{str(path)!r} is no checkpoint that is known here; its keys are {shortened(state)}, and known are {', '.join(LAYOUTS.values())}, "
+        "and this package's own runs and exports"
+    )
+
+
+def best_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights to use from a saved `Player.state`: the averaged ones if there are any."""
+    if state["average"] is None:
+        return state["module"]
+    return {key.removeprefix("module."): value for key, value in state["average"].items() if key != "n_averaged"}

@@ -1,0 +1,197 @@
+"""Weights out of a file's containers, under our names, into a network: all, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from colorize.models.base import Colorizer
+from colorize.utils.errors import UserError, shortened
+from colorize.utils.serialization import read_file
+
+State = dict[str, Tensor]
+CONTAINERS = (  # the averaged weights first, where a file holds both
+    "params_ema", "ema", "model_ema", "net_g_ema", "state_dict_ema", "generator_state_dict", "model_state_dict",
+    "net_g", "netG", "generator", "params", "state_dict", "model",
+)  # fmt: skip
+LAYOUTS = {  # how keys begin that only one published layout has -> what it is
+    "encoder.arch.": "a DDColor checkpoint", "low_net.": "the thesis's CNN", "layers.0.": "the thesis's GAN generator",
+    "down.0.": "the thesis's plain U-Net", "color_module.": "the thesis's transformer",
+    "color_modules.": "the thesis's MultiColor", "model.init_conv.": "the thesis's diffusion model",
+}  # fmt: skip
+DEEP = 4  # containers within each other
+PREFIXES = ("module.", "_orig_mod.", "net_g.", "netG.", "generator.", "model.")  # wrappers' names before a weight's
+
+
+def read_weights(path: Path) -> State:
+    """The tensors of an export. Raises `UserError` where there is anything else."""
+    return take_out(read_file(path), path, contained=False)
+
+
+def take_out(content: Mapping[str, Any], path: Path, *, contained: bool = True) -> State:
+    """The weights in a checkpoint, by name, in single precision; `contained`: perhaps in a container, under a prefix.
+
+    BasicSR: `params_ema` if there is one, else `params`; others in `state_dict`, `net_g`, `ema` and the like, perhaps
+    in each other. Where the thesis keeps two networks (`model_state_dict`, `encoder_state_dict`), their names begin
+    with `model.` and `encoder.`. What DataParallel, torch.compile and Lightning put before every name is taken off.
+    """
+    held: Mapping[str, Any] = content
+    if {"encoder_state_dict", "model_state_dict"} <= content.keys():
+        parts = {part: content[f"{part}_state_dict"] for part in ("model", "encoder")}
+        held = {f"{part}.{name}": value for part, of in parts.items() if isinstance(of, Mapping)
+                for name, value in bare(of).items()}  # fmt: skip
+    elif contained:
+        for _ in range(DEEP):
+            held = next((held[name] for name in CONTAINERS if isinstance(held.get(name), Mapping)), held)
+        held = bare(held)
+    state = {str(name): value for name, value in held.items() if isinstance(value, Tensor)}
+    if not state:
+        raise UserError(f"{str(path)!r} holds no weights: its keys are {shortened(content)}")
+    broken = [name for name, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if broken:
+        raise UserError(f"{str(path)!r} is damaged: {shortened(broken)} hold values that are not finite numbers")
+    if odd := [name for name, value in state.items() if value.is_complex() or value.is_sparse or value.is_quantized]:
+        raise UserError(
+            f"{str(path)!r} holds {shortened(odd)} as complex, sparse or quantized numbers: save plain ones"
+        )
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+
+
+def bare(state: Mapping[Any, Any]) -> dict[str, Any]:
+    """The weights without the names that wrappers put before all of theirs; what is no tensor is left out.
+
+    Of a file with a generator and its critic, whose names begin with `net_g.` and otherwise, the generator's.
+    """
+    found = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
+    while found and not any(name.startswith(tuple(LAYOUTS)) for name in found):
+        wrapped = {name: value for name, value in found.items() if name != "n_averaged"}  # torch's AveragedModel counts
+        prefix = next((each for each in PREFIXES if all(name.startswith(each) for name in wrapped)), None)
+        of_generator = next((each for each in PREFIXES[2:5] if any(name.startswith(each) for name in wrapped)), None)
+        if not wrapped or not (prefix := prefix or of_generator):
+            break
+        found = {name.removeprefix(prefix): value for name, value in wrapped.items() if name.startswith(prefix)}
+    return found
+
+
+CONSTANTS = ("encoder.mean", "encoder.std")  # an encoder's own, for files that do not bring them
+Rules = Iterable[tuple[str, str]]
+
+
+def rename(state: Mapping[str, Tensor], rules: Rules, drop: str | None = None) -> State:
+    """Each name changed by every rule (pattern, replacement) in turn; those that match `drop` are left out."""
+    renamed = {}
+    for name, value in state.items():
+        if drop and re.search(drop, name):
+            continue
+        for pattern, replacement in rules:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = value
+    return renamed
+
+
+def construct(
+    network: type[Colorizer], settings: Mapping[str, Any], state: Mapping[str, Tensor], what: str
+) -> Colorizer:
+    """The network that a file describes, with the file's weights.
+
+    It is first built without memory, so that one which is not the size of its weights never takes any. A network of a
+    package that the user trusts may not be able to.
+    Raises `UserError` where the settings build none, or the weights do not fill it exactly.
+    """
+    try:
+        if network.__module__.startswith("colorize."):
+            with torch.device("meta"), at_most(8 * len(state) + 1000):
+                check_fit(network(**settings).state_dict(), state, what)
+        model = network(**settings)
+    except UserError:
+        raise
+    except Exception as error:  # whatever values that nobody foresaw make of a constructor
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"this should be {what}, and its settings describe none: {reason}") from error
+    return fill(model, state, what)
+
+
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Raises `UserError` where more weights than that are made: a file may ask for a million layers."""
+    made = 0
+
+    def counted(*_: Any) -> None:
+        nonlocal made
+        made += 1
+        if made > count:
+            raise UserError(
+                f"the settings describe a network of more than {count} weights, which the file does not hold"
+            )
+
+    handle = register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def fill(model: Colorizer, state: Mapping[str, Tensor], what: str) -> Colorizer:
+    """Load `state` into `model`, strictly; a linear layer's matrix may fill a 1×1 convolution.
+
+    Raises `UserError` naming what is missing, what is too much, and what has another shape.
+    """
+    wanted = model.state_dict()
+    check_fit(wanted, state, what)
+    held = {name: wanted[name] for name in CONSTANTS if name in wanted} | dict(state)
+    model.load_state_dict({name: fit(held[name], value) for name, value in wanted.items()})
+    return model
+
+
+def check_fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], what: str) -> None:
+    """Raises `UserError` where `state` does not fill a network whose tensors are `wanted`."""
+    held = {name: wanted[name] for name in CONSTANTS if name in wanted} | dict(state)
+    if missing := wanted.keys() - held.keys():
+        names = shortened(sorted(missing))
+        raise UserError(f"this looks like {what}, but it is incomplete: what would be {names} is missing")
+    if surplus := held.keys() - wanted.keys():
+        names = shortened(sorted(surplus))
+        raise UserError(f"this looks like {what}, but it holds weights that such a network has no place for: {names}")
+    for name, value in wanted.items():
+        if fit(held[name], value).shape != value.shape:
+            raise UserError(
+                f"this looks like {what}, but what would be {name} is {list(held[name].shape)} instead of "
+                f"{list(value.shape)}"
+            )
+
+
+def fit(value: Tensor, wanted: Tensor) -> Tensor:
+    flat = value.ndim == 2 and wanted.ndim == 4 and wanted.shape[2:] == (1, 1)
+    return value[:, :, None, None] if flat else value
+
+
+def first(state: Mapping[str, Tensor], name: str, what: str) -> Tensor:
+    """A weight from whose shape the network's is read."""
+    if name not in state:
+        raise UserError(f"this looks like {what}, but it is incomplete: {name} is missing")
+    return state[name]
+
+
+def count(state: Mapping[str, Tensor], pattern: str) -> int:
+    """How many different numbers the group of `pattern` takes."""
+    return len({match[1] for name in state if (match := re.match(pattern, name))})
+
+
+def fold_spectral_norm(state: State, what: str = "a checkpoint with spectral norms") -> State:
+    """weight = weight_orig / uᵀ W v, as torch.nn.utils.spectral_norm computes it in eval mode."""
+    folded = {}
+    for name, value in state.items():
+        if name.endswith(".weight_orig"):
+            stem = name.removesuffix("_orig")
+            u, v = (first(state, f"{stem}_{vector}", what) for vector in "uv")
+            folded[stem] = value / torch.dot(u, torch.mv(value.flatten(1), v))
+        elif not name.endswith((".weight_u", ".weight_v")):
+            folded[name] = value
+    return folded

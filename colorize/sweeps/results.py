@@ -1,0 +1,179 @@
+"""The results of a sweep: objectives, ranking, and the importance of each parameter."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from colorize.config import DIRECTIONS
+from colorize.sweeps.jobs import Job
+from colorize.utils.errors import UserError
+
+ROWS = ("val",)  # of a summary, what holds numbers by name; others stand by themselves
+
+
+def listed(words: str | Sequence[str]) -> list[str]:
+    """`hydra.sweeper.objective` and `direction` are a word or a list of words."""
+    return [words] if isinstance(words, str) else list(words)
+
+
+def directions_of(words: str | Sequence[str] | None, objectives: Sequence[str]) -> list[str | None]:
+    """`hydra.sweeper.direction` is one for each objective, or null: what each metric says of itself."""
+    found: list[str | None] = [None] * len(objectives) if words is None else [*listed(words)]
+    if len(found) != len(objectives):
+        raise UserError("hydra.sweeper.direction needs as many words as hydra.sweeper.objective")
+    if wrong := [word for word in found if word not in (None, *DIRECTIONS)]:
+        raise UserError(f"hydra.sweeper.direction is {wrong[0]!r}; it must be one of {', '.join(DIRECTIONS)}")
+    return found
+
+
+def objectives_of(summary: Mapping[str, Any], names: Sequence[str]) -> list[float]:
+    """The values that a finished run ended with.
+
+    Raises `UserError` where there is none of that name, or it is no finite number.
+    """
+    found = [number_of(summary, name) for name in names]
+    for name, value in zip(names, found, strict=True):
+        if value is None:
+            known = [*(f"{row}/{key}" for row in ROWS for key in summary.get(row, {})),
+                     *(key for key, each in summary.items() if isinstance(each, int | float))]  # fmt: skip
+            raise UserError(f"the run has no {name!r}; it has {', '.join(known)}")
+        if not isfinite(value):
+            raise UserError(f"{name} is {value}")
+    return [float(value) for value in found if value is not None]
+
+
+def number_of(summary: Mapping[str, Any], name: str) -> float | None:
+    """`val/psnr`, or a number of the run itself, such as `seconds` or `parameters`."""
+    row, _, key = name.partition("/")
+    value = summary.get(row, {}).get(key) if row in ROWS else summary.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def ranked(jobs: Sequence[Job], names: Sequence[str], maximize: Sequence[bool]) -> list[Job]:
+    """The finished jobs, the best first; of several objectives, those that no other beats in all of them."""
+    points = []
+    for job in jobs:
+        values = [number_of(job.summary, name) for name in names]
+        if job.status == "finished" and all(value is not None and isfinite(value) for value in values):
+            points.append((job, [-v if more else v for v, more in zip(values, maximize, strict=True) if v is not None]))
+    if len(names) > 1:
+        points = [(job, own) for job, own in points if not any(beats(other, own) for _, other in points)]
+    return [job for job, _ in sorted(points, key=lambda point: point[1])]
+
+
+def beats(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether the first is nowhere worse and somewhere better, where less is better."""
+    return all(a <= b for a, b in zip(one, other, strict=True)) and list(one) != list(other)
+
+
+def varying(jobs: Sequence[Job]) -> list[str]:
+    """The keys of overrides that the jobs do not all say alike."""
+    keys = dict.fromkeys(key for job in jobs for key in job.values)
+    return [key for key in keys if len({job.values.get(key) for job in jobs}) > 1]
+
+
+LEAST = 20  # finished jobs of a search: PED-ANOVA looks at the best tenth of them, and one job alone sets nothing apart
+REST = "interactions and chance"
+Values = Mapping[str, str]  # key of an override -> its value
+
+
+def importances(
+    jobs: Sequence[Job], keys: Sequence[str], names: Sequence[str], maximize: Sequence[bool], *, search: bool
+) -> dict[str, dict[str, float]]:
+    """Objective -> key -> share; the shares add up to 1.
+
+    Of a grid, the analysis of variance, with what no key explains by itself as `REST`. Of a search, PED-ANOVA (Watanabe
+    et al. 2023) by Optuna. An objective is left out where too few jobs finished (`why_not` says how many it takes) or
+    all its values are the same.
+    """
+    found = {}
+    for name, more in zip(names, maximize, strict=True):
+        settings, values = measured(jobs, keys, name)
+        if len(set(values)) > 1 and not why_not(jobs, keys, name, search=search):
+            found[name] = pedanova(settings, keys, values, more) if search else variances(settings, keys, values)
+    return found
+
+
+def why_not(jobs: Sequence[Job], keys: Sequence[str], name: str, *, search: bool) -> str:
+    """What is missing before shares mean something, as a sentence; empty where nothing is."""
+    settings, values = measured(jobs, keys, name)
+    if len(keys) < 2:
+        return "The jobs differ in one value alone."
+    if search and importlib.util.find_spec("optuna") is None:
+        return "The shares of a search need Optuna: pip install 'colorize[sweep]'."
+    least = LEAST if search else 2 + sum(len({each[key] for each in settings}) - 1 for key in keys)
+    if len(values) < least:
+        return f"The shares of each value are given from {least} finished jobs on; {len(values)} finished."
+    return ""
+
+
+def measured(jobs: Sequence[Job], keys: Sequence[str], name: str) -> tuple[list[Values], list[float]]:
+    """The values of each finished job that has them all, and what it reached."""
+    pairs = [(job.values, number_of(job.summary, name)) for job in jobs if job.status == "finished"]
+    known = [(each, value) for each, value in pairs if value is not None and all(key in each for key in keys)]
+    return [each for each, _ in known], [value for _, value in known]
+
+
+def variances(settings: Sequence[Values], keys: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    """Share of the variance that each key explains by itself: η² of main effects. Where jobs are missing, keys overlap:
+    then what a key adds to all others (type II), and the rest is what remains."""
+    y = np.asarray(values) - np.mean(values)
+    whole = explained(settings, keys, y)
+    shares = {key: max(0.0, whole - explained(settings, [k for k in keys if k != key], y)) for key in keys}
+    return {**shares, REST: max(0.0, 1 - sum(shares.values()))}
+
+
+def explained(settings: Sequence[Values], keys: Sequence[str], y: np.ndarray) -> float:
+    """R² of a linear model with a column for each value of each key."""
+    columns = [np.ones(len(y))]
+    for key in keys:
+        columns += [
+            np.array([each[key] == level for each in settings], float) for level in {each[key] for each in settings}
+        ]
+    design = np.stack(columns, axis=1)
+    left = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return 1 - float(left @ left) / float(y @ y)
+
+
+def pedanova(
+    settings: Sequence[Values], keys: Sequence[str], values: Sequence[float], maximize: bool
+) -> dict[str, float]:
+    """Share of each key in what sets the best tenth of the jobs apart from all."""
+    from optuna import create_study, logging
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    from optuna.trial import create_trial
+
+    logging.set_verbosity(logging.WARNING)  # it would tell of this study as if it were the user's
+    distributions = {key: distribution([each[key] for each in settings]) for key in keys}
+    study = create_study(direction="maximize" if maximize else "minimize")
+    for each, value in zip(settings, values, strict=True):
+        params = {key: number(each[key]) if numeric(distributions[key]) else each[key] for key in keys}
+        study.add_trial(create_trial(params=params, distributions=distributions, value=value))
+    return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+
+
+def distribution(words: Sequence[str]):
+    """What these values were drawn from, as well as they tell: numbers on a line, or words of a list."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    numbers = [number(word) for word in words]
+    known = [n for n in numbers if n is not None]
+    if len(known) < len(words):
+        return CategoricalDistribution(list(dict.fromkeys(words)))
+    return FloatDistribution(min(known), max(known), log=min(known) > 0 and max(known) / min(known) >= 100)
+
+
+def numeric(each) -> bool:
+    return hasattr(each, "low")
+
+
+def number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None

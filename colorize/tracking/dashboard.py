@@ -1,0 +1,223 @@
+"""The W&B workspace and report as code, their panels, and the way to the server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import wandb
+from wandb_workspaces import expr
+from wandb_workspaces import workspaces as ws
+from wandb_workspaces.reports import v2 as wr
+
+from colorize.tracking.wandb_files import GROUP, HISTORICAL, MEMORY, MODEL, PICTURES, STEP, Names
+from colorize.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A section of the workspace, `columns` panels wide. `text` says in the report how to read it."""
+
+    title: str
+    text: str
+    panels: list[Any]
+    columns: int = 3
+
+
+VALIDATION = (
+    "Scores of the averaged weights on the same validation photographs, painted at the run's size and read as 8-bit "
+    "pixels. A line is the mean of the runs of one network, its shade their range. PSNR rewards grey: read it beside "
+    "chroma (1 is as colourful as the truth) and the distances in features (less is better)."
+)
+PAINTED = (
+    "Grey input, prediction and truth of the same photographs for every run, and old photographs, whose colours nobody "
+    "knows."
+)
+SCORES = (
+    "Three bars for each network: the lower end of its 95 % interval, the mean, the upper end; of several runs, their "
+    "means. A distance that the set is too small for has none. Networks whose intervals overlap are told apart by "
+    "compare.py, which tests differences picture by picture. Below them the photographs, each with its own scores."
+)
+LOSSES = (
+    "Terms before their weights; train/loss is their weighted sum, which only runs with the same loss share. "
+    "critic_right is the share of patches that a critic judges rightly: 0.5 is chance, 1 has won."
+)
+
+
+def chapters(names: Names, protocol: str) -> list[Chapter]:
+    monitor = names.monitor
+    return [
+        Chapter("Validation", VALIDATION, [curve(name) for name in names.validation]),
+        Chapter(
+            "Pictures", PAINTED, [media(name) for name in PICTURES] + [curve(name) for name in HISTORICAL], columns=2
+        ),
+        Chapter(
+            f"Scores of evaluate.py protocol={protocol}",
+            SCORES,
+            [*(interval(name) for name in names.scores(protocol)), table(f"{protocol}/pictures")],
+        ),
+        Chapter(
+            "Losses",
+            LOSSES,
+            [curve("train/loss"), *(curve(f"train/{term}") for term in names.terms)]
+            + [curve(f"train/{term}_{end}") for term in names.critics for end in ("critic", "critic_right")],
+        ),
+        Chapter(
+            "Learning rates and gradients",
+            "Norms of the gradients before clipping.",
+            [
+                curve("lr", *(f"lr/{term}" for term in names.critics)),
+                curve("train/gradient", *(f"train/gradient_{term}_critic" for term in names.critics), log=True),
+            ],
+        ),
+        Chapter(
+            "Sweeps", f"What the values of a search came to: {monitor} at the end.", sweep(monitor, names.searched)
+        ),
+        Chapter("Cost", "Of training: time, size, speed and memory.", cost(monitor)),
+    ]
+
+
+def media(name: str) -> wr.MediaBrowser:
+    return wr.MediaBrowser(title=name, media_keys=[name], num_columns=2, layout=wr.Layout(w=24, h=14))
+
+
+def curve(*names: str, log: bool = False) -> wr.LinePlot:
+    return wr.LinePlot(title=names[0], x=STEP, y=list(names), log_y=log or None)
+
+
+def interval(name: str) -> wr.BarPlot:
+    return wr.BarPlot(title=name, metrics=[f"{name}/low", name, f"{name}/high"])
+
+
+def table(name: str) -> wr.WeavePanelSummaryTable:
+    return wr.WeavePanelSummaryTable(table_name=name, layout=wr.Layout(w=24, h=14))
+
+
+def sweep(monitor: str, searched: Mapping[str, bool]) -> list[Any]:
+    columns = [
+        wr.ParallelCoordinatesPlotColumn(wr.Config(key), display_name=key, log=log or None)
+        for key, log in searched.items()
+    ]
+    columns.append(wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(monitor), display_name=monitor))
+    return [
+        wr.ParallelCoordinatesPlot(title=f"{monitor} by what was searched", columns=columns),
+        wr.ParameterImportancePlot(with_respect_to=monitor),
+        *(scatter(wr.Config(key), monitor, key, log=log) for key, log in searched.items()),
+    ]
+
+
+def cost(monitor: str) -> list[Any]:
+    return [
+        scatter(wr.SummaryMetric("seconds"), monitor, "seconds of training", log=True),
+        scatter(wr.SummaryMetric("parameters"), monitor, "parameters", log=True),
+        wr.BarPlot(title="seconds of training", metrics=["seconds"]),
+        wr.BarPlot(title="parameters", metrics=["parameters"]),
+        curve("images_per_second"),
+        *(curve(name) for name in MEMORY),
+    ]
+
+
+def scatter(x: wr.Config | wr.SummaryMetric, monitor: str, title: str, *, log: bool) -> wr.ScatterPlot:
+    return wr.ScatterPlot(title=f"{monitor} by {title}", x=x, y=wr.SummaryMetric(monitor), log_x=log or None)
+
+
+def columns(metrics: Sequence[str]) -> list[str]:
+    """Of the table of runs: each score between the ends of its interval."""
+    return [f"summary:{name}{end}" for name in metrics for end in ("", "/low", "/high")]
+
+
+WORKSPACE = "Networks side by side (colorize dashboard)"
+REPORT = "Networks compared (colorize dashboard)"
+# Okabe and Ito's colours, told apart by colour-blind readers too
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MEASURED = (
+    "Every run was trained by colorize and logs under the same names. During training, the averaged weights are "
+    "evaluated on photographs that were held back; the scores of evaluate.py follow a protocol that fixes photographs, "
+    "size, filter and feature networks, and come with 95 % intervals over the photographs. Runs of one network have "
+    "one colour; those that differ by their seed are one line with their range. This report is made by `colorize "
+    "dashboard`, which writes over what is changed here."
+)
+
+
+def colours(names: Names) -> dict[str, str]:
+    return {model: COLOURS[place % len(COLOURS)] for place, model in enumerate(names.models)}
+
+
+def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Workspace:
+    sections = []
+    for chapter in chapters(names, protocol):
+        rows = ceil(len(chapter.panels) / chapter.columns)
+        layout = ws.SectionLayoutSettings(columns=chapter.columns, rows=rows)
+        section = ws.Section(name=chapter.title, panels=chapter.panels, is_open=True, layout_settings=layout)
+        section.panel_settings = ws.SectionPanelSettings(x_axis=STEP)
+        sections.append(section)
+    painted: dict[object, object] = {model: colour for model, colour in colours(names).items()}
+    runs = ws.RunsetSettings(
+        groupby=[expr.Config(MODEL), expr.Config(GROUP)],
+        group_colors=painted,
+        pinned_columns=columns(names.scores(protocol)),
+    )
+    settings = ws.WorkspaceSettings(x_axis=STEP, max_runs=100)
+    return ws.Workspace(
+        entity=entity, project=project, name=WORKSPACE, sections=sections, settings=settings, runset_settings=runs
+    )
+
+
+def report(entity: str, project: str, names: Names, protocol: str, *, offline: bool = False) -> wr.Report:
+    """`offline`: do not ask W&B for the number that it knows the project by; the runs are those of the report's own."""
+    of = ("", "") if offline else (entity, project)
+    blocks: list[Any] = [wr.P(MEASURED), wr.TableOfContents()]
+    for chapter in chapters(names, protocol):
+        runs = wr.Runset(*of, name="runs by network", groupby=[f"config.{MODEL}", f"config.{GROUP}"])
+        runs.visible_columns = columns(names.scores(protocol))
+        chosen: dict[str | wr.RunsetGroup, str | dict] = {
+            wr.RunsetGroup(runset_name=runs.name, keys=(wr.RunsetGroupKey(wr.Config(MODEL), model),)): colour
+            for model, colour in colours(names).items()
+        }
+        grid = wr.PanelGrid(runsets=[runs], panels=chapter.panels, custom_run_colors=chosen)
+        blocks += [wr.H2(chapter.title), wr.P(chapter.text), grid]
+    description = f"The networks of {project}, measured alike"
+    return wr.Report(
+        entity=entity, project=project, title=REPORT, description=description, blocks=blocks, width="fluid"
+    )
+
+
+def spec(shown: ws.Workspace | wr.Report) -> dict[str, Any]:
+    """What W&B is sent: all that it shows, as JSON."""
+    return json.loads(shown._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
+
+
+SAVED = {ws.Workspace: "project-view", wr.Report: "runs"}  # what the server calls them
+
+
+def save(shown: ws.Workspace | wr.Report) -> str:
+    """Write `shown` over the one of the same name in its project, if there is one; its address."""
+    name = shown.name if isinstance(shown, ws.Workspace) else shown.title
+    before = find(shown.entity, shown.project, SAVED[type(shown)], name)
+    if before is not None:
+        if isinstance(shown, ws.Workspace):  # its `from_url` would read, and might not understand, what goes anyway
+            shown._internal_id, shown._internal_name = before.id, before.name
+        else:
+            shown.id = before.id
+    return str(shown.save().url)
+
+
+def find(entity: str, project: str, kind: str, name: str) -> Any:
+    """The saved view whose displayed name this is; None where there is none."""
+    views = wandb.Api().reports(f"{entity}/{project}")
+    views.variables["viewType"] = kind
+    return next((view for view in views if view.display_name == name), None)
+
+
+def owner(entity: str | None, project: str) -> str:
+    """Whose project it is. Raises `UserError` where there is no such project: W&B would make an empty one."""
+    api = wandb.Api()
+    entity = entity or api.default_entity
+    projects = [each.name for each in api.projects(entity)]
+    if project not in projects:
+        there = f"there are {', '.join(projects)}" if projects else "there are none"
+        raise UserError(f"W&B has no project {project!r} of {entity}: track a run in it first; {there}")
+    return str(entity)

@@ -1,0 +1,140 @@
+"""What W&B keeps on the disk beside its runs, and the names under which runs log there. Imports nothing of W&B's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from colorize.utils.files import write_text
+
+KEPT = "checkpoints"  # a folder in the folder of a run of W&B's, until its server has got what is in there
+STANDING = "standing.json"
+_set: dict[str, str] = {}  # by this process; what the user has set stands
+
+
+def stay_inside(home: Path) -> None:
+    """Let W&B put copies of pictures, its cache and its logs into `home`/wandb from here on."""
+    for variable, folder in (("WANDB_DATA_DIR", "data"), ("WANDB_CACHE_DIR", "cache")):
+        if os.environ.get(variable) == _set.get(variable):
+            os.environ[variable] = _set[variable] = str(home / "wandb" / folder)
+
+
+def keep(file: Path, run: Path) -> Path:
+    """A second name for `file` in the folder of W&B's `run`: it stays when the run that wrote it moves on.
+
+    A hard link, which takes no space of its own; a copy where the two folders are on different disks.
+    """
+    kept = run / KEPT / file.name
+    kept.parent.mkdir(exist_ok=True)
+    kept.unlink(missing_ok=True)
+    try:
+        os.link(file, kept)
+    except OSError:  # another disk, or one that has no links
+        shutil.copyfile(file, kept)
+    return kept
+
+
+def give_up_all(home: Path, run_id: str) -> None:
+    """Let go of what the parts of a run have not sent so far: its newest part keeps its newest checkpoints. Numbers and
+    pictures of the others stay, and are sent."""
+    for part in parts_of(home, run_id):
+        give_up(part)
+
+
+def parts_of(home: Path, run_id: str) -> list[Path]:
+    """The folders of a run, one for each of its starts; of two in one second, W&B numbers the later ones."""
+    own = re.compile(rf"(offline-)?run-\d+_\d+-{re.escape(run_id)}(-\d+)?")
+    return [path for path in (home / "wandb").glob("*run-*") if own.fullmatch(path.name)]
+
+
+def give_up(run: Path) -> None:
+    """The second names are no longer needed."""
+    shutil.rmtree(run / KEPT, ignore_errors=True)
+
+
+def write_standing(run: Path, values: Mapping[str, Any]) -> None:
+    """Keep the last value of everything that W&B's `run` was told, for a part of it that comes later."""
+    write_text(run / STANDING, json.dumps(dict(values)))
+
+
+def read_standing(home: Path, run_id: str) -> dict[str, Any]:
+    """What the newest part of a run was told; nothing of a run that has none here."""
+    found = [part / STANDING for part in parts_of(home, run_id) if (part / STANDING).exists()]
+    parts = sorted(found, key=lambda path: path.stat().st_mtime_ns)
+    return json.loads(parts[-1].read_text(encoding="utf-8")) if parts else {}
+
+
+LONGEST = 128  # bytes of an id, and letters of an artifact's name
+
+
+def id_of(run_id: str) -> str:
+    """The run's id in letters that W&B takes, at most 128 of them; the end, a token, tells runs apart."""
+    text = re.sub(r"[/\\#?%:\x00-\x1f\x7f\ud800-\udfff]", "_", run_id).strip()
+    return text if len(text.encode()) <= LONGEST else text.encode()[: LONGEST - 9].decode(errors="ignore") + text[-9:]
+
+
+def versions_of(run_id: str) -> str:
+    """The name of the artifact whose versions are the checkpoints of a run."""
+    return re.sub(r"[^a-zA-Z0-9_.-]", "_", id_of(run_id))
+
+
+STEP = "step"  # the axis of every chart: optimizer steps
+MODEL = "names.model"  # the key of a run's config that says which network it trains
+GROUP = "group"  # the one that runs have in common which differ by their seed alone
+HISTORICAL = ("historical/colorfulness", "historical/chroma_mean")
+PICTURES = ("samples", "historical")
+MEMORY = ("memory", "memory_gpu")
+OF_SETS = "efficientnet_lite0"  # the extractor of distances that every machine has
+
+
+@dataclass(frozen=True)
+class Names:
+    """models: the options of `model`; metrics: those of every evaluation during training; monitor: what best.pt is best
+    at; terms: the terms of all losses; critics: those terms that train one; searched: keys of the config that searches
+    choose values of, and whether on a logarithmic scale."""
+
+    models: list[str]
+    metrics: list[str]
+    monitor: str
+    terms: list[str]
+    critics: list[str]
+    searched: dict[str, bool]
+
+    @property
+    def validation(self) -> list[str]:
+        return [f"val/{metric}" for metric in self.metrics]
+
+    def scores(self, protocol: str) -> list[str]:
+        """What `evaluate.py` leaves in the summary, each with `/low` and `/high` beside it."""
+        return [f"{protocol}/{name}" for name in (*self.metrics, f"kd_{OF_SETS}", f"fd_{OF_SETS}")]
+
+
+def read_names(conf: Path) -> Names:
+    terms: dict[str, Any] = {}
+    for path in sorted((conf / "loss").glob("*.yaml")):
+        terms = load(path).get("loss", {}).get("terms", {}) | terms
+    searched: dict[str, bool] = {}
+    for path in sorted((conf / "hparams_search").glob("*.yaml")):
+        searched |= {
+            key: values.startswith("tag(log") for key, values in load(path)["hydra"]["sweeper"]["params"].items()
+        }
+    return Names(
+        models=sorted(path.stem for path in (conf / "model").glob("*.yaml")),
+        metrics=list(load(conf / "metrics" / "default.yaml")),
+        monitor=load(conf / "train.yaml")["checkpoint"]["monitor"],
+        terms=list(terms),
+        critics=[name for name, term in terms.items() if "critic" in term],
+        searched=searched,
+    )
+
+
+def load(path: Path) -> dict[str, Any]:
+    return OmegaConf.to_container(OmegaConf.load(path))  # type: ignore[return-value]

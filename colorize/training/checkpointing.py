@@ -1,0 +1,147 @@
+"""The weights that a run begins with (init_from), and the checkpoints that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from colorize.config import part_class
+from colorize.data.datamodule import Photographs
+from colorize.models.base import Colorizer
+from colorize.models.export import frozen_settings
+from colorize.models.load import load
+from colorize.run_folder import RunFolder
+from colorize.tracking.logger import Logger
+from colorize.training.train_state import Player
+from colorize.utils.checkpoint import Checkpoints, peek, read_record
+from colorize.utils.console import say
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError, shortened
+from colorize.utils.stored_config import resolved
+from colorize.utils.trust import check_node, packages
+
+
+def adopt(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Source | None:
+    """Make the network of `cfg.init_from` the config's, if one is named, and return what to start from.
+
+    Its sizes are the file's; what the `overrides` say of the model besides, such as model.freeze=true, holds.
+    Once the run has a checkpoint of its own, the file is not read again.
+    Raises `UserError` where the file holds another network than the model that the config names.
+    """
+    if not cfg.init_from:
+        return None
+    said = said_of_model(cfg, overrides)
+    if not cfg.overwrite and run.config.exists() and Checkpoints(run.folder / "checkpoints").steps():
+        saved = run.read_config()
+        if saved.get("init_from") == cfg.init_from:
+            node = resolved(saved, run.where, "model")["model"]
+            check_node(node, "model", (*packages(cfg.trust), str(cfg.model._target_).rpartition(".")[0]), run.where)
+            with open_dict(cfg):
+                cfg.model, cfg.published = OmegaConf.create({**node, **said}), {}
+            return None
+    model = load(cfg.init_from, packages(cfg.trust))
+    network, wanted = type(model), part_class(cfg.model, "model")
+    if network is not wanted:
+        raise UserError(
+            f"init_from={cfg.init_from} holds a {network.__name__}, and model={cfg.names.model} is a "
+            f"{wanted.__name__}: name the model that the file holds, whose sizes are then the file's"
+        )
+    settings = {"_target_": cfg.model._target_, **frozen_settings(model), **said}
+    if "classes" in cfg.model:
+        settings["classes"] = cfg.model.classes  # the data decide
+    with open_dict(cfg):
+        cfg.model, cfg.published = OmegaConf.create(settings), {}
+    return Source(cfg.init_from, model, said)
+
+
+def said_of_model(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    """What the words of the command line say of the model, by argument; its head for classes is the data's."""
+    keys = [word.lstrip("+").partition("=")[0].split(".") for word in overrides]
+    names = dict.fromkeys(key[1] for key in keys if key[0] == "model" and len(key) > 1)
+    plain: Any = OmegaConf.to_container(cfg.model, resolve=True)
+    said = {name: plain[name] for name in names if name in plain and name not in ("_target_", "classes")}
+    if said.get("pretrained") is True:
+        raise UserError(f"model.pretrained=true and init_from={cfg.init_from} are two sources of weights: say one")
+    return said | ({"pretrained": False} if "pretrained" in said else {})
+
+
+class Source:
+    """The network that a run begins from, and what was `said` of the new one besides."""
+
+    def __init__(self, file: str, model: Colorizer, said: Mapping[str, Any]):
+        self.file, self.model, self.said = file, model, said
+
+    def fill(self, model: Colorizer) -> list[str]:
+        """Copy its weights into `model`; what to say about it. Only a head for classes may differ, and starts fresh.
+
+        Raises `UserError` where what was said of the network changes the shape of another part.
+        """
+        held, wanted = self.model.state_dict(), model.state_dict()
+        fits = {name for name, value in held.items() if name in wanted and wanted[name].shape == value.shape}
+        fresh = [name for name in wanted if name not in fits]
+        left = [name for name in held if name not in fits]
+        if other := [name for name in [*fresh, *left] if not name.startswith("classify.")]:
+            words = " ".join(f"model.{name}={value}" for name, value in self.said.items())
+            raise UserError(
+                f"{words} would make another network than the one that {self.file} holds: {shortened(other)} would not "
+                "fit; leave out what changes its sizes, which are the file's"
+            )
+        model.load_state_dict({name: held[name] if name in fits else value for name, value in wanted.items()})
+        notes = [f"model: weights of {self.file}"]
+        if fresh:
+            notes.append(f"{shortened(fresh)} start fresh: the file's head is for other classes")
+        elif left:
+            notes.append(f"the file's head for classes is left out: {shortened(left)}")
+        return notes
+
+    def fill_critics(self, players: Mapping[str, Player]) -> list[str]:
+        """Copy the critics' weights, where the file is a checkpoint that has them; what to say about it."""
+        path, notes = at_home(self.file), []
+        if path.is_dir():
+            path = path / "checkpoints" / "best.pt"
+        of_run = path.suffix == ".pt" and path.is_file() and (path.parent.parent / ".hydra").is_dir()
+        content = read_record(path) if of_run else {}
+        for name, player in list(players.items())[1:]:
+            held = content.get("players", {}).get(name, {}).get("module", {})
+            wanted = player.module.state_dict()
+            if {k: v.shape for k, v in held.items()} == {k: v.shape for k, v in wanted.items()}:
+                player.module.load_state_dict(held)
+                notes.append(f"critic {name!r}: weights of {self.file}")
+            else:
+                notes.append(f"critic {name!r} starts fresh: {self.file} has none like it")
+        return notes
+
+
+def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: Photographs, checkpoints: Checkpoints) -> None:
+    """Hand `log` the best checkpoint and the newest, which comes last; both are one where the newest is the best."""
+    best, newest = checkpoints.best, checkpoints.steps()[:1]
+    found: dict[int, tuple[Path, dict[str, float], list[str]]] = {}
+    for path, alias in [(best, "best")] * best.exists() + [(path, "latest") for path in newest]:
+        if (held := peek(path)) is None:
+            say(f"{str(path)!r} is damaged, and is not handed to the tracker")
+            continue
+        step, scores = held["steps"], held["scores"]
+        aliases = found[step][2] if step in found else [f"step-{step}"]
+        found[step] = path, scores, [*aliases, alias]
+    for step, (path, scores, aliases) in found.items():
+        log.checkpoint(path, aliases, {**origin(cfg, photographs), "step": step, "val": scores})
+
+
+def origin(cfg: DictConfig, photographs: Photographs) -> dict[str, Any]:
+    """What a network of this run came from. The photographs are named by their digests, and stay where they are."""
+    return {
+        "name": cfg.name, "seed": cfg.seed, **{part: cfg.names[part] for part in ("model", "loss", "data")},
+        "photographs": photographs.fingerprint(), "validation": photographs.manifest(),
+        "init_from": cfg.init_from, "parent": parent(cfg.init_from),
+    }  # fmt: skip
+
+
+def parent(init_from: str | None) -> str | None:
+    """The id of the run whose weights another began with; None where it began with none, or with a file's."""
+    run = RunFolder(at_home(init_from)) if init_from else None
+    if run is None or not run.config.exists():
+        return None
+    return run.run_id(run.read_config().name)

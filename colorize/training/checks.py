@@ -1,0 +1,231 @@
+"""Checks of a run: sizes, phases and unused parameters before it starts, divergence while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from colorize.batch import Batch
+from colorize.evaluation.validation import Evaluator
+from colorize.losses.loss import Loss
+from colorize.models.base import Colorizer
+from colorize.training.schedule import Phase
+from colorize.utils.console import say
+from colorize.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from colorize.data.datamodule import Photographs
+
+
+def check_settings(evaluator: Evaluator, monitor: str, ema: float | None, clip: float | None, **counts: int) -> None:
+    """Raises `UserError` for a trainer's setting that cannot be."""
+    for name, value in counts.items():
+        if not isinstance(value, int) or value < 1:
+            raise UserError(f"trainer's {name} is {value!r}; it must be a whole number from 1 up")
+    known = [f"val/{name}" for name in evaluator.metrics]
+    if monitor not in known:
+        raise UserError(f"checkpoint.monitor is {monitor!r}; it must be one of {known}")
+    if ema is not None and not 0 < ema < 1:
+        raise UserError(f"trainer.ema is {ema}; it must lie between 0 and 1, such as 0.999, or be null")
+    if clip is not None and clip <= 0:
+        raise UserError(f"trainer.clip is {clip}; it must be above 0, or null for no limit")
+
+
+def check_compiled(compile: bool, recompute: bool) -> None:
+    """Raises `UserError` for both: torch.compile does not take what recomputing holds still in a second pass."""
+    if compile and recompute:
+        raise UserError(
+            "trainer.compile=true and trainer.recompute=true do not go together: leave one out; a compiled network "
+            "computes again by itself what is cheap"
+        )
+
+
+def check_phases(schedule: Mapping[str, Phase]) -> None:
+    """Raises `UserError` where there is no phase, or settings stand for one that the schedule does not have."""
+    if not schedule:
+        raise UserError("the schedule has no phase: choose another, such as schedule=single, or set schedule.all.steps")
+    for name, phase in schedule.items():
+        if not isinstance(phase, Phase):
+            known = [other for other, found in schedule.items() if isinstance(found, Phase)]
+            raise UserError(f"schedule.{name} is not one of the schedule's phases, which are {known}: set those")
+
+
+def check_sizes(model: Colorizer, loss: Loss, size: int, schedule: Mapping[str, Phase]) -> None:
+    """Raises `UserError` for pictures that the model or a critic does not take."""
+    sizes = {"data.size": size} | {f"schedule.{name}.size": p.size for name, p in schedule.items() if p.size}
+    network = type(model).__name__
+    for name, pixels in sizes.items():
+        if model.fixed_size and pixels != model.fixed_size:
+            raise UserError(
+                f"{name} is {pixels}; this {network} takes {model.fixed_size} alone: say {name}={model.fixed_size}"
+            )
+        if pixels % model.multiple:
+            fits = -(-pixels // model.multiple) * model.multiple
+            raise UserError(f"{name} is {pixels}; {network} takes multiples of {model.multiple}, such as {fits}")
+        for term, part in loss.terms.items():
+            if pixels < (least := getattr(part.critic, "least", 0)):
+                critic = type(part.critic).__name__
+                raise UserError(f"{name} is {pixels}; the critic of {term!r}, {critic}, takes {least} pixels and more")
+
+
+def unreached(model: Colorizer, loss: Loss, weights: Mapping[str, float], size: int, classes: int) -> list[str]:
+    """The names of trainable parameters that no gradient comes to.
+
+    A training step is taken on tensors that have shapes but no numbers: nothing is computed, and nothing changes
+    (batch norm's counters would, in training mode).
+    """
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    device = next(iter(named.values())).device
+    training = model.training
+    model.eval()
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.random.fork_rng(devices=[]):
+        ab = torch.zeros(2, 2, size, size, device=device)
+        label = torch.zeros(2, dtype=torch.long, device=device) if classes else None
+        batch = Batch(ab[:, :1], ab, label)
+        total, _ = loss(model(batch), batch, weights)
+        gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+    model.train(training)
+    return [name for name, gradient in zip(named, gradients, strict=True) if gradient is None]
+
+
+def unread(
+    model: Colorizer, loss: Loss, weights: Mapping[str, Mapping[str, float]], photographs: Photographs
+) -> dict[str, list[str]]:
+    """phase -> the trainable parameters that none of its loss terms reaches; `weights` are each phase's."""
+    known: dict[frozenset[str], list[str]] = {}
+    for terms in map(frozenset, weights.values()):
+        if terms not in known:
+            ones = dict.fromkeys(terms, 1.0)
+            known[terms] = unreached(model, loss, ones, photographs.size, len(photographs.classes))
+    return {phase: known[frozenset(own)] for phase, own in weights.items()}
+
+
+def resting(
+    model: Colorizer, schedule: Mapping[str, Phase], unread: Mapping[str, Iterable[str]]
+) -> dict[str, list[str]]:
+    """phase -> the trainable parameters that do not learn in it: what no term reads, and what it freezes.
+
+    Raises `UserError` where a phase freezes what is not there, or everything.
+    """
+    found = {}
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    for phase, settings in schedule.items():
+        rest = set(unread[phase])
+        for beginning in settings.frozen:
+            frozen = [name for name in names if name == beginning or name.startswith(beginning + ".")]
+            if not frozen:
+                parts = sorted({name.split(".")[0] for name in names})
+                raise UserError(
+                    f"phase {phase!r} freezes {beginning!r}, which is not in the model; its parts are {parts}"
+                )
+            rest |= set(frozen)
+        if len(rest) == len(names):
+            raise UserError(f"phase {phase!r} freezes every parameter of the model: leave one to learn")
+        found[phase] = [name for name in names if name in rest]
+    return found
+
+
+def in_all(phases: Mapping[str, Sequence[str]]) -> list[str]:
+    """The names that every phase has."""
+    first, *others = phases.values()
+    return [name for name in first if all(name in other for other in others)]
+
+
+def summarised(names: Iterable[str]) -> str:
+    """Parameters by the module that they belong to: "classify (4)"."""
+    counts: dict[str, int] = {}
+    for name in names:
+        part = name.split(".")[0]
+        counts[part] = counts.get(part, 0) + 1
+    return ", ".join(f"{part} ({count})" for part, count in counts.items())
+
+
+SMOOTHING = 0.98  #    of the running means: they remember about fifty steps
+SETTLED = 100  #       steps of a phase before a sign means anything
+EXPLODED = 10.0  #     times the smallest running mean of the loss so far,
+ROSE = 2.0  #          or times its size, where that mean is not above zero
+WON, LOST = 0.98, 0.52  # shares of right judgements at which a critic has won, or tells nothing apart
+GREY = 0.3  #          chroma of predictions over that of the truth
+STALLED = 0.5  #       share of the schedule without a better score
+
+
+class Health:
+    """Watches the numbers of a run. Its state is plain: a resumed run says what the whole run would say."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, Any]] = {}  # sign -> the step, and the sentence
+        self.best_at = 0  #                            step of the best evaluation
+        self.enter()
+
+    def enter(self) -> None:
+        """A new phase: another loss, other optimizers."""
+        self.means: dict[str, float] = {}  # number -> its running mean in this phase
+        self.seen = 0
+        self.first: float | None = None  #   running mean of the loss once it had settled,
+        self.lowest = float("inf")  #        at its best,
+        self.spread = self.noise = 0.0  #    and how far values lie from it: now, and at its best
+
+    def step(self, values: Mapping[str, float], step: int) -> None:
+        """The numbers of an optimizer step."""
+        self.seen += 1
+        for name, value in values.items():
+            old = self.means.get(name, value)
+            self.means[name] = SMOOTHING * old + (1 - SMOOTHING) * value
+        loss = self.means["loss"]
+        self.spread = SMOOTHING * self.spread + (1 - SMOOTHING) * abs(values["loss"] - loss)
+        if self.seen < SETTLED:
+            return
+        self.first = loss if self.first is None else self.first
+        if loss < self.lowest:
+            self.lowest, self.noise = loss, self.spread
+        if how := self.exploded(loss):
+            self.warn("exploding", step, f"the loss is {how}")
+        for name in (name for name in values if name.endswith("_right")):
+            critic, share = name.removesuffix("_right"), self.means[name]
+            if share > WON:
+                self.warn(
+                    f"{critic}_won", step, f"{critic} is right about {share:.0%} of what it sees: it teaches nothing"
+                )
+            if share < LOST:
+                self.warn(
+                    f"{critic}_lost",
+                    step,
+                    f"{critic} is right about {share:.0%} of what it sees: it tells nothing apart",
+                )
+
+    def exploded(self, loss: float) -> str | None:
+        """How far the loss has risen above its best, in words, where that is too far.
+
+        A loss that was zero or negative has no multiples: its rise is measured by its own size, by what it had learned,
+        and by its noise.
+        """
+        rise = loss - self.lowest
+        if self.lowest > 0:
+            exploded = loss > EXPLODED * self.lowest and rise > ROSE * self.noise  # the noise counts near zero
+            return f"{loss / self.lowest:.0f} times what it was at its best" if exploded else None
+        assert self.first is not None
+        size = max(-self.lowest, self.first - self.lowest, self.noise)
+        return f"{loss:.3g}, and was {self.lowest:.3g} at its best" if rise > ROSE * size else None
+
+    def evaluated(self, scores: Mapping[str, float], better: bool, step: int, total: int) -> None:
+        """The scores of an evaluation, and whether they are the best so far."""
+        self.best_at = step if better else self.best_at
+        chroma = scores.get("chroma")
+        if chroma is not None and chroma < GREY and step > total / 2:
+            self.warn("grey", step, f"predictions are nearly grey: {chroma:.0%} of the truth's chroma")
+        if step - self.best_at > STALLED * total:
+            self.warn("stalled", step, f"no better score since step {self.best_at}")
+
+    def warn(self, sign: str, step: int, sentence: str) -> None:
+        if sign not in self.found:
+            self.found[sign] = {"step": step, "sentence": sentence}
+            say(f"warning at step {step}: {sentence}")
+
+    def state(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        vars(self).update({name: value for name, value in state.items() if name in vars(self)})

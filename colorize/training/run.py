@@ -1,0 +1,228 @@
+"""One run, from a composed config to its summary."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from colorize.config import check_values, make
+from colorize.data.datamodule import Photographs
+from colorize.evaluation.metric_info import measured_on, score_table, told_measures
+from colorize.evaluation.network import shown_as
+from colorize.evaluation.validation import Baselines
+from colorize.run_folder import RunFolder
+from colorize.sweeps.jobs import NUMBERED, open_trial
+from colorize.tracking.logger import JsonLines, Logger, Loggers, begin
+from colorize.training.build import Parts, build_parts, build_trainer, origins
+from colorize.training.checkpointing import Source, adopt, tell_checkpoints
+from colorize.training.checks import summarised
+from colorize.training.resume import check_lengths, put_aside, saved
+from colorize.training.trainer import Trainer
+from colorize.utils.checkpoint import Checkpoints
+from colorize.utils.console import count_of, say
+from colorize.utils.devices import choose_device, keep_freed_memory
+from colorize.utils.distributed import World, join, leave, restarted
+from colorize.utils.environment import commit, versions
+from colorize.utils.errors import INTERRUPTED, TRY_AGAIN
+from colorize.utils.files import RunLock
+from colorize.utils.hydra_overrides import readable
+from colorize.utils.processes import StopSignal
+from colorize.utils.stored_config import saved_words
+from colorize.utils.trust import packages
+
+
+def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Sequence[str] = ()) -> int:
+    """Train what `cfg` says in `folder`, going on where an earlier start of the same run stopped. The exit status.
+
+    changes  with `resume`, the words that change the config of the run that is in the folder
+    """
+    keep_freed_memory()
+    run = RunFolder(folder)
+    cfg = saved(cfg, run, changes) if cfg.resume else cfg
+    if restarted(os.environ):
+        cfg.overwrite = False  # what would go is this run's own
+    lock = RunLock(folder)
+    try:
+        check_values(cfg)
+        world = join(choose_device(cfg.trainer.device))
+        world.by_first(lock.acquire)
+        with StopSignal() as stop:
+            code = go(cfg, run, overrides, world, stop)
+    finally:
+        lock.release()
+        leave()
+    # W&B's agent ends runs that its sweep has seen enough of by a signal, and gives up after a few that failed
+    return 0 if "WANDB_SWEEP_ID" in os.environ and code in (INTERRUPTED, TRY_AGAIN) else code
+
+
+def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
+    source = adopt(cfg, run, overrides)
+    world.by_first(lambda: run.check(cfg))
+    summary = {} if cfg.overwrite else run.read_summary()
+    if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
+        if run.moved(cfg):
+            world.by_first(lambda: accept_place(cfg, run))
+        told = f"{summary['status']}: {summary['steps']} steps. Say name=… for another run, or overwrite=true"
+        say(f"{str(run.folder)!r} is {told}")
+        show(summary)
+        return 0
+    parts, trainer, resumed, baselines = prepare(cfg, run, overrides, world, source)
+    introduce(cfg, parts, trainer, resumed)
+    trial = open_trial(run.folder, stop, packages(cfg.trust)) if world.first else None
+    log = open_logger(cfg, run, trainer, overrides, [trial] if trial else []) if world.first else Logger()
+    status, code = "failed", 1
+    try:
+        finished = trainer.fit(log, stop)
+        pruned = world.by_first(lambda: trial is not None and trial.pruned)
+        status, code = ("finished", 0) if finished else ("pruned", 0) if pruned else ("interrupted", trainer.exit_code)
+        if world.first and code == 0:
+            trainer.checkpoints.conclude(weights_alone=cfg.checkpoint.get("final") == "weights")
+    except KeyboardInterrupt:
+        status, code = "interrupted", INTERRUPTED
+    finally:
+        summary = summarise(cfg, parts, trainer, baselines, status)
+        stands = {**rows(summary), "absent": parts.absent}
+        log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
+        log.summary({name: summary[name] for name in ("seconds", "parameters")})
+        if world.first:
+            tell_checkpoints(log, cfg, parts.photographs, trainer.checkpoints)
+        log.finish(code)
+        if world.first:
+            run.write_summary(summary)
+    if status == "interrupted":
+        say(f"stopped at step {trainer.steps} of {trainer.total}; the same command goes on from the newest checkpoint")
+    else:
+        show(summary)
+        tell_next(run.folder)
+    return code
+
+
+def tell_next(folder: Path) -> None:
+    """Where everything is and what is done with it; of a job, its sweep tells."""
+    said = f"everything is in {str(folder)!r}"
+    if NUMBERED.fullmatch(folder.name):
+        say(said)
+        return
+    say(f"{said}; what comes next:")
+    say(f"  colorize evaluate {shlex.quote(readable(f'run={folder}'))}    # every metric with its interval, and a page")
+    say(f"  colorize paint PHOTO --weights {shlex.quote(str(folder))} -o painted")
+
+
+def accept_place(cfg: DictConfig, run: RunFolder) -> None:
+    """Take it that a finished run's photographs lie elsewhere now. Raises `UserError` where they are others."""
+    photographs: Photographs = make(cfg.data, "data")
+    run.check_photographs(cfg, photographs.contents(), photographs.fingerprint())
+    run.keep_changes(cfg)
+
+
+def prepare(
+    cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, source: Source | None
+) -> tuple[Parts, Trainer, bool, Baselines]:
+    """Build everything, make the folder the run's, and go back to its newest checkpoint; whether there was one."""
+    begun = not cfg.overwrite and bool(Checkpoints(run.folder / "checkpoints").steps())
+    parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved(), restored=begun)
+    if source:
+        parts.notes += source.fill(parts.model)
+    trainer = build_trainer(cfg, parts, run.folder, world)
+    if source:
+        parts.notes += source.fill_critics(trainer.players)
+    digests = world.by_first(lambda: [parts.photographs.contents(), parts.photographs.fingerprint()])
+    if not cfg.overwrite:
+        run.check_photographs(cfg, *digests)
+        check_lengths(cfg, run, trainer)
+    baselines = world.by_first(lambda: baselines_of(cfg, run, parts, trainer))
+    if cfg.overwrite:
+        world.by_first(lambda: put_aside(run.folder))
+    world.by_first(lambda: run.claim(cfg, overrides, parts.resolved, digests))
+    world.by_first(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
+    resumed = trainer.restore()
+    world.by_first(lambda: run.keep_changes(cfg))
+    return parts, trainer, resumed, baselines
+
+
+def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer) -> Baselines:
+    """Those of the run's first start; else measured, which reads every validation photograph, and finds broken ones
+    before the folder is claimed."""
+    kept = None if cfg.overwrite else run.read_baselines(parts.photographs.manifest())
+    return Baselines(**kept) if kept else parts.evaluator.baselines(trainer.device)
+
+
+def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) -> None:
+    """What is about to happen, each thing in a line."""
+    size = count_of(sum(p.numel() for p in parts.model.parameters()))
+    say(f"{cfg.name}: {cfg.names.model} of {size} parameters on {trainer.device}, loss {cfg.names.loss}")
+    data = parts.photographs
+    say(
+        f"{cfg.names.data}: {len(data.train)} train, {len(data.val)} validate, {len(data.classes)} classes "
+        f"at {data.size}² pixels, input {data.input}; {trainer.total} steps of {trainer.effective_batch}"
+        + (f", shared by {trainer.world.size} processes" if trainer.world.size > 1 else "")
+    )
+    say(f"validation: {data.held_back}")
+    for note in data.notes:
+        say(note)
+    if data.look is not None:
+        say(f"look: {data.look}")
+    for name, origin in origins(parts).items():
+        say(f"{name}: {origin}")
+    for note in [
+        *parts.notes,
+        *(f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items() if text),
+    ]:
+        say(note)
+    if trainer.unread:
+        say(f"frozen, since no loss term reads what they say: {summarised(trainer.unread)}")
+    if frozen := [name for name in trainer.frozen if name not in trainer.unread]:
+        say(f"frozen by the schedule: {summarised(frozen)}")
+    if resumed:
+        say(f"going on after step {trainer.steps}")
+
+
+def open_logger(
+    cfg: DictConfig, run: RunFolder, trainer: Trainer, overrides: list[str], others: list[Logger]
+) -> Loggers:
+    lines = JsonLines(run.folder, trainer.steps)
+    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    name, group = shown_as(run)
+    settings |= {"overrides": saved_words(run.folder) if cfg.resume else overrides, "commit": commit(), "group": group}
+    start, run_id = make(cfg.tracker, "tracker"), run.run_id(run.read_config().name)
+    return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=name, settings=settings))])
+
+
+def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baselines, status: str) -> dict[str, Any]:
+    seen = trainer.steps * trainer.effective_batch
+    data = parts.photographs
+    return {
+        "name": cfg.name, "model": cfg.names.model, "loss": cfg.names.loss, "data": cfg.names.data, "status": status,
+        "steps": trainer.steps, "seconds": round(trainer.seconds, 1),
+        "parameters": sum(p.numel() for p in parts.model.parameters()),
+        "images_per_second": round(seen / trainer.trained_seconds, 1) if trainer.trained_seconds else None,
+        "val": trainer.scores, "baseline": baselines.rows, "truth": baselines.truth,
+        "validation": {
+            "photographs": len(data.val), "size": data.size, "input": data.input,
+            "manifest": data.manifest(), "held_back": data.held_back,
+        },
+        "weights": {**origins(parts), "evaluated": trainer.evaluated, "init_from": cfg.init_from},
+        "absent": parts.absent, "measures": told_measures(trainer.scores), "notes": parts.notes,
+        "health": trainer.health.found, "unreadable": trainer.stream.unreadable,
+        "versions": versions(), "commit": commit(), "device": str(trainer.device), "processes": trainer.world.size,
+        "seed": cfg.seed,
+    }  # fmt: skip
+
+
+def rows(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {"val": summary["val"], **summary["baseline"], "truth": summary["truth"]}
+
+
+def show(summary: dict[str, Any]) -> None:
+    table = {summary["name"]: summary["val"], **summary["baseline"], "truth": summary["truth"]}
+    title = measured_on(summary["validation"]["photographs"], summary["validation"]["size"])
+    score_table({name.replace("_", "-"): row for name, row in table.items()}, title)
+    for warning in summary["health"].values():
+        say(f"warned at step {warning['step']}: {warning['sentence']}")
+    if summary["unreadable"]:
+        say(f"{len(summary['unreadable'])} training photographs could not be read; summary.json names them")

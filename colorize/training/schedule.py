@@ -1,0 +1,214 @@
+"""Phases of training: learning-rate curves, pure functions of a counter, and each step's batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from colorize.batch import Batch
+from colorize.data.datamodule import Photographs
+from colorize.data.loader import Draw, Pixels
+from colorize.data.sampler import Permutation, ShardOrder, Shuffle, looked_up
+from colorize.imaging.decode import TREATMENT
+from colorize.utils.console import say
+from colorize.utils.distributed import World, share
+from colorize.utils.errors import UserError
+from colorize.utils.seeds import seed_of
+from colorize.utils.validation import Between, Count, Fraction, NonNegative, Positive, Share, Side
+
+Curve = Callable[[float], float]  # progress through the phase, 0…1 -> factor on every learning rate
+
+
+class Phase:
+    """A stretch of training, `steps` optimizer steps long, or as many as `epochs` passes over its photographs take.
+
+    fraction      share of the photographs that an epoch sees
+    redraw_every  epochs after which another random subset is drawn
+    lr            curve of the learning rate over the phase
+    weights       loss weights that differ from the loss's own in this phase; 0 switches a term off
+    optimizer     optimizer arguments that differ in this phase; `critic` in it holds those of the critics
+    size          pixels of a side of the training pictures; null: the data's. Evaluation keeps the data's
+    frozen        beginnings of the names of the model's parameters that rest in this phase, such as encoder
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: Count | None = None,
+        epochs: Positive | None = None,
+        fraction: Share = 1.0,
+        redraw_every: Count = 1,
+        lr: Curve | None = None,
+        weights: Mapping[str, NonNegative] | None = None,
+        optimizer: Mapping[str, Any] | None = None,
+        size: Side | None = None,
+        frozen: Sequence[str] = (),
+    ):
+        if (steps is None) == (epochs is None):
+            raise UserError(f"a phase has either steps or epochs; here steps={steps} and epochs={epochs}")
+        if (length := steps if steps is not None else epochs) is None or length <= 0:
+            raise UserError(f"a phase must be longer than nothing; here steps={steps} and epochs={epochs}")
+        if not 0 < fraction <= 1:
+            raise UserError(f"a phase's fraction is {fraction}; it must lie above 0 and be at most 1")
+        if not isinstance(redraw_every, int) or redraw_every < 1:
+            raise UserError(f"a phase's redraw_every is {redraw_every}; it must be a whole number of epochs, 1 or more")
+        if isinstance(frozen, str):
+            raise UserError(f"a phase's frozen is {frozen!r}; it must be a list, such as [encoder]")
+        self._steps, self._epochs = steps, epochs
+        self.fraction, self.redraw_every = fraction, redraw_every
+        self.lr = lr or constant
+        check_curve(self.lr)
+        self.weights, self.optimizer = dict(weights or {}), dict(optimizer or {})
+        self.size, self.frozen = size, tuple(frozen)
+
+    def seen(self, size: int) -> int:
+        """How many of `size` photographs an epoch sees."""
+        return max(1, round(self.fraction * size))
+
+    def steps(self, size: int, batch_size: int, scale: float = 1.0) -> int:
+        """The length in optimizer steps, for `size` photographs; `scale` times as long as said, to the nearest step."""
+        exact = self._steps or self._epochs * self.seen(size) / batch_size  # type: ignore[operator]
+        return math.ceil(exact) if scale == 1 else max(1, round(exact * scale))
+
+    def subset(self, size: int, epoch: int, *key: int | str) -> Shuffle:
+        """An epoch's photographs, in order: which ones changes every `redraw_every` epochs, their order always.
+
+        A pure function of its arguments (`key` starts with the seed).
+        """
+        drawn = Permutation(size, seed_of(*key, "subset", epoch // self.redraw_every))
+        order = Permutation(self.seen(size), seed_of(*key, "order", epoch))
+        return lambda places: drawn(order(places))
+
+    def draws(
+        self, size: int, start: int, *key: int | str, step: int = 1, order: ShardOrder | None = None
+    ) -> Iterator[Draw]:
+        """The endless stream of training samples from its position `start` on: epoch after epoch, without a gap.
+
+        Steps of `step` samples are cut from this stream, so each is full and every photograph of an epoch comes exactly
+        once. A pure function of its arguments; `key` starts with the seed. `order` reads tar files one after the other.
+        """
+        position, seen = start, self.seen(size)
+        while True:
+            epoch, first = divmod(position, seen)
+            shuffle = self.subset(size, epoch, *key)
+            if order is not None:
+                shuffle = order(shuffle, seen, epoch * seen, step, seed_of(*key, "shards", epoch))
+            for place, index in enumerate(looked_up(shuffle, first, seen), start=first):
+                yield Draw(index, seed_of(*key, "augment", epoch, place))
+            position = (epoch + 1) * seen
+
+
+def locate(lengths: Mapping[str, int], step: int) -> tuple[str, int]:
+    """The phase that takes optimizer step number `step` (from 0), and the step's number inside it."""
+    for name, length in lengths.items():
+        if step < length:
+            return name, step
+        step -= length
+    raise ValueError("the schedule is over")
+
+
+def check_curve(lr: Curve) -> None:
+    """A curve that cannot be evaluated fails here, not in the middle of training. Raises `UserError` where it gives no
+    learning rate."""
+    for progress in (1e-6, 0.25, 0.5, 0.75, 1.0):
+        factor = lr(progress)
+        if not 0 <= factor < math.inf:
+            raise UserError(f"lr gives {factor} at {progress:g} of its phase; a learning rate is 0 or more")
+
+
+def constant(progress: float) -> float:
+    return 1.0
+
+
+def warmup_cosine(progress: float, *, warmup: Fraction = 0.05, floor: Fraction = 0.0) -> float:
+    """A straight climb over the first `warmup` of the phase, then half a cosine down to `floor`."""
+    if not 0 <= warmup <= 1:
+        raise UserError(f"warmup is {warmup}; it must be a share of the phase, from 0 to 1")
+    if progress < warmup or warmup == 1:
+        return progress / warmup
+    return floor + (1 - floor) * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
+
+
+def linear_decay(progress: float, *, start: Fraction = 0.5, floor: Fraction = 0.0) -> float:
+    """The full rate up to `start`, then a straight line down to `floor` at the end."""
+    if not 0 <= start < 1:
+        raise UserError(f"a linear decay starts at {start}; it must be a share of the phase, from 0 to less than 1")
+    return 1 - (1 - floor) * max(0.0, (progress - start) / (1 - start))
+
+
+def multistep(progress: float, *, milestones: Sequence[Between], factor: Share = 0.5) -> float:
+    """The rate falls to `factor` of itself after each of the `milestones`, which are shares of the phase."""
+    if not milestones or not all(0 < milestone < 1 for milestone in milestones):
+        raise UserError(f"milestones are {list(milestones)}; they must be shares of the phase between 0 and 1")
+    return factor ** sum(progress > milestone for milestone in milestones)
+
+
+class Stream:
+    """Cuts the endless stream of a phase into optimizer steps of `effective_batch` photographs, and those into passes
+    of `batch_size` at most; of several processes each gets its share.
+
+    What comes at which step is a function of the seed alone, so a step can be entered anywhere, in any number of
+    processes.
+    """
+
+    def __init__(
+        self, photographs: Photographs, schedule: Mapping[str, Phase], device: torch.device, world: World, *,
+        effective_batch: int, batch_size: int, seed: int,
+    ):  # fmt: skip
+        self.photographs, self.schedule, self.device, self.world = photographs, schedule, device, world
+        self.effective_batch, self.seed = effective_batch, seed
+        self.passes = even_parts(share(effective_batch, world, len(photographs.train)), batch_size)
+        self.unreadable: dict[str, str] = {}  # file -> why
+        self.treated: set[str] = set()  #       keys of `TREATMENT` that were said
+
+    def __call__(self, name: str, done: int) -> Iterator[list[Batch]]:
+        """The batches of each step of the phase `name`, from its step number `done` on; without end."""
+        data, phase, step = self.photographs, self.schedule[name], self.effective_batch
+        draws = phase.draws(len(data.train), done * step, self.seed, name, step=step, order=data.order)
+        mine = self.world.part(step)
+        ours = (draw for i, draw in enumerate(draws) if mine.start <= i % step < mine.stop)
+        self.remember_unreadable(data.broken.items())
+        batches = []
+        for pixels in data.batches(ours, self.passes, data.workers(self.device), phase.size):
+            self.remember_unreadable(pixels.unreadable)
+            self.say_treated(pixels.treated)
+            batches.append(self.batch(pixels))
+            if len(batches) == len(self.passes):
+                yield batches
+                batches = []
+
+    def batch(self, pixels: Pixels) -> Batch:
+        rgb, label, grey = (
+            None if part is None else part.to(self.device, non_blocking=True)
+            for part in (pixels.rgb, pixels.label, pixels.grey)
+        )
+        assert rgb is not None
+        grey = self.photographs.grey(rgb) if grey is None else grey
+        return Batch.from_rgb(rgb, label, pixels.seeds, grey=grey, enhance=self.photographs.enhance)
+
+    def remember_unreadable(self, found: Iterable[tuple[str, str]]) -> None:
+        """Name each photograph that training skips, once. Raises `UserError` where there are too many."""
+        for file, why in found:
+            if file not in self.unreadable:
+                self.unreadable[file] = why
+                say(f"skipped {file}: {why}")
+        if len(self.unreadable) > self.photographs.max_bad:
+            raise UserError(
+                f"{len(self.unreadable)} training photographs cannot be read, and data.max_bad allows "
+                f"{self.photographs.max_bad}: find them with colorize inspect, or allow more"
+            )
+
+    def say_treated(self, found: Iterable[tuple[str, str]]) -> None:
+        for file, how in found:
+            if how not in self.treated:
+                self.treated.add(how)
+                say(f"{file} is {TREATMENT[how]}, and so are others like it")
+
+
+def even_parts(count: int, most: int) -> list[int]:
+    """`count` divided into as few parts of at most `most` as can be, as even as can be."""
+    parts = math.ceil(count / most)
+    return [count * (i + 1) // parts - count * i // parts for i in range(parts)]

@@ -1,0 +1,217 @@
+"""Checkpoints: files that appear whole or not at all, carry a checksum, and hold what a record of a run must."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from colorize.utils.console import say
+from colorize.utils.errors import UserError
+from colorize.utils.files import write_whole
+from colorize.utils.serialization import SEAL, is_intact, load_plain, read
+
+
+class Checkpoints:
+    """`step-NNNNNNNN.pt`, the newest `keep` of them, and `best.pt` of a run, which holds weights alone."""
+
+    def __init__(self, folder: str | Path, keep: int = 2):
+        if not isinstance(keep, int) or keep < 1:
+            raise UserError(f"checkpoint.keep is {keep!r}; it must be a whole number from 1 up")
+        self.folder, self.keep = Path(folder), keep
+        self.best = self.folder / "best.pt"
+
+    def save(self, state: dict[str, Any], *, best: bool = False) -> Path:
+        """Writes beside, then renames: a run that is killed, or a disk that is full, leaves the old files whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"step-{state['steps']:08d}.pt"
+        write_whole(path, lambda part: _write(state, part))
+        if best:
+            self._keep_as_best(state)
+        for old in self.steps()[self.keep :]:
+            old.unlink()
+        return path
+
+    def repair_best(self, step: int) -> dict[str, Any] | None:
+        """Make best.pt of the checkpoint of `step` again, where a run was killed between the two, or it is damaged.
+
+        What best.pt then holds; None where it is not there, and cannot be brought back.
+        """
+        held = _whole(self.best)
+        if (held is None or held["steps"] < step) and (
+            found := _whole(self.folder / f"step-{step:08d}.pt")
+        ) is not None:
+            self._keep_as_best(found)
+            return found
+        return held
+
+    def _keep_as_best(self, state: dict[str, Any]) -> None:
+        write_whole(self.best, lambda part: _write(weights_of(state), part))
+
+    def conclude(self, *, weights_alone: bool) -> None:
+        """Keep of a finished run its newest checkpoint, and its best; of the newest, perhaps, its weights alone."""
+        newest, *older = self.steps()
+        if weights_alone:
+            write_whole(newest, lambda part: _write(weights_of(read(newest)), part))
+        for path in older:
+            path.unlink()
+
+    def newest(self) -> Path | None:
+        """The newest file that is whole; None where a run has just begun.
+
+        A newer one that is damaged is named, and put aside as .damaged. Raises `UserError` where all are.
+        """
+        found = self.steps()
+        for path in found:
+            with path.open("rb") as file:
+                if is_intact(file):
+                    return path
+            say(f"{str(path)!r} is damaged, its checksum is wrong or missing: going back to the one before it")
+            path.replace(path.with_suffix(".damaged"))
+        if found:
+            raise UserError(
+                f"every checkpoint in {str(self.folder)!r} is damaged: restore one from a copy, or start again with "
+                "overwrite=true"
+            )
+        return None
+
+    def steps(self) -> list[Path]:
+        """The newest first. Files of other names, or of another step than their name says, such as copies by hand that
+        are called after a day, are not ours."""
+        found = {path: step_of(path) for path in self.folder.glob("step-*.pt") if path.is_file()}
+        held = {path: peek(path) for path, step in found.items() if step is not None}
+        ours = (p for p, each in held.items() if not isinstance(each, dict) or each.get("steps") in (None, found[p]))
+        return sorted(ours, key=lambda path: -(found[path] or 0))
+
+
+def step_of(path: Path) -> int | None:
+    """The number in a name that we make, `step-NNNNNNNN` and what follows the dot; None for any other name.
+    Pictures have six digits or more, checkpoints eight."""
+    found = re.fullmatch(r"step-([0-9]{6,})", path.stem)
+    return int(found[1]) if found and found[1] in (f"{int(found[1]):06d}", f"{int(found[1]):08d}") else None
+
+
+def peek(path: Path) -> dict[str, Any] | None:
+    """The record of a checkpoint, its tensors left in the file until they are read; None where it is damaged. The
+    checksum is not compared."""
+    try:
+        return load_plain(path, path, mmap=True)
+    except (UserError, OSError):
+        return None
+
+
+def weights_of(state: dict[str, Any]) -> dict[str, Any]:
+    """The state with what is used of a network alone: its averaged weights, or those as trained where there are no
+    averages; of critics, who have none, the latter. Nothing is left to train on with."""
+    players = {
+        name: {"module": None if each["average"] else each["module"], "optimizer": None, "average": each["average"]}
+        for name, each in state.get("players", {}).items()
+    }
+    return {**state, "players": players, "weights_alone": True} if players else state
+
+
+def _whole(path: Path) -> dict[str, Any] | None:
+    """What a checkpoint holds; None where there is none, or it is damaged."""
+    try:
+        return read(path)
+    except UserError:
+        return None
+
+
+def _write(state: dict[str, Any], part: Path) -> None:
+    with part.open("w+b") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch makes this of a full disk
+                raise error.__context__ from None
+            raise
+        file.flush()
+        file.seek(0)
+        seal = SEAL + hashlib.file_digest(file, "sha256").digest()
+        file.seek(0, os.SEEK_END)
+        file.write(seal)
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """The checkpoint of a run, as `Trainer.state` makes it. Raises `UserError` naming what is not as it must be."""
+    return checked(read(path), path)
+
+
+def checked(state: Any, path: str | Path) -> dict[str, Any]:
+    """The same of what has been read."""
+    if not isinstance(state, dict):
+        raise UserError(f"{str(path)!r} holds a {type(state).__name__}, and is no checkpoint of a run")
+    if wrong := next(wrong_fields(state), None):
+        raise UserError(f"{str(path)!r} is damaged, or no checkpoint of a run: {wrong}; restore it from a copy")
+    return state
+
+
+def wrong_fields(state: Mapping[str, Any]) -> Iterator[str]:
+    """What is not there, or of another kind than it must be, in words."""
+    for name, (fits, kind) in FIELDS.items():
+        if name not in state:
+            yield f"it has no {name!r}"
+        elif not fits(state[name]):
+            yield f"its {name!r} is not {kind}"
+    if "model" not in (state.get("players") or {}):
+        yield "it has no network"
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def names_of(value: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) and fits(each) for key, each in value.items())
+
+
+def is_player(value: Any) -> bool:
+    """As `Player.state` makes it."""
+    if not isinstance(value, Mapping) or not {"module", "optimizer", "average"} <= value.keys():
+        return False
+    tensors = [names_of(value[kind], torch.is_tensor) for kind in ("module", "average") if value[kind] is not None]
+    optimizer = value["optimizer"]
+    return bool(tensors) and all(tensors) and (optimizer is None or is_optimizer(optimizer))
+
+
+def is_optimizer(value: Any) -> bool:
+    groups = value.get("param_groups") if isinstance(value, Mapping) else None
+    return (
+        isinstance(groups, list)
+        and all(isinstance(group, dict) and isinstance(group.get("params"), list) for group in groups)
+        and isinstance(value.get("state"), dict) and all(isinstance(each, dict) for each in value["state"].values())
+    )  # fmt: skip
+
+
+def is_health(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping) and names_of(value.get("means"), is_number)
+        and names_of(value.get("found"), lambda each: isinstance(each, dict) and {"step", "sentence"} <= each.keys())
+        and all(is_number(each) for key, each in value.items() if key not in ("found", "means", "first"))
+        and (value.get("first") is None or is_number(value["first"]))
+    )  # fmt: skip
+
+
+FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {  # of a run's checkpoint
+    "steps": (is_count, "a number of steps"),
+    "seconds": (lambda value: is_number(value) and value >= 0, "a number of seconds"),
+    "trained_seconds": (lambda value: is_number(value) and value >= 0, "a number of seconds"),
+    "piece": (lambda value: value is None or (is_count(value) and value > 0), "a number of photographs"),
+    "phase": (lambda value: isinstance(value, str), "a phase's name"),
+    "best": (lambda value: value is None or is_number(value), "a number"),
+    "scores": (lambda value: names_of(value, is_number), "names with numbers"),
+    "unreadable": (lambda value: names_of(value, lambda why: isinstance(why, str)), "files with reasons"),
+    "photographs": (lambda value: isinstance(value, str), "a fingerprint of photographs"),
+    "health": (is_health, "a record of warnings"),
+    "players": (lambda value: names_of(value, is_player), "networks with their optimizers and averages"),
+}

@@ -1,0 +1,235 @@
+"""Files at addresses: downloaded once into a cache, and published weights by their SHA-256."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from getpass import getuser
+from http.client import HTTPException
+from pathlib import Path
+from tempfile import gettempdir
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import torch
+
+from colorize.utils.console import say
+from colorize.utils.environment import at_home
+from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.files import digest_of, short, waiting, writable, write_whole
+
+SECONDS = 15  #    that a server may be silent, also before its answer begins
+PATIENCE = 20  #   seconds after which a transfer must have had SLOWEST on average
+SLOWEST = 1000  #  bytes a second
+TRIES = 3
+
+SIGNING = re.compile(  # parameters of an address that grant access for a while (S3, Google, Azure, CloudFront, …)
+    r"x-(amz|goog|oss|cos|obs|ms)-.*|(aws|google|oss)?access(key)?id|signature|expires|policy|key-pair-id|"
+    r".*token|s(ig|v|s|rt|p|e|t|pr|r|ip|koid|ktid|kt|ke|ks|kv)",
+    re.IGNORECASE,
+)
+
+
+def cache(*parts: str) -> Path:
+    """A path in the cache: below COLORIZE_CACHE, else ~/.cache/colorize.
+
+    Where the first of `parts` cannot be written to, such as another user's, a folder of the system's temporary one
+    takes its place.
+    """
+    base = os.environ.get("COLORIZE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "colorize")
+    if not writable(at_home(Path(base, *parts[:1]))):
+        base = Path(gettempdir(), f"colorize-{getuser()}")
+        if not writable(Path(base, *parts[:1])):
+            raise UserError(f"the cache {str(base)!r} cannot be written to: name a folder with COLORIZE_CACHE")
+    return at_home(Path(base, *parts))
+
+
+def remote(file: str) -> bool:
+    return "://" in file
+
+
+def shown(file: str) -> str:
+    """A path, or an address without its query and password, which may be secret: for messages and names."""
+    return re.sub(r"(://)[^/?#]*@|[?#].*", r"\1", file, flags=re.DOTALL) if remote(file) else file
+
+
+def unsigned(file: str) -> str:
+    """A path, or an address without what signs it: it names the same file the next time."""
+    if not remote(file) or not (query := urlsplit(file).query):
+        return file
+    kept = [(key, value) for key, value in parse_qsl(query, keep_blank_values=True) if not SIGNING.fullmatch(key)]
+    return shown(file) + (f"?{urlencode(kept)}" if kept else "")
+
+
+def local(file: str) -> Path:
+    """The path of a file on this machine; one at an address is copied first, by one process of the machine.
+
+    Raises `UserError` for an address that cannot be reached.
+    """
+    if not remote(file):
+        return Path(file)
+    copy = cache("files", f"{short(unsigned(file))}-{shown(file).rsplit('/', 1)[-1][-100:]}")
+    if not copy.exists():
+        with waiting(Path(f"{copy}.lock")):
+            if not copy.exists():
+                own = copy.with_name(f"{copy.name}.{os.getpid()}")  # where nobody waits, others load it too
+                write_whole(own, lambda part: download(file, part))
+                own.replace(copy)
+    return copy
+
+
+def download(address: str, path: Path) -> None:
+    for attempt in range(1, TRIES + 1):
+        try:
+            with closing(within(SECONDS, lambda: _opened(address))) as source, path.open("wb") as target:
+                transfer(source, target.write, address)
+            return
+        except UserError:
+            raise
+        except Exception as error:  # each kind of storage has errors of its own
+            if attempt == TRIES:
+                told = f"cannot read {shown(address)} ({reason_of(error)}): see that it can be reached"
+                raise UserError(told) from error
+            time.sleep(attempt)
+
+
+def transfer(source: Any, write: Callable[[bytes], Any], address: str) -> None:
+    """Copies all that an opened address holds. Raises `UserError` where it is slower than `SLOWEST`, and `OSError`
+    where it ends before its end."""
+    began, size = time.monotonic(), 0
+    read = getattr(source, "read1", source.read)  # what has come, rather than as much as was asked for
+    while piece := read(2**20):
+        write(piece)
+        size += len(piece)
+        seconds = time.monotonic() - began
+        if seconds > PATIENCE and size < SLOWEST * seconds:
+            raise UserError(f"{shown(address)} is too slow: {size} bytes came in {seconds:.0f} s")
+    announced = getattr(source, "headers", {}).get("Content-Length")
+    if announced is not None and int(announced) != size:
+        raise OSError(f"it broke off after {size} of {announced} bytes")
+
+
+def within(seconds: float, job: Callable[[], Any]) -> Any:
+    """The result of `job`. Raises what it raises, or `TimeoutError` when it takes longer."""
+    found: list[Any] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(job())
+        except BaseException as error:  # handed to the one who waits
+            errors.append(error)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not found:
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    return found[0]
+
+
+def _opened(address: str):
+    if not address.startswith(("http://", "https://")):
+        filesystem, path = filesystem_of(address)
+        return filesystem.open(path, "rb")
+    try:
+        return urllib.request.urlopen(address, timeout=SECONDS)
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403, 404, 410):  # it will not be there the next time either
+            raise UserError(f"cannot read {shown(address)}: the server says {error.code} {error.reason}") from error
+        raise
+
+
+def filesystem_of(address: str) -> tuple[Any, str]:
+    """fsspec's file system for an address of s3://, gs:// and their like, and the path in it."""
+    from fsspec.core import url_to_fs
+
+    kind = address.split("://")[0]
+    try:
+        return url_to_fs(address)
+    except ImportError as error:
+        raise UserError(f"{kind}:// needs another package: {error}") from error
+    except ValueError as error:
+        raise UserError(f"{shown(address)}: {reason_of(error)}") from error
+
+
+def reason_of(error: Exception) -> str:
+    """Its first line, without the queries of addresses."""
+    return re.sub(r"(://[^\s?]*)\?\S+", r"\1", (str(error).splitlines() or [""])[0]) or type(error).__name__
+
+
+SILENT = 10  #   seconds that a server may say nothing
+LONGEST = 1800  # seconds that a file may take
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A published file of weights.
+
+    names   of the file in torch's hub cache; programs that use the same weights call them differently
+    sha256  in hexadecimal; its first eight digits where no more are published, as torch's own file names have them
+    """
+
+    names: tuple[str, ...]
+    url: str
+    sha256: str
+
+    def find(self, path: str | Path | None = None, *, download: bool = True) -> tuple[Path, str]:
+        """The file and its whole SHA-256: at `path`, else in torch's hub cache, else fetched into it where `download`.
+
+        Raises `AbsentError` where it is not there and does not come, within a bounded time, or is another file.
+        """
+        held = Path(torch.hub.get_dir(), "checkpoints")
+        places = [at_home(path)] if path else [held / name for name in self.names]
+        found = next((place for place in places if place.is_file()), None)
+        if found is None and (path or not download):
+            said = " or ".join(repr(str(place)) for place in places)
+            raise AbsentError(f"the weights are not at {said}: put there what {self.url} has")
+        if found is None:
+            found = places[0]
+            self._fetch(found)
+        digest = digest_of(found)
+        if not digest.startswith(self.sha256):
+            raise AbsentError(
+                f"{str(found)!r} is not the published file, or not all of it: its SHA-256 is {digest}, not "
+                f"{self.sha256}{'' if len(self.sha256) == 64 else '…'}; delete it, and put there what {self.url} has"
+            )
+        return found, digest
+
+    def _fetch(self, path: Path) -> None:
+        say(f"fetching {self.url}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_whole(path, self._write)
+        except AbsentError as error:
+            raise AbsentError(f"{error}: put at {str(path)!r} what is there") from error
+
+    def _write(self, part: Path) -> None:
+        with part.open("wb") as file:
+            for piece in _pieces(self.url):
+                file.write(piece)
+        if not digest_of(part).startswith(self.sha256):
+            raise AbsentError(f"what came from {self.url} is not the published file, or not all of it")
+
+
+def _pieces(url: str) -> Iterator[bytes]:
+    """What lies at an address. Raises `AbsentError` where it cannot be reached, breaks off or takes too long."""
+    began = time.monotonic()
+    try:
+        with urllib.request.urlopen(url, timeout=SILENT) as answer:
+            while piece := answer.read1(2**20):
+                yield piece
+                if time.monotonic() - began > LONGEST:
+                    raise TimeoutError(f"not all of it came within {LONGEST} s")
+    except (OSError, HTTPException) as error:
+        raise AbsentError(
+            f"the weights cannot be fetched from {url} ({getattr(error, 'reason', None) or error})"
+        ) from error

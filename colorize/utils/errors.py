@@ -1,0 +1,106 @@
+"""Errors that a user reads, each one sentence, and the exit statuses of a program."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+
+from colorize.utils.environment import print_anything
+
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
+TRY_AGAIN = 75  #    EX_TEMPFAIL of sysexits.h: stopped from outside, and the same command goes on
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave. Its message is one sentence: what is wrong, and what would be right.
+
+    The command line prints the sentence and exits with `exit_code`; anything else that is raised is a bug and keeps
+    its traceback.
+    """
+
+    exit_code = 2
+
+
+class AbsentError(UserError):
+    """A measure that cannot be had here. Its message says why: a column to leave out, or with strict=true to refuse."""
+
+
+def suggestion(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """`: did you mean a or b?` for what is spelled alike, or nothing."""
+    close = get_close_matches(word, list(dict.fromkeys(known)), n=3, cutoff=0.6)
+    return f": did you mean {' or '.join(prefix + match for match in close)}?" if close else ""
+
+
+def listing(key: str, options: Iterable[str]) -> str:
+    names = sorted(options)
+    return f"the options are {', '.join(names)}" if len(names) < 30 else f"{key} has {len(names)} options"
+
+
+def key_suggestion(key: str, known: Iterable[str]) -> str:
+    """The same for a config path: keys beside it that are spelled alike, or else paths that are."""
+    paths = list(dict.fromkeys(known))
+    parent, _, name = key.rpartition(".")
+    beside = [path.rpartition(".")[2] for path in paths if path.rpartition(".")[0] == parent]
+    return suggestion(name, beside, f"{parent}." if parent else "") or suggestion(key, paths)
+
+
+def why_not(error: BaseException) -> str:
+    """What a part is that cannot be imported, in half a sentence, with the first cause and the line of its file."""
+    said = "is no class or function that can be imported"
+    cause: BaseException = error
+    while (below := cause.__cause__ or cause.__context__) is not None:
+        cause = below
+    if cause is error or isinstance(cause, AttributeError):
+        return said
+    trace, place = cause.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith("<") and "importlib" not in file and "hydra" not in file:
+            place = f" ({file}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    if isinstance(cause, SyntaxError) and cause.filename:
+        place = f" ({cause.filename}, line {cause.lineno})"
+        return f"{said}: {type(cause).__name__}: {cause.msg}{place}"
+    return f"{said}: {type(cause).__name__}: {cause}{place}"
+
+
+def first_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:  # without a number and the path, which is said beside it
+        return error.strerror
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
+def shortened(names, count: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    names = list(map(str, names))
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more if names else "none"
+
+
+def guarded(job: Callable[[], int]) -> int:
+    """Run `job`; say what is wrong in one sentence where that is the user's or the disk's doing.
+
+    HYDRA_FULL_ERROR=1 shows the traceback as well.
+    """
+    print_anything()  # here too: a sweep's jobs may run in processes of their own
+    try:
+        return job()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (UserError, OSError) as error:
+        if os.environ.get("HYDRA_FULL_ERROR"):
+            raise
+        if isinstance(error, UserError):
+            print(f"{speaker()}{error}", file=sys.stderr)
+            return error.exit_code
+        print(f"{speaker()}{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+def speaker() -> str:
+    """Which of several processes says something wrong; nothing for the first, which says all else."""
+    rank = os.environ.get("RANK", "0")
+    return "" if rank == "0" else f"process {rank}: "

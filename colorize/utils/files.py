@@ -1,0 +1,196 @@
+"""Whole files, digests and locks; links that lead out of a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from colorize.utils.console import FIRST, say
+from colorize.utils.environment import without_links
+from colorize.utils.errors import UserError
+
+SURROGATE = re.compile("[\ud800-\udfff]")  # what a byte that is no UTF-8 becomes in a name
+
+
+def write_whole(path: Path, write) -> None:
+    """Calls `write` with a path beside `path`, and renames what it wrote once the disk has it: a power cut, too, leaves
+    the old file or the new one."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.unlink(missing_ok=True)  # it may be a link to somewhere else
+        part.touch()
+        mode = part.stat().st_mode
+        write(part)
+        part.chmod(mode)  # some libraries write what only its owner may read
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write it: {error.strerror or error}", str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for a text, in UTF-8; in it, names of files that are no UTF-8 keep their bytes."""
+    write_whole(path, lambda part: part.write_text(text, "utf-8", "surrogateescape", newline="\n"))
+
+
+def as_json(values: Any, **options: Any) -> str:
+    """Readable letters; escapes where names of files that are no UTF-8 are among the values, since JSON is UTF-8."""
+    text = json.dumps(values, ensure_ascii=False, **options)
+    return text if not SURROGATE.search(text) else json.dumps(values, **options)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the disk keep the names in `folder`. Windows does so by itself."""
+    if os.name == "nt":
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+def read_json(path: Path, cure: str) -> dict[str, Any]:
+    """Names and values; none where there is no such file. Raises `UserError`, with the `cure`, for anything else."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{str(path)!r} is not whole, or no JSON: {cure}") from error
+    if not isinstance(held, dict):
+        raise UserError(f"{str(path)!r} is damaged, it holds no names and values: {cure}")
+    return held
+
+
+def as_names(value: Any) -> dict[str, Any]:
+    """The value where it has names; else one name, whose value is no number."""
+    return value if isinstance(value, dict) else {"": None}
+
+
+def check_links(folder: Path, *names: str) -> None:
+    """Raises `UserError` where something in a run folder that is written to is a link that leads out of it.
+
+    names   what will be written to; without, all there is
+    """
+    home = without_links(folder)
+    places = [folder / name for name in names]
+    for path in places or [folder]:
+        for root, folders, files in os.walk(path):
+            places += [Path(root, name) for name in (*folders, *files)]
+    for place in places:
+        if place.is_symlink() and not without_links(place).is_relative_to(home):
+            raise UserError(
+                f"{str(place)!r} is a link that leads out of the run folder, to {str(place.readlink())!r}: put what it "
+                "means in its place, or take it away"
+            )
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 in hexadecimal"""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def check_parent(folder: Path) -> None:
+    """Raises `UserError` where a folder cannot be made: before hours of work, not behind them."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{str(folder)!r} cannot be made, since {str(there)!r} cannot be written to: name another")
+
+
+@contextmanager
+def waiting(path: Path) -> Iterator[None]:
+    """One process at a time goes on. Where the file system has no locks, or the lock is another user's, none waits."""
+    with ExitStack() as held:
+        with suppress(OSError, NotImplementedError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(path))
+        yield
+
+
+def short(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+PATIENCE = 20.0  # seconds for a run that was told to stop to save and end, as the jobs of a killed sweep are
+
+
+class RunLock:
+    """Held while a run trains in `folder`; the system frees it when the process ends, however it ends.
+
+    `.lock` in the folder is what is locked; `.owner` says who has it.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.lock, self.owner = FileLock(self.folder / ".lock"), self.folder / ".owner"
+
+    def acquire(self) -> None:
+        """Raises `UserError` where another process trains in the folder, and goes on doing so, and where the file
+        system has no locks."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            say(f"{str(self.folder)!r} {self.taken()}: waiting {PATIENCE:g} s for its end")
+            try:
+                self.lock.acquire(timeout=PATIENCE)
+            except Timeout as error:
+                told = f"{str(self.folder)!r} {self.taken()}: wait for it, or say name=… for another run"
+                raise UserError(told) from error
+        except (OSError, NotImplementedError) as error:
+            if getattr(error, "filename", None):  # it cannot be opened, which the error says
+                raise
+            why = getattr(error, "strerror", error)
+            raise UserError(
+                f"{str(self.folder)!r} lies on a file system without locks ({why}), which keep two processes from "
+                "training in one folder: name a folder on another disk, as hydra.run.dir=…"
+            ) from error
+        self.owner.write_text(f"{os.getpid()} {socket.gethostname()}", encoding="utf-8")
+
+    def release(self) -> None:
+        if self.lock.is_locked:
+            self.owner.unlink(missing_ok=True)
+            self.lock.release()
+        leave_nothing(self.folder)
+
+    def read_owner(self) -> tuple[int, str] | None:
+        """The process and the machine that have the lock, or had it when they were killed."""
+        try:
+            process, host = self.owner.read_text(encoding="utf-8").split()
+        except (FileNotFoundError, ValueError):  # it has only just got the lock
+            return None
+        return int(process), host
+
+    def taken(self) -> str:
+        owner = self.read_owner()
+        return "is being trained by another process" + (f" (pid {owner[0]} on {owner[1]})" if owner else "")
+
+
+def leave_nothing(folder: Path) -> None:
+    """Remove the folder of a run that was refused before it began: it holds nothing, or the lock alone."""
+    if FIRST and folder.is_dir() and {path.name for path in folder.iterdir()} <= {".lock"}:
+        (folder / ".lock").unlink(missing_ok=True)
+        with suppress(OSError):  # another process has just begun there
+            folder.rmdir()

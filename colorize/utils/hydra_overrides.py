@@ -1,0 +1,116 @@
+"""Hydra's overrides as text: quoted, parsed, resolved, and the folder names that are made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+from colorize.utils.stored_config import FREE
+
+
+def quoted(value: object) -> str:
+    """The text as Hydra reads it: backslashes are doubled before a quote and at the end, and nowhere else."""
+    text = re.sub(r"(\\*)'", r"\1\1\\'", str(value))
+    return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"
+
+
+def unquoted(value: str) -> str:
+    """The text that Hydra reads where it stands in its quotes; the value where it has none."""
+    if len(value) < 2 or value[0] != value[-1] or value[0] not in "'\"":
+        return value
+    text = re.sub(rf"(\\*)\\{value[0]}", lambda found: found[1][::2] + value[0], value[1:-1])
+    return re.sub(r"(\\+)$", lambda found: found[1][::2], text)
+
+
+STRUCTURE = "'\"[]{}(),"  # what Hydra makes lists, maps, sweeps, functions and quotes of
+PLAIN = "_/-\\+.$%*@?|: \t"  # what it takes in a value as it is, besides Latin letters and digits
+
+
+def readable(word: str) -> str:
+    """The word as Hydra's grammar reads it: a plain value with letters that are not Latin, =, & … in quotes, and the
+    home folder for a ~ that begins it.
+
+    Lists, maps, sweeps and what has quotes already are left as they are.
+    """
+    key, equals, value = word.partition("=")
+    if equals and word.startswith("-") and value.startswith("~"):
+        return f"{key}={at_home(value)}"  # of an option, such as --config-dir
+    if equals and (path := unquoted(value)).startswith("~"):
+        return f"{key}={quoted(os.path.expanduser(path))}"  # noqa: PTH111 (a word that is no path stays as it is)
+    if word.startswith("-") or not equals or not unread(value) or any(character in STRUCTURE for character in value):
+        return word
+    return f"{key}={quoted(value)}"
+
+
+def unread(value: str) -> str:
+    """The characters of a value that Hydra's grammar has no place for without quotes."""
+    return "".join(c for c in value if not (c.isascii() and c.isalnum()) and c not in PLAIN and c not in STRUCTURE)
+
+
+def parse_override(word: str, loader: object = None) -> Override:
+    """Raises `UserError` for a word that is no override, naming the character that is in the way."""
+    try:
+        (found,) = OverridesParser.create(config_loader=loader).parse_overrides([word])  # type: ignore[arg-type]
+        if not found.key_or_group:
+            raise HydraException("no key")
+        return found
+    except HydraException as error:
+        value = word.partition("=")[2]
+        odd = unread(value) or "".join(character for character in value if character in STRUCTURE)
+        blamed = f", for its {odd[0]}" if odd else ""
+        raise UserError(
+            f"cannot read {word!r}{blamed}: overrides look like key=value, and a value with spaces, brackets or commas "
+            "needs quotes inside quotes, as in 'data.root=\"my photos [1]\"'"
+        ) from error
+
+
+# What may change between two starts of one sweep, besides what may change between two starts of a run
+MOVABLE = (
+    *FREE, "hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra.callbacks",
+    "hydra.sweep", "hydra.run",
+)  # fmt: skip
+
+
+def digest(words: Sequence[str]) -> str:
+    """Eight characters that stand for these words, in their order."""
+    return hashlib.sha256("\n".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def sweep_folder() -> str:
+    """The name of the folder of the sweep that this program's words begin, or go on with."""
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    keys = [word.split("=", 1)[0].lstrip("+~") for word in words]
+    kept = [word for word, key in zip(words, keys, strict=True) if not movable(key)]
+    return f"sweep-{digest(kept)}"
+
+
+def movable(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in MOVABLE)
+
+
+def job_folder(number: int, overrides: Sequence[str]) -> str:
+    """A job's folder within that of its sweep: its number and a hash of its overrides."""
+    return f"{int(number):03d}-{digest(list(overrides))}"
+
+
+def register() -> None:
+    OmegaConf.register_new_resolver("seeded", seeded, replace=True)
+    OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
+    OmegaConf.register_new_resolver(
+        "sweep_folder", sweep_folder, replace=True, use_cache=True
+    )  # jobs keep their sweep's
+
+
+def seeded(name: str, seed: int) -> str:
+    """The run name of a recipe: seed 0 has it plain, the others say their seed."""
+    return name if seed == 0 else f"{name}-s{seed}"

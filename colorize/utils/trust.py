@@ -1,0 +1,182 @@
+"""The files of a run folder, read as data: nothing in them is run, looked up on this machine, or grows."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from types import FunctionType
+from typing import Any
+
+from hydra._internal.utils import _locate  # get_object, without its log
+
+from colorize.utils.errors import UserError, suggestion, why_not
+
+
+def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """config path -> value, elements of lists each by itself."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from leaves(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for i, value in enumerate(node):
+            yield from leaves(value, f"{path}.{i}")
+    else:
+        yield path, node
+
+
+OWN = "colorize"
+DEEP = 10  # levels of a config; ours have five
+NAME = re.compile(r"(?!.*__\w*__)[^\W\d]\w*(\.[^\W\d]\w*)+")  # of a class, with its module; nothing of Python's own
+
+# Config path -> the classes of this package that a part there may be of, and whether it is handed over unfinished,
+# `_partial_`. By name: this module stands below all of them, and whoever loads one network imports no trainer.
+KINDS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "model": (("Colorizer",), False), "network": (("Colorizer",), False),
+    "loss": (("Loss",), False), "loss.terms.*": (("Term",), False), "loss.terms.*.critic": (("Critic",), False),
+    "data": (("Photographs", "EvaluationOnly"), False), "data.look": (("Film",), False),
+    "optimizer": (("Optimizers",), False), "trainer": (("Trainer",), True), "metrics.*": (("Metric",), False),
+    "schedule.*": (("Phase",), False), "schedule.*.lr": (("learning-rate curve",), True), "tracker": (("Tracker",), True),
+}  # fmt: skip
+CURVE = ("learning-rate curve",)  # a function, whose first argument is the progress
+ABSTRACT = ("Colorizer", "Critic", "Metric", "Term")  # what is a kind and no part by itself
+
+
+def packages(trust: Any) -> tuple[str, ...]:
+    """The packages that a user names: `trust=[mine,theirs]`. Raises `UserError` for what can be none."""
+    names = [trust] if isinstance(trust, str) else list(trust or ())
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
+            raise UserError(f"trust is {name!r}; it must name packages that can be imported, such as trust=[mypackage]")
+    return tuple(names)
+
+
+def check_node(node: Any, path: str, trust: Sequence[str], where: str) -> None:
+    """The same for a part and all below it; `node` is plain, its references followed. There must be one."""
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise UserError(f"{path} in {where} is damaged: it names no class")
+    if left := [place for place, value in leaves(node, path) if value == "???"]:
+        raise UserError(f"{left[0]} in {where} has no plain value: write one there")
+    check_value(node, path, trust, where)
+
+
+def check_value(value: Any, path: str, trust: Sequence[str], where: str, depth: int = 0) -> None:
+    """Refuse what is neither plain nor a part that belongs at `path`."""
+    if depth > DEEP:
+        raise UserError(f"{path} in {where} is nested too deep for a config")
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            check_part(value, path, trust, where, depth)
+            return
+        for key, below in value.items():
+            if not isinstance(key, str | int) or str(key).startswith("_"):
+                raise UserError(f"{path} in {where} has a key {key!r}, which no config of this program has")
+            check_value(below, f"{path}.{key}", trust, where, depth + 1)
+    elif isinstance(value, list | tuple):
+        for i, below in enumerate(value):
+            check_value(below, f"{path}[{i}]", trust, where, depth + 1)
+    elif value is not None and not isinstance(value, bool | int | float | str):
+        raise UserError(f"{path} in {where} is a {type(value).__name__}; it must be a number, a word or a list")
+
+
+def check_part(node: Mapping[Any, Any], path: str, trust: Sequence[str], where: str, depth: int = 0) -> None:
+    """Refuse a part that is not of the kind that belongs at `path`, or has arguments that it does not know."""
+    part, partial = check_target(node["_target_"], path, trust, where)
+    for key in (key for key in node if str(key).startswith("_") and key != "_target_"):
+        if key != "_partial_" or not partial or node[key] is not True:
+            raise UserError(f"{path}.{key} in {where} has no place in a config that is read from a folder")
+    if partial and node.get("_partial_") is not True:
+        raise UserError(f"{path} in {where} lacks _partial_: true")
+    arguments = {str(key): value for key, value in node.items() if not str(key).startswith("_")}
+    for key, value in arguments.items():
+        check_value(value, f"{path}.{key}", trust, where, depth + 1)
+    check_arguments(part, arguments, path, where, partial=partial)
+
+
+def check_target(target: Any, path: str, trust: Sequence[str], where: str) -> tuple[Any, bool]:
+    """The class or curve that a `_target_` at `path` names, and whether it is handed over unfinished.
+
+    Raises `UserError` where nothing is built there, or nothing of that kind.
+    """
+    found = kind_at(path)
+    if found is None:
+        raise UserError(f"{path} in {where} would build {target!r}, and no part belongs there")
+    classes, partial = found
+    part = find_part(target, path, trust, where)
+    if not is_of(part, classes):
+        raise UserError(f"{path} in {where} would build {target!r}, which is no {' or '.join(classes)}")
+    return part, partial
+
+
+def kind_at(path: str) -> tuple[tuple[str, ...], bool] | None:
+    for pattern, kind in KINDS.items():
+        if re.fullmatch(pattern.replace(".", r"\.").replace("*", r"[^.\[\]]+"), path):
+            return kind
+    return None
+
+
+def find_part(target: Any, path: str, trust: Sequence[str], where: str) -> Any:
+    """The class or curve of that name. Nothing is imported but from this package and those that are trusted."""
+    if not isinstance(target, str) or not NAME.fullmatch(target):
+        raise UserError(f"{path} in {where} would build {target!r}, which is no name of a class")
+    package = target.rsplit(".", 1)[0]
+    if not any(target.startswith(f"{each}.") for each in (OWN, *trust)):
+        first = package.split(".")[0]
+        raise UserError(
+            f"{path} in {where} names {target!r}, which is not of this program, and nothing of others is run: "
+            f"if you know the code and trust it, say trust=[{first}] (colorize paint and export: --trust {first})"
+        )
+    try:
+        return _locate(target)
+    except ImportError as error:
+        raise UserError(f"{path} in {where} names {target!r}, which {why_not(error)}") from error
+
+
+def known_class(target: Any) -> Any:
+    """The class of a name out of a config that may be anybody's, or None: one of this program, or of a module that has
+    been imported already. Nothing else is imported for it."""
+    if not isinstance(target, str) or not NAME.fullmatch(target):
+        return None
+    module, _, name = target.rpartition(".")
+    if target.startswith(f"{OWN}."):
+        with suppress(ImportError):
+            return _locate(target)
+    return getattr(sys.modules.get(module), name, None)
+
+
+def is_of(part: Any, classes: Sequence[str]) -> bool:
+    if classes == CURVE:
+        return isinstance(part, FunctionType) and next(iter(inspect.signature(part).parameters), "") == "progress"
+    own = [each for each in getattr(part, "__mro__", ()) if each.__module__.startswith(f"{OWN}.")]
+    return any(each.__name__ in classes for each in own) and (part not in own or part.__name__ not in ABSTRACT)
+
+
+def check_arguments(
+    part: Callable[..., Any], arguments: Mapping[str, Any], path: str, where: str, *, partial: bool = False
+) -> None:
+    """Raises `UserError` for arguments that the constructor does not know, lacks, or has otherwise annotated."""
+    parameters = inspect.signature(part).parameters
+    takes_any = any(each.kind == each.VAR_KEYWORD for each in parameters.values())
+    known = {
+        name: each for name, each in parameters.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
+    }
+    for name in arguments:
+        if name not in known and not takes_any:
+            raise UserError(f"{path} in {where}: {part.__name__} takes no {name!r}{suggestion(name, known)}")
+    for name, each in known.items():
+        if each.default is each.empty and name not in arguments and not partial:
+            raise UserError(f"{path} in {where}: {part.__name__} needs {name!r}, and it is not there")
+    from colorize.utils import validation  # it takes a while to import
+
+    given = {name: value for name, value in arguments.items() if value is not None}  # null is left open
+    try:
+        validation.check_arguments(given, validation.hints_of(part), path)
+    except UserError as error:
+        raise UserError(f"in {where}, {error}") from error
+
+
+def shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
