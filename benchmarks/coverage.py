@@ -5,9 +5,11 @@
 A toy whose true mean is known is drawn again and again; each time an interval is made, and it is counted whether the
 truth lies in it. The toys are the shapes that per-picture scores have: PSNR is nearly normal, SSIM is skewed to the
 left, LPIPS and colour differences to the right like a log-normal of σ 0.5, squared errors like one of σ 1. The methods
-for a mean are those of `colorize.evaluation.bootstrap.mean_interval`, and Student's t. A pooled PSNR is a function of a mean.
+for a mean are those of `colorize.evaluation.bootstrap.mean_interval`, and Student's t. A pooled PSNR is a function of
+a mean.
 Seeds: a picture's score is normal, and so is what a training seed adds to all pictures, with a third of its spread.
-`two levels` redraws pictures and seeds and takes percentiles; `crossed` is `colorize.evaluation.entries.seeds_interval`.
+`two levels` redraws pictures and seeds and takes percentiles; `crossed` is
+`colorize.evaluation.entries.seeds_interval`.
 The last line is one JSON object: {toy: {n: {method: percent covered}}}.
 """
 

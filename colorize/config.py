@@ -184,8 +184,6 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
 
     from colorize.utils.hydra_overrides import parse_override
 
-    pass  # MOVER
-
     cfg = saved.copy()
     with open_dict(cfg):
         for key, value in SINCE.items():

@@ -178,7 +178,8 @@ def test_the_users_own_configs_are_checked_too(inside, tmp_path):
 
 
 def test_nothing_slow_is_imported_for_an_answer():
-    program = "import sys; from colorize.cli.app import main; main(['train', 'model=transfomer']); print('torch' in sys.modules)"
+    main = "from colorize.cli import main; main(['train', 'model=transfomer'])"
+    program = f"import sys; {main}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "did you mean model=transformer?" in done.stderr
     assert done.stdout == "False\n"

@@ -213,8 +213,6 @@ class AfterSweep(Callback):
         """Raises `SystemExit` where a job failed, so that a script sees it."""
         from colorize.utils.errors import guarded
 
-        pass  # MOVER
-
         protocols = self.protocols if self.compare else []
         if code := guarded(lambda: summarise(Path(str(config.hydra.sweep.dir)), config, protocols)):
             raise SystemExit(code)

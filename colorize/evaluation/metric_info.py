@@ -158,8 +158,6 @@ def measured_on(photographs: int, size: int) -> str:
 
 def score_table(rows: Mapping[str, Mapping[str, float | None]], title: str) -> None:
     """A row for each painter, a column for each metric; None where a metric has no number for it."""
-    pass  # MOVER  # numpy, which not every verb needs
-
     columns = {name: measure(name) for row in rows.values() for name in row}
     table = Table(title=title, title_justify="left")
     table.add_column("", overflow="fold")  # a long name takes two lines, it is not cut

@@ -185,7 +185,8 @@ def recognise(state: State, path: Path) -> Colorizer:
             except UserError as error:
                 raise UserError(f"{str(path)!r}: {error}") from error
     raise UserError(
-        f"{str(path)!r} is no checkpoint that is known here; its keys are {shortened(state)}, and known are {', '.join(LAYOUTS.values())}, "
+        f"{str(path)!r} is no checkpoint that is known here; its keys are {shortened(state)}, and known are "
+        f"{', '.join(LAYOUTS.values())}, "
         "and this package's own runs and exports"
     )
 

@@ -79,7 +79,8 @@ def leave_signals_to_the_parent(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 GROUP = 16  #   photographs that a process is handed at a time
 AHEAD = 4  #    groups for each process that wait or are done: memory does not grow with the photographs
 WORTH = 2000  # photographs for which another process is worth its start: a few seconds

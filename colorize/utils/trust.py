@@ -38,7 +38,8 @@ KINDS: dict[str, tuple[tuple[str, ...], bool]] = {
     "loss": (("Loss",), False), "loss.terms.*": (("Term",), False), "loss.terms.*.critic": (("Critic",), False),
     "data": (("Photographs", "EvaluationOnly"), False), "data.look": (("Film",), False),
     "optimizer": (("Optimizers",), False), "trainer": (("Trainer",), True), "metrics.*": (("Metric",), False),
-    "schedule.*": (("Phase",), False), "schedule.*.lr": (("learning-rate curve",), True), "tracker": (("Tracker",), True),
+    "schedule.*": (("Phase",), False), "schedule.*.lr": (("learning-rate curve",), True),
+    "tracker": (("Tracker",), True),
 }  # fmt: skip
 CURVE = ("learning-rate curve",)  # a function, whose first argument is the progress
 ABSTRACT = ("Colorizer", "Critic", "Metric", "Term")  # what is a kind and no part by itself
