@@ -10,14 +10,14 @@ from math import inf, isinf, isnan, nan
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.metric_info import measure, tell_measure
 from colorize.run_folder import RunFolder
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, write_text
-from colorize.utils.stored_config import SINCE, flat, is_free, is_place
+from colorize.utils.stored_config import MOVED, SINCE, flat, is_free, is_place, with_targets
 
 LABELS = {
     "model": "network", "model_luma": "network, seeing luma", "model_ortho": "network, seeing an orthochromatic film",
@@ -106,7 +106,9 @@ def group_of(cfg: DictConfig, photographs: Sequence[str]) -> str:
     cfg          as a run folder keeps it: references to the seed are still references
     photographs  their digests, as `RunFolder.photographs` has it
     """
-    alike = cfg.copy()
+    # under the names that were hashed first, so that results of older versions keep their group
+    old_names = {new: old for old, new in MOVED.items()}
+    alike = OmegaConf.create(with_targets(OmegaConf.to_container(cfg, resolve=False), old_names))
     alike.seed = 0
     values = {key: value for key, value in flat(alike).items() if not is_free(key) and not is_place(key)}
     values = {**SINCE, **values, "photographs": [*photographs][:1]}

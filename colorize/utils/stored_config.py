@@ -44,13 +44,36 @@ def read_yaml(path: Path) -> Any:
         ) from error
 
 
+# Where the parts that older run folders name lie today: old name of a module, or of one thing in it -> new name
+MOVED = {
+    "colorize.trainer": "colorize.training.trainer",
+    "colorize.optimizers": "colorize.training.optimizers",
+    "colorize.schedule": "colorize.training.schedule",
+    "colorize.data.look": "colorize.imaging.film_look",
+    "colorize.sweeps.after": "colorize.cli.after_sweep",
+}
+
+
 def read_config(path: Path) -> DictConfig:
     """A run's config. Raises `UserError` where it is none."""
     plain = read_yaml(path)
     if not isinstance(plain, dict) or not all(isinstance(key, str) for key in plain):
         raise UserError(f"{str(path)!r} holds no config: a run's has names and values")
     check_growth(plain, path)
-    return OmegaConf.create(plain)
+    return OmegaConf.create(with_targets(plain, MOVED))
+
+
+def with_targets(node: Any, names: Mapping[str, str]) -> Any:
+    """A plain config with each `_target_` under its other name, by `names` as `MOVED` has them."""
+    if isinstance(node, list):
+        return [with_targets(value, names) for value in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: with_targets(value, names) for key, value in node.items()}
+    if isinstance(target := found.get("_target_"), str):
+        module, _, name = target.rpartition(".")
+        found["_target_"] = names.get(target) or f"{names.get(module, module)}.{name}"
+    return found
 
 
 def resolved(config: DictConfig, where: str, *needed: str) -> dict[str, Any]:
