@@ -28,7 +28,7 @@ from rich.table import Table
 
 CALLS = ("start", "scalars", "images", "summary", "checkpoint", "finish")
 MODES = ("none", "offline", "online")
-TESTS = Path(__file__).resolve().parents[1] / "tests"
+TESTS = Path(__file__).resolve().parents[1] / "tests" / "helpers"
 
 
 def timed(recipe: str, steps: int | None, mode: str, environment: dict[str, str]) -> dict[str, float]:

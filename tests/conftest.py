@@ -23,49 +23,15 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from colorize.cli import main
-from colorize.losses import L1, RGB, ChromaL1, NoiseError, Perceptual, SquaredError
-
-ROOT = Path(__file__).parents[1]
-CONF = ROOT / "conf"
-BIN = Path(sys.executable).parent  # where the console commands are
-ALIASES = {path.stem for path in (CONF / "loss").glob("*.yaml") if "defaults:" in path.read_text()}  # name another file
-
-# A few channels of each network, for tests that train it; a model that is not named here is trained as conf/ has it
-DECODERS = ["model.widths=[16,16,16]", "model.queries=8", "model.dim=16", "model.heads=2", "model.feedforward=32"]
-SMALL = {
-    "cnn": ["model.width=0.1", "model.global_size=32"],
-    "diffusion": ["model.encoder=null", "model.widths=[8,16,16]", "model.time=16", "model.dropout=0"],
-    "gan": ["model.encoder=test_resnet", "model.width=0.2"],
-    "gan_unet": ["model.widths=[8,8,16,32]"],
-    "multicolor": ["model.encoder=test_convnext", *DECODERS, "model.complement=[8,16,8]"],
-    "transformer": ["model.encoder=test_convnext", *DECODERS],
-}
-
-KEYS = ROOT.parent / "shared" / "keys"
-PHOTOS = ROOT.parent / "shared" / "photos"
-published = pytest.mark.skipif(not KEYS.is_dir(), reason=f"the published key lists are not at {KEYS}")
-photographed = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the old photographs are not at {PHOTOS}")
+from tests.helpers.configs import CONF, ROOT, SMALL, tiny_words
+from tests.helpers.evaluated import evaluated  # noqa: F401  (a fixture)
+from tests.helpers.published import KEYS
 
 # The runs that are stopped by Ctrl-C need one that is heard, and a shell's background job is started with it ignored
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # the pictures are tiny: a second thread only waits
-
-
-def options(group: str) -> list[str]:
-    """What `conf/` holds for a group, the loss aliases left out."""
-    found = {path.stem for path in (CONF / group).glob("*.yaml")}
-    return sorted(found - ALIASES if group == "loss" else found)
-
-
-def own_loss(model: str) -> str:
-    """The loss that a model has by default, or the plainest where it brings none."""
-    return model if (CONF / "loss" / f"{model}.yaml").exists() else "l1"
-
-
-# Terms that are nothing where the prediction is the truth: a network must lessen them, whatever else its loss wants
-COMPARING = (L1, SquaredError, ChromaL1, RGB, NoiseError, Perceptual)
 
 
 def pytest_addoption(parser):
@@ -132,12 +98,6 @@ def once(tmp_path_factory, offline):
         return folder
 
     return made
-
-
-def tiny_words(model: str, loss: str | None = None, *words: str) -> list[str]:
-    """The command line of the smallest run of a model, by default with its own loss."""
-    chosen = [f"model={model}", f"loss={loss or own_loss(model)}", *SMALL.get(model, [])]
-    return ["experiment=smoke", "tracker=none", "evaluate.historical=false", *chosen, *words]
 
 
 @pytest.fixture(scope="session")
@@ -239,9 +199,3 @@ def foreign(deterministic):
         return deterministic.state_dict(held)
 
     return build
-
-
-def two_networks(state):
-    split = {part: {k.removeprefix(f"{part}."): v for k, v in state.items() if k.startswith(f"{part}.")}
-             for part in ("model", "encoder")}  # fmt: skip
-    return {"model_state_dict": split["model"], "encoder_state_dict": split["encoder"]}

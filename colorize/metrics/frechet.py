@@ -57,7 +57,7 @@ def frechet(truth: Features, painted: Features, *, paired: bool) -> Estimate:
 
     The error is the spread of the influence values over √n: two eigendecompositions, where a bootstrap needs some for
     each of its hundreds of replicates, and inflates the bias in each. ±1.96 errors is an interval for what other sets
-    of *as many* pictures would give on average; `tests/test_distribution.py` measures how often it covers that.
+    of *as many* pictures would give on average; `tests/metrics/test_distribution.py` measures how often it covers that.
     paired  the k-th painted picture is the k-th true one's: their influences are added before they are squared
     """
     distance, of_truth, of_painted = frechet_influence(truth, painted)

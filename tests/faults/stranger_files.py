@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.sets import jpeg, tarred
+from tests.helpers.data_sets import jpeg, tarred
 
 from .mutations import MUTATIONS, mutated
 from .stranger_weights import CNN, export

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.wandb_server import WandbServer
+from tests.helpers.wandb_server import WandbServer
 
 from .servers import served, slowly
 from .stranger_files import SMALL

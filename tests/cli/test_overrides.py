@@ -1,0 +1,284 @@
+"""Words of the command line: in any order, refused where they are wrong, before anything starts."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from colorize.cli.hydra_app import new_name
+from colorize.cli.parser import Arguments
+from colorize.utils.errors import UserError
+from colorize.utils.hydra_overrides import parse_override, quoted, readable, unquoted
+from tests.helpers.commands import PLAIN, SMOKE, refused
+from tests.helpers.configs import BIN, ROOT
+
+MISTAKES = [
+    # groups and their options
+    (["model=transfomer"], ["model has no option 'transfomer': did you mean model=transformer?", "cnn, diffusion"]),
+    (["experimnt=smoke"], ["'experimnt'", "experiment"]),
+    (["experiment=quickstrat"], ["did you mean experiment=quickstart?"]),
+    (["data/look=filmm"], ["did you mean data/look=film?", "film, mixed, modern"]),
+    (["experiment=cpu/cn"], ["did you mean experiment=cpu/cnn"]),
+    (["hydra/sweeper=optunaa"], ["did you mean hydra/sweeper=optuna?"]),
+    (["+model=cnn"], ["model is chosen without a plus: model=cnn"]),
+    (["+experiment=smoke"], ["experiment is chosen without a plus: experiment=smoke"]),
+    (["loss@foo=l1"], ["Could not override 'loss@foo'. Did you mean to override loss?"]),
+    # keys
+    (["optimizer.lrr=1"], ["there is no 'optimizer.lrr': did you mean optimizer.lr?"]),
+    (["trainer.bach_size=1"], ["did you mean trainer.batch_size?"]),
+    (["hydra.rn.dir=x"], ["there is no 'hydra.rn.dir': did you mean hydra.run.dir"]),
+    (["hydra.mode=MULTIRUNN"], ["'MULTIRUNN'", "RUN, MULTIRUN"]),
+    (["checkpoint={evry: 3}"], ["'evry'"]),
+    (["=3"], ["cannot read '=3'"]),
+    (["model"], ["cannot read 'model'"]),
+    # additions
+    (["+experimnt=smoke"], ["nothing called 'experimnt' to add to: did you mean experiment"]),
+    (["+checkpoint.evry=3"], ["checkpoint has no 'evry': did you mean checkpoint.every?"]),
+    (["++checkpoint.evry=3"], ["checkpoint has no 'evry': did you mean checkpoint.every?"]),
+    (["+optimiser.lr=1"], ["'optimiser'", "optimizer"]),
+    (["+trainer.bach_size=3"], ["Trainer takes no 'bach_size'", "batch_size"]),
+    (["+tracker.projct=x"], ["takes no 'projct'"]),
+    (["+names.foo=3"], ["names has no 'foo'"]),
+    (["+hydra.foo=1"], ["hydra has no 'foo'"]),
+    (["+model.upsampel=nearest", "~model.upsample"], ["CNN takes no 'upsampel': did you mean model.upsample?"]),
+    (["+model.anything=1"], ["CNN takes no 'anything'; the config has all that it takes"]),
+    (["model=transformer", "+model.anything=1"], ["Transformer takes no 'anything'; it also takes encoder_options"]),
+    (["+trainer.model=1"], ["Trainer takes no 'model'"]),  # the program hands it over
+    (["schedule=warmup_cosine", "+schedule.all.lr.wramup=3"], ["did you mean schedule.all.lr.warmup?"]),
+    (["+schedule.al.steps=3"], ["'schedule.al' cannot be added without a _target_", "did you mean schedule.all?"]),
+    (["+metrics.mine.unit=3"], ["'metrics.mine' cannot be added without a _target_"]),
+    (["+loss.terms.mine.unit=3"], ["'loss.terms.mine' cannot be added without a _target_"]),
+    (["+loss.terms.my={_target_: colorize.losses.L1, unt: 3}"], ["L1 takes no 'unt': did you mean loss.terms.my.unit"]),
+    (["+loss.terms.mine={_target_: colorize.losses.L3}"], ["loss.terms.mine._target_=colorize.losses.L3 is no class"]),
+    (["model._target_=colorize.models.CNNN"], ["model._target_=colorize.models.CNNN is no class"]),
+    (["+schedule.all.weights={pixle: 1}"], ["a phase weighs ['pixle']"]),
+    (["+optimizer.momentum=0.9"], ["takes no ['momentum']"]),  # any name is given to it: its own constructor judges
+    # what is left out
+    (["~modle"], ["there is no 'modle' to leave out: did you mean model?"]),
+    (["~model"], ["~model would leave out what is always read"]),
+    (["~optimizer.lrr"], ["there is no 'optimizer.lrr' to leave out: did you mean optimizer.lr?"]),
+    (["~checkpoint.every"], ["~checkpoint.every would leave out what is always read"]),
+    # values
+    (["optimizer.lr=fast"], ["optimizer.lr is a number, such as 0.001; 'fast' is not"]),
+    (["seed=x"], ["seed is a number"]),
+    (["optimizer.lr=${optimizer.lrr}"], ["'optimizer.lrr' not found: did you mean optimizer.lr?"]),
+    (["optimizer.lr=${oc.env:COLORIZE_NOTHING}"], ["Environment variable 'COLORIZE_NOTHING' not found"]),
+    (["data=folder"], ["data.root has no value: say data.root=… on"]),
+    (["data=folder", "name=???"], ["data.root and name have no value: say data.root=… name=… on"]),
+    # several runs
+    (["seed=0,1"], ["seed=0,1 names several values: say -m as well"]),
+    (["model.width=0.1,0.2"], ["or model.width=[0.1,0.2] for a list"]),
+    (["model=cnn,gan"], ["model=cnn,gan names several values: say -m as well"]),
+    (["-m", "model=cnn,transfomer"], ["did you mean model=transformer?"]),
+    (["-m", "optimizer.lrr=1,2"], ["did you mean optimizer.lr?"]),
+    (["-m", "optimizer.lr=1e-3,fast"], ["'fast' is not"]),
+    (["-m", "model=transformer,cnn", "model.queries=3"], ["there is no 'model.queries' with model=cnn"]),
+    (["-m", "model=cnn,transformer", "data=demo,folder"], ["data.root has no value"]),
+    (["-m", "seed=0,1", "seed=2"], ["seed is said 2 times, seed=0,1 and seed=2"]),
+    (["-m", "hparams_search=optuna", "optimizer.lrr=interval(0,1)"], ["did you mean optimizer.lr?"]),
+    (["-m", "hydra/launcher=ray"], ["needs the package hydra-ray-launcher: pip install 'colorize[ray]'"]),
+    # options
+    (["--multirn"], ["there is no option '--multirn': did you mean --multirun?"]),
+    (["--cfg", "jobb"], ["'jobb'", "job"]),
+    (["--cfg", "job", "-m"], ["-m and --cfg do not go together"]),
+    (["--resolve"], ["--resolve goes with --cfg"]),
+    (["--package", "model"], ["--package goes with --cfg"]),
+    (["--config-dir=nowhere"], ["--config-dir=nowhere: there is no such folder"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "parts"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_mistakes_get_one_sentence(words, parts, inside, tmp_path):
+    base = [word for word in PLAIN if word.split("=")[0] not in {each.split("=")[0] for each in words}]
+    refused(inside("train", *base, *words), *parts)
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
+EVALUATE = [
+    (["run=x", "protocol=claen"], ["did you mean protocol=clean?"]),
+    (["run=x", "checkpiont=last"], ["did you mean checkpoint?"]),
+    (["run=x", "+protocol.sise=3"], ["Protocol takes no 'sise': did you mean protocol.size?"]),
+    (["protocol=clean"], ["run has no value: say run=…"]),
+    (["-m", "run=a,b", "name=???"], ["name has no value"]),
+]
+
+
+@pytest.mark.parametrize(("words", "parts"), EVALUATE, ids=[" ".join(words) for words, _ in EVALUATE])
+def test_evaluate_says_as_much(words, parts, inside):
+    refused(inside("evaluate", *words), *parts)
+
+
+ONE = (*SMOKE[1:], "schedule.all.steps=1")
+
+
+def jobs(folder):
+    """Folders of a sweep's jobs -> their overrides, when they were begun."""
+    found = (folder / "outputs").glob("sweep-*/*/.hydra/overrides.yaml")
+    return {path.parents[1]: (OmegaConf.load(path), path.stat().st_mtime_ns) for path in sorted(found)}
+
+
+def test_m_stands_anywhere(inside, tmp_path):
+    """The same words in another order are the same sweep: its jobs are found finished."""
+    seeds, quiet = "seed=0,1", "hydra.callbacks.after_sweep.compare=false"
+    assert inside("train", "-m", *ONE, seeds, quiet).returncode == 0
+    before = jobs(tmp_path)
+    assert [words[-1] for words, _ in before.values()] == ["seed=0", "seed=1"]
+    for words in ([*ONE, "-m", seeds, quiet], [*ONE, seeds, quiet, "--multirun"]):
+        done = inside("train", *words)
+        assert done.returncode == 0
+        assert done.stdout.count("is finished: 1 steps") == 2
+    assert jobs(tmp_path) == before
+    other = "optimizer.encoder=${seed}"  # a word that is no value yet
+    assert inside("train", f"rerun={next(iter(before))}", "seed=3,4", "-m", other, quiet).returncode == 0
+    new = [list(words) for folder, (words, _) in jobs(tmp_path).items() if folder not in before]
+    assert len(new) == 2
+    assert all("model.width=0.1" in words for words in new)
+    assert {word for words in new for word in words if word.startswith("seed=")} == {"seed=3", "seed=4"}
+    refused(inside("train", f"resume={next(iter(before))}", "-m", "seed=0,1"), "resume goes on with one run")
+
+
+def test_what_a_constructor_takes_may_be_added(inside):
+    """--cfg job composes and checks, and starts nothing."""
+    for words, line in (
+        (["model=transformer", "+model.encoder_options={drop_path_rate: 0.1}"], "drop_path_rate: 0.1"),
+        (["+optimizer.amsgrad=true"], "amsgrad: true"),
+        (["+optimizer.critic.eps=1e-6"], "eps: 1.0e-06"),
+        (["+schedule.all.fraction=0.5"], "fraction: 0.5"),
+        (["+schedule.all.weights={pixel: 2}"], "pixel: 2"),
+        (["+schedule.more={_target_: colorize.training.schedule.Phase, steps: 3}"], "more:"),
+        (["+schedule.more._target_=colorize.training.schedule.Phase", "+schedule.more.steps=3"], "more:"),
+        (["+loss.terms.noise={_target_: colorize.losses.NoiseError}", "+loss.weights.noise=1"], "noise: 1"),
+        (["+metrics.ciede2000._target_=colorize.metrics.CIEDE2000"], "ciede2000:"),
+        (["++checkpoint.every=7"], "every: 7"),
+        (["+hydra.job.env_set.OMP_NUM_THREADS=1"], "model:"),
+        (["seed=1", "seed=2"], "seed: 2"),
+    ):
+        done = inside("train", "--cfg", "job", *words)
+        assert done.returncode == 0, done.stderr
+        assert line in done.stdout
+    words = ("--cfg", "job", "metrics=default", "~metrics.ssim", "~schedule.all.lr", "-p", "metrics")
+    removed = inside("train", *words).stdout
+    assert "psnr" in removed
+    assert "ssim" not in removed
+
+
+def test_the_users_own_configs_are_checked_too(inside, tmp_path):
+    own = tmp_path / "mine"
+    (own / "experiment").mkdir(parents=True)
+    (own / "experiment" / "short.yaml").write_text("# @package _global_\nschedule: {all: {steps: 3}}\n")
+    for place in ([f"--config-dir={own}"], [f"hydra.searchpath=[file://{own}]"]):
+        assert "steps: 3" in inside("train", *place, "experiment=short", "--cfg", "job").stdout
+        refused(inside("train", *place, "experiment=shrot"), "did you mean experiment=short?")
+        refused(inside("train", *place, "experiment=short", "optimizer.lrr=1"), "did you mean optimizer.lr?")
+
+
+def test_nothing_slow_is_imported_for_an_answer():
+    main = "from colorize.cli import main; main(['train', 'model=transfomer'])"
+    program = f"import sys; {main}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "did you mean model=transformer?" in done.stderr
+    assert done.stdout == "False\n"
+
+
+def test_what_hydra_shows(inside):
+    assert "drop_path" not in inside("train", "--cfg", "job", "--resolve", "--package", "optimizer").stdout
+    assert "lr: 0.001" in inside("train", "--cfg", "job", "--resolve", "--package", "optimizer").stdout
+    assert "model/transformer" in inside("train", "--info", "defaults").stdout
+    assert "--shell-completion" in inside("train", "--hydra-help").stdout
+    for verb in ("train", "evaluate"):
+        examples = [line for line in inside(verb, "--help").stdout.splitlines() if f"  python {verb}.py" in line]
+        assert len(examples) == 3
+
+
+COMPLETED = [
+    ("python train.py", "model=transf", ["model=transformer"]),
+    ("python train.py", "optimizer.l", ["optimizer.lr="]),
+    ("python evaluate.py", "protocol=h", ["protocol=historical"]),
+    ("python compare.py", "REA", ["README.md"]),  # files, which the shell completes
+    ("colorize", "tr", ["train"]),
+    ("colorize train", "model=transf", ["model=transformer"]),
+    ("colorize evaluate", "protocol=h", ["protocol=historical"]),
+]
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
+def test_bash_completes():
+    """Through the very machinery of the shell: the function that `complete` registered, and COMP_*."""
+    script = 'eval "$(python train.py -sc install=bash)"\neval "$(colorize -sc install=bash)"\n'
+    script += "complete -p python colorize >&2\n"
+    for program, word, _ in COMPLETED:
+        line = f"{program} {word}"
+        script += f'COMP_LINE="{line}" COMP_POINT={len(line)} COMP_CWORD={line.count(" ")}\n'
+        script += 'hydra_bash_completion; echo "${COMPREPLY[*]}"\n'
+    environment = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert len(done.stderr.splitlines()) == done.stderr.count("-F hydra_bash_completion") == 2  # and nothing else
+    assert done.stdout.splitlines() == [" ".join(options) for _, _, options in COMPLETED]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "фото/старые", "写真", "a=b", "outputs/run-seed=7", "a~b", "R&D", "50%!", "#1", "a;b", "x^2",
+        "été/à la mer", "C:\\фото\\", "<new>",
+    ],
+)  # fmt: skip
+def test_a_plain_value_needs_no_quotes(value):
+    assert parse_override(readable(f"data.root={value}")).value() == value
+
+
+@pytest.mark.parametrize("value", ["~/my photos", "'~/my photos'", '"~/my photos"'])
+def test_the_home_folder_stands_for_a_tilde(value, monkeypatch):
+    """Behind an = many shells leave it as it is."""
+    monkeypatch.setenv("HOME", "/home/ann [1]")
+    for key in ("run", "data.root", "init_from", "resume", "tracker.folder", "hydra.run.dir", "evaluate.historical"):
+        assert parse_override(readable(f"{key}={value}")).value() == "/home/ann [1]/my photos"
+    arguments = Arguments("test", "")
+    arguments.add_argument("photographs", nargs="+")
+    arguments.add_argument("-o", type=Path)
+    words = arguments.parse_args(["a", "~/b", "-o", "~/c"])
+    assert (words.photographs, words.o) == (["a", "/home/ann [1]/b"], Path("/home/ann [1]/c"))
+
+
+@pytest.mark.parametrize("text", ["it's", "C:\\x\\y", "a\\'b\\\\", 'say "x"', "[a,b]", "ф (1)"])
+def test_what_we_quote_is_read_back(text):
+    assert parse_override(f"key={quoted(text)}").value() == unquoted(quoted(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "character"), [("run=[outputs/a=b,c]", "="), ("data.root=my photos [1]", "["), ("name=it's", "'")]
+)
+def test_a_refusal_names_the_character(word, character):
+    with pytest.raises(UserError, match=re.escape(f"cannot read {word!r}, for its {character}: ")):
+        parse_override(readable(word))
+
+
+def test_names_that_we_make_are_read_by_our_own_command_line(tmp_path):
+    folder = tmp_path / "a run [1]"
+    changes = ["optimizer.lr=1e-3", "+model.x={a: 1, b: [2]}", "~loss.terms.pixel", "seed=-7", "data.root=/ä/ö (1)"]
+    name = new_name(folder, changes)
+    for key in ("resume", "run", "init_from", "rerun", "name"):
+        assert parse_override(readable(f"{key}={name}")).value() == name
+    assert parse_override(f"run=[{new_name(folder, changes[:2])},b]").value()[1] == "b"
+    assert len(new_name(folder, changes * 9)) < 100
+    assert new_name(folder, changes * 9) != new_name(folder, changes * 8)
+    assert new_name(folder, ["seed=1"]) != new_name(folder, ["seed=-1"])
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
+def test_no_other_program_is_started_to_be_asked(tmp_path):
+    """Hydra's own script starts whatever stands behind `python`."""
+    (tmp_path / "other.py").write_text("open('started', 'w')\nraise SystemExit('what?')\n")
+    install = f'cd "{tmp_path}"\neval "$(python "{ROOT / "train.py"}" -sc install=bash)"\n'
+    line = "python other.py oth"
+    asked = f'COMP_LINE="{line}" COMP_POINT={len(line)} COMP_CWORD=2\nhydra_bash_completion; echo "${{COMPREPLY[*]}}"\n'
+    environment = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
+    done = subprocess.run(["bash", "-c", install + asked], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["other.py"]
+    assert not done.stderr
+    assert not (tmp_path / "started").exists()

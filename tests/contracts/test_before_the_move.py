@@ -1,0 +1,60 @@
+"""Run folders, exports and results of a version before the modules moved (tests/data/before_move) go on to work."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+import colorize
+from colorize.batch import Batch
+from tests.helpers.configs import ROOT
+
+KEPT = ROOT / "tests" / "data" / "before_move"
+WORDS = (
+    "experiment=smoke", "model=cnn", "loss=iizuka", "model.width=0.01", "model.global_size=32", "tracker=none",
+    "evaluate.samples=1", "evaluate.historical=false",
+)  # fmt: skip
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A copy of one of them in `outputs/` of the test's folder."""
+    return lambda name: shutil.copytree(KEPT / name, tmp_path / "outputs" / name)
+
+
+def test_a_stopped_run_goes_on(old, inside):
+    run = old("stopped")
+    begun = (run / "metrics.jsonl").read_text()
+    done = inside("train", "resume=outputs/stopped")
+    assert done.returncode == 0, done.stderr
+    log = (run / "metrics.jsonl").read_text()
+    assert log.startswith(begun)
+    assert json.loads(log[len(begun) :].splitlines()[0])["step"] == 9
+    assert json.loads((run / "summary.json").read_text())["steps"] == 100
+
+
+def test_the_same_command_finds_its_run(old, inside):
+    old("finished")
+    done = inside("train", *WORDS, "name=finished")
+    assert done.returncode == 0, done.stderr
+    assert "4" in done.stdout
+    other = inside("train", *WORDS, "name=finished", "optimizer.lr=1")
+    assert other.returncode == 2
+    assert "holds a run with another config" in other.stderr
+
+
+def test_a_run_and_its_export_are_one_network(old):
+    run, export = colorize.load(old("finished")), colorize.load(KEPT / "export")
+    lightness = torch.rand(1, 1, 32, 32) * 100
+    torch.testing.assert_close(run.colorize(lightness), export.colorize(lightness), atol=0.1, rtol=0)
+    assert Batch  # what travels
+
+
+def test_a_new_seed_is_pooled_with_an_old_result(old, inside):
+    old("finished")
+    assert inside("train", *WORDS, "name=again", "seed=1").returncode == 0
+    assert inside("evaluate", "run=outputs/again").returncode == 0
+    done = inside("compare", "outputs/finished", "outputs/again", "--pool", "--markdown", "table.md")
+    assert done.returncode == 0, done.stderr
+    assert "2 seeds" in done.stdout + done.stderr

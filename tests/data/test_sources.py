@@ -1,0 +1,286 @@
+"""ImageNet in every layout it is handed out in, tar files here and at addresses, and data sets of the hub."""
+
+import http.server
+import shutil
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from colorize.data import Folder, ImageNet, Shards
+from colorize.data.huggingface import Hub, meet
+from colorize.data.loader import Draw
+from colorize.data.resolve import recognise
+from colorize.utils import download as storage
+from colorize.utils.errors import UserError
+from tests.helpers.data_sets import WNIDS, imagenet_files, jpeg, tarred, write_devkit, write_imagenet, write_shards
+
+
+@pytest.mark.parametrize("layout", ["folders", "archives", "kaggle"])
+def test_imagenet_is_read_as_it_is_downloaded(tmp_path, layout):
+    train, val = imagenet_files()
+    data = ImageNet(str(write_imagenet(tmp_path / "in", layout)))
+    assert data.classes == list(WNIDS)
+    assert {photo.name: photo.read() for photo in data.train} == train
+    assert all(WNIDS[photo.label] == photo.name.split("/")[0] for photo in data.train)
+    assert {Path(photo.name).name: (WNIDS[photo.label], photo.read()) for photo in data.val} == val
+
+
+def test_an_unpacked_development_kit_tells_the_classes_too(tmp_path):
+    import tarfile
+
+    root = write_imagenet(tmp_path / "in", "archives")
+    with tarfile.open(root / "ILSVRC2012_devkit_t12.tar.gz") as tar:
+        tar.extractall(root, filter="data")
+    (root / "ILSVRC2012_devkit_t12.tar.gz").unlink()
+    assert [WNIDS[photo.label] for photo in ImageNet(str(root)).val] == [w for w, _ in imagenet_files()[1].values()]
+
+
+def test_what_is_missing_of_imagenet_is_named(tmp_path):
+    root = write_imagenet(tmp_path / "in", "archives")
+    kit = root / "ILSVRC2012_devkit_t12.tar.gz"
+    kit.unlink()
+    with pytest.raises(UserError, match=r"nothing tells their classes: put ILSVRC2012_devkit_t12.tar.gz"):
+        ImageNet(str(root))
+    assert len(ImageNet(str(root), labels=False).val) == 6
+    write_devkit(kit, [WNIDS[0]] * 5)
+    with pytest.raises(UserError, match=r"nothing tells the class of .*ILSVRC2012_val_00000006"):
+        ImageNet(str(root))
+    (root / "ILSVRC2012_img_val.tar").unlink()
+    with pytest.raises(
+        UserError, match=r"validation photographs are not in .*looked for val/ and ILSVRC2012_img_val.tar"
+    ):
+        ImageNet(str(root))
+    with pytest.raises(UserError, match="training photographs are not in"):
+        ImageNet(str(tmp_path))
+
+
+def test_a_missing_class_folder_is_named(tmp_path):
+    root = write_imagenet(tmp_path / "in", "folders")
+    (root / "train" / WNIDS[1]).rename(tmp_path / "gone")
+    with pytest.raises(UserError, match=f"class of .*{WNIDS[1]}/.*none of training's 2"):
+        ImageNet(str(root))
+
+
+@pytest.mark.parametrize("kind", ["cls", "json"])
+def test_shards_hold_what_was_put_into_them(tmp_path, kind):
+    folder = write_shards(tmp_path / "tars", kind=kind)
+    write_shards(folder, 1, part="val", kind=kind)
+    data = Shards(str(folder))
+    assert (len(data.train), len(data.val), data.classes) == (24, 6, ["0", "1", "2"])
+    for number, photo in enumerate(data.train):
+        assert (photo.name, photo.label) == (f"train-{number // 6:03d}/train{number:04d}.jpg", number % 3)
+        assert photo.read() == jpeg(number)
+    (folder / "classes.txt").write_text("cat\ndog\nfish\n")
+    assert Shards(str(folder)).classes == ["cat", "dog", "fish"]
+    (folder / "classes.txt").write_text("cat\ndog\n")
+    with pytest.raises(UserError, match="has 2 classes, and a photograph is of class 2"):
+        Shards(str(folder))
+    assert Shards(str(folder), labels=False).classes == []
+
+
+@pytest.mark.parametrize("pattern", ["*.tar", "train-{000..003}.tar", "train-00[0-3].tar"])
+def test_patterns_name_shards(tmp_path, pattern):
+    data = Shards(f"{write_shards(tmp_path / 'tars')}/{pattern}", val_fraction=0.25)
+    assert (len(data.train), len(data.val)) == (18, 6)
+    assert not set(data.train.names()) & set(data.val.names())
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Serves a folder on this machine, as a bucket would be."""
+    folder = write_shards(tmp_path / "bucket")
+    handler = partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", folder
+        running.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_shards_at_an_address_are_copied_once(server, monkeypatch):
+    address, _ = server
+    data = Shards(f"{address}/train-{{000..003}}.tar", labels=False)
+    assert sorted(photo.read() for photo in data.every) == sorted(jpeg(i) for i in range(24))
+    monkeypatch.setattr(storage, "download", None)
+    assert len(Shards(f"{address}/train-{{000..003}}.tar").every) == 24
+
+
+def test_a_filesystem_of_fsspec_serves_shards(tmp_path):
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    for path in write_shards(tmp_path / "tars").glob("*.tar"):
+        memory.pipe(f"/bucket/{path.name}", path.read_bytes())
+    data = Shards("memory://bucket/train-*.tar")
+    assert sorted(photo.read() for photo in data.every) == sorted(jpeg(i) for i in range(24))
+
+
+def test_an_address_that_cannot_be_reached_is_named(server, monkeypatch):
+    monkeypatch.setattr(storage, "TRIES", 1)
+    address, _ = server
+    with pytest.raises(UserError, match=r"cannot read http.*train-009.tar: the server says 404"):
+        Shards(f"{address}/train-009.tar")
+    with pytest.raises(
+        UserError, match=r"cannot read http://127.0.0.1:9/a.tar \(.*refused.*see that it can be reached"
+    ):
+        Shards("http://127.0.0.1:9/a.tar")
+    with pytest.raises(UserError, match="a web server does not list its files; number them"):
+        Shards(f"{address}/*.tar")
+    with pytest.raises(UserError, match="nowhere://"):
+        Shards("nowhere://bucket/a.tar")
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [("none-*.tar", "no file matches"), ("gone.tar", "there is no file"), (".", r"there is no train-\*.tar")],
+)
+def test_shards_that_are_not_there_are_named(tmp_path, monkeypatch, root, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        Shards(root)
+
+
+def test_a_shard_that_breaks_off_is_named_and_the_rest_is_read(tmp_path):
+    folder = write_shards(tmp_path / "tars")
+    whole = (folder / "train-001.tar").read_bytes()
+    place = whole.index(b"train0008.jpg")
+    (folder / "train-001.tar").write_bytes(whole[: place + 900])
+    data = Shards(str(folder), val_root=str(write_shards(tmp_path / "val", 1, part="val")))
+    assert len(data.train) == 24 - 4
+    assert list(data.broken) == [str(folder / "train-001.tar")]
+    assert "breaks off" in data.broken[str(folder / "train-001.tar")]
+    with pytest.raises(UserError, match=r"validation photographs are missing from .*train-001.tar.*fetch it again"):
+        Shards(str(tmp_path / "val" / "*.tar"), val_root=str(folder / "*.tar"))
+
+
+def test_garbage_in_a_shard_is_found(tmp_path):
+    folder = write_shards(tmp_path / "tars")
+    whole = bytearray((folder / "train-001.tar").read_bytes())
+    place = whole.index(b"train0008.jpg")
+    whole[place : place + 512] = b"\x55" * 512
+    (folder / "train-001.tar").write_bytes(whole)
+    assert "breaks off" in Shards(str(folder)).broken[str(folder / "train-001.tar")]
+
+
+def test_compressed_and_empty_tars_are_refused(tmp_path):
+    import gzip
+
+    (tmp_path / "train-0.tar").write_bytes(gzip.compress(tarred({"a.jpg": jpeg(0)})))
+    with pytest.raises(UserError, match="is compressed"):
+        Shards(str(tmp_path))
+    (tmp_path / "train-0.tar").write_bytes(tarred({"notes.txt": b"nothing"}))
+    with pytest.raises(UserError, match="no photographs in"):
+        Shards(str(tmp_path))
+
+
+def test_a_manifest_leaves_photographs_out(photographs, tmp_path):
+    manifest = tmp_path / "manifest.tsv"
+    header = "set\tname\tfindings\tleave_out\ttwin\n"
+    manifest.write_text(f"{header}train\tcats/photo 0.jpg\tgrey\tyes\t\ntrain\tdogs/photo 7.jpg\tcmyk\tno\t\n")
+    data = Folder(str(photographs), val_root=str(shutil.copytree(photographs, tmp_path / "val")), exclude=str(manifest))
+    assert {"cats/photo 0.jpg"} == {p.name for p in data.val} - {p.name for p in data.train}
+    manifest.write_text(f"{header}train\telse/where.jpg\tgrey\tyes\t\n")
+    with pytest.raises(UserError, match=r"nothing that .* leaves out is among the training photographs"):
+        Folder(str(photographs), exclude=str(manifest))
+
+
+datasets = pytest.importorskip("datasets", reason="the package datasets (colorize[data]) is not installed")
+
+
+@pytest.fixture
+def hub(tmp_path):
+    """A folder that holds a data set as the library saves it."""
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+
+    def rows(first, count):
+        held = [{"bytes": jpeg(first + i), "path": None} for i in range(count)]
+        return datasets.Dataset.from_dict({"image": held, "label": [i % 2 for i in range(count)]}, features=features)
+
+    held = datasets.DatasetDict({"train": rows(0, 10), "validation": rows(100, 4)})
+    held.save_to_disk(tmp_path / "set")
+    return str(tmp_path / "set")
+
+
+def test_a_data_set_of_the_hub(hub):
+    data = Hub(hub)
+    assert (len(data.train), len(data.val), data.classes) == (10, 4, ["cat", "dog"])
+    assert [(photo.label, photo.read()) for photo in data.train] == [(i % 2, jpeg(i)) for i in range(10)]
+    divided = Hub(hub, val=None, val_fraction=0.2)
+    assert (len(divided.train), len(divided.val)) == (8, 2)
+    assert Hub(hub, labels=False).classes == []
+    with pytest.raises(UserError, match="cannot load the split 'test'"):
+        Hub(hub, val="test")
+    with pytest.raises(UserError, match=r"has no Image column 'picture'; it has \['image'\]"):
+        Hub(hub, image="picture")
+
+
+def test_a_folder_of_pictures_is_a_data_set_of_the_hub_too(photographs):
+    data = Hub(str(photographs), val=None)
+    assert len(data.train) + len(data.val) == 14
+
+
+def test_a_single_set_does_not_validate_on_what_it_trains(hub, tmp_path):
+    datasets.load_from_disk(hub)["train"].save_to_disk(tmp_path / "one")
+    with pytest.raises(UserError, match=r"single set, which would train and validate: say data\.val=null"):
+        Hub(str(tmp_path / "one"))
+    data = Hub(str(tmp_path / "one"), val=None, val_fraction=0.2)
+    assert (len(data.train), len(data.val)) == (8, 2)
+    assert not set(data.train.names()) & set(data.val.names())
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "refused"),
+    [
+        ("train", "train", True), ("train[:80%]", "train[70%:]", True), ("train+validation", "validation", True),
+        ("train[:80%]", "train[80%:]", False), ("train", "validation", False), ("train[:3]", "train[-3:]", False),
+    ],
+)  # fmt: skip
+def test_splits_that_overlap_are_refused(train, val, refused):
+    sizes = {
+        name: datasets.SplitInfo(name, num_examples=count) for name, count in {"train": 10, "validation": 4}.items()
+    }
+    assert meet(train, val, sizes) == refused
+
+
+def test_a_split_of_the_same_name_is_refused(hub):
+    with pytest.raises(UserError, match="have photographs in common: name other splits"):
+        Hub(hub, val="train")
+
+
+def test_a_row_without_a_picture_is_skipped(tmp_path):
+    features = datasets.Features({"image": datasets.Image()})
+    rows = [None, None, *({"bytes": jpeg(i), "path": None} for i in range(5))]
+    datasets.Dataset.from_dict({"image": rows}, features=features).save_to_disk(tmp_path / "set")
+    data = Hub(str(tmp_path / "set"), val=None, size=32, max_bad=3)
+    row = next(photo for photo in [*data.train, *data.val] if photo.start == 0)
+    with pytest.raises(OSError, match="its row has no picture"):
+        row.read()
+    batch = next(data.batches([Draw(i, i) for i in range(len(data.train))], [len(data.train)], 0))
+    assert {why for _, why in batch.unreadable} == {"its row has no picture"}
+    assert data.contents()
+
+
+def test_the_hub_cannot_be_reached(monkeypatch):
+    with pytest.raises(UserError, match=r"cannot load the split 'train' of data.root='nobody/nothing'"):
+        Hub("nobody/nothing")
+
+
+def test_words_mean_sources(tmp_path, photographs, hub):
+    assert len(recognise("demo").train) == 134
+    assert (len(recognise(str(photographs)).train), recognise(str(photographs)).classes) == (14, ["cats", "dogs"])
+    shards = write_shards(tmp_path / "tars")
+    assert len(recognise(f"{shards}/*.tar").train) == len(recognise(str(shards)).train) == 24
+    write_shards(shards, 1, part="val")
+    assert len(recognise(str(shards)).val) == 6
+    for layout in ("folders", "archives", "kaggle"):
+        source = recognise(str(write_imagenet(tmp_path / layout, layout)))
+        assert (len(source.train), len(source.val), source.classes) == (15, 6, list(WNIDS))
+    assert len(recognise(f"hf://{hub}").train) == 10
+    with pytest.raises(UserError, match="there is no folder 'gone': give demo, a folder, tar files"):
+        recognise("gone")

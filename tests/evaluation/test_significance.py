@@ -1,0 +1,156 @@
+"""What is said of numbers: directions, units, durations, and no more lines than a person reads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import colorize
+from colorize.cli.compare import print_comparison
+from colorize.evaluation.bootstrap import Interval
+from colorize.evaluation.compare import compare_results
+from colorize.evaluation.image_table import Pictures
+from colorize.evaluation.measure import of_pictures
+from colorize.evaluation.metric_info import measure, score_table, tell_measure, told_measures
+from colorize.evaluation.result import Result, ranked, read_result, write_result
+from colorize.metrics import Judge, OutOfGamut
+from colorize.metrics.distribution import score_name
+from colorize.models import CNN
+from colorize.models.export import save
+from colorize.reports.comparison_page import verdicts
+from colorize.reports.tables import beaten_by_grey, painting_cells
+from colorize.utils.console import Bar, count_of, duration
+from colorize.utils.devices import choose_device
+from colorize.utils.errors import AbsentError, UserError
+from tests.helpers.commands import refused
+from tests.helpers.evaluated import NAMES, PROTOCOL
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (45.4, "45 s"), (99, "99 s"), (720, "12 min"), (3599, "1 h 0 min"), (15961, "4 h 26 min"),
+     (47 * 3600, "47 h 0 min"), (74 * 3600, "3 d 2 h")],
+)  # fmt: skip
+def test_time_left_is_said_as_a_person_says_it(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_the_bar_says_it_so(capsys, monkeypatch):
+    bar = Bar(500, 0, every=0)
+    bar.began -= 32.0
+    bar.update(1, 0.5, 3.0)
+    assert "step 1/500 · loss 0.5 · 3 images/s · 4 h 26 min left" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(57, "57"), (3_000, "3,000"), (48_211, "0.05 M"), (350_000, "0.35 M"), (55_020_000, "55.0 M")]
+)
+def test_no_network_has_no_parameters(count, words):
+    assert count_of(count) == words
+
+
+def test_the_table_of_training_has_titles_and_directions(capsys):
+    row = {"psnr": 23.456, "features": 0.12345, "chroma": 0.9, "kd_paired_efficientnet_lite0": 0.001234, "diversity": 1}
+    score_table({"run": row, "grey": {"psnr": 21.0}}, "title")
+    printed = capsys.readouterr().out
+    flat = " ".join(printed.replace("│", " ").replace("┃", " ").split())
+    for words in ("PSNR dB ↑", "distance ↓", "→ truth", "KD", "without", "23.46", "0.1235", "0.00123"):
+        assert words in flat, flat
+    assert "kd_paired" not in flat
+
+
+def test_a_metric_of_ones_own_says_which_end_is_better(evaluated, tmp_path):
+    """As the MUSIQ of docs/metrics.md: it is in no table of ours."""
+    judge = Judge(lambda rgb: rgb.mean((1, 2, 3)), "MUSIQ", "higher")
+    tell_measure("musiq_of_mine", judge.label, judge.better, judge.unit)
+    assert (measure("musiq_of_mine").heading, measure("musiq_of_mine").better) == ("MUSIQ ↑", "higher")
+    tell_measure("psnr", "another", "lower")
+    assert measure("psnr").better == "higher"  # ours stay what they are
+    cells = {"musiq_of_mine": Interval(50.0, 49.0, 51.0, 40)}
+    kept = Result("x", PROTOCOL, {"model": cells}, measures=told_measures(cells))
+    path = write_result(tmp_path / "x.json", kept)
+    from colorize.evaluation import metric_info
+
+    metric_info.OTHERS.clear()
+    assert measure("musiq_of_mine").better is None
+    read_result(path)
+    assert measure("musiq_of_mine").better == "higher"
+    rows = {"model": {"musiq_of_mine": Interval(60.0, 59.0, 61.0, 40)}}
+    better = write_result(tmp_path / "y.json", replace(kept, name="y", rows=rows))
+    found = compare_results([str(path), str(better)])
+    assert found.leaders("musiq_of_mine") == {"y"}
+    assert "y is better than x by 10" in found.verdicts[0].sentence
+
+
+def test_a_share_has_no_negative_interval():
+    values = np.zeros(40)
+    values[:2] = 0.5
+    pictures = Pictures(NAMES, [""] * 40, {"out_of_gamut": values})
+    cell = of_pictures(pictures, {"out_of_gamut": OutOfGamut()})["out_of_gamut"]
+    assert 0 <= cell.low <= cell.value <= cell.high <= 1
+    assert measure("precision_inception").within(Interval(0.99, 0.9, 1.08, 10)).high == 1
+    assert measure("kid").within(Interval(0.0, -0.1, 0.1, 10)).low == -0.1  # an unbiased estimate may be below 0
+
+
+def test_grey_is_said_to_beat_those_that_it_beats(evaluated):
+    runs = [evaluated("good"), evaluated("fine", 0.2), evaluated("lively", -9.0)]
+    page = verdicts(compare_results(runs))
+    assert "Grey has a better PSNR than lively, and that is no mistake" in page
+    assert "Grey has the better PSNR" not in page
+    assert "Grey" not in verdicts(compare_results(runs[:2]))
+    assert beaten_by_grey(["a", "b"], 2).startswith("Grey has the better PSNR,")
+    assert beaten_by_grey(["a", "b", "c"], 4).startswith("Grey has a better PSNR than a, b and c,")
+
+
+def test_a_comparison_of_four_runs_is_read_at_once(evaluated, capsys):
+    """Six pairs in twenty metrics are no 120 sentences on a terminal: these are on the page."""
+    runs = [evaluated(name, better) for name, better in (("a", 0.0), ("b", 0.5), ("c", 1.0), ("d", 1.0))]
+    found = compare_results(runs)
+    extra = {f"metric_{i}": Interval(1.0, 0.9, 1.1, 40) for i in range(17)}
+    rows = {label: {**row, **extra} for label, row in found.runs.items()}
+    print_comparison(replace(found, runs=rows, metrics=[*found.metrics, *extra]))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 80
+    told = next(line for line in lines if line.startswith("PSNR: "))
+    assert told.startswith("PSNR: no other is better than c or d; 5 of 6 pairs can be told apart")
+    assert any("verdicts on the other 17 metrics are on the page" in line for line in lines)
+
+
+def test_runs_trained_without_psnr_are_ranked_by_what_they_share():
+    of = {"a": {"features": 0.5, "chroma": 1.0}, "b": {"features": 0.2, "ssim": 0.9}, "c": {"features": 0.3}}
+    summaries = {name: {"val": row} for name, row in of.items()}
+    assert list(ranked(summaries)) == ["b", "c", "a"]
+    assert list(ranked({"a": {"val": {"chroma": 1.0}}, "b": {"val": {"psnr": 3.0}}})) == ["a", "b"]
+    assert list(ranked({"a": {"val": {"psnr": 20.0}}, "b": {"val": {"psnr": 23.0}}})) == ["b", "a"]
+
+
+def test_an_export_can_be_read_by_others_and_its_card_names_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = save(CNN(width=0.1, global_size=32), "my models/mine", {"name": "a run"})
+    (tmp_path / "plain").touch()
+    usual = (tmp_path / "plain").stat().st_mode
+    assert all(path.stat().st_mode == usual for path in folder.iterdir())
+    (line,) = [line for line in (folder / "README.md").read_text().splitlines() if "colorize.load(" in line]
+    assert torch.is_tensor(next(eval(line.split("=", 1)[1].split("#")[0], {"colorize": colorize}).parameters()))
+    assert "0.0 M" not in (folder / "README.md").read_text()
+
+
+def test_a_small_network_has_more_than_no_parameters_in_the_table():
+    assert [painting_cells({"parameters": n})[0][0] for n in (1794, 123_456, 55_006_640)] == ["0.0018", "0.12", "55.01"]
+
+
+def test_what_evaluation_lacks_has_the_name_of_its_metric(run_folder, inside, tmp_path, monkeypatch):
+    def absent(name):
+        raise AbsentError(f"{name} is not here")
+
+    monkeypatch.setattr("colorize.evaluation.evaluate.create_extractor", absent)
+    run = f"run={run_folder()}"
+    refused(inside("evaluate", run, "device=gpu"), "device='gpu' is not here")
+    with pytest.raises(UserError, match="--device='gpu' is not here"):
+        choose_device("gpu", said="--device")
+    done = inside("evaluate", run, "+protocol.extractors=[inception]", "metrics=quick", "table=false", "track=false")
+    assert done.returncode == 0, done.stderr
+    result = read_result(tmp_path / "outputs" / "toy" / "results" / "validation.json")
+    assert result.absent["fid"] == result.absent["kid"] == "inception is not here"
+    assert score_name("fid_inf", "dinov2") == "fd_inf_dinov2"

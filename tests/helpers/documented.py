@@ -1,0 +1,142 @@
+"""Every fenced command of README.md, docs/ and experiments/, and how the slow test runs it.
+
+A row says: as it stands (`Run()`), with words that shorten it (`Run("steps_scale=0.01")`), with a stand-in for what no
+test machine has (`needs`), or which other test runs it (`Elsewhere`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.helpers.configs import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "experiments").glob("*/README.md"))]
+SHORT = "steps_scale=0.004 trainer.batch_size=2 data.size=32 evaluate.historical=false tracker=none"
+JOBS = f"{SHORT} hydra.callbacks.after_sweep.compare=false"  # of a sweep: what follows one is tried with the first
+
+
+@dataclass(frozen=True)
+class Run:
+    """`more` is put behind the command; `needs` names the stand-ins; `instead` replaces a part of the command."""
+
+    more: str = ""
+    needs: tuple[str, ...] = ()
+    instead: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The command is not run by the slow test: the file of tests that runs it, or the reason why none does."""
+
+    where: str
+
+
+QUICKSTART = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python train.py experiment=quickstart"
+INSTALLED = ("python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python", "python")
+WINDOWS = Elsewhere("no test machine has Windows; the words behind .venv are those of the Linux command")
+
+HOW: dict[str, Run | Elsewhere] = {
+    # README.md
+    QUICKSTART: Run(SHORT, instead=INSTALLED),
+    "python train.py": Run(SHORT),
+    "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
+    "python train.py model=cnn loss=iizuka data=folder data.root=photos": Run(SHORT),
+    """python train.py data=folder 'data.root="my photos [1920]"'""": Run(SHORT),
+    "python train.py experiment=smoke model=cnn": Run(),
+    "python train.py experiment=quickstart seed=1": Run(SHORT),
+    "python train.py rerun=outputs/quickstart optimizer.lr=3e-4": Run(),
+    "python train.py resume=outputs/quickstart": Run(),
+    "torchrun --nproc_per_node=2 train.py experiment=cpu/gan": Run(SHORT),
+    "python train.py -m model=cnn,transformer seed=0,1,2": Run(JOBS),
+    "python train.py -m experiment=cpu/cnn,cpu/gan_unet,cpu/gan,cpu/diffusion,cpu/transformer,cpu/multicolor"
+    " hydra.sweep.dir=outputs/six_models": Run(SHORT),
+    "python train.py -m hparams_search=optuna experiment=cpu/cnn": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
+    "python train.py experiment=thesis/gan data.root=imagenet": Run(
+        f"{SHORT} model.pretrained=false", ("imagenet",)
+    ),
+    "python train.py init_from=ddcolor_tiny.pth data=folder data.root=photos data.size=256": Run(
+        SHORT, ("ddcolor_tiny.pth",)
+    ),
+    "python evaluate.py run=outputs/quickstart": Run(),
+    "python evaluate.py run=outputs/quickstart-s1": Run(),
+    "python compare.py outputs/quickstart outputs/quickstart-s1": Run(),
+    "python compare.py outputs/six_models": Run(),
+    "python evaluate.py run=outputs/quickstart protocol=clean source=photos": Run(),
+    "python evaluate.py run=outputs/quickstart protocol=historical": Run(),
+    "colorize dashboard": Run(needs=("wandb",)),
+    "colorize inspect photos -o inspected --val held-back": Run(),
+    "colorize prepare photos shards": Run(),
+    "python train.py model=cnn data=shards data.root=shards": Run(SHORT),
+    "colorize paint scans/ --weights outputs/quickstart -o painted": Run(),
+    "colorize paint a.jpg --weights piddnad/ddcolor_paper_tiny -o a-colour.png": Run(needs=("hub",)),
+    "colorize look photos -o look": Run(),
+    "colorize plates plate-scans/ -o plates": Run(),
+    "colorize fetch historical -o old": Elsewhere("data/test_historical.py"),  # with a stand-in for the library
+    "colorize export outputs/quickstart -o mine": Run(),
+    "python train.py --help": Run(),
+    "python benchmarks/loop.py": Run("--steps 2 --models cnn"),
+    "python benchmarks/ddp.py": Run("--steps 2 --models cnn"),
+    "python benchmarks/batch_norm.py": Run("--models cnn"),
+    "python benchmarks/neighbour.py": Run("--seconds 10 --turns 1"),
+    "python benchmarks/models.py": Run("--rounds 1 --models cnn"),
+    "python benchmarks/data.py": Run("--rounds 1 --quick"),
+    "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
+    "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
+    "python benchmarks/manners.py": Run("--repeats 1"),
+    "python benchmarks/coverage.py": Run("--repetitions 4 --resamples 50"),
+    "python benchmarks/tracking.py": Run("--steps 4"),
+    "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
+    "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
+    # docs/
+    "python compare.py outputs/a outputs/b": Run(instead=("a outputs/b", "quickstart outputs/quickstart-s1")),
+    "python compare.py 'outputs/cpu-*'": Run(instead=("cpu-*", "six_models/0*")),
+    "python compare.py outputs/sweep-xxxx": Run(instead=("sweep-xxxx", "six_models")),
+    "python compare.py outputs/a": Run(instead=("outputs/a", "outputs/quickstart")),
+    "torchrun --nproc_per_node=2 train.py experiment=cpu/transformer": Run(SHORT),
+    "torchrun --nproc_per_node=2 --max_restarts=2 train.py experiment=cpu/gan": Run(f"{SHORT} name=restarted"),
+    "python train.py -m model=cnn,gan,diffusion,transformer seed=0,1,2": Run(JOBS),
+    "python train.py -m hparams_search=optuna model=cnn": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
+    "python train.py -m hparams_search=optuna experiment=cpu/cnn optimizer.lr='tag(log, interval(1e-4, 1e-2))'"
+    " hydra.sweeper.n_trials=40": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
+    "colorize sync": Run(needs=("wandb",)),
+    "wandb leet outputs/wandb": Elsewhere("tracking/test_wandb.py"),  # its data; its screen wants a terminal
+    "colorize dashboard faces --entity lab --protocol clean-val5k": Run(
+        needs=("wandb",), instead=("faces", "colorize")  # the stand-in has one project
+    ),
+    "colorize dashboard --print > dashboard.json": Run(),
+    "wandb sweep docs/wandb_sweep.yaml": Elsewhere("sweeps/test_wandb_sweep.py"),
+    "wandb agent ENTITY/colorize/SWEEP": Elsewhere("sweeps/test_wandb_sweep.py"),
+    # experiments/
+    "python train.py experiment=quickstart": Run(SHORT),
+    "python train.py experiment=quickstart seed=2": Run(SHORT),
+    "python compare.py outputs/quickstart outputs/quickstart-s1 outputs/quickstart-s2": Run(
+        instead=("python c", "python evaluate.py run=outputs/quickstart-s2 && python c")  # as README.md did the others
+    ),
+    "python compare.py outputs/six_models --markdown outputs/six_models/table.md": Run(),
+}  # fmt: skip
+
+
+def commands(page: Path) -> list[str]:
+    """The commands of a page's shell fences, comments left out; a script with a first line of its own is one."""
+    found = []
+    for body in re.findall(r"^```(?:bash|bat)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
+        if body.startswith("#!"):
+            found.append(body.strip())
+        else:
+            found += [re.sub(r"\s+# .*", "", line).strip() for line in body.splitlines() if line.strip()]
+    return found
+
+
+def how(command: str) -> Run | Elsewhere:
+    """The row of a command. Raises `KeyError` where it has none."""
+    if command.startswith("py -m venv"):
+        return WINDOWS
+    if command.startswith("#!/bin/bash\n#SBATCH"):
+        return Elsewhere("system/test_slurm.py")
+    if command.endswith(("-m pytest -n auto --dist worksteal", "-m pytest -n auto --dist loadgroup")):
+        return Elsewhere("the test run itself")
+    if "--nnodes=2" in command:
+        return Elsewhere("system/test_distributed.py")
+    return HOW[command]
