@@ -17,6 +17,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # bit for bit is a CPU's promise; say 0 to try these tests on a GPU
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported: no test waits for a network
 
+
 import torch
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
@@ -26,6 +27,7 @@ from colorize.cli import main
 from tests.helpers.configs import CONF, ROOT, SMALL, tiny_words
 from tests.helpers.evaluated import evaluated  # noqa: F401  (a fixture)
 from tests.helpers.published import KEYS
+from tests.helpers.wandb_server import WandbServer
 
 # The runs that are stopped by Ctrl-C need one that is heard, and a shell's background job is started with it ignored
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -199,3 +201,10 @@ def foreign(deterministic):
         return deterministic.state_dict(held)
 
     return build
+
+
+@pytest.fixture
+def server():
+    served = WandbServer()
+    yield served
+    served.stop()

@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from scipy.io import savemat
 
@@ -93,3 +94,6 @@ def write_devkit(path: Path, truth: list[str]) -> None:
     with tarfile.open(path, "w:gz") as tar:
         add(tar, "ILSVRC2012_devkit_t12/data/meta.mat", meta.getvalue())
         add(tar, "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt", lines.encode())
+
+
+datasets = pytest.importorskip("datasets", reason="the package datasets (colorize[data]) is not installed")

@@ -63,3 +63,19 @@ def history(run):
     lines = [record["history"]["item"] for record in inspected(run) if record["type"] == "history"]
     pictures = {name.removesuffix("_type") for line in lines for name in line if name.endswith("._type")}
     return [{k: v for k, v in line.items() if not k.startswith(tuple(pictures))} for line in lines]
+
+
+def blank(path):
+    path.write_bytes(os.urandom(64))
+    return path
+
+
+def program(folder, server, text, *words, **more):
+    """A small Python program on a machine of its own; what it printed."""
+    environment = {**logged_in(folder, server), **more.pop("env", {})}
+    done = subprocess.run(
+        [sys.executable, "-c", text, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=120,
+        check=False, **more,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -15,13 +15,12 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 import colorize
-from colorize.cli import main
 from colorize.models import MultiColor, Transformer
 from colorize.models import load as loading
 from colorize.models.load import recognise
 from colorize.models.weights import fold_spectral_norm
 from colorize.utils.errors import UserError
-from tests.helpers.configs import ROOT, SMALL, options
+from tests.helpers.configs import ROOT
 from tests.helpers.published import KEYS, published, two_networks
 
 
@@ -33,14 +32,14 @@ def close(ours, theirs, tolerance=1e-3):
     assert (ours - theirs).norm() < tolerance * spread.norm()
 
 
-def load(state, container=lambda state: state, path=Path("file.pth")):
+def converted(state, container=lambda state: state, path=Path("file.pth")):
     return recognise(colorize.models.weights.take_out(container(state), path), path).eval()
 
 
 @published
 @torch.no_grad()
 def test_the_thesis_cnn(foreign, deterministic):
-    model = load(foreign("thesis_cnn"), lambda state: {"model_state_dict": state, "epoch": 20})
+    model = converted(foreign("thesis_cnn"), lambda state: {"model_state_dict": state, "epoch": 20})
     held, L = np.load(KEYS / "thesis_cnn.npz"), deterministic.luminance(2, 224, 224)
     ab, summary = model.see(L)
     close((ab[..., ::8, ::8] + 128) / 255, held["out0"])
@@ -58,7 +57,7 @@ def test_ddcolor_tiny(container, foreign, deterministic):
         "module": {"params": {"wrong": torch.zeros(1)}, "params_ema": {f"module.{k}": v for k, v in state.items()}},
         "old": {"params": state | {f"encoder.arch.head_cls.{k}": torch.zeros(4) for k in ("weight", "bias")}},
     }[container]
-    model = load(held)
+    model = converted(held)
     assert "parametrizations" not in "".join(model.state_dict())  # spectral norm is folded
     if container != "params":
         return
@@ -79,7 +78,7 @@ NETWORKS = {
 @torch.no_grad()
 def test_the_thesis_networks(name, foreign, deterministic):
     container, answer = NETWORKS[name]
-    model, L = load(foreign(name), container), deterministic.luminance(2, 256, 256)
+    model, L = converted(foreign(name), container), deterministic.luminance(2, 256, 256)
     vectors = np.load(ROOT / "tests" / "data" / "published.npz")
     close(answer(model, L)[..., ::8, ::8], vectors[name], 1e-4)
     if isinstance(model, MultiColor):
@@ -91,7 +90,7 @@ def test_the_thesis_networks(name, foreign, deterministic):
 @published
 @torch.no_grad()
 def test_the_thesis_diffusion(foreign, deterministic):
-    model = load(foreign("thesis_diffusion"), two_networks)
+    model = converted(foreign("thesis_diffusion"), two_networks)
     L = deterministic.luminance(2, 128, 128)
     noisy = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 2, 128, 128)).astype(np.float32))
     said = model.denoise(L, noisy, torch.tensor([3, 400]), model.look(L))
@@ -105,7 +104,7 @@ def test_ddcolor_large_has_a_place_for_every_weight():
     for name, value in state.items():
         if name.endswith(("weight_u", "weight_v")):
             state[name] = value + 1
-    model = load(state)
+    model = converted(state)
     assert model.settings["encoder"] == "convnext_large.fb_in22k"
 
 
@@ -250,67 +249,3 @@ def test_the_hub_is_asked_for_what_is_not_here(small, tmp_path, monkeypatch):
     assert isinstance(colorize.load("piddnad/ddcolor_paper_tiny"), Transformer)
     assert isinstance(colorize.load("ivansetka/image-colorizer/gan.pth"), Transformer)
     assert asked == ["piddnad/ddcolor_paper_tiny", ("ivansetka/image-colorizer", "gan.pth")]
-
-
-@pytest.mark.parametrize("name", options("model"))
-@torch.no_grad()
-def test_an_export_comes_back_the_same(name, tiny, tmp_path):
-    from colorize.training.build import build_parts
-
-    words = ("loss=" + ("ddpm" if name == "diffusion" else "l1"), *SMALL.get(name, []))
-    model = build_parts(tiny(f"model={name}", *words)).model.eval()
-    colorize.save(model, tmp_path / "out", {"name": "mine", "license": "mit", "trained_size": 96})
-    again = colorize.load(tmp_path / "out")
-    assert type(again) is type(model)
-    ours, theirs = model.state_dict(), again.state_dict()
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
-    L = 100 * torch.rand(1, 1, 40, 40)
-    chances = [torch.Generator().manual_seed(0) for _ in range(2)]
-    assert torch.allclose(model.colorize(L, chances[:1]), again.colorize(L, chances[1:]), atol=0.01)  # layouts differ
-    assert "license: mit" in (tmp_path / "out" / "README.md").read_text()
-    assert loading.trained_size(tmp_path / "out") == 96
-
-
-def test_an_export_names_a_network_of_this_package(tmp_path):
-    model = MultiColor(
-        encoder="test_convnext", pretrained=False, widths=(8, 8, 8), queries=4, dim=16, complement=(8, 8)
-    )
-    colorize.save(model, tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    for change, words in [
-        ({"network": "os.system"}, "'os.system', which is not of this program"),
-        ({"network": "colorize.losses.L1"}, "'colorize.losses.L1', which is no Colorizer"),
-        ({"network": "GPT"}, "reads format 1 for one of"),
-        ({"network": ["UNet"]}, "reads format 1 for one of"),
-        ({"format": 2}, "is of format 2"),
-        ({"settings": {"colour": 1}}, "MultiColor takes no 'colour'"),
-        ({"settings": {**config["settings"], "queries": 5}}, "instead of"),
-    ]:
-        (tmp_path / "config.json").write_text(json.dumps(config | change))
-        with pytest.raises(UserError, match=words):
-            colorize.load(tmp_path)
-
-
-def test_a_run_is_loaded_and_exported(inside, trained, tmp_path):
-    run = trained()
-    model = colorize.load(run)
-    last = colorize.load(run / "checkpoints" / "step-00000004.pt")
-    assert type(model) is type(last)
-    done = inside("export", run, "-o", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    again = colorize.load(tmp_path / "out")
-    assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
-    config = json.loads((tmp_path / "out" / "config.json").read_text())
-    assert (config["trained_size"], config["steps"], config["name"]) == (32, 4, run.name)
-    for words, message in [
-        ((run, "-o", tmp_path / "out"), "holds an export already"),
-        ((run,), "the following arguments are required: -o/--output"),
-        ((run, "-o", "x", "--licenze", "mit"), "did you mean --licence?"),
-        (("nowhere", "-o", "x"), "no file or folder 'nowhere'"),
-    ]:
-        refused = inside("export", *words)
-        assert refused.returncode == 2
-        assert message in refused.stderr
-        assert len(refused.stderr.strip().splitlines()) == 1
-    assert main(["--help"]) == 0

@@ -9,7 +9,7 @@ from colorize.run_folder import RunFolder
 from colorize.sweeps.results import directions_of
 from colorize.utils.errors import UserError
 from tests.helpers.commands import refused
-from tests.training.test_resume import TINY
+from tests.helpers.resumed import TINY
 
 METRICS = {
     "psnr": {"_target_": "colorize.metrics.PSNR"},

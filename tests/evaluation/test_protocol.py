@@ -1,0 +1,129 @@
+"""Protocols: which photographs they select, and what moves their id."""
+
+import re
+import tarfile
+from dataclasses import replace
+
+import pytest
+
+from colorize.config import make
+from colorize.evaluation.protocol import choose
+from colorize.utils.errors import UserError
+from tests.helpers.configs import options
+from tests.helpers.evaluations import noise, protocol
+
+
+@pytest.fixture
+def imagenet(tmp_path):
+    """ImageNet's validation tree in small: twelve of its photographs in two class folders, in no order."""
+    for number in (7, 3, 1, 12, 5, 2, 11, 4, 9, 8, 6, 10):
+        folder = tmp_path / "imagenet" / "val" / ("n01440764" if number % 2 else "n01443537")
+        folder.mkdir(parents=True, exist_ok=True)
+        noise(number, 60, 80).save(folder / f"ILSVRC2012_val_{number:08d}.JPEG", quality=95)
+    for name in ("n01440764", "n01443537"):
+        folder = tmp_path / "imagenet" / "train" / name
+        folder.mkdir(parents=True)
+        noise(99, 60, 80).save(folder / f"{name}_1.JPEG")
+    return tmp_path / "imagenet"
+
+
+@pytest.mark.parametrize("name", options("protocol"))
+def test_every_protocol_is_one(name, config):
+    """Composed, made, and named as its file is."""
+    cfg = config(f"protocol={name}", "run=x", name="evaluate")
+    if name == "coltran-fid5k":
+        cfg.protocol.names, cfg.protocol.reference = "list.txt", "demo"
+    assert make(cfg.protocol, "protocol").name == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"geometry": "squash"}, "protocol.geometry is 'squash'; it must be one of centre, stretch, long"),
+        ({"filter": "cubic"}, "protocol.filter is 'cubic'; it must be one of bicubic, bilinear, linear, area"),
+        ({"input": ["lab_l", "red"]}, "protocol.input is 'red'; it must be one of lab_l, luma, ortho, blue_plate"),
+        ({"input": []}, "protocol.input is empty"),
+        ({"extractors": ["incepton"]}, "protocol.extractors is 'incepton'; it must be one of inception,"),
+        ({"size": 0}, "protocol.size is 0; it must be 1 or more"),
+        ({"predict": "half"}, "protocol.predict is 'half'; it must be one of given, trained"),
+        ({"truth": "none"}, "protocol.truth=none goes with protocol.reader=black_and_white, and with no other"),
+        ({"truth": "none", "reader": "black_and_white", "reference": "paired"}, "no truth to pair"),
+    ],
+)
+def test_a_protocol_that_means_nothing(changes, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        protocol(**changes)
+
+
+def test_every_field_moves_the_id():
+    """All but where the photographs lie; ids are how results know each other."""
+    plain = protocol().described(5, 5, "m")
+    changes = [
+        {"size": 33}, {"geometry": "stretch"}, {"filter": "area"}, {"input": ["luma"]}, {"predict": 64},
+        {"upsampling": "bilinear"}, {"truth": "lab_roundtrip"}, {"rounding": "truncate"}, {"reference": "paired"},
+        {"extractors": ["inception"]}, {"name": "other"}, {"reader": "period"},
+    ]  # fmt: skip
+    ids = [protocol(**change).described(5, 5, "m")["id"] for change in changes]
+    assert len({plain["id"], *ids}) == len(changes) + 1
+    assert protocol().described(5, 5, "n")["id"] != plain["id"]
+    assert protocol(source="elsewhere").described(5, 5, "m") == plain
+    assert protocol().described(4, 5, "m")["id"].startswith("toy-4-of-5-")
+
+
+def test_the_same_set_in_folders_and_in_a_tar_file(imagenet, tmp_path):
+    files = sorted((imagenet / "val").rglob("*.JPEG"), key=lambda path: path.name[::-1])
+    with tarfile.open(tmp_path / "any.tar", "w") as tar:
+        for path in files:
+            tar.add(path, path.name)
+    loose = choose(protocol(source=str(imagenet)))
+    packed = choose(protocol(source=str(tmp_path / "any.tar")))
+    assert loose.manifest == packed.manifest
+    assert [photo.read() for photo in loose.photos] == [photo.read() for photo in packed.photos]
+    names = [photo.name.rsplit("/", 1)[-1] for photo in loose.photos]
+    assert names == [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 13)]
+
+
+def test_one_byte_more_is_another_set(imagenet):
+    before = choose(protocol(source=str(imagenet))).manifest
+    path = next((imagenet / "val").rglob("*.JPEG"))
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert choose(protocol(source=str(imagenet))).manifest != before
+
+
+def test_a_part_of_val5k_is_marked(imagenet, config):
+    wanted = make(config("protocol=clean-val5k", "run=x", name="evaluate").protocol, "protocol")
+    chosen = choose(replace(wanted, source=str(imagenet)))
+    assert (len(chosen.photos), chosen.whole) == (12, 5000)
+    assert wanted.described(12, 5000, chosen.manifest)["id"].startswith("clean-val5k-12-of-5000-")
+    assert chosen.label(chosen.photos[0]) == "n01440764"
+
+
+def test_a_pinned_manifest(imagenet):
+    found = choose(protocol(source=str(imagenet))).manifest
+    assert choose(protocol(source=str(imagenet), manifest=found)).manifest == found
+    with pytest.raises(UserError, match=f"is not the set of the protocol: its manifest is {found}, not abc"):
+        choose(protocol(source=str(imagenet), manifest="abc"))
+
+
+def test_a_list_of_names_gives_the_order(imagenet, tmp_path):
+    (tmp_path / "list.txt").write_text("ILSVRC2012_val_00000009\nILSVRC2012_val_00000002.JPEG\nabsent\n")
+    chosen = choose(protocol(source=str(imagenet), names=str(tmp_path / "list.txt")))
+    assert [int(photo.name[-7:-5]) for photo in chosen.photos] == [9, 2]
+    assert chosen.whole == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"source": None}, "the protocol 'toy' is for any photographs: say protocol.source=FOLDER, or demo"),
+        ({"source": "run"}, "weights from elsewhere have no validation photographs of their own"),
+        ({"source": "demo", "names": "ILSVRC2012_val_{:08d}", "photographs": 5},
+         "none of the photographs of the demo photographs held back is called as the protocol's"),
+        ({"names": "x_{}"}, "protocol.names is a pattern: say with protocol.photographs how many"),
+        ({"names": "gone.txt"}, "there is no list of names 'gone.txt'"),
+        ({"source": None, "reader": "period"}, "this protocol needs period photographs"),
+    ],
+)  # fmt: skip
+def test_a_set_that_is_not_there(changes, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        choose(protocol(**changes))

@@ -1,0 +1,77 @@
+"""Exports: the same network again, and no network but those of this package."""
+
+import json
+
+import pytest
+import torch
+
+import colorize
+from colorize.cli import main
+from colorize.models import MultiColor
+from colorize.models import load as loading
+from colorize.utils.errors import UserError
+from tests.helpers.configs import SMALL, options
+
+
+@pytest.mark.parametrize("name", options("model"))
+@torch.no_grad()
+def test_an_export_comes_back_the_same(name, tiny, tmp_path):
+    from colorize.training.build import build_parts
+
+    words = ("loss=" + ("ddpm" if name == "diffusion" else "l1"), *SMALL.get(name, []))
+    model = build_parts(tiny(f"model={name}", *words)).model.eval()
+    colorize.save(model, tmp_path / "out", {"name": "mine", "license": "mit", "trained_size": 96})
+    again = colorize.load(tmp_path / "out")
+    assert type(again) is type(model)
+    ours, theirs = model.state_dict(), again.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    L = 100 * torch.rand(1, 1, 40, 40)
+    chances = [torch.Generator().manual_seed(0) for _ in range(2)]
+    assert torch.allclose(model.colorize(L, chances[:1]), again.colorize(L, chances[1:]), atol=0.01)  # layouts differ
+    assert "license: mit" in (tmp_path / "out" / "README.md").read_text()
+    assert loading.trained_size(tmp_path / "out") == 96
+
+
+def test_an_export_names_a_network_of_this_package(tmp_path):
+    model = MultiColor(
+        encoder="test_convnext", pretrained=False, widths=(8, 8, 8), queries=4, dim=16, complement=(8, 8)
+    )
+    colorize.save(model, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for change, words in [
+        ({"network": "os.system"}, "'os.system', which is not of this program"),
+        ({"network": "colorize.losses.L1"}, "'colorize.losses.L1', which is no Colorizer"),
+        ({"network": "GPT"}, "reads format 1 for one of"),
+        ({"network": ["UNet"]}, "reads format 1 for one of"),
+        ({"format": 2}, "is of format 2"),
+        ({"settings": {"colour": 1}}, "MultiColor takes no 'colour'"),
+        ({"settings": {**config["settings"], "queries": 5}}, "instead of"),
+    ]:
+        (tmp_path / "config.json").write_text(json.dumps(config | change))
+        with pytest.raises(UserError, match=words):
+            colorize.load(tmp_path)
+
+
+def test_a_run_is_loaded_and_exported(inside, trained, tmp_path):
+    run = trained()
+    model = colorize.load(run)
+    last = colorize.load(run / "checkpoints" / "step-00000004.pt")
+    assert type(model) is type(last)
+    done = inside("export", run, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    again = colorize.load(tmp_path / "out")
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (config["trained_size"], config["steps"], config["name"]) == (32, 4, run.name)
+    for words, message in [
+        ((run, "-o", tmp_path / "out"), "holds an export already"),
+        ((run,), "the following arguments are required: -o/--output"),
+        ((run, "-o", "x", "--licenze", "mit"), "did you mean --licence?"),
+        (("nowhere", "-o", "x"), "no file or folder 'nowhere'"),
+    ]:
+        refused = inside("export", *words)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+        assert len(refused.stderr.strip().splitlines()) == 1
+    assert main(["--help"]) == 0

@@ -1,0 +1,86 @@
+"""The page of one run, evaluated or not, and of run folders that are half written."""
+
+import re
+
+import pytest
+
+from colorize.cli import main
+from tests.helpers.pages import COST, cells, old_photographs, page_of, pictures_in, section, trained
+
+
+def test_the_page_of_one_run(run, tmp_path, monkeypatch):
+    folder = run("one", cost=COST)
+    old_photographs(folder)
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "one"]) == 0
+    assert not (tmp_path / "compare.html").exists()
+    page = (tmp_path / "one" / "run.html").read_text(encoding="utf-8")
+    assert "<h1>one</h1>" in page
+    (by,) = re.findall(r"PSNR: grey is better than network by (\S+) dB", section(page, "In words"))
+    assert float(by) == pytest.approx(2, abs=0.1)
+    assert "dashed: grey 25.00" in section(page, "Beside grey and truth")
+    options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "The photographs"))
+    assert options == [("", "grey"), (" selected", "one"), ("", "truth"),
+                       ("", "grey"), ("", "one"), (" selected", "truth")]  # fmt: skip
+    options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "Old photographs"))
+    assert options == [(" selected", "grey"), ("", "one"), ("", "grey"), (" selected", "one")]
+    assert cells(section(page, "Its config"))[1:] == [["name", "one"], ["model.width", "1.0"], ["model.depth", "2"]]
+
+
+def test_the_page_of_a_run_that_was_not_evaluated(tmp_path, monkeypatch, capsys):
+    trained(tmp_path / "one")
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "one", "--html", "deep/page.html"]) == 0
+    assert "the page is 'deep/page.html'" in capsys.readouterr().out
+    page = (tmp_path / "deep" / "page.html").read_text(encoding="utf-8")
+    assert cells(section(page, "Scores at the end of training")) == [
+        ["", "PSNR dB ↑", "colourfulness → truth"], ["one", "21.50", "–"], ["grey", "22.50", "–"],
+        ["mean colour of training", "22.60", "–"], ["truth", "–", "48.0"],
+    ]  # fmt: skip
+    for heading in ("Photographs at the end of training", "Old photographs"):
+        (sheet,) = pictures_in(section(page, heading))
+        assert sheet.size == (30, 20)
+    assert cells(section(page, "What it costs"))[1][:2] == ["one", "0.78"]
+    assert ["model.width", "7"] in cells(section(page, "Its config"))
+
+
+def test_several_that_were_not_evaluated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained(tmp_path / "one")
+    trained(tmp_path / "two", val={"psnr": 30.0})
+    assert main(["compare", "one", "two"]) == 0
+    page = (tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert [row[0] for row in cells(section(page, "Scores at the end of training"))][1:3] == ["two", "one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("results/demo.pictures/001-cat-painted.jpg", "is not whole, or no picture: make it again with overwrite=true"),
+        ("historical/step-001500.png", "is not whole, or no picture: make it again with overwrite=true"),
+        ("results/demo.json", "is not whole, or no JSON: evaluate the run again to replace it"),
+        ("results/historical.json", "is not whole, or no JSON: evaluate the run again to replace it"),
+        ("summary.json", "is not whole, or no JSON: remove it and train on"),
+        (".hydra/config.yaml", "is not whole, or no YAML: put the file back from a copy, or take the folder away"),
+    ],
+)
+def test_what_is_half_written_is_one_sentence(name, sentence, run, inside, tmp_path):
+    run("one", side=64)
+    trained(tmp_path / "one")
+    if name == "results/historical.json":
+        old_photographs(tmp_path / "one")
+    path = tmp_path / "one" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3] + (b": {" if path.suffix == ".yaml" else b""))
+    done = inside("compare", "one")
+    assert done.returncode == 2
+    assert done.stderr == f"{str(path.relative_to(tmp_path))!r} {sentence}\n"
+
+
+def test_a_line_that_a_killed_run_left(run, tmp_path):
+    """The curves go as far as whole lines do."""
+    folder = run("one")
+    with (tmp_path / "one" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 300, "val/psn')
+    _, page = page_of(tmp_path, folder)
+    assert "200 steps" in section(page, "While training")

@@ -1,0 +1,145 @@
+"""Hydra's sweeper and launchers as conf/ asks for them; pruning, and a search that is killed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import optuna
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.plugins.launcher import Launcher
+from hydra.utils import get_class, instantiate
+from omegaconf import OmegaConf
+
+from colorize.config import DIRECTIONS, better_of, sign_of
+from colorize.sweeps.hydra_plugins import NAMES
+from colorize.sweeps.jobs import jobs_of
+from colorize.sweeps.study import sampler_of, split, storage, suggest
+from tests.helpers.configs import CONF, ROOT, options
+from tests.helpers.sweeps import SMOKE
+
+
+def composed(*words):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides=[*words], return_hydra_config=True)
+
+
+@pytest.mark.parametrize("name", options("hparams_search"))
+def test_every_search_asks_for_what_there_is(name):
+    cfg = composed(f"hparams_search={name}")
+    sweeper = cfg.hydra.sweeper
+    assert cfg.hydra.mode.name == "MULTIRUN"
+    for key in sweeper.params:
+        assert OmegaConf.select(cfg, key) is not None, key
+    objectives = [sweeper.objective] if isinstance(sweeper.objective, str) else list(sweeper.objective)
+    assert {objective.removeprefix("val/") for objective in objectives} <= cfg.metrics.keys()
+    fixed, space = split(OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in sweeper.params.items()]))
+    assert not fixed
+    signs = [sign_of(name, better_of(cfg, name), sweeper.direction, "", DIRECTIONS) for name in objectives]
+    directions = [DIRECTIONS[sign < 0] for sign in signs]
+    pruner = instantiate(sweeper.pruner) if sweeper.pruner else None
+    study = optuna.create_study(directions=directions, sampler=sampler_of(sweeper.sampler, 0, 0), pruner=pruner)
+    assert len(suggest(study.ask(), space)) == len(sweeper.params)
+
+
+@pytest.mark.parametrize("name", options("hydra/launcher"))
+def test_every_launcher_can_be_made(name):
+    """And a job that runs out of time is queued again, where there are times."""
+    launcher = dict(composed(f"hydra/launcher={name}", "hydra.sweep.dir=unused").hydra.launcher)
+    target = launcher.pop("_target_")
+    kind = NAMES.get(target.removeprefix("hydra_plugins.colorize.")) or get_class(target)
+    assert issubclass(kind, Launcher)
+    kind(**launcher)
+    assert launcher.get("max_num_timeout", 1) > 0
+
+
+PRUNES = ("~hydra.sweeper.pruner", "+hydra.sweeper.pruner={_target_: optuna.pruners.ThresholdPruner, lower: 99}")
+
+
+def test_a_run_that_lags_behind_is_pruned(inside, tmp_path):
+    space = "optimizer.lr=interval(0.001,0.002)"
+    words = ["-m", "hparams_search=optuna", "hydra.sweeper.params=null", *SMOKE, "hydra.sweep.dir=pruned", *PRUNES,
+             "hydra.sweeper.n_trials=1", space]  # fmt: skip
+    done = inside("train", *words)
+    assert done.returncode == 0, done.stderr
+    assert "pruned at step 2: val/psnr is" in done.stdout
+    (job,) = jobs_of(tmp_path / "pruned")
+    assert (job.status, job.summary["steps"]) == ("pruned", 2)  # of 4: the first evaluation decides
+    study = optuna.load_study(study_name="sweep", storage=storage(tmp_path / "pruned"))
+    (trial,) = study.trials
+    assert trial.state.name == "PRUNED"
+    assert trial.intermediate_values == {2: job.summary["val"]["psnr"]}
+    again = inside("train", *words)
+    assert "going on with 'pruned': 1 trials, 1 pruned" in again.stdout
+
+
+class Sweep:
+    """A search in a process of its own, and what it left in `folder`."""
+
+    def __init__(self, home):
+        self.home, self.folder = home, home / "search"
+
+    def start(self, *words):
+        program = [
+            sys.executable, ROOT / "train.py", "-m", "hparams_search=optuna", "hydra.sweep.dir=search", *SMOKE,
+            "schedule.all.steps=60", "evaluate.every=20", "checkpoint.every=5", "trainer.log_every=1", "data.size=32",
+            "optimizer.lr=tag(log,interval(1e-4,1e-1))", "trainer.batch_size=choice(4,8)",
+            "hydra.sweeper.pruner.n_startup_trials=3", "hydra.sweeper.seed=1", *words,
+        ]  # fmt: skip
+        with (self.home / "said").open("a") as said:
+            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            return subprocess.Popen(program, cwd=self.home, stdout=said, stderr=said, env=environment)
+
+    def finish(self, *words):
+        code = self.start(*words).wait(1500)
+        assert code == 0, (self.home / "said").read_text()[-3000:]
+
+    def kill_in(self, number, *words):
+        """SIGKILL, while trial `number` is half done."""
+        process = self.start(*words)
+        deadline = time.monotonic() + 600
+        while not any(step > 12 for step in self.steps(number)):
+            assert process.poll() is None, (self.home / "said").read_text()[-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        assert [trial.number for trial in self.trials() if trial.state.name == "RUNNING"] == [number]
+
+    def steps(self, number):
+        lines = [line for path in self.folder.glob(f"{number:03d}-*/metrics.jsonl")
+                 for line in path.read_text().rpartition("\n")[0].splitlines()]  # fmt: skip
+        return [json.loads(line)["step"] for line in lines]
+
+    def trials(self):
+        return optuna.load_study(study_name="sweep", storage=storage(self.folder)).trials
+
+
+@pytest.mark.slow
+def test_a_search_killed_twice_ends_with_all_its_trials(tmp_path):
+    """Two trials by two processes each, under torchrun; one of these is killed, and one of the ten that follow."""
+    sweep = Sweep(tmp_path)
+    two = ["hydra/launcher=torchrun", "hydra.sweeper.n_trials=2"]
+    sweep.kill_in(1, *two)
+    sweep.finish(*two)
+    sweep.kill_in(4, "hydra.sweeper.n_trials=12")
+    sweep.finish("hydra.sweeper.n_trials=12")
+    trials = sweep.trials()
+    assert [trial.number for trial in trials] == list(range(12))
+    assert {trial.state.name for trial in trials} == {"COMPLETE", "PRUNED"}
+    assert len({tuple(trial.params.values()) for trial in trials}) == 12
+    jobs = jobs_of(sweep.folder)
+    assert [job.number for job in jobs] == list(range(12))
+    assert len(list(sweep.folder.glob("[0-9]*-*/"))) == 12
+    assert [job.summary["processes"] for job in jobs] == [2, 2, *[1] * 10]
+    for job, trial in zip(jobs, trials, strict=True):
+        assert {key: float(job.values[key]) for key in trial.params} == {k: float(v) for k, v in trial.params.items()}
+        steps = sweep.steps(job.number)
+        evaluated = range(20, steps[-1] + 1, 20)  # these have two lines
+        assert steps == [0, *sorted([*range(1, steps[-1] + 1), *evaluated])]
+        if trial.state.name == "COMPLETE":
+            assert trial.value == job.summary["val"]["psnr"]
+            assert job.summary["steps"] == 60
