@@ -57,7 +57,7 @@ HOW: dict[str, Run | Elsewhere] = {
         f"{SHORT} model.pretrained=false", ("imagenet",)
     ),
     "python train.py init_from=ddcolor_tiny.pth data=folder data.root=photos data.size=256": Run(
-        SHORT, ("ddcolor_tiny.pth",)
+        f"{SHORT} name=fine-tuned", ("ddcolor_tiny.pth",)
     ),
     "python evaluate.py run=outputs/quickstart": Run(),
     "python evaluate.py run=outputs/quickstart-s1": Run(),

@@ -27,7 +27,7 @@ class BoardServer(WandbServer):
 
     def of_views(self, query, words):
         if "upsertView" in query:
-            return {"upsertView": self.keep(words)}
+            return {"upsertView": self.save_view(words)}
         if "ProjectViews" in query:
             nodes = [view for view in self.views.values() if view["type"] == words.get("viewType", "runs")]
             page = {"endCursor": None, "hasNextPage": False}
@@ -41,7 +41,7 @@ class BoardServer(WandbServer):
             return {"models": {"pageInfo": page, "edges": [{"node": project}]}}
         return None
 
-    def keep(self, words):
+    def save_view(self, words):
         """As W&B does: an id says which view is written over; without one there is a new view."""
         new = not words.get("id")
         view = {**words, "id": words.get("id") or f"dmlldzo{len(self.views)}"}
