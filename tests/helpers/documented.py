@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.helpers.configs import ROOT
+from conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "experiments").glob("*/README.md"))]
 SHORT = "steps_scale=0.004 trainer.batch_size=2 data.size=32 evaluate.historical=false tracker=none"
@@ -40,80 +40,93 @@ WINDOWS = Elsewhere("no test machine has Windows; the words behind .venv are tho
 HOW: dict[str, Run | Elsewhere] = {
     # README.md
     QUICKSTART: Run(SHORT, instead=INSTALLED),
-    "python train.py": Run(SHORT),
-    "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
-    "python train.py model=cnn loss=iizuka data=folder data.root=photos": Run(SHORT),
-    """python train.py data=folder 'data.root="my photos [1920]"'""": Run(SHORT),
-    "python train.py experiment=smoke model=cnn": Run(),
-    "python train.py experiment=quickstart seed=1": Run(SHORT),
-    "python train.py rerun=outputs/quickstart optimizer.lr=3e-4": Run(),
-    "python train.py resume=outputs/quickstart": Run(),
-    "torchrun --nproc_per_node=2 train.py experiment=cpu/gan": Run(SHORT),
-    "python train.py -m model=cnn,transformer seed=0,1,2": Run(JOBS),
-    "python train.py -m experiment=cpu/cnn,cpu/gan_unet,cpu/gan,cpu/diffusion,cpu/transformer,cpu/multicolor"
-    " hydra.sweep.dir=outputs/six_models": Run(SHORT),
-    "python train.py -m hparams_search=optuna experiment=cpu/cnn": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
-    "python train.py experiment=thesis/gan data.root=imagenet": Run(
-        f"{SHORT} model.pretrained=false", ("imagenet",)
-    ),
+    "colorize paint scans/ --weights outputs/quickstart -o painted": Run(),
+    "colorize paint a.jpg --weights piddnad/ddcolor_paper_tiny -o a-colour.png": Run(needs=("hub",)),
+    "colorize inspect photos -o inspected": Run(),
+    "python train.py model=cnn loss=iizuka data=folder data.root=photos data.exclude=inspected/manifest.tsv":
+        Run(SHORT),
     "python train.py init_from=ddcolor_tiny.pth data=folder data.root=photos data.size=256": Run(
         f"{SHORT} name=fine-tuned", ("ddcolor_tiny.pth",)
     ),
     "python evaluate.py run=outputs/quickstart": Run(),
+    "python train.py experiment=quickstart seed=1": Run(SHORT),
     "python evaluate.py run=outputs/quickstart-s1": Run(),
     "python compare.py outputs/quickstart outputs/quickstart-s1": Run(),
-    "python compare.py outputs/six_models": Run(),
-    "python evaluate.py run=outputs/quickstart protocol=clean source=photos": Run(),
-    "python evaluate.py run=outputs/quickstart protocol=historical": Run(),
-    "colorize dashboard": Run(needs=("wandb",)),
-    "colorize inspect photos -o inspected --val held-back": Run(),
-    "colorize prepare photos shards": Run(),
-    "python train.py model=cnn data=shards data.root=shards": Run(SHORT),
-    "colorize paint scans/ --weights outputs/quickstart -o painted": Run(),
-    "colorize paint a.jpg --weights piddnad/ddcolor_paper_tiny -o a-colour.png": Run(needs=("hub",)),
-    "colorize look photos -o look": Run(),
-    "colorize plates plate-scans/ -o plates": Run(),
-    "colorize fetch historical -o old": Elsewhere("data/test_historical.py"),  # with a stand-in for the library
-    "colorize export outputs/quickstart -o mine": Run(),
+    "python train.py model=transformer loss=ddcolor schedule.all.steps=1000": Run(f"{SHORT} name=longer"),
+    "python train.py experiment=cpu/gan optimizer.lr=5e-4": Run(SHORT),
+    "python train.py -m model=cnn,transformer seed=0,1,2": Run(f"{SHORT} hydra.sweep.dir=outputs/sweep-xxxx"),
     "python train.py --help": Run(),
+    # docs/benchmarks.md
     "python benchmarks/loop.py": Run("--steps 2 --models cnn"),
+    "python benchmarks/models.py": Run("--rounds 1 --models cnn"),
+    "python benchmarks/data.py": Run("--rounds 1 --quick"),
+    "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
+    "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
+    "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
+    "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
     "python benchmarks/ddp.py": Run("--steps 2 --models cnn"),
     "python benchmarks/batch_norm.py": Run("--models cnn"),
     "python benchmarks/neighbour.py": Run("--seconds 10 --turns 1"),
-    "python benchmarks/models.py": Run("--rounds 1 --models cnn"),
-    "python benchmarks/data.py": Run("--rounds 1 --quick"),
-    "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
-    "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
     "python benchmarks/manners.py": Run("--repeats 1"),
-    "python benchmarks/coverage.py": Run("--repetitions 4 --resamples 50"),
     "python benchmarks/tracking.py": Run("--steps 4"),
-    "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
-    "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
-    # docs/
+    "python benchmarks/coverage.py": Run("--repetitions 4 --resamples 50"),
+    # docs/cli.md, configuration.md, data.md
+    "colorize export outputs/quickstart -o my-network": Run(),
+    "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
+    "python train.py experiment=smoke model=cnn": Run(),
+    "python train.py rerun=outputs/quickstart optimizer.lr=3e-4": Run(),
+    """python train.py data=folder 'data.root="my photos [1920]"'""": Run(SHORT),
+    "colorize prepare photos shards": Run(),
+    "python train.py model=cnn data=shards data.root=shards": Run(SHORT),
+    # docs/evaluation.md
+    "python evaluate.py run=outputs/quickstart protocol=clean source=photos": Run(),
+    "python evaluate.py run=outputs/quickstart protocol=historical": Run(),
     "python compare.py outputs/a outputs/b": Run(instead=("a outputs/b", "quickstart outputs/quickstart-s1")),
-    "python compare.py 'outputs/cpu-*'": Run(instead=("cpu-*", "six_models/0*")),
-    "python compare.py outputs/sweep-xxxx": Run(instead=("sweep-xxxx", "six_models")),
+    "python compare.py 'outputs/cpu-*'": Run(instead=("cpu-*", "quickstart*")),
+    "python compare.py outputs/sweep-xxxx": Run(),
     "python compare.py outputs/a": Run(instead=("outputs/a", "outputs/quickstart")),
+    # docs/extending.md, whose files are in mine/
+    "python train.py --config-dir mine/conf experiment=smoke model=mine loss=mine metrics=mine tracker=mine name=mine":
+        Run("evaluate.historical=false"),
+    "python train.py --config-dir mine/conf experiment=smoke data=mine data.root=photos name=mine-data": Run(SHORT),
+    "python evaluate.py --config-dir mine/conf run=outputs/mine metrics=mine protocol=mine source=photos trust=[mine]":
+        Run(),
+    "colorize paint a.jpg --weights outputs/mine --trust mine -o a-by-mine.png": Run(),
+    # docs/historical.md, inspection.md, losses.md
+    "colorize look photos -o look": Run(),
+    "colorize plates plate-scans/ -o plates": Run(),
+    "colorize fetch historical -o old": Elsewhere("test_historical.py"),  # with a stand-in for the library
+    "colorize inspect photos -o inspected --val held-back": Run("--overwrite"),
+    "python train.py model=cnn loss=pix2pix loss.weights.pixel=50 loss.terms.adversarial.kind=hinge": Run(SHORT),
+    # docs/scale.md, sweeps.md
     "torchrun --nproc_per_node=2 train.py experiment=cpu/transformer": Run(SHORT),
     "torchrun --nproc_per_node=2 --max_restarts=2 train.py experiment=cpu/gan": Run(f"{SHORT} name=restarted"),
     "python train.py -m model=cnn,gan,diffusion,transformer seed=0,1,2": Run(JOBS),
     "python train.py -m hparams_search=optuna model=cnn": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
     "python train.py -m hparams_search=optuna experiment=cpu/cnn optimizer.lr='tag(log, interval(1e-4, 1e-2))'"
     " hydra.sweeper.n_trials=40": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
+    # docs/tracking.md, training.md
     "colorize sync": Run(needs=("wandb",)),
-    "wandb leet outputs/wandb": Elsewhere("tracking/test_wandb.py"),  # its data; its screen wants a terminal
+    "wandb leet outputs/wandb": Elsewhere("test_tracking.py"),  # its data; its screen wants a terminal
+    "colorize dashboard": Run(needs=("wandb",)),
     "colorize dashboard faces --entity lab --protocol clean-val5k": Run(
         needs=("wandb",), instead=("faces", "colorize")  # the stand-in has one project
     ),
     "colorize dashboard --print > dashboard.json": Run(),
-    "wandb sweep docs/wandb_sweep.yaml": Elsewhere("sweeps/test_wandb_sweep.py"),
-    "wandb agent ENTITY/colorize/SWEEP": Elsewhere("sweeps/test_wandb_sweep.py"),
+    "wandb sweep docs/wandb_sweep.yaml": Elsewhere("test_wandb_sweep.py"),
+    "wandb agent ENTITY/colorize/SWEEP": Elsewhere("test_wandb_sweep.py"),
+    "python train.py resume=outputs/quickstart": Run(),
+    "python train.py experiment=thesis/gan data.root=imagenet": Run(
+        f"{SHORT} model.pretrained=false", ("imagenet",)
+    ),
     # experiments/
     "python train.py experiment=quickstart": Run(SHORT),
     "python train.py experiment=quickstart seed=2": Run(SHORT),
     "python compare.py outputs/quickstart outputs/quickstart-s1 outputs/quickstart-s2": Run(
         instead=("python c", "python evaluate.py run=outputs/quickstart-s2 && python c")  # as README.md did the others
     ),
+    "python train.py -m experiment=cpu/cnn,cpu/gan_unet,cpu/gan,cpu/diffusion,cpu/transformer,cpu/multicolor"
+    " hydra.sweep.dir=outputs/six_models": Run(JOBS),
     "python compare.py outputs/six_models --markdown outputs/six_models/table.md": Run(),
 }  # fmt: skip
 
@@ -134,9 +147,9 @@ def how(command: str) -> Run | Elsewhere:
     if command.startswith("py -m venv"):
         return WINDOWS
     if command.startswith("#!/bin/bash\n#SBATCH"):
-        return Elsewhere("system/test_slurm.py")
+        return Elsewhere("test_slurm.py")
     if command.endswith(("-m pytest -n auto --dist worksteal", "-m pytest -n auto --dist loadgroup")):
         return Elsewhere("the test run itself")
     if "--nnodes=2" in command:
-        return Elsewhere("system/test_distributed.py")
+        return Elsewhere("test_distributed.py")
     return HOW[command]

@@ -1,6 +1,7 @@
 """The commands of the pages: each has a row in helpers/documented.py; the slow test runs them in their order."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -46,6 +47,18 @@ def some_photographs(home: Path) -> None:
     Image.fromarray(np.concatenate([rgb[..., channel] for channel in (2, 1, 0)])).save(home / "plate-scans" / "p.png")
 
 
+def some_parts(home: Path) -> None:
+    """The package `mine` of docs/extending.md, each fence in the file that its first line names."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    for text in re.findall(r"^```(?:python|yaml)\n(.*?)^```", page, re.M | re.S):
+        path = home / text.splitlines()[0].removeprefix("# ")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    names = sorted(path.relative_to(home / "photos").as_posix() for path in (home / "photos").rglob("*.jpg"))
+    for file, some in (("train.txt", names[:18]), ("val.txt", names[18:])):
+        (home / "photos" / file).write_text("\n".join(some))
+
+
 def some_weights(home: Path, environment: dict[str, str], state: dict[str, torch.Tensor]) -> None:
     """DDColor-T as a file, and as the hub's client keeps it once it was fetched."""
     torch.save({"params": state}, home / "ddcolor_tiny.pth")
@@ -65,6 +78,7 @@ def test_the_commands_work_in_their_order(tmp_path, foreign):
     server = BoardServer()
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(home)}
     some_photographs(home)
+    some_parts(home)
     write_imagenet(home / "imagenet", "folders")
     some_weights(home, environment, foreign("ddcolor_tiny"))
     failed = {}
