@@ -126,7 +126,7 @@ HOW: dict[str, Run | Elsewhere] = {
         instead=("python c", "python evaluate.py run=outputs/quickstart-s2 && python c")  # as README.md did the others
     ),
     "python train.py -m experiment=cpu/cnn,cpu/gan_unet,cpu/gan,cpu/diffusion,cpu/transformer,cpu/multicolor"
-    " hydra.sweep.dir=outputs/six_models": Run(JOBS),
+    " hydra.sweep.dir=outputs/six_models": Run(SHORT),
     "python compare.py outputs/six_models --markdown outputs/six_models/table.md": Run(),
 }  # fmt: skip
 
