@@ -48,10 +48,10 @@ def some_photographs(home: Path) -> None:
 
 
 def some_parts(home: Path) -> None:
-    """The package `mine` of docs/extending.md, each fence in the file that its first line names."""
+    """The package `mine` of docs/extending.md: each fence is the file that is named before it."""
     page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-    for text in re.findall(r"^```(?:python|yaml)\n(.*?)^```", page, re.M | re.S):
-        path = home / text.splitlines()[0].removeprefix("# ")
+    for name, text in re.findall(r"^`(mine/\S+)`:\n\n```\w+\n(.*?)^```", page, re.M | re.S):
+        path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     names = sorted(path.relative_to(home / "photos").as_posix() for path in (home / "photos").rglob("*.jpg"))
