@@ -30,8 +30,8 @@ from colorize.cli.parser import (
 from colorize.config import check_values, leaves
 from colorize.utils.errors import UserError, key_suggestion, listing, suggestion
 
-EXTRAS = {"joblib": "joblib", "slurm": "slurm", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
-PACKAGES = {"joblib": "hydra-joblib-launcher", "slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
+PACKAGES = {"joblib": "hydra-joblib-launcher", "ray": "hydra-ray-launcher"}  # of launchers
+PACKAGES |= dict.fromkeys(("slurm", "submitit_slurm", "submitit_local"), "hydra-submitit-launcher")
 READING = ("help", "hydra_help", "shell_completion")  # options with which nothing is composed here
 
 
@@ -121,9 +121,9 @@ def check_choice(override: Override, places: Sequence[str]) -> bool:
 
 def check_installed(key: str, value: str) -> None:
     """Refuse a launcher whose package is not here."""
-    extra = EXTRAS.get(value) if key == "hydra/launcher" else None
-    if extra and PACKAGES[extra] not in {each.name for each in distributions()}:
-        raise UserError(f"hydra/launcher={value} needs the package {PACKAGES[extra]}: pip install 'colorize[{extra}]'")
+    package = PACKAGES.get(value) if key == "hydra/launcher" else None
+    if package and package not in {each.name for each in distributions()}:
+        raise UserError(f"hydra/launcher={value} needs the package {package}: pip install {package}")
 
 
 def check_key(

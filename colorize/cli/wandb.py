@@ -98,7 +98,7 @@ def dashboard(argv: Sequence[str]) -> int:
     """The exit status. Raises `UserError` where W&B is not logged in, or does not take it."""
     words = parse(argv)
     if importlib.util.find_spec("wandb_workspaces") is None:
-        raise UserError("a dashboard needs the package wandb-workspaces: pip install 'colorize[dashboard]'")
+        raise UserError("a dashboard needs the package wandb-workspaces: pip install wandb-workspaces")
     from colorize.config import conf_folder
 
     names = read_names(conf_folder())

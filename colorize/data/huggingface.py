@@ -114,7 +114,7 @@ def load_split(root: str, subset: str | None, part: str) -> Any:
     try:
         import datasets
     except ImportError as error:
-        raise UserError("data=hf needs the package datasets: pip install 'colorize[data]'") from error
+        raise UserError("data=hf needs the package datasets: pip install datasets") from error
     datasets.disable_progress_bars()
     try:
         folder = at_home(root)

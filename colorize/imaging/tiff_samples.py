@@ -43,8 +43,8 @@ def read_samples(file: BinaryIO, page: tifffile.TiffPage, bits: int) -> np.ndarr
 def _needs_codecs(page: tifffile.TiffPage, bits: int) -> DecodeError:
     name = getattr(page.compression, "name", page.compression)
     return DecodeError(
-        f"it is compressed in a way ({name}, {bits} bits) that is not read here: pip install 'colorize[archive]' reads "
-        "more kinds, or save it uncompressed"
+        f"it is compressed in a way ({name}, {bits} bits) that is not read here: install the package "
+        "imagecodecs, which reads more kinds (pip install imagecodecs), or save it uncompressed"
     )
 
 

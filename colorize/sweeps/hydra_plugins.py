@@ -75,7 +75,7 @@ class OptunaSweeper(Sweeper):
 
     def search(self, arguments: Sequence[str]) -> int:
         if importlib.util.find_spec("optuna") is None:
-            raise UserError("a search needs the package optuna: pip install 'colorize[sweep]'")
+            raise UserError("a search needs the package optuna: pip install optuna")
         from colorize.sweeps.search import Search
 
         assert self.config is not None

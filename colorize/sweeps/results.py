@@ -105,7 +105,7 @@ def why_not(jobs: Sequence[Job], keys: Sequence[str], name: str, *, search: bool
     if len(keys) < 2:
         return "The jobs differ in one value alone."
     if search and importlib.util.find_spec("optuna") is None:
-        return "The shares of a search need Optuna: pip install 'colorize[sweep]'."
+        return "The shares of a search need Optuna: pip install optuna."
     least = LEAST if search else 2 + sum(len({each[key] for each in settings}) - 1 for key in keys)
     if len(values) < least:
         return f"The shares of each value are given from {least} finished jobs on; {len(values)} finished."

@@ -30,7 +30,7 @@ class TensorBoard(Tracker):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise UserError("tracker=tensorboard needs another package: pip install 'colorize[tensorboard]'") from error
+            raise UserError("tracker=tensorboard needs the package tensorboard: pip install tensorboard") from error
         place = re.sub(r"[^\w.=-]|^\.+", "_", run_id)  # it may come out of a file
         self.writer_of, self.place, self.settings = SummaryWriter, at_home(folder) / place, settings
         self.writer: Any = None
@@ -99,7 +99,7 @@ class Trackio(Tracker):
         try:
             import trackio
         except ImportError as error:
-            raise UserError("tracker=trackio needs another package: pip install 'colorize[trackio]'") from error
+            raise UserError("tracker=trackio needs the package trackio: pip install trackio") from error
         self.trackio, self.step = trackio, 0
         with contextlib.redirect_stdout(io.StringIO()):  # six lines of its own
             self.run = trackio.init(

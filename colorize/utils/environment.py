@@ -148,7 +148,7 @@ def versions() -> dict[str, str]:
 def own_version() -> str:
     """As it is installed; of a checkout that never was, the one that is being worked on."""
     try:
-        return version("colorize")
+        return version("colorize-lab")
     except PackageNotFoundError:
         return "0.1.0"
 

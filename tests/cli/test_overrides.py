@@ -73,7 +73,7 @@ MISTAKES = [
     (["-m", "model=cnn,transformer", "data=demo,folder"], ["data.root has no value"]),
     (["-m", "seed=0,1", "seed=2"], ["seed is said 2 times, seed=0,1 and seed=2"]),
     (["-m", "hparams_search=optuna", "optimizer.lrr=interval(0,1)"], ["did you mean optimizer.lr?"]),
-    (["-m", "hydra/launcher=ray"], ["needs the package hydra-ray-launcher: pip install 'colorize[ray]'"]),
+    (["-m", "hydra/launcher=ray"], ["needs the package hydra-ray-launcher: pip install hydra-ray-launcher"]),
     # options
     (["--multirn"], ["there is no option '--multirn': did you mean --multirun?"]),
     (["--cfg", "jobb"], ["'jobb'", "job"]),

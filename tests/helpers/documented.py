@@ -82,7 +82,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python evaluate.py run=outputs/quickstart protocol=clean source=photos": Run(),
     "python evaluate.py run=outputs/quickstart protocol=historical": Run(),
     "python compare.py outputs/a outputs/b": Run(instead=("a outputs/b", "quickstart outputs/quickstart-s1")),
-    "python compare.py 'outputs/cpu-*'": Run(instead=("cpu-*", "quickstart*")),
+    "python compare.py 'outputs/cpu-*'": Run(instead=("cpu-*", "sweep-xxxx/0*")),
     "python compare.py outputs/sweep-xxxx": Run(),
     "python compare.py outputs/a": Run(instead=("outputs/a", "outputs/quickstart")),
     # docs/extending.md, whose files are in mine/

@@ -26,7 +26,7 @@ def build(home):
     words = [sys.executable, "-m", "pip", "wheel", *offline, "-w", home, source]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (path,) = home.glob("colorize-*.whl")
+    (path,) = home.glob("colorize_lab-*.whl")
     with zipfile.ZipFile(path) as archive:
         archive.extractall(home / "unpacked")
 

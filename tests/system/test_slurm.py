@@ -190,7 +190,7 @@ def test_two_tasks_are_two_processes_of_one_run(submit):
 def test_a_job_of_a_sweep_is_queued_again_and_goes_on(cluster, uninterrupted, tmp_path, how):
     """submitit hands the jobs in; one is displaced by an urgent one, or gets the signal that comes before its time is
     up."""
-    pytest.importorskip("submitit", reason="pip install 'colorize[slurm]' brings submitit")
+    pytest.importorskip("submitit", reason="pip install hydra-submitit-launcher brings submitit")
     sweep = (
         "-m", "hydra/launcher=slurm", "hydra.launcher.partition=spare", "seed=0,1", "hydra.sweep.dir=sweep",
         "hydra.callbacks.after_sweep.compare=false",

@@ -183,9 +183,7 @@ def test_offline_by_wish_it_says_so(tmp_path):
 def test_without_the_package_it_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["dashboard", "colorize"]) == 2
-    assert capsys.readouterr().err == (
-        "a dashboard needs the package wandb-workspaces: pip install 'colorize[dashboard]'\n"
-    )
+    assert capsys.readouterr().err == ("a dashboard needs the package wandb-workspaces: pip install wandb-workspaces\n")
 
 
 def test_without_a_key_nothing_asks_on_a_terminal(tmp_path):

@@ -113,7 +113,7 @@ def test_trackio_holds_what_it_was_told_and_keeps_it_here(tmp_path):
 def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, tracker, package, extra):
     monkeypatch.setitem(sys.modules, package, None)  # as Python marks what cannot be imported
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
-    with pytest.raises(UserError, match=rf"tracker={extra} needs another package: pip install 'colorize\[{extra}\]'"):
+    with pytest.raises(UserError, match=rf"tracker={extra} needs the package {extra}: pip install {extra}"):
         begin(lambda: tracker("id", "name", {}))
 
 
