@@ -96,7 +96,7 @@ def main() -> int:
     if words.check:
         if found := stale():
             print(f"stale: {', '.join(found)}; run python docs/build.py", file=sys.stderr)
-        return bool(found)
+        return int(bool(found))
     for path, text in files().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")

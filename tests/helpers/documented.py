@@ -88,7 +88,8 @@ HOW: dict[str, Run | Elsewhere] = {
     # docs/extending.md, whose files are in mine/
     "python train.py --config-dir mine/conf experiment=smoke model=mine loss=mine metrics=mine tracker=mine name=mine":
         Run("evaluate.historical=false"),
-    "python train.py --config-dir mine/conf experiment=smoke data=mine data.root=photos name=mine-data": Run(SHORT),
+    "python train.py --config-dir mine/conf experiment=smoke model=mine loss=l1 data=mine data.root=photos"
+    " name=mine-data": Run(SHORT),
     "python evaluate.py --config-dir mine/conf run=outputs/mine metrics=mine protocol=mine source=photos trust=[mine]":
         Run(),
     "colorize paint a.jpg --weights outputs/mine --trust mine -o a-by-mine.png": Run(),

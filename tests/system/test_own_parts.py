@@ -1,4 +1,4 @@
-"""README's "Add a model", word for word: it trains, is exported, loads and paints, and the tests find it and pass."""
+"""The model and the loss term of docs/extending.md inside the package: trained, exported, loaded; tests find them."""
 
 import os
 import re
@@ -16,37 +16,13 @@ import colorize.models
 from colorize.data.sources import DEMO
 from tests.helpers.configs import ROOT
 
-SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Add a model\n")[2].partition("\n## ")[0]
-MODEL, CONFIG = (re.search(f"```{kind}\n(.*?)```", SECTION, re.S)[1] for kind in ("python", "yaml"))
-LOSS = """# @package _global_
-names: {loss: mine}
-loss:
-  _target_: colorize.losses.Loss
-  weights: {closeness: 2.0}
-  terms:
-    closeness: {_target_: colorize.losses.mine.Charbonnier, bound: 0.5}
-"""
-TERM = '''"""A term that is not nothing where the prediction is the truth, under a name that no other loss has."""
-
-from torch import Tensor
-
-from colorize.batch import Batch, Prediction
-from colorize.losses.loss import Term
-
-
-class Charbonnier(Term):
-    def __init__(self, bound: float = 1.0):
-        super().__init__()
-        self.bound = bound
-
-    def forward(self, pred: Prediction, batch: Batch) -> Tensor:
-        return ((pred.ab - batch.ab).square() + self.bound**2).sqrt().mean()
-'''
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+PARTS = dict(re.findall(r"^`mine/(\S+)`:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S))
 FILES = {
-    "colorize/models/mine.py": MODEL,
-    "conf/model/mine.yaml": CONFIG,
-    "colorize/losses/mine.py": TERM,
-    "conf/loss/mine.yaml": LOSS,
+    "colorize/models/mine.py": PARTS["model.py"],
+    "colorize/losses/mine.py": PARTS["term.py"],
+    "conf/model/mine.yaml": PARTS["conf/model/mine.yaml"].replace("mine.model.", "colorize.models.mine."),
+    "conf/loss/mine.yaml": PARTS["conf/loss/mine.yaml"].replace("mine.term.", "colorize.losses.mine."),
 }
 
 

@@ -1,0 +1,114 @@
+"""docs/extending.md followed to the letter: each of its six parts, in a package and a folder outside of ours."""
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import colorize
+from colorize.cli import main
+from colorize.data.sources import DEMO
+from colorize.utils.errors import UserError
+
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+LINES = re.search(r"^```bash\n(.*?)^```", PAGE, re.M | re.S)[1].splitlines()
+SHORT = {"train": ["evaluate.historical=false"]}
+
+
+def write_parts(home: Path) -> None:
+    """The package `mine`, each fence in the file that is named before it; and photographs with two lists of names."""
+    for name, text in re.findall(r"^`(mine/\S+)`:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text, encoding="utf-8")
+    (home / "photos").mkdir()
+    for place, path in enumerate(sorted(DEMO.glob("*.jpg"))[:8]):
+        shutil.copy(path, home / "photos")
+        with (home / "photos" / ("train.txt" if place < 5 else "val.txt")).open("a") as names:
+            names.write(f"{path.name}\n")
+    shutil.copy(path, home / "a.jpg")
+
+
+@pytest.fixture(scope="module")
+def followed(once):
+    """The folder in which every command of the page was run."""
+
+    def make(folder: Path) -> None:
+        write_parts(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setattr(sys, "path", list(sys.path))
+            for line in LINES:
+                program, *words = shlex.split(line.replace("python train.py", "colorize train").replace(
+                    "python evaluate.py", "colorize evaluate"))  # fmt: skip
+                patch.setattr(sys, "argv", [program])
+                assert main([*words, *SHORT.get(words[0], [])]) == 0, line
+        forget()
+
+    return once("extending", make)
+
+
+def forget() -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "mine"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def home(followed, tmp_path, monkeypatch):
+    """A copy that may be written into; the package can be imported from there."""
+    shutil.copytree(followed, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    forget()
+
+
+def test_a_model_is_kept_loaded_and_painted_with(home, inside):
+    assert (home / "a-by-mine.png").is_file()
+    with pytest.raises(UserError, match=r"trust=\[mine\]"):
+        colorize.load("outputs/mine")
+    assert inside("export", "outputs/mine", "-o", "exported", "--trust", "mine").returncode == 0
+    assert type(colorize.load("exported", trust=["mine"])).__name__ == "Mine"
+
+
+def test_a_run_of_ones_own_parts_is_resumed(home, inside):
+    (home / "outputs" / "mine" / "summary.json").unlink()
+    done = inside("train", "resume=outputs/mine", "--config-dir", "mine/conf", "trust=[mine]")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_loss_term_is_logged_by_its_name(followed):
+    assert '"train/closeness"' in (followed / "outputs" / "mine" / "metrics.jsonl").read_text()
+
+
+def test_a_metric_has_its_title_unit_and_direction_everywhere(home, inside):
+    result = json.loads((home / "outputs/mine/results/mine.json").read_text())
+    assert result["rows"]["model"]["saturation"]["value"] > 0
+    assert result["rows"]["lab_roundtrip"]["saturation"]["value"] < 1
+    assert "saturation error" in (home / "outputs/mine/results/mine.html").read_text()
+    other = shutil.copytree(home / "outputs" / "mine", home / "outputs" / "other")
+    kept = json.loads((other / "results" / "mine.json").read_text())
+    (other / "results" / "mine.json").write_text(json.dumps({**kept, "name": "other"}))
+    done = inside("compare", "outputs/mine", "outputs/other")
+    assert done.returncode == 0, done.stderr
+    assert "saturation error % ↓" in (home / "compare.html").read_text()
+
+
+def test_a_data_source_trains_and_validates(followed):
+    summary = json.loads((followed / "outputs" / "mine-data" / "summary.json").read_text())
+    assert (summary["status"], summary["validation"]["photographs"]) == ("finished", 3)
+
+
+def test_a_tracker_gets_the_scores(followed):
+    scores = (followed / "outputs" / "scores.txt").read_text()
+    assert re.search(r"^mine 4 val/saturation [\d.]+$", scores, re.M), scores
+
+
+def test_a_protocol_names_its_results(followed):
+    result = json.loads((followed / "outputs/mine/results/mine.json").read_text())
+    assert result["protocol"]["id"].startswith("mine-8-")
+    assert (result["protocol"]["filter"], result["protocol"]["size"]) == ("area", 64)
