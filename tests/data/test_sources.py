@@ -1,66 +1,23 @@
-"""ImageNet in every layout it is handed out in, tar files here and at addresses, and data sets of the hub."""
+"""Tar files here and at addresses, manifests, and what the words of a command line mean."""
 
 import http.server
 import shutil
 import threading
 from functools import partial
-from pathlib import Path
 
 import pytest
-from sets import WNIDS, imagenet_files, jpeg, tarred, write_devkit, write_imagenet, write_shards
 
-from colorize.data import Folder, ImageNet, Shards
-from colorize.data.huggingface import Hub, meet
-from colorize.data.loader import Draw
+from colorize.data import Folder, Shards
 from colorize.data.resolve import recognise
 from colorize.utils import download as storage
 from colorize.utils.errors import UserError
-
-
-@pytest.mark.parametrize("layout", ["folders", "archives", "kaggle"])
-def test_imagenet_is_read_as_it_is_downloaded(tmp_path, layout):
-    train, val = imagenet_files()
-    data = ImageNet(str(write_imagenet(tmp_path / "in", layout)))
-    assert data.classes == list(WNIDS)
-    assert {photo.name: photo.read() for photo in data.train} == train
-    assert all(WNIDS[photo.label] == photo.name.split("/")[0] for photo in data.train)
-    assert {Path(photo.name).name: (WNIDS[photo.label], photo.read()) for photo in data.val} == val
-
-
-def test_an_unpacked_development_kit_tells_the_classes_too(tmp_path):
-    import tarfile
-
-    root = write_imagenet(tmp_path / "in", "archives")
-    with tarfile.open(root / "ILSVRC2012_devkit_t12.tar.gz") as tar:
-        tar.extractall(root, filter="data")
-    (root / "ILSVRC2012_devkit_t12.tar.gz").unlink()
-    assert [WNIDS[photo.label] for photo in ImageNet(str(root)).val] == [w for w, _ in imagenet_files()[1].values()]
-
-
-def test_what_is_missing_of_imagenet_is_named(tmp_path):
-    root = write_imagenet(tmp_path / "in", "archives")
-    kit = root / "ILSVRC2012_devkit_t12.tar.gz"
-    kit.unlink()
-    with pytest.raises(UserError, match=r"nothing tells their classes: put ILSVRC2012_devkit_t12.tar.gz"):
-        ImageNet(str(root))
-    assert len(ImageNet(str(root), labels=False).val) == 6
-    write_devkit(kit, [WNIDS[0]] * 5)
-    with pytest.raises(UserError, match=r"nothing tells the class of .*ILSVRC2012_val_00000006"):
-        ImageNet(str(root))
-    (root / "ILSVRC2012_img_val.tar").unlink()
-    with pytest.raises(
-        UserError, match=r"validation photographs are not in .*looked for val/ and ILSVRC2012_img_val.tar"
-    ):
-        ImageNet(str(root))
-    with pytest.raises(UserError, match="training photographs are not in"):
-        ImageNet(str(tmp_path))
-
-
-def test_a_missing_class_folder_is_named(tmp_path):
-    root = write_imagenet(tmp_path / "in", "folders")
-    (root / "train" / WNIDS[1]).rename(tmp_path / "gone")
-    with pytest.raises(UserError, match=f"class of .*{WNIDS[1]}/.*none of training's 2"):
-        ImageNet(str(root))
+from tests.helpers.data_sets import (
+    WNIDS,
+    jpeg,
+    tarred,
+    write_imagenet,
+    write_shards,
+)
 
 
 @pytest.mark.parametrize("kind", ["cls", "json"])
@@ -188,87 +145,6 @@ def test_a_manifest_leaves_photographs_out(photographs, tmp_path):
     manifest.write_text(f"{header}train\telse/where.jpg\tgrey\tyes\t\n")
     with pytest.raises(UserError, match=r"nothing that .* leaves out is among the training photographs"):
         Folder(str(photographs), exclude=str(manifest))
-
-
-datasets = pytest.importorskip("datasets", reason="the package datasets is not installed")
-
-
-@pytest.fixture
-def hub(tmp_path):
-    """A folder that holds a data set as the library saves it."""
-    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
-
-    def rows(first, count):
-        held = [{"bytes": jpeg(first + i), "path": None} for i in range(count)]
-        return datasets.Dataset.from_dict({"image": held, "label": [i % 2 for i in range(count)]}, features=features)
-
-    held = datasets.DatasetDict({"train": rows(0, 10), "validation": rows(100, 4)})
-    held.save_to_disk(tmp_path / "set")
-    return str(tmp_path / "set")
-
-
-def test_a_data_set_of_the_hub(hub):
-    data = Hub(hub)
-    assert (len(data.train), len(data.val), data.classes) == (10, 4, ["cat", "dog"])
-    assert [(photo.label, photo.read()) for photo in data.train] == [(i % 2, jpeg(i)) for i in range(10)]
-    divided = Hub(hub, val=None, val_fraction=0.2)
-    assert (len(divided.train), len(divided.val)) == (8, 2)
-    assert Hub(hub, labels=False).classes == []
-    with pytest.raises(UserError, match="cannot load the split 'test'"):
-        Hub(hub, val="test")
-    with pytest.raises(UserError, match=r"has no Image column 'picture'; it has \['image'\]"):
-        Hub(hub, image="picture")
-
-
-def test_a_folder_of_pictures_is_a_data_set_of_the_hub_too(photographs):
-    data = Hub(str(photographs), val=None)
-    assert len(data.train) + len(data.val) == 14
-
-
-def test_a_single_set_does_not_validate_on_what_it_trains(hub, tmp_path):
-    datasets.load_from_disk(hub)["train"].save_to_disk(tmp_path / "one")
-    with pytest.raises(UserError, match=r"single set, which would train and validate: say data\.val=null"):
-        Hub(str(tmp_path / "one"))
-    data = Hub(str(tmp_path / "one"), val=None, val_fraction=0.2)
-    assert (len(data.train), len(data.val)) == (8, 2)
-    assert not set(data.train.names()) & set(data.val.names())
-
-
-@pytest.mark.parametrize(
-    ("train", "val", "refused"),
-    [
-        ("train", "train", True), ("train[:80%]", "train[70%:]", True), ("train+validation", "validation", True),
-        ("train[:80%]", "train[80%:]", False), ("train", "validation", False), ("train[:3]", "train[-3:]", False),
-    ],
-)  # fmt: skip
-def test_splits_that_overlap_are_refused(train, val, refused):
-    sizes = {
-        name: datasets.SplitInfo(name, num_examples=count) for name, count in {"train": 10, "validation": 4}.items()
-    }
-    assert meet(train, val, sizes) == refused
-
-
-def test_a_split_of_the_same_name_is_refused(hub):
-    with pytest.raises(UserError, match="have photographs in common: name other splits"):
-        Hub(hub, val="train")
-
-
-def test_a_row_without_a_picture_is_skipped(tmp_path):
-    features = datasets.Features({"image": datasets.Image()})
-    rows = [None, None, *({"bytes": jpeg(i), "path": None} for i in range(5))]
-    datasets.Dataset.from_dict({"image": rows}, features=features).save_to_disk(tmp_path / "set")
-    data = Hub(str(tmp_path / "set"), val=None, size=32, max_bad=3)
-    row = next(photo for photo in [*data.train, *data.val] if photo.start == 0)
-    with pytest.raises(OSError, match="its row has no picture"):
-        row.read()
-    batch = next(data.batches([Draw(i, i) for i in range(len(data.train))], [len(data.train)], 0))
-    assert {why for _, why in batch.unreadable} == {"its row has no picture"}
-    assert data.contents()
-
-
-def test_the_hub_cannot_be_reached(monkeypatch):
-    with pytest.raises(UserError, match=r"cannot load the split 'train' of data.root='nobody/nothing'"):
-        Hub("nobody/nothing")
 
 
 def test_words_mean_sources(tmp_path, photographs, hub):

@@ -96,4 +96,4 @@ def write_devkit(path: Path, truth: list[str]) -> None:
         add(tar, "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt", lines.encode())
 
 
-datasets = pytest.importorskip("datasets", reason="the package datasets (colorize[data]) is not installed")
+datasets = pytest.importorskip("datasets", reason="the package datasets is not installed")

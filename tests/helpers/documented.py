@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import ROOT
+from tests.helpers.configs import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "experiments").glob("*/README.md"))]
 SHORT = "steps_scale=0.004 trainer.batch_size=2 data.size=32 evaluate.historical=false tracker=none"
@@ -96,7 +96,7 @@ HOW: dict[str, Run | Elsewhere] = {
     # docs/historical.md, inspection.md, losses.md
     "colorize look photos -o look": Run(),
     "colorize plates plate-scans/ -o plates": Run(),
-    "colorize fetch historical -o old": Elsewhere("test_historical.py"),  # with a stand-in for the library
+    "colorize fetch historical -o old": Elsewhere("data/test_historical.py"),  # with a stand-in for the library
     "colorize inspect photos -o inspected --val held-back": Run("--overwrite"),
     "python train.py model=cnn loss=pix2pix loss.weights.pixel=50 loss.terms.adversarial.kind=hinge": Run(SHORT),
     # docs/scale.md, sweeps.md
@@ -108,14 +108,14 @@ HOW: dict[str, Run | Elsewhere] = {
     " hydra.sweeper.n_trials=40": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
     # docs/tracking.md, training.md
     "colorize sync": Run(needs=("wandb",)),
-    "wandb leet outputs/wandb": Elsewhere("test_tracking.py"),  # its data; its screen wants a terminal
+    "wandb leet outputs/wandb": Elsewhere("tracking/test_wandb.py"),  # its data; its screen wants a terminal
     "colorize dashboard": Run(needs=("wandb",)),
     "colorize dashboard faces --entity lab --protocol clean-val5k": Run(
         needs=("wandb",), instead=("faces", "colorize")  # the stand-in has one project
     ),
     "colorize dashboard --print > dashboard.json": Run(),
-    "wandb sweep docs/wandb_sweep.yaml": Elsewhere("test_wandb_sweep.py"),
-    "wandb agent ENTITY/colorize/SWEEP": Elsewhere("test_wandb_sweep.py"),
+    "wandb sweep docs/wandb_sweep.yaml": Elsewhere("sweeps/test_wandb_sweep.py"),
+    "wandb agent ENTITY/colorize/SWEEP": Elsewhere("sweeps/test_wandb_sweep.py"),
     "python train.py resume=outputs/quickstart": Run(),
     "python train.py experiment=thesis/gan data.root=imagenet": Run(
         f"{SHORT} model.pretrained=false", ("imagenet",)
@@ -130,6 +130,12 @@ HOW: dict[str, Run | Elsewhere] = {
     " hydra.sweep.dir=outputs/six_models": Run(SHORT),
     "python compare.py outputs/six_models --markdown outputs/six_models/table.md": Run(),
 }  # fmt: skip
+
+
+def own_parts() -> dict[str, str]:
+    """The files of the package `mine` in docs/extending.md: each fence is the file that is named before it."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^`(mine/\S+)`:\n\n```\w+\n(.*?)^```", page, re.M | re.S))
 
 
 def commands(page: Path) -> list[str]:
@@ -148,9 +154,9 @@ def how(command: str) -> Run | Elsewhere:
     if command.startswith("py -m venv"):
         return WINDOWS
     if command.startswith("#!/bin/bash\n#SBATCH"):
-        return Elsewhere("test_slurm.py")
+        return Elsewhere("system/test_slurm.py")
     if command.endswith(("-m pytest -n auto --dist worksteal", "-m pytest -n auto --dist loadgroup")):
         return Elsewhere("the test run itself")
     if "--nnodes=2" in command:
-        return Elsewhere("test_distributed.py")
+        return Elsewhere("system/test_distributed.py")
     return HOW[command]

@@ -1,7 +1,6 @@
 """The commands of the pages: each has a row in helpers/documented.py; the slow test runs them in their order."""
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL import Image
 
 from tests.helpers.configs import BIN, ROOT
 from tests.helpers.data_sets import write_imagenet
-from tests.helpers.documented import HOW, PAGES, Elsewhere, Run, commands, how
+from tests.helpers.documented import HOW, PAGES, Elsewhere, Run, commands, how, own_parts
 from tests.helpers.published import KEYS
 from tests.helpers.wandb_boards import BoardServer
 
@@ -48,12 +47,10 @@ def some_photographs(home: Path) -> None:
 
 
 def some_parts(home: Path) -> None:
-    """The package `mine` of docs/extending.md: each fence is the file that is named before it."""
-    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-    for name, text in re.findall(r"^`(mine/\S+)`:\n\n```\w+\n(.*?)^```", page, re.M | re.S):
-        path = home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    """The package of docs/extending.md, and the lists of names that its data source reads."""
+    for name, text in own_parts().items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text, encoding="utf-8")
     names = sorted(path.relative_to(home / "photos").as_posix() for path in (home / "photos").rglob("*.jpg"))
     for file, some in (("train.txt", names[:18]), ("val.txt", names[18:])):
         (home / "photos" / file).write_text("\n".join(some))

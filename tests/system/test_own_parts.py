@@ -15,14 +15,14 @@ import colorize.losses
 import colorize.models
 from colorize.data.sources import DEMO
 from tests.helpers.configs import ROOT
+from tests.helpers.documented import own_parts
 
-PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-PARTS = dict(re.findall(r"^`mine/(\S+)`:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S))
+PARTS = own_parts()
 FILES = {
-    "colorize/models/mine.py": PARTS["model.py"],
-    "colorize/losses/mine.py": PARTS["term.py"],
-    "conf/model/mine.yaml": PARTS["conf/model/mine.yaml"].replace("mine.model.", "colorize.models.mine."),
-    "conf/loss/mine.yaml": PARTS["conf/loss/mine.yaml"].replace("mine.term.", "colorize.losses.mine."),
+    "colorize/models/mine.py": PARTS["mine/model.py"],
+    "colorize/losses/mine.py": PARTS["mine/term.py"],
+    "conf/model/mine.yaml": PARTS["mine/conf/model/mine.yaml"].replace("mine.model.", "colorize.models.mine."),
+    "conf/loss/mine.yaml": PARTS["mine/conf/loss/mine.yaml"].replace("mine.term.", "colorize.losses.mine."),
 }
 
 

@@ -8,21 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 import colorize
 from colorize.cli import main
 from colorize.data.sources import DEMO
 from colorize.utils.errors import UserError
+from tests.helpers.configs import ROOT
+from tests.helpers.documented import commands, own_parts
 
-PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-LINES = re.search(r"^```bash\n(.*?)^```", PAGE, re.M | re.S)[1].splitlines()
 SHORT = {"train": ["evaluate.historical=false"]}
 
 
 def write_parts(home: Path) -> None:
-    """The package `mine`, each fence in the file that is named before it; and photographs with two lists of names."""
-    for name, text in re.findall(r"^`(mine/\S+)`:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S):
+    """The package `mine`; and photographs with two lists of names."""
+    for name, text in own_parts().items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text, encoding="utf-8")
     (home / "photos").mkdir()
@@ -42,7 +41,7 @@ def followed(once):
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             patch.setattr(sys, "path", list(sys.path))
-            for line in LINES:
+            for line in commands(ROOT / "docs" / "extending.md"):
                 program, *words = shlex.split(line.replace("python train.py", "colorize train").replace(
                     "python evaluate.py", "colorize evaluate"))  # fmt: skip
                 patch.setattr(sys, "argv", [program])
