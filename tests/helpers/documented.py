@@ -67,7 +67,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/ddp.py": Run("--steps 2 --models cnn"),
     "python benchmarks/batch_norm.py": Run("--models cnn"),
     "python benchmarks/neighbour.py": Run("--seconds 10 --turns 1"),
-    "python benchmarks/manners.py": Run("--repeats 1"),
+    "python benchmarks/cli_latency.py": Run("--repeats 1"),
     "python benchmarks/tracking.py": Run("--steps 4"),
     "python benchmarks/coverage.py": Run("--repetitions 4 --resamples 50"),
     # docs/cli.md, configuration.md, data.md

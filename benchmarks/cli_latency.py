@@ -1,6 +1,6 @@
 """How long a mistake on the command line takes to be answered.
 
-    python benchmarks/manners.py [--repeats 10]
+    python benchmarks/cli_latency.py [--repeats 10]
 
 Baseline is a process that imports Hydra and composes the config once, which no answer that reads the configs can do
 without. Each is a whole process, from its start to its end; medians and minima over runs that take turns.
