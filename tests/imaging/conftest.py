@@ -7,7 +7,7 @@ from PIL import Image
 from colorize.data.sources import Demo
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def photograph():
     return next(Demo(size=224).validation(1))[0].permute(1, 2, 0).numpy()
 

@@ -9,13 +9,13 @@ from colorize.metrics.feature_store import Features
 from tests.helpers.features import toy
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def photographs():
     """The 24 validation photographs, (24, 3, 256, 256) uint8."""
     return torch.cat(list(Demo(size=256).validation(24)))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pairs():
     """20 demo photographs and distorted copies, (20, 3, 64, 64) uint8."""
     true = torch.cat(list(Demo(size=64).validation(20)))[:20]
@@ -38,7 +38,7 @@ def measured(pairs, monkeypatch):
     metric.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def repeated():
     """200 repetitions of 60 pairs of correlated pictures in 14 dimensions, and the true distance."""
     random = torch.Generator().manual_seed(4)

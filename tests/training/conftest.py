@@ -14,20 +14,25 @@ from colorize.run_folder import RunFolder
 from tests.helpers.resumed import TINY
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
+@pytest.fixture
+def kept(once):
     """A folder of photographs, a run of four steps on it, and the same after two: trained once, copied by each test."""
-    home = tmp_path_factory.mktemp("kept")
-    random = np.random.default_rng(0)
-    (home / "photos").mkdir()
-    for i in range(12):
-        Image.fromarray(random.integers(0, 256, (40, 48, 3), dtype=np.uint8)).save(home / "photos" / f"{i:02d}.png")
-    words = [*TINY, "tracker=none", "data=folder", f"data.root={home / 'photos'}", "name=run"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["colorize"])
-        for name, more in (("run", []), ("half", ["schedule.all.steps=2"])):
-            assert main(["train", *words, *more, f"hydra.run.dir={home / name}"]) == 0
-    return home, words
+
+    def words_for(home):
+        return [*TINY, "tracker=none", "data=folder", f"data.root={home / 'photos'}", "name=run"]
+
+    def make(home):
+        random = np.random.default_rng(0)
+        (home / "photos").mkdir()
+        for i in range(12):
+            Image.fromarray(random.integers(0, 256, (40, 48, 3), dtype=np.uint8)).save(home / "photos" / f"{i:02d}.png")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["colorize"])
+            for name, more in (("run", []), ("half", ["schedule.all.steps=2"])):
+                assert main(["train", *words_for(home), *more, f"hydra.run.dir={home / name}"]) == 0
+
+    home = once("kept", make)
+    return home, words_for(home)
 
 
 @pytest.fixture
