@@ -9,13 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.utils import _locate  # get_object, without its log
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from colorize.utils.errors import UserError, key_suggestion, why_not
+from colorize.utils.errors import UserError, import_failure, key_suggestion, locate
 from colorize.utils.stored_config import SINCE, flat, is_free, is_length, is_place, resolved
 from colorize.utils.trust import check_value, known_class
 
@@ -77,13 +74,16 @@ def check_config(config: DictConfig, trust: Sequence[str], where: str) -> None:
 def part_class(node: DictConfig, name: str) -> type:
     """The class that a config group is built of. Raises `UserError` where it cannot be imported, with the cause."""
     try:
-        return _locate(node._target_)
+        return locate(node._target_)
     except ImportError as error:
-        raise UserError(f"config group {name!r} names {node._target_!r}, which {why_not(error)}") from error
+        raise UserError(f"config group {name!r} names {node._target_!r}, which {import_failure(error)}") from error
 
 
 def make(node: DictConfig, name: str) -> Any:
     """Instantiate a config group; a mistake in it reads as one sentence that begins with the group's name."""
+    from hydra.errors import InstantiationException  # not before something is built: names alone need no Hydra
+    from hydra.utils import instantiate
+
     try:
         built = instantiate(node, _convert_="all")
     except InstantiationException as error:
@@ -98,7 +98,7 @@ def make(node: DictConfig, name: str) -> Any:
             raise UserError(f"config group {name!r} takes more memory than there is: make it smaller") from error
         if isinstance(cause, ImportError) and "locating target" in str(error):
             target = str(error).split("'")[1]
-            raise UserError(f"config group {name!r} names {target!r}, which {why_not(cause)}") from error
+            raise UserError(f"config group {name!r} names {target!r}, which {import_failure(cause)}") from error
         raise
     if isinstance(built, partial):  # its constructor has not seen the arguments yet
         known = inspect.signature(built.func).parameters
@@ -180,7 +180,6 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
     Raises `UserError` for a word that would make another run, or that names nothing.
     """
     from hydra import compose
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl  # half a second, and sweeps ask for names alone
 
     from colorize.utils.hydra_overrides import parse_override
 
@@ -214,6 +213,5 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
             continue
         if not override.is_add() and not any(f"{path}.".startswith(f"{key}.") for path in known):
             raise UserError(f"there is no {key!r}{key_suggestion(key, known) or '; --cfg job shows every key'}")
-        with open_dict(cfg):
-            ConfigLoaderImpl._apply_overrides_to_config([override], cfg)
+        OmegaConf.update(cfg, key, override.value(), force_add=True)
     return cfg

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, get_args, get_origin
 
-from hydra._internal.utils import _locate  # get_object, without its log
-
-from colorize.utils.errors import UserError, key_suggestion, suggestion, why_not
+from colorize.utils.errors import UserError, import_failure, key_suggestion, locate, suggestion
 
 OWN = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")  # words of Hydra's instantiate
 OPEN = {  # nodes of Hydra's own config whose readers judge their keys
@@ -94,9 +92,9 @@ def arguments_of(node: Node, path: str) -> list[str] | None:
 
 def parameters_of(node: Node, path: str) -> Mapping[str, inspect.Parameter]:
     try:
-        return inspect.signature(_locate(node["_target_"])).parameters
+        return inspect.signature(locate(node["_target_"])).parameters
     except (ImportError, TypeError, ValueError) as error:
-        raise UserError(f"{path}._target_={node['_target_']} {why_not(error)}") from error
+        raise UserError(f"{path}._target_={node['_target_']} {import_failure(error)}") from error
 
 
 def kind_of_argument(node: Node, key: str, path: str) -> Kind:
@@ -106,7 +104,7 @@ def kind_of_argument(node: Node, key: str, path: str) -> Kind:
     )
 
     parameters_of(node, path)  # raises for what cannot be imported
-    hint = hints_of(_locate(node["_target_"])).get(key)
+    hint = hints_of(locate(node["_target_"])).get(key)
     for each in (hint, *get_args(hint)):
         if get_origin(each) in (Mapping, dict):
             value = get_args(each)[1]

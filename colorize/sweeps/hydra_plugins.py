@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Len
-from hydra._internal.utils import get_args_parser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -123,8 +122,8 @@ class TorchrunLauncher(Launcher):
 
     def command(self, words: Sequence[str], folder: Path) -> list[str]:
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        own = get_args_parser().parse_args(sys.argv[1:]).config_dir
-        where = [f"--config-dir={own}"] if own else []
+        sources = self.config.hydra.runtime.config_sources
+        where = [f"--config-dir={source.path}" for source in sources if source.provider == "command-line"]
         return [
             *torchrun, f"--nproc-per-node={self.processes}", *self.arguments, "-m", "colorize", "train", *where, *words,
             f"hydra.run.dir='{folder}'", "hydra.mode=RUN",

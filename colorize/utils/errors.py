@@ -6,6 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 from colorize.utils.environment import print_anything
 
@@ -46,7 +49,24 @@ def key_suggestion(key: str, known: Iterable[str]) -> str:
     return suggestion(name, beside, f"{parent}." if parent else "") or suggestion(key, paths)
 
 
-def why_not(error: BaseException) -> str:
+def locate(path: str) -> Any:
+    """What a dotted path such as `colorize.models.CNN` names: imported as far as it is modules, then looked up.
+
+    Raises `ImportError`, from its cause, where there is no such thing or a module on the way cannot be imported.
+    """
+    try:
+        first, *rest = path.split(".")
+        found: Any = import_module(first)
+        for name in rest:
+            if not hasattr(found, name) and hasattr(found, "__path__") and find_spec(f"{found.__name__}.{name}"):
+                import_module(f"{found.__name__}.{name}")
+            found = getattr(found, name)
+    except Exception as error:  # whatever a module raises while it is imported
+        raise ImportError(f"cannot import {path!r}") from error
+    return found
+
+
+def import_failure(error: BaseException) -> str:
     """What a part is that cannot be imported, in half a sentence, with the first cause and the line of its file."""
     said = "is no class or function that can be imported"
     cause: BaseException = error
@@ -57,7 +77,7 @@ def why_not(error: BaseException) -> str:
     trace, place = cause.__traceback__, ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not file.startswith("<") and "importlib" not in file and "hydra" not in file:
+        if not file.startswith("<") and "importlib" not in file and "hydra" not in file and file != __file__:
             place = f" ({file}, line {trace.tb_lineno})"
         trace = trace.tb_next
     if isinstance(cause, SyntaxError) and cause.filename:

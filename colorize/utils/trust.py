@@ -10,9 +10,7 @@ from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
-from hydra._internal.utils import _locate  # get_object, without its log
-
-from colorize.utils.errors import UserError, suggestion, why_not
+from colorize.utils.errors import UserError, import_failure, locate, suggestion
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -130,9 +128,9 @@ def find_part(target: Any, path: str, trust: Sequence[str], where: str) -> Any:
             f"if you know the code and trust it, say trust=[{first}] (colorize paint and export: --trust {first})"
         )
     try:
-        return _locate(target)
+        return locate(target)
     except ImportError as error:
-        raise UserError(f"{path} in {where} names {target!r}, which {why_not(error)}") from error
+        raise UserError(f"{path} in {where} names {target!r}, which {import_failure(error)}") from error
 
 
 def known_class(target: Any) -> Any:
@@ -143,7 +141,7 @@ def known_class(target: Any) -> Any:
     module, _, name = target.rpartition(".")
     if target.startswith(f"{OWN}."):
         with suppress(ImportError):
-            return _locate(target)
+            return locate(target)
     return getattr(sys.modules.get(module), name, None)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from annotated_types import Interval, Len
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
-from colorize.utils.errors import UserError, suggestion, why_not
+from colorize.utils.errors import UserError, import_failure, locate, suggestion
 
 Positive = Annotated[float, Interval(gt=0)]
 NonNegative = Annotated[float, Interval(ge=0)]
@@ -59,12 +59,10 @@ def check_node(node: dict[str, Any], path: str) -> Any:
 
     Raises `UserError` for what an argument cannot be.
     """
-    from hydra._internal.utils import _locate  # takes half a second, which networks have no use for
-
     try:
-        target = _locate(str(node["_target_"]))
+        target = locate(str(node["_target_"]))
     except ImportError as error:
-        raise UserError(f"{path}._target_={node['_target_']} {why_not(error)}") from error
+        raise UserError(f"{path}._target_={node['_target_']} {import_failure(error)}") from error
     check_arguments(node, hints_of(target), path)
     if node.get("_partial_"):
         return partial(target)

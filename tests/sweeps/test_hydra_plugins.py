@@ -143,3 +143,15 @@ def test_a_search_killed_twice_ends_with_all_its_trials(tmp_path):
         if trial.state.name == "COMPLETE":
             assert trial.value == job.summary["val"]["psnr"]
             assert job.summary["steps"] == 60
+
+
+def test_a_job_under_torchrun_finds_the_users_own_configs(tmp_path, monkeypatch):
+    """Wherever the launcher runs: the folder of --config-dir is in the config, and no command line is read for it."""
+    monkeypatch.setattr(sys, "argv", ["another program"])
+    sources = [{"provider": "main", "path": str(CONF)}, {"provider": "command-line", "path": str(tmp_path)}]
+    launcher = NAMES["TorchrunLauncher"](processes=2)
+    for given, expected in ((sources, [f"--config-dir={tmp_path}"]), (sources[:1], [])):
+        config = OmegaConf.create({"hydra": {"runtime": {"config_sources": given}}})
+        launcher.setup(hydra_context=None, task_function=None, config=config)
+        words = launcher.command(["seed=1"], tmp_path)
+        assert [word for word in words if word.startswith("--config-dir")] == expected
