@@ -5,8 +5,8 @@
 A toy whose true mean is known is drawn again and again; each time an interval is made, and it is counted whether the
 truth lies in it. The toys are the shapes that per-picture scores have: PSNR is nearly normal, SSIM is skewed to the
 left, LPIPS and colour differences to the right like a log-normal of σ 0.5, squared errors like one of σ 1. The methods
-for a mean are those of `colorize.evaluation.bootstrap.mean_interval`, and Student's t. A pooled PSNR is a function of
-a mean.
+for a mean are `t`, the studentised bootstrap of `colorize.evaluation.bootstrap.mean_interval`, scipy's `bca` and
+`percentile` bootstraps, and Student's t. A pooled PSNR is a function of a mean.
 Seeds: a picture's score is normal, and so is what a training seed adds to all pictures, with a third of its spread.
 `two levels` redraws pictures and seeds and takes percentiles; `crossed` is
 `colorize.evaluation.entries.seeds_interval`.
@@ -24,8 +24,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy.special import stdtrit
+from scipy.stats import bootstrap
 
-from colorize.evaluation.bootstrap import METHODS, TAILS, Interval, function_interval, mean_interval
+from colorize.evaluation.bootstrap import TAILS, Interval, function_interval, mean_interval
 from colorize.evaluation.entries import seeds_interval
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -37,6 +38,7 @@ MEANS: dict[str, tuple[Draw, float]] = {
     "log-normal σ 1 (squared error)": (lambda random, n: random.lognormal(0, 1, n), exp(0.5)),
 }
 SEED_SPREAD = 1 / 3
+METHODS = ("t", "bca", "percentile", "Student")
 
 
 def main() -> None:
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=2000)
     parser.add_argument("--resamples", type=int, default=2000)
     words = parser.parse_args()
-    table = Table("toy", "n", *METHODS, "Student", title=f"% of {words.repetitions} intervals that cover the truth")
+    table = Table("toy", "n", *METHODS, title=f"% of {words.repetitions} intervals that cover the truth")
     found: dict[str, dict[str, dict[str, float]]] = {}
     for n in (24, 200):
         for toy, (draw, true) in MEANS.items():
@@ -52,7 +54,7 @@ def main() -> None:
             tell(table, found, toy, str(n), covered)
         function, true = pooled(words.resamples), -10 * log10(exp(0.5))
         covered = coverage(function, MEANS["log-normal σ 1 (squared error)"][0], true, n, words.repetitions)
-        tell(table, found, "pooled PSNR", str(n), {"t": covered["t"], "bca": None, "percentile": None, "Student": None})
+        tell(table, found, "pooled PSNR", str(n), dict.fromkeys(METHODS) | covered)
     seeds = Table("toy", "pictures", "two levels", "crossed", title="the same, of runs with seeds")
     for count in (2, 3, 5, 10):
         for n in (24, 200):
@@ -75,8 +77,13 @@ def coverage(intervals, draw: Draw, true: float, n: int, repetitions: int) -> di
 
 def of_means(values: np.ndarray, resamples: int) -> Iterator[tuple[str, Interval]]:
     seed = int(values[0] * 2**20)  # each repetition's resamples are its own
-    for method in METHODS:
-        yield method, mean_interval(values, method=method, resamples=resamples, seed=seed)
+    yield "t", mean_interval(values, resamples=resamples, seed=seed)
+    for method in ("bca", "percentile"):
+        found = bootstrap(
+            (values,), np.mean, confidence_level=LEVEL, method=method, n_resamples=resamples, rng=abs(seed)
+        )
+        ends = found.confidence_interval
+        yield method, Interval(values.mean(), float(ends.low), float(ends.high), len(values))
     margin = values.std(ddof=1) / len(values) ** 0.5 * stdtrit(len(values) - 1, TAILS[1])
     yield "Student", Interval(values.mean(), values.mean() - margin, values.mean() + margin, len(values))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import stdtrit
 
 from colorize.utils.seeds import seed_of
 
@@ -29,25 +29,21 @@ class Interval:
     n: int
 
 
-def mean_interval(values: np.ndarray, *, method: str = "t", resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def mean_interval(values: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
     """The mean of (n,) values of pictures, with its interval; see `mean_intervals`."""
-    return mean_intervals(np.asarray(values, float)[:, None], method=method, resamples=resamples, seed=seed)[0]
+    return mean_intervals(np.asarray(values, float)[:, None], resamples=resamples, seed=seed)[0]
 
 
-def mean_intervals(
-    table: np.ndarray, *, method: str = "t", resamples: int = RESAMPLES, seed: int = 0
-) -> list[Interval]:
+def mean_intervals(table: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> list[Interval]:
     """The mean of each column of (n, k) values, a row a picture, with its interval; the same resamples for all columns.
 
     A NaN says that the picture has no such value: it is left out, and the interval's own n says so. A column that holds
     an infinity has an infinite mean or none, and no ends. One picture has no ends either.
-    method  "t" is studentised; "bca" (bias-corrected and accelerated, Efron 1987) and "percentile" are there to be
-            measured against it. Any is Student's t where fewer than 8 pictures are measured, or where nearly all values
-            are equal, so that resamples have no spread to measure in. Shares of yes have `share_interval`
+    The interval is studentised (`benchmarks/coverage.py` compares it with others). It is Student's t where fewer than
+    8 pictures are measured, or where nearly all values are equal, so that resamples have no spread to measure in.
+    Proportions have `proportion_interval`.
     """
     table = np.asarray(table, float)
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}; it must be one of {', '.join(METHODS)}")
     measured, infinite = ~np.isnan(table), np.isinf(table).any(axis=0)
     counts = measured.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -59,7 +55,7 @@ def mean_intervals(
         student = np.stack([-1, 1])[:, None] * errors * stdtrit(counts - 1, TAILS[1])
     ends = student
     if len(table) >= FEW:
-        found = METHODS[method](centred, measured, errors, resamples, seed)  # (2, k)
+        found = _studentised(centred, measured, errors, resamples, seed)  # (2, k)
         ends = np.where((counts >= FEW) & _tame(found, errors), found, student)
     ends[:, infinite | (counts < 2)] = np.nan
     return [
@@ -100,14 +96,14 @@ def function_interval(
     return Interval(value, float(value + ends[0]), float(value + ends[1]), n)
 
 
-def share_interval(yes: int, n: int) -> Interval:
-    """The share of yes among n answers, with Wilson's interval (1927), which is right at 0 and 1 too."""
+def proportion_interval(yes: int, n: int) -> Interval:
+    """The proportion of yes among n answers, with Wilson's interval (1927), which is right at 0 and 1 too."""
+    from scipy.stats import binomtest  # takes half a second to import
+
     if n < 1:
         return Interval(np.nan, np.nan, np.nan, 0)
-    z, share = float(ndtri(TAILS[1])), yes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    margin = z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5 / (1 + z * z / n)
-    return Interval(share, max(centre - margin, 0.0), min(centre + margin, 1.0), n)
+    ends = binomtest(yes, n).proportion_ci(LEVEL, "wilson")
+    return Interval(yes / n, float(ends.low), float(ends.high), n)
 
 
 def _studentised(centred, measured, errors, resamples: int, seed: int) -> np.ndarray:
@@ -116,27 +112,6 @@ def _studentised(centred, measured, errors, resamples: int, seed: int) -> np.nda
         means = sums / present
         own = np.sqrt(np.maximum(squares / present - means**2, 0) / (present * len(centred) - 1))
         return -errors * _quantiles(_ratios(means, own), TAILS)[::-1]
-
-
-def _percentile(centred, measured, errors, resamples: int, seed: int) -> np.ndarray:
-    sums, _, present = _drawn(centred, measured, resamples, seed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _quantiles(sums / present, TAILS)
-
-
-def _bca(centred, measured, errors, resamples: int, seed: int) -> np.ndarray:
-    sums, _, present = _drawn(centred, measured, resamples, seed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        means = sums / present
-        skew = np.nan_to_num((centred**3).sum(axis=0) / (6 * (centred**2).sum(axis=0) ** 1.5))  # (k,)
-    share = ((means < 0).mean(axis=0) + (means <= 0).mean(axis=0)) / 2
-    bias = ndtri(np.clip(share, 1 / resamples, 1 - 1 / resamples))
-    normal = bias + ndtri(np.array(TAILS))[:, None]  # (2, k)
-    at = ndtr(bias + normal / (1 - skew * normal))
-    return np.stack([_quantiles(column, where) for column, where in zip(means.T, at.T, strict=True)], axis=1)
-
-
-METHODS = {"t": _studentised, "bca": _bca, "percentile": _percentile}
 
 
 def _drawn(centred, measured, resamples: int, seed: int) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from colorize.evaluation.batches import Frame, Scene, make_scene, read_frame
-from colorize.evaluation.bootstrap import Interval, function_interval, mean_intervals, share_interval
+from colorize.evaluation.bootstrap import Interval, function_interval, mean_intervals, proportion_interval
 from colorize.evaluation.image_table import Pictures, PictureTable
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.permutation import POOLED, pooled_interval
@@ -178,7 +178,7 @@ def of_pictures(pictures: Pictures, metrics: Mapping[str, Metric]) -> Cells:
             cells[name] = pooled(metric, columns)
         elif metric.share:
             known = columns[""][~np.isnan(columns[""])]
-            cells[name] = share_interval(int(known.sum()), len(known))
+            cells[name] = proportion_interval(int(known.sum()), len(known))
         else:
             means[name] = columns[""]
     if means:
