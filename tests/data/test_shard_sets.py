@@ -73,7 +73,7 @@ def test_what_is_prepared_is_what_a_folder_trains(tmp_path, inside):
 def test_what_cannot_be_made_is_said_before_the_work(tmp_path, inside, monkeypatch):
     write_shards(tmp_path / "tars")
     (tmp_path / "file").touch()
-    monkeypatch.setattr("colorize.data.listing.list_tars", None)
+    monkeypatch.setattr("colorize.data.shards.list_tars", None)
     for words in (("inspect", "tars", "-o", "file/out"), ("prepare", "tars", "file/out")):
         done = inside(*words)
         assert done.returncode == 2

@@ -5,9 +5,8 @@ import pytest
 import scipy.linalg
 import torch
 
-from colorize.metrics import frechet
 from colorize.metrics.feature_store import Features, FeatureSums
-from colorize.metrics.frechet import frechet_distance, frechet_infinite, frechet_influence
+from colorize.metrics.frechet import frechet, frechet_distance, frechet_infinite, frechet_influence
 from tests.helpers.features import D
 
 
