@@ -79,9 +79,7 @@ def of_means(values: np.ndarray, resamples: int) -> Iterator[tuple[str, Interval
     seed = int(values[0] * 2**20)  # each repetition's resamples are its own
     yield "t", mean_interval(values, resamples=resamples, seed=seed)
     for method in ("bca", "percentile"):
-        found = bootstrap(
-            (values,), np.mean, confidence_level=LEVEL, method=method, n_resamples=resamples, rng=abs(seed)
-        )
+        found = bootstrap((values,), np.mean, method=method, n_resamples=resamples, rng=abs(seed))
         ends = found.confidence_interval
         yield method, Interval(values.mean(), float(ends.low), float(ends.high), len(values))
     margin = values.std(ddof=1) / len(values) ** 0.5 * stdtrit(len(values) - 1, TAILS[1])
