@@ -28,10 +28,10 @@ from colorize.config import conf_folder
 from colorize.data.sources import DEMO
 from colorize.evaluation import Protocol
 from colorize.evaluation import predictors as painters
-from colorize.evaluation.baselines import rows_of
-from colorize.evaluation.measure import Measuring
+from colorize.evaluation.baselines import baseline_predictors
+from colorize.evaluation.measure import Measurement
 from colorize.evaluation.metric_info import make_metrics
-from colorize.evaluation.protocol import Chosen, choose
+from colorize.evaluation.protocol import Selection, select_photographs
 from colorize.metrics.extractors import create_extractor
 from colorize.models import Transformer
 from colorize.utils.devices import choose_device, keep_freed_memory
@@ -72,7 +72,11 @@ def main() -> None:
     model = Transformer(pretrained=False).to(device, memory_format=torch.channels_last).eval()
     model.colorize = clock.around(model.colorize)  # type: ignore[method-assign]
     model.colorize(torch.rand(1, 1, words.size, words.size, device=device) * 100)
-    rows = {"model": painters.network(model, "lab_l", None), "mean_ab": painters.constant((2, 5)), **rows_of(True)}
+    rows = {
+        "model": painters.network_predictor(model, "lab_l", None),
+        "mean_ab": painters.constant((2, 5)),
+        **baseline_predictors(True),
+    }
     clock.seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
         began = clock.now()
@@ -91,7 +95,7 @@ def main() -> None:
     }))  # fmt: skip
 
 
-def measuring_of(count: int, size: int, device: torch.device, clock: Clock) -> Measuring:
+def measuring_of(count: int, size: int, device: torch.device, clock: Clock) -> Measurement:
     """The demo photographs, over and over under new names; every metric whose weights are here."""
     from hydra import compose, initialize_config_dir
 
@@ -105,9 +109,9 @@ def measuring_of(count: int, size: int, device: torch.device, clock: Clock) -> M
             if hasattr(metric, name):
                 setattr(metric, name, clock.around(getattr(metric, name)))
     protocol = Protocol(name="benchmark", source=str(DEMO), size=size)
-    return Measuring(
+    return Measurement(
         protocol,
-        repeated(choose(protocol), count),
+        repeated(select_photographs(protocol), count),
         metrics,
         [extractor],
         device,
@@ -116,10 +120,10 @@ def measuring_of(count: int, size: int, device: torch.device, clock: Clock) -> M
     )
 
 
-def repeated(chosen: Chosen, count: int) -> Chosen:
+def repeated(chosen: Selection, count: int) -> Selection:
 
     rows = np.arange(count, dtype=np.int32) % len(chosen.photos)
-    return Chosen(chosen.title, chosen.photos.select(rows), [], count, chosen.manifest)
+    return Selection(chosen.title, chosen.photos.select(rows), [], count, chosen.manifest)
 
 
 def memory_growth(size: int, device: torch.device) -> float:
@@ -127,7 +131,7 @@ def memory_growth(size: int, device: torch.device) -> float:
     protocol = Protocol(name="benchmark", source=str(DEMO), size=64, extractors=[], reference="none")
     found = []
     for count in (200, 1200):
-        measuring = Measuring(protocol, repeated(choose(protocol), count), {}, [], device, 16, World())
+        measuring = Measurement(protocol, repeated(select_photographs(protocol), count), {}, [], device, 16, World())
         with tempfile.TemporaryDirectory() as folder:
             measuring.measure({"model": painters.constant((2, 5))}, Path(folder) / "work", {}, "memory")
         found.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -24,8 +24,8 @@ from rich.table import Table
 from colorize.data.sources import DEMO
 from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.compare import compare_results
-from colorize.evaluation.image_table import PictureTable
-from colorize.evaluation.result import Result, pictures_of, write_result
+from colorize.evaluation.image_table import ImageTable
+from colorize.evaluation.result import Result, image_table_path, write_result
 from colorize.reports.comparison_page import write_comparison
 
 METRICS = {"psnr": 24.0, "ssim": 0.9, "lpips_alex": 0.2, "ciede2000": 10.0, "colorfulness": 30.0, "features": 3.0}
@@ -84,7 +84,7 @@ def evaluated(folder: Path, place: int, photographs: list[Image.Image]) -> Path:
     true = mean_interval(40 * base)
     rows = {"model": cells, "grey": {"psnr": mean_interval(23 * base)}, "truth": {"colorfulness": true}}
     target = write_result(folder / "results" / "page.json", Result(folder.name, protocol, rows, manifest="page"))
-    with PictureTable(pictures_of(target), list(values)) as table:
+    with ImageTable(image_table_path(target), list(values)) as table:
         table.add("model", names, values)
         table.add("truth", names, {"colorfulness": 40 * base})
     kept = target.with_suffix(".pictures")

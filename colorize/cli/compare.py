@@ -11,7 +11,7 @@ from rich.text import Text
 
 from colorize.cli.parser import Arguments
 from colorize.evaluation.compare import Comparison, Rows, compare_results
-from colorize.evaluation.entries import labels_of
+from colorize.evaluation.entries import run_labels
 from colorize.evaluation.metric_info import measure, measured_on, score_table
 from colorize.evaluation.result import Summaries, read_summaries
 from colorize.reports.comparison_page import write_comparison, write_trained
@@ -52,7 +52,7 @@ def compare_runs(argv: list[str]) -> int:
 def show_trained(places: Sequence[str], page: Path) -> None:
     """Runs that were not evaluated, by what training told of them."""
     summaries = read_summaries(places)
-    labels = labels_of({folder: summary["name"] for folder, summary in summaries.items()})
+    labels = run_labels({folder: summary["name"] for folder, summary in summaries.items()})
     print_summaries(summaries, labels)
     by_label = {labels[folder]: summary for folder, summary in summaries.items()}
     write_trained(page, by_label, {labels[folder]: Path(folder) for folder in summaries})

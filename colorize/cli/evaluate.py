@@ -13,25 +13,25 @@ from omegaconf import DictConfig, ListConfig
 from rich.table import Table
 
 from colorize.config import check_values, make
-from colorize.evaluation.baselines import measure_reference
+from colorize.evaluation.baselines import measure_baselines
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.evaluate import (
     WORK,
-    Setting,
+    EvaluationSetup,
     album_of,
-    assemble,
-    measured_with,
-    painted_rows,
-    prepare,
-    write_pictures,
+    assemble_result,
+    library_versions,
+    network_rows,
+    set_up,
+    write_image_values,
 )
-from colorize.evaluation.image_table import read_pictures
-from colorize.evaluation.measure import ERRORS, PICTURES, Measuring
+from colorize.evaluation.image_table import read_image_values
+from colorize.evaluation.measure import ERRORS, PICTURES, Measurement
 from colorize.evaluation.metric_info import measure
-from colorize.evaluation.network import Subject, open_subject, tell_tracker
+from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
 from colorize.evaluation.predictors import Meter
 from colorize.evaluation.protocol import Protocol
-from colorize.evaluation.result import LABELS, Result, pictures_of, read_result, write_result
+from colorize.evaluation.result import LABELS, Result, image_table_path, read_result, write_result
 from colorize.metrics.full_reference import errors_of, summed
 from colorize.reports.evaluation_page import write_page
 from colorize.reports.tables import alike, cost_in_words, texts
@@ -56,24 +56,29 @@ def evaluate_runs(cfg: DictConfig) -> int:
         protocol: Protocol = make(cfg.protocol, "protocol")
         if cfg.source is not None:
             protocol = replace(protocol, source=cfg.source)
-        subjects = [open_subject(str(word), str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]
+        subjects = [open_network(str(word), str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]
         told: set[tuple[str, str]] = set()
         for subject in subjects:
             if world.size > 1:  # what has to be fetched, the first process fetches
                 world.by_first(partial(rehearse, cfg, protocol, subject))
-            setting = prepare(cfg, protocol, subject)
+            setting = set_up(cfg, protocol, subject)
             evaluate_one(cfg, subject, setting, device, world, told)
     finally:
         leave()
     return 0
 
 
-def rehearse(cfg: DictConfig, protocol: Protocol, subject: Subject) -> None:
-    prepare(cfg, protocol, subject)
+def rehearse(cfg: DictConfig, protocol: Protocol, subject: EvaluatedNetwork) -> None:
+    set_up(cfg, protocol, subject)
 
 
 def evaluate_one(
-    cfg: DictConfig, subject: Subject, setting: Setting, device: torch.device, world: World, told: set[tuple[str, str]]
+    cfg: DictConfig,
+    subject: EvaluatedNetwork,
+    setting: EvaluationSetup,
+    device: torch.device,
+    world: World,
+    told: set[tuple[str, str]],
 ) -> None:
     target = subject.folder / "results" / f"{cfg.name}.json"
     if world.by_first(lambda: measured_already(target, subject, setting, overwrite=cfg.overwrite, table=cfg.table)):
@@ -81,18 +86,18 @@ def evaluate_one(
     introduce(subject, setting, device, told)
     few = photographs_at_a_time(cfg.batch_size, device)
     what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
-    measuring = Measuring(*what, device, few, world)
-    reference = measure_reference(measuring, setting.described, setting.stamp())
+    measuring = Measurement(*what, device, few, world)
+    reference = measure_baselines(measuring, setting.described, setting.stamp())
     meter = Meter(subject.model.to(device), device)
-    rows, absent = painted_rows(subject, meter, setting.protocol, cfg.samples)
+    rows, absent = network_rows(subject, meter, setting.protocol, cfg.samples)
     work = target.with_name(f"{cfg.name}{WORK}")
     measuring.measure(
         rows, work, {**setting.stamp(), "weights": subject.weights["sha256"], "samples": cfg.samples}, f"{subject.name}"
     )
     if reference is not None:
-        result = assemble(subject, setting, reference, work, list(rows), absent)
-        write_pictures(pictures_of(target), work / PICTURES, reference.pictures)
-        own = read_pictures(work / PICTURES)
+        result = assemble_result(subject, setting, reference, work, list(rows), absent)
+        write_image_values(image_table_path(target), work / PICTURES, reference.pictures)
+        own = read_image_values(work / PICTURES)
         errors = summed(errors_of(work / ERRORS)) if setting.protocol.truth != "none" else None
         album, files = album_of(target, measuring, rows)  # before the cost is told: it may be all that is painted
         result = replace(result, cost=meter.cost())
@@ -103,7 +108,7 @@ def evaluate_one(
             print_result(result)
             say(cost_in_words(result.cost))
         if cfg.track:
-            tell_tracker(subject, result, target, files)
+            log_to_tracker(subject, result, target, files)
         say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
     subject.model.to("cpu")
     world.gather(None)
@@ -117,7 +122,9 @@ def photographs_at_a_time(wanted: int | str, device: torch.device) -> int:
     return wanted
 
 
-def measured_already(target: Path, subject: Subject, setting: Setting, *, overwrite: bool, table: bool) -> bool:
+def measured_already(
+    target: Path, subject: EvaluatedNetwork, setting: EvaluationSetup, *, overwrite: bool, table: bool
+) -> bool:
     """Whether the very same has been measured; `table` shows it.
 
     Raises `UserError` where another result is in the way.
@@ -132,7 +139,7 @@ def measured_already(target: Path, subject: Subject, setting: Setting, *, overwr
         )
     if kept.weights.get("network", {}).get("sha256") != subject.weights["sha256"]:
         raise UserError(f"{str(target)!r} is of other weights: say name=… to keep both, or overwrite=true")
-    if kept.versions != measured_with() or set(setting.metrics) - set(kept.rows["model"]) - set(kept.absent):
+    if kept.versions != library_versions() or set(setting.metrics) - set(kept.rows["model"]) - set(kept.absent):
         return False
     if table:
         print_result(kept)
@@ -140,7 +147,9 @@ def measured_already(target: Path, subject: Subject, setting: Setting, *, overwr
     return True
 
 
-def introduce(subject: Subject, setting: Setting, device: torch.device, told: set[tuple[str, str]]) -> None:
+def introduce(
+    subject: EvaluatedNetwork, setting: EvaluationSetup, device: torch.device, told: set[tuple[str, str]]
+) -> None:
     """What is about to be measured. What is absent for every network of a command is `told` once."""
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"

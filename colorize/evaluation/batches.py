@@ -23,7 +23,7 @@ from colorize.metrics.metric import Pair, Picture
 from colorize.utils.errors import UserError, first_line
 
 
-class Frame(NamedTuple):
+class EvalImage(NamedTuple):
     """A photograph at the protocol's size."""
 
     name: str
@@ -31,7 +31,7 @@ class Frame(NamedTuple):
     grey: Tensor | None  # (1, H, W) likewise: a period exposure, or a photograph without colours
 
 
-def read_frame(photo: Photo, protocol: Protocol) -> Frame:
+def read_eval_image(photo: Photo, protocol: Protocol) -> EvalImage:
     """Raises `UserError` for a photograph that cannot be read: a score over fewer would be another score."""
     try:
         rgb, grey = READ[protocol.reader](photo)
@@ -41,7 +41,7 @@ def read_frame(photo: Photo, protocol: Protocol) -> Frame:
         parts = [None if part is None else to_size(part, box, size, protocol.filter) for part in (rgb, grey)]
     except UNREADABLE as error:
         raise UserError(f"cannot read {photo.where!r}: {first_line(error)}; mend it or take it away") from error
-    return Frame(photo.name, *parts)
+    return EvalImage(photo.name, *parts)
 
 
 def _colour(photo: Photo) -> tuple[np.ndarray, None]:
@@ -66,7 +66,7 @@ READ = {"photographs": _colour, "black_and_white": _black_and_white, "period": _
 
 
 @dataclass(frozen=True)
-class Scene:
+class EvalBatch:
     """Photographs of one size on a device.
 
     places  number of each in its set, from which its chance is drawn
@@ -116,19 +116,19 @@ class Scene:
         return Pair(picture, self.true, L=self.L, ab=ab, samples=samples)
 
 
-def make_scene(
-    frames: Sequence[Frame], labels: Sequence[str], first: int, protocol: Protocol, device: torch.device
-) -> Scene:
+def make_eval_batch(
+    frames: Sequence[EvalImage], labels: Sequence[str], first: int, protocol: Protocol, device: torch.device
+) -> EvalBatch:
     """`first` is the place of the first of them; all are of one size."""
     places, names = range(first, first + len(frames)), [frame.name for frame in frames]
-    grey = stacked([frame.grey for frame in frames], device)
-    rgb = stacked([frame.rgb for frame in frames], device)
+    grey = _stacked([frame.grey for frame in frames], device)
+    rgb = _stacked([frame.rgb for frame in frames], device)
     seen = None if grey is None else grey_to_lightness(grey)
     if rgb is None:
         assert seen is not None
-        return Scene(places, names, labels, protocol, seen)
+        return EvalBatch(places, names, labels, protocol, seen)
     lab = rgb_to_lab(rgb)
-    scene = Scene(places, names, labels, protocol, lab[:, :1], lab[:, 1:], grey=seen)
+    scene = EvalBatch(places, names, labels, protocol, lab[:, :1], lab[:, 1:], grey=seen)
     true = lab_to_rgb(scene.L, lab[:, 1:]) if protocol.truth == "lab_roundtrip" else rgb
     return replace(scene, true=Picture(true if true.dtype == torch.uint8 else to_uint8(true)))
 
@@ -138,5 +138,5 @@ def orthochromatic(rgb: np.ndarray) -> np.ndarray:
     return film.to_pixels(film.encode(film.expose(rgb, film.EMULSIONS["orthochromatic"])))
 
 
-def stacked(parts: Sequence[Tensor | None], device: torch.device) -> Tensor | None:
+def _stacked(parts: Sequence[Tensor | None], device: torch.device) -> Tensor | None:
     return None if parts[0] is None else torch.stack(parts).to(device)  # type: ignore[arg-type]

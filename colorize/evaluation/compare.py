@@ -12,7 +12,7 @@ from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.entries import Entry, make_entries
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.result import ROWS, Result, read_result
-from colorize.evaluation.significance import Verdict, decide, judge
+from colorize.evaluation.significance import ComparisonResult, compare_all, significance
 from colorize.utils.checkpoint import Checkpoints, peek, step_of
 from colorize.utils.errors import UserError
 
@@ -26,7 +26,7 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
     if twice := [place for i, place in enumerate(places) if Path(place) in map(Path, places[:i])]:
         raise UserError(f"{twice[0]!r} is given twice: compare takes each run once")
     files = {place: Path(place) for place in places if Path(place).suffix == ".json"}
-    held = {place: protocols(place) for place in places if place not in files}
+    held = {place: results_by_protocol(place) for place in places if place not in files}
     if not held:
         return files
     if protocol is None and not files and not any(held.values()):
@@ -38,7 +38,7 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
     return {place: files[place] if place in files else held[place][chosen] for place in places}
 
 
-def protocols(folder: str | Path) -> dict[str, Path]:
+def results_by_protocol(folder: str | Path) -> dict[str, Path]:
     """protocol -> the file of its result in a run folder."""
     return {path.stem: path for path in sorted(Path(folder, "results").glob("*.json"))}
 
@@ -59,16 +59,16 @@ def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
     raise UserError(f"the runs have no protocol in common: {lists}")
 
 
-def refuse_unlike(results: Mapping[str, Result]) -> None:
+def check_comparable(results: Mapping[str, Result]) -> None:
     """Raise `UserError` where two of the results, by place, were measured differently, naming what differs."""
     (first, one), *others = results.items()
     for place, other in others:
-        if different := differing(one, other):
+        if different := protocol_differences(one, other):
             told = ", ".join(f"{name} is {a} in {first} and {b} in {place}" for name, (a, b) in different.items())
             raise UserError(f"cannot be compared: {told}")
 
 
-def outdated(path: Path, result: Result) -> str | None:
+def describe_outdated(path: Path, result: Result) -> str | None:
     """A sentence where the run has trained on since its result was made; None where it has not, or nobody knows."""
     network = result.weights.get("network", {})
     checkpoint = Path(path).parent.parent / "checkpoints" / str(network.get("of", ""))
@@ -84,7 +84,7 @@ def outdated(path: Path, result: Result) -> str | None:
     return f"the result of {result.name} is of step {network['step']}, and the run has gone on to {now}: evaluate again"
 
 
-def differing(one: Result, other: Result) -> dict[str, tuple[Any, Any]]:
+def protocol_differences(one: Result, other: Result) -> dict[str, tuple[Any, Any]]:
     """Field of the protocol -> its two values; the `id` only where nothing else differs."""
     a, b = ({**_flat(result.protocol), "manifest": result.manifest} for result in (one, other))
     names = list(dict.fromkeys([*a, *b]))
@@ -126,7 +126,7 @@ class Comparison:
     runs: Rows
     sanity: Rows
     absent: dict[str, dict[str, str]]
-    verdicts: list[Verdict]
+    verdicts: list[ComparisonResult]
     notes: list[str]
     results: dict[str, list[Path]] = field(default_factory=dict)
     cost: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -141,7 +141,7 @@ class Comparison:
     def leaders(self, metric: str) -> set[str]:
         """The labels of the runs that no other is better than; none where that is not known of all."""
         of_metric = [verdict for verdict in self.verdicts if verdict.metric == metric]
-        if measure(metric).better is None or any(decide(v.difference, v.adjusted) is None for v in of_metric):
+        if measure(metric).better is None or any(significance(v.difference, v.adjusted) is None for v in of_metric):
             return set()
         compared = {label for verdict in of_metric for label in (verdict.a, verdict.b)}
         return compared - {v.b if v.winner == v.a else v.a for v in of_metric if v.winner}
@@ -158,7 +158,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
     if not paths:
         return None
     results = {place: read_result(path) for place, path in paths.items()}
-    refuse_unlike(results)
+    check_comparable(results)
     entries = make_entries(paths, results, pool=pool)
     metrics = list(dict.fromkeys(metric for entry in entries for metric in entry.cells))
     return Comparison(
@@ -167,7 +167,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
         runs={entry.label: entry.cells for entry in entries},
         sanity=_sanity(entries),
         absent={entry.label: entry.absent for entry in entries if entry.absent},
-        verdicts=judge(entries, metrics),
+        verdicts=compare_all(entries, metrics),
         notes=_notes(entries, results, metrics),
         results={entry.label: list(entry.results) for entry in entries},
         cost={entry.label: entry.one.cost for entry in entries},
@@ -204,7 +204,7 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
             told = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
             notes.append(f"{first} and {place} were measured with other versions: {told}")
     for entry in entries:
-        notes += [note for path, result in entry.results.items() if (note := outdated(path, result))]
+        notes += [note for path, result in entry.results.items() if (note := describe_outdated(path, result))]
         if entry.pictures is None:
             notes.append(f"the values of {entry.label}'s pictures are not there: it is compared by intervals alone")
         if len(entries) < len(results) and len(entry.results) == 1:

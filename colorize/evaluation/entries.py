@@ -11,10 +11,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from colorize.evaluation.bootstrap import TAILS, Interval
-from colorize.evaluation.image_table import Pictures, read_pictures
+from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.metric_info import measure
-from colorize.evaluation.permutation import Difference, effect_of, share_of
-from colorize.evaluation.result import Result, pictures_of
+from colorize.evaluation.permutation import Difference, effect_size, win_rate
+from colorize.evaluation.result import Result, image_table_path
 from colorize.utils.errors import UserError
 
 SMALLEST = 1e-9  # no smaller chance is told apart from this
@@ -37,7 +37,7 @@ def compare_seeds(a: np.ndarray, b: np.ndarray) -> Difference:
     advantage, p = _interval([a[whole], -b[whole]])
     differences = a[whole].mean(axis=1) - b[whole].mean(axis=1)
     finite = differences if np.isfinite(differences).all() else differences[:0]
-    return Difference(advantage, "seeds", p, effect_of(finite), share_of(finite), left_out=int((~whole).sum()))
+    return Difference(advantage, "seeds", p, effect_size(finite), win_rate(finite), left_out=int((~whole).sum()))
 
 
 def combined_interval(intervals: Sequence[Interval]) -> Interval:
@@ -95,7 +95,7 @@ def _seed_variance(side: np.ndarray) -> float:
     return float(max(side.mean(axis=0).var(ddof=1) - both / n, 0) / seeds)
 
 
-def labels_of(names: Mapping[str, str]) -> dict[str, str]:
+def run_labels(names: Mapping[str, str]) -> dict[str, str]:
     """place -> what to call it: the name of its run, or where several have that the folder's, if these all differ; else
     the place itself. `names`: place -> name of its run."""
     held = [*names.values()]
@@ -118,25 +118,25 @@ class Entry:
         return next(iter(self.results.values()))
 
     @cached_property
-    def pictures(self) -> list[Pictures] | None:
+    def pictures(self) -> list[ImageValues] | None:
         """Of each seed the network's pictures, all in the first's order; None where a file is not there."""
-        files = [pictures_of(path) for path in self.results]
+        files = [image_table_path(path) for path in self.results]
         if not all(file.exists() for file in files):
             return None
-        read = [read_pictures(file) for file in files]
+        read = [read_image_values(file) for file in files]
         for file, found, result in zip(files, read, self.results.values(), strict=True):
             if len(found.names) < max((cell.n for metric, cell in result.rows["model"].items()
                                        if metric in found.values), default=0):  # fmt: skip
                 raise UserError(
                     f"{str(file)!r} has {len(found.names)} pictures, fewer than its result was made of: evaluate again"
                 )
-        return [in_order_of(read[0].names, found, file) for file, found in zip(files, read, strict=True)]
+        return [reorder(read[0].names, found, file) for file, found in zip(files, read, strict=True)]
 
     @cached_property
-    def truth(self) -> Pictures | None:
+    def truth(self) -> ImageValues | None:
         """What the true pictures have themselves; None where the evaluation did not keep it."""
-        file = pictures_of(next(iter(self.results)))
-        found = read_pictures(file, "truth") if file.exists() else None
+        file = image_table_path(next(iter(self.results)))
+        found = read_image_values(file, "truth") if file.exists() else None
         return found if found and found.names else None
 
     def has(self, metric: str) -> bool:
@@ -164,7 +164,7 @@ class Entry:
         """(n, S) of one metric, for the pictures of `names` in that order; None where pictures have no such value."""
         if self.pictures is None or not self.has(metric):
             return None
-        ordered = [in_order_of(names, seed, self.label) for seed in self.pictures]
+        ordered = [reorder(names, seed, self.label) for seed in self.pictures]
         return np.stack([seed.values[metric] for seed in ordered], axis=1)
 
     @cached_property
@@ -186,7 +186,7 @@ class Entry:
         return {metric: why for result in self.results.values() for metric, why in result.absent.items()}
 
 
-def in_order_of(names: list[str], pictures: Pictures, of: str | Path) -> Pictures:
+def reorder(names: list[str], pictures: ImageValues, of: str | Path) -> ImageValues:
     """The same pictures in the order of `names`. Raises `UserError` where they are others."""
     if pictures.names == names:
         return pictures
@@ -196,13 +196,13 @@ def in_order_of(names: list[str], pictures: Pictures, of: str | Path) -> Picture
     place = {name: i for i, name in enumerate(pictures.names)}
     order = [place[name] for name in names]
     columns = {metric: values[order] for metric, values in pictures.values.items()}
-    return Pictures(names, [pictures.labels[i] for i in order], columns)
+    return ImageValues(names, [pictures.labels[i] for i in order], columns)
 
 
 def make_entries(paths: Mapping[str, Path], results: Mapping[str, Result], *, pool: bool) -> list[Entry]:
     """An entry for each place, or with `pool` for each group of seeds."""
     if not pool:
-        labels = labels_of({place: result.name for place, result in results.items()})
+        labels = run_labels({place: result.name for place, result in results.items()})
         return [Entry(labels[place], {paths[place]: result}) for place, result in results.items()]
     groups: dict[str, dict[str, Result]] = {}
     for place, result in results.items():

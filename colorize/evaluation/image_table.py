@@ -21,7 +21,7 @@ from colorize.utils.files import write_whole
 FIXED = ("row", "name", "label")
 
 
-class Picture(NamedTuple):
+class ImageRow(NamedTuple):
     """A picture's values in one row of the table, in the order of the metrics; NaN where it has none."""
 
     row: str
@@ -31,7 +31,7 @@ class Picture(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageValues:
     """The pictures of one row in order: names (n,), labels (n,), and for each metric (n,) values."""
 
     names: list[str]
@@ -39,7 +39,7 @@ class Pictures:
     values: dict[str, np.ndarray]
 
 
-class PictureTable:
+class ImageTable:
     """Appends to a CSV file, whole lines only; one that a killed evaluation left is gone on with.
 
     `done` says how many pictures of each row are in it already: an evaluation takes its pictures in the same order and
@@ -92,7 +92,7 @@ class PictureTable:
         os.fsync(self._file.fileno())
         self._file.close()
 
-    def __enter__(self) -> PictureTable:
+    def __enter__(self) -> ImageTable:
         return self
 
     def __exit__(self, *_) -> None:
@@ -105,7 +105,7 @@ class PictureTable:
         self._file.flush()
 
 
-def stream_pictures(path: str | Path) -> Iterator[Picture]:
+def stream_image_rows(path: str | Path) -> Iterator[ImageRow]:
     """Each line of the file in turn, in constant memory. Raises `UserError` at one that is none of ours."""
     path = Path(path)
     with _opened(path) as file:
@@ -118,16 +118,16 @@ def stream_pictures(path: str | Path) -> Iterator[Picture]:
                 values = [float(cell) if cell else nan for cell in cells[len(FIXED) :]]
             except ValueError as error:
                 raise _broken(path, lines.line_num, "holds something else than numbers") from error
-            yield Picture(cells[0], cells[1], cells[2], values)
+            yield ImageRow(cells[0], cells[1], cells[2], values)
 
 
-def read_pictures(path: str | Path, row: str = "model") -> Pictures:
+def read_image_values(path: str | Path, row: str = "model") -> ImageValues:
     """The pictures of one row as columns; none where the file has no such row. A picture may be there only once."""
     metrics = _metrics(Path(path))
     names: dict[str, None] = {}
     labels: list[str] = []
     columns = [array("d") for _ in metrics]
-    for picture in stream_pictures(path):
+    for picture in stream_image_rows(path):
         if picture.row != row:
             continue
         if picture.name in names:
@@ -136,19 +136,19 @@ def read_pictures(path: str | Path, row: str = "model") -> Pictures:
         labels.append(picture.label)
         for column, value in zip(columns, picture.values, strict=True):
             column.append(value)
-    return Pictures(list(names), labels, {m: np.array(column) for m, column in zip(metrics, columns, strict=True)})
+    return ImageValues(list(names), labels, {m: np.array(column) for m, column in zip(metrics, columns, strict=True)})
 
 
 def _level(path: Path, rows: Sequence[str]) -> dict[str, int]:
     """Cut away what is beyond the row with the fewest pictures; how many each row has then."""
-    counts = Counter(picture.row for picture in stream_pictures(path))
+    counts = Counter(picture.row for picture in stream_image_rows(path))
     fewest = min((counts[row] for row in {*rows, *counts}), default=0)
     if any(count != fewest for count in counts.values()):
         seen: Counter[str] = Counter()
         with _opened(path) as file:
             header, *lines = file.read().splitlines(keepends=True)
         kept = [header]
-        for line, picture in zip(lines, stream_pictures(path), strict=True):
+        for line, picture in zip(lines, stream_image_rows(path), strict=True):
             seen[picture.row] += 1
             if seen[picture.row] <= fewest:
                 kept.append(line)

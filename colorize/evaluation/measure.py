@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from colorize.evaluation.batches import Frame, Scene, make_scene, read_frame
+from colorize.evaluation.batches import EvalBatch, EvalImage, make_eval_batch, read_eval_image
 from colorize.evaluation.bootstrap import Interval, function_interval, mean_intervals, proportion_interval
-from colorize.evaluation.image_table import Pictures, PictureTable
+from colorize.evaluation.image_table import ImageTable, ImageValues
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.permutation import POOLED, pooled_interval
-from colorize.evaluation.predictors import Painter
-from colorize.evaluation.protocol import Chosen, Protocol
+from colorize.evaluation.predictors import Predictor
+from colorize.evaluation.protocol import Protocol, Selection
 from colorize.metrics.distribution import DistributionMetric, Scores
 from colorize.metrics.extractors import Extractor
 from colorize.metrics.feature_store import FeatureFile, Features
@@ -36,27 +36,27 @@ PICTURES, FEATURES, ERRORS, STAMP = "pictures.csv", "features", "errors.f32", "s
 
 
 @dataclass(frozen=True)
-class Measuring:
+class Measurement:
     """What is measured on which photographs, and by whom."""
 
     protocol: Protocol
-    chosen: Chosen
+    chosen: Selection
     metrics: Mapping[str, Metric]
     extractors: Sequence[Extractor]
     device: torch.device
     batch_size: int
     world: World
 
-    def measure(self, painters: Mapping[str, Painter], folder: Path, stamp: Mapping[str, Any], verb: str) -> None:
+    def measure(self, painters: Mapping[str, Predictor], folder: Path, stamp: Mapping[str, Any], verb: str) -> None:
         """Fill `folder` with the numbers of every row; what a former start of the same work left there is kept.
 
         stamp   what tells this work from any other
         """
-        if self.world.by_first(lambda: begin(folder, stamp)):
+        if self.world.by_first(lambda: start_work(folder, stamp)):
             return
         part = folder / f"part-{self.world.rank}-of-{self.world.size}"
         span = self.world.part(len(self.chosen.photos))
-        with PictureTable(part / PICTURES, self.columns(), list(painters)) as table:
+        with ImageTable(part / PICTURES, self.columns(), list(painters)) as table:
             done = min(table.done.get(row, 0) for row in painters)
             stores = [DistributionMetric(each, part / FEATURES, seed=0) for each in self.extractors]
             errors = FeatureFile(part / ERRORS, WIDTH)
@@ -76,7 +76,11 @@ class Measuring:
 
     @torch.no_grad()
     def rows(
-        self, scene: Scene, painters: Mapping[str, Painter], stores: Sequence[DistributionMetric], errors: FeatureFile
+        self,
+        scene: EvalBatch,
+        painters: Mapping[str, Predictor],
+        stores: Sequence[DistributionMetric],
+        errors: FeatureFile,
     ) -> dict[str, dict[str, list[float]]]:
         """row -> column -> a number for each photograph; features and colour errors go to their files first."""
         found = {}
@@ -92,46 +96,46 @@ class Measuring:
             found[row] = {name: values.tolist() for name, values in measure_all(able, pair).items()}
         return found
 
-    def scenes(self, places: range) -> Iterator[Scene]:
+    def scenes(self, places: range) -> Iterator[EvalBatch]:
         """Batches of photographs of one size, in order; the next ones are read meanwhile."""
-        ahead: deque[tuple[range, list[Future[Frame]]]] = deque()
+        ahead: deque[tuple[range, list[Future[EvalImage]]]] = deque()
         with ThreadPoolExecutor(READERS) as pool:
             for start in range(0, len(places) + self.batch_size, self.batch_size):
                 group = places[start : start + self.batch_size]
                 if group:
                     photos = [self.chosen.photos[place] for place in group]
-                    ahead.append((group, [pool.submit(read_frame, photo, self.protocol) for photo in photos]))
+                    ahead.append((group, [pool.submit(read_eval_image, photo, self.protocol) for photo in photos]))
                 if ahead and (len(ahead) > 1 or not group):
                     yield from self.alike(*ahead.popleft())
 
-    def alike(self, group: range, futures: Sequence[Future[Frame]]) -> Iterator[Scene]:
+    def alike(self, group: range, futures: Sequence[Future[EvalImage]]) -> Iterator[EvalBatch]:
         first = group.start
-        for _, frames in groupby((future.result() for future in futures), key=size_of):
+        for _, frames in groupby((future.result() for future in futures), key=_size_of):
             found = list(frames)
             photos = [self.chosen.photos[place] for place in range(first, first + len(found))]
             labels = [self.chosen.label(photo) for photo in photos]
-            yield make_scene(found, labels, first, self.protocol, self.device)
+            yield make_eval_batch(found, labels, first, self.protocol, self.device)
             first += len(found)
 
 
-def size_of(frame: Frame) -> tuple[int, ...]:
+def _size_of(frame: EvalImage) -> tuple[int, ...]:
     pixels = frame.grey if frame.rgb is None else frame.rgb
     assert pixels is not None
     return tuple(pixels.shape[1:])
 
 
-def begin(folder: Path, stamp: Mapping[str, Any]) -> bool:
+def start_work(folder: Path, stamp: Mapping[str, Any]) -> bool:
     """Whether the work is whole already; what another left in the folder goes."""
     path = folder / STAMP
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     if kept is not None and kept["of"] == dict(stamp):
         return kept["whole"]
     shutil.rmtree(folder, ignore_errors=True)
-    mark(folder, stamp, whole=False)
+    write_stamp(folder, stamp, whole=False)
     return False
 
 
-def mark(folder: Path, stamp: Mapping[str, Any], *, whole: bool) -> None:
+def write_stamp(folder: Path, stamp: Mapping[str, Any], *, whole: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"of": dict(stamp), "whole": whole})
     write_text(folder / STAMP, text)
@@ -155,7 +159,7 @@ def join_parts(folder: Path, size: int, stamp: Mapping[str, Any]) -> None:
             for part in parts:
                 with (part / name).open("rb") as file:
                     shutil.copyfileobj(file, whole)
-    mark(folder, stamp, whole=True)
+    write_stamp(folder, stamp, whole=True)
     for stale in folder.glob("part-*"):
         shutil.rmtree(stale)
 
@@ -163,7 +167,7 @@ def join_parts(folder: Path, size: int, stamp: Mapping[str, Any]) -> None:
 Cells = dict[str, Interval]
 
 
-def of_pictures(pictures: Pictures, metrics: Mapping[str, Metric]) -> Cells:
+def of_pictures(pictures: ImageValues, metrics: Mapping[str, Metric]) -> Cells:
     """metric -> its value over the pictures; those of which no picture has a number are left out."""
     cells: dict[str, Interval | None] = {}
     means: dict[str, np.ndarray] = {}

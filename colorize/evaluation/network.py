@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from colorize.config import make, with_answers
 from colorize.data.datamodule import Photographs
-from colorize.evaluation.image_table import Pictures, read_pictures
-from colorize.evaluation.result import Result, group_of, pictures_of
+from colorize.evaluation.image_table import ImageValues, read_image_values
+from colorize.evaluation.result import Result, group_of, image_table_path
 from colorize.models.base import Colorizer
 from colorize.models.cnn import CNN
 from colorize.models.diffusion import Diffusion
@@ -41,7 +41,7 @@ def usual_size(model: Colorizer) -> int:
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluatedNetwork:
     """A network and what is known of it.
 
     folder    that gets its results
@@ -78,22 +78,24 @@ class Subject:
         return self.part("data")
 
 
-def open_subject(word: str, checkpoint: str, out: str | None, trust: Sequence[str] = ()) -> Subject:
+def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[str] = ()) -> EvaluatedNetwork:
     """`word`: a run folder, or whatever else `colorize.load` takes. Raises `UserError` where that is not there, or is
     half written."""
     path = at_home(word)
     if path.is_dir() and (path / ".hydra").is_dir():
-        return open_run(RunFolder(path), checkpoint, Path(out) if out else path, packages(trust))
+        return open_run_network(RunFolder(path), checkpoint, Path(out) if out else path, packages(trust))
     if checkpoint != "best":
         raise UserError(f"checkpoint={checkpoint} is for run folders, and {word!r} is none")
     model = load(word, trust)
     name = path.stem if path.is_file() else word.rstrip("/").rsplit("/", 1)[-1]
     folder = Path(out) if out else Path("outputs", name)
     size = trained_size(word) if path.exists() else None
-    return Subject(name, folder, model, size or usual_size(model), {"of": word, "sha256": digest(model.state_dict())})
+    return EvaluatedNetwork(
+        name, folder, model, size or usual_size(model), {"of": word, "sha256": weights_digest(model.state_dict())}
+    )
 
 
-def open_run(run: RunFolder, checkpoint: str, folder: Path, trust: tuple[str, ...]) -> Subject:
+def open_run_network(run: RunFolder, checkpoint: str, folder: Path, trust: tuple[str, ...]) -> EvaluatedNetwork:
     if folder == run.folder:
         check_links(run.folder, "results")
     kept = run.read_config()
@@ -105,14 +107,14 @@ def open_run(run: RunFolder, checkpoint: str, folder: Path, trust: tuple[str, ..
     path = run.checkpoint(checkpoint)
     model, steps = load_trained(path, plain.get("model"), trust)
     weights = {
-        "of": path.name, "step": steps, "sha256": digest(model.state_dict()),
+        "of": path.name, "step": steps, "sha256": weights_digest(model.state_dict()),
     }  # fmt: skip
     mean, cfg = run.read_mean_ab(), OmegaConf.create(plain)
     group = group_of(kept, run.photographs())
-    return Subject(name, folder, model, size, weights, mean, group, seed, cfg, run.folder, trust)
+    return EvaluatedNetwork(name, folder, model, size, weights, mean, group, seed, cfg, run.folder, trust)
 
 
-def digest(state: Mapping[str, torch.Tensor]) -> str:
+def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
     """SHA-256 of the names, shapes and bytes of a network's tensors: the same wherever they were kept."""
     total = sha256()
     for name in sorted(state):
@@ -122,7 +124,7 @@ def digest(state: Mapping[str, torch.Tensor]) -> str:
     return total.hexdigest()
 
 
-def shown_as(run: RunFolder) -> tuple[str, str]:
+def tracker_name_and_group(run: RunFolder) -> tuple[str, str]:
     """(name, group) of a run for a service that follows runs: jobs of one sweep have their numbers in their names, and
     a group is what differs by the seed, by what moves no weight and by where the photographs lie, and by nothing else.
     """
@@ -132,11 +134,11 @@ def shown_as(run: RunFolder) -> tuple[str, str]:
     return f"{cfg.name}-{job[1]}" if job else cfg.name, f"{parts}-{group_of(cfg, run.photographs())[:6]}"
 
 
-Files = Mapping[str, Mapping[str, str]]  # name of a photograph -> what is seen -> file beside the result
+SampleFiles = Mapping[str, Mapping[str, str]]  # name of a photograph -> what is seen -> file beside the result
 COLUMNS = {"as it is": "grey input", "true colours": "truth"}  # other words stand as the page has them
 
 
-def tell_tracker(subject: Subject, result: Result, target: Path, files: Files) -> None:
+def log_to_tracker(subject: EvaluatedNetwork, result: Result, target: Path, files: SampleFiles) -> None:
     """Numbers with their intervals into the summary of the run that they are of, and a table of its pictures.
 
     Under the run's own id; nothing is added to the numbers of its steps.
@@ -146,7 +148,7 @@ def tell_tracker(subject: Subject, result: Result, target: Path, files: Files) -
     run: DictConfig = subject.run
     settings: Any = OmegaConf.to_container(run, resolve=True)
     run_id = RunFolder(subject.origin).run_id(run.name)
-    name, settings["group"] = shown_as(RunFolder(subject.origin))
+    name, settings["group"] = tracker_name_and_group(RunFolder(subject.origin))
     settings["overrides"] = saved_words(Path(subject.origin))
     start = subject.part("tracker")
     tracker = begin(lambda: start(run_id=run_id, name=name, settings=settings))
@@ -157,12 +159,12 @@ def tell_tracker(subject: Subject, result: Result, target: Path, files: Files) -
     })  # fmt: skip
     if files:
         tracker.table(
-            f"{target.stem}/pictures", *picture_table(target.parent, files, read_pictures(pictures_of(target)))
+            f"{target.stem}/pictures", *sample_table(target.parent, files, read_image_values(image_table_path(target)))
         )
     tracker.finish()
 
 
-def picture_table(folder: Path, files: Files, own: Pictures) -> tuple[list[str], list[list[Any]]]:
+def sample_table(folder: Path, files: SampleFiles, own: ImageValues) -> tuple[list[str], list[list[Any]]]:
     """Columns and rows: each photograph's name, how it looks, and its values by every metric of single pictures."""
     words = list(next(iter(files.values())))
     columns = ["photograph", *(COLUMNS.get(word, word) for word in words), *own.values]

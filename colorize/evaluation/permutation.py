@@ -55,7 +55,7 @@ def compare_pairs(advantages: np.ndarray, *, flips: int = FLIPS, seed: int = 0) 
     chances = sign_flip_p(finite, flips=flips, seed=seed)
     return [
         Difference(
-            interval, p=chance, effect=effect_of(column), share=share_of(column), left_out=len(column) - interval.n
+            interval, p=chance, effect=effect_size(column), share=win_rate(column), left_out=len(column) - interval.n
         )
         for interval, chance, column in zip(intervals, chances, finite.T, strict=True)
     ]  # fmt: skip
@@ -90,14 +90,14 @@ def holm(chances: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def effect_of(differences: np.ndarray) -> float | None:
+def effect_size(differences: np.ndarray) -> float | None:
     """Cohen's d_z of (n,) differences; None where they do not vary."""
     values = differences[~np.isnan(differences)]
     spread = values.std(ddof=1) if len(values) > 1 else 0.0
     return float(values.mean() / spread) if spread > ROUNDING * np.abs(values).max(initial=0) else None
 
 
-def share_of(differences: np.ndarray) -> float | None:
+def win_rate(differences: np.ndarray) -> float | None:
     """Of (n,) differences, the share above 0; those at 0 count half."""
     values = differences[~np.isnan(differences)]
     return float(((values > 0).mean() + (values >= 0).mean()) / 2) if len(values) else None

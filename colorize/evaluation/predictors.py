@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from colorize.evaluation.batches import Scene
+from colorize.evaluation.batches import EvalBatch
 from colorize.imaging.color import lab_to_rgb, to_uint8
 from colorize.imaging.transforms import Upsampling, resize
 from colorize.metrics.metric import Picture
@@ -23,14 +23,14 @@ from colorize.models.base import Colorizer, Generators
 from colorize.utils.seeds import seed_of
 
 
-def attention(query, key, value, *_, **__) -> int:
+def _attention_flops(query, key, value, *_, **__) -> int:
     """Floating-point operations of attention, by its shapes."""
     return sdpa_flop_count(query, key, value)
 
 
 ATTENTION = {  # where torch's counter knows no count of its own
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention,
-    torch.ops.aten._scaled_dot_product_attention_math_for_mps: attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    torch.ops.aten._scaled_dot_product_attention_math_for_mps: _attention_flops,
 }
 
 
@@ -76,7 +76,11 @@ class Meter:
         if self.timed:
             batch_size = max(self.timed)
             seconds, photographs = self.timed[batch_size]
-            found |= {"seconds": seconds / photographs, "batch_size": batch_size, "device": told(self.device)}
+            found |= {
+                "seconds": seconds / photographs,
+                "batch_size": batch_size,
+                "device": describe_device(self.device),
+            }
         return found
 
     def _now(self) -> float:
@@ -85,7 +89,7 @@ class Meter:
         return time.perf_counter()
 
 
-def told(device: torch.device) -> str:
+def describe_device(device: torch.device) -> str:
     """What the device is, so that seconds mean something elsewhere."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -95,7 +99,7 @@ def told(device: torch.device) -> str:
     return device.type
 
 
-class Painted(NamedTuple):
+class RowPrediction(NamedTuple):
     """What a row makes of a scene."""
 
     picture: Picture
@@ -103,40 +107,40 @@ class Painted(NamedTuple):
     samples: Tensor | None = None  # (K, B, 3, H, W) uint8, of a network that was asked several times
 
 
-Painter = Callable[[Scene], Painted]
+Predictor = Callable[[EvalBatch], RowPrediction]
 JPEG_QUALITY = 95
 
 
-def network(model: Colorizer | Meter, mode: str, predicted_at: int | None, samples: int = 1) -> Painter:
+def network_predictor(model: Colorizer | Meter, mode: str, predicted_at: int | None, samples: int = 1) -> Predictor:
     """What `model` makes of the input of a mode; colour is predicted with `predicted_at` pixels on the shorter side,
     None: at the pictures' size. One that draws is asked `samples` times, and the first answer counts."""
 
-    def colours(scene: Scene, sample: int) -> Tensor:
+    def colours(scene: EvalBatch, sample: int) -> Tensor:
         L = scene.inputs[mode]
         more = (sample,) if sample else ()
         chances = [torch.Generator().manual_seed(seed_of("evaluate", place, *more)) for place in scene.places]
         if predicted_at is None:
             return model.colorize(L, chances, check=False)
-        small = resize(L, scaled(L.shape[2:], predicted_at)).clamp(0, 100)
-        return upsampled(small, model.colorize(small, chances, check=False), L, scene.protocol.upsampling)
+        small = resize(L, _scaled_size(L.shape[2:], predicted_at)).clamp(0, 100)
+        return _upsample_ab(small, model.colorize(small, chances, check=False), L, scene.protocol.upsampling)
 
-    def paint(scene: Scene) -> Painted:
+    def paint(scene: EvalBatch) -> RowPrediction:
         ab = colours(scene, 0)
         first = scene.painted(ab)
         if samples == 1 or not model.stochastic:
-            return Painted(first, ab)
+            return RowPrediction(first, ab)
         others = [scene.painted(colours(scene, sample)).pixels for sample in range(1, samples)]
-        return Painted(first, ab, torch.stack([first.pixels, *others]))
+        return RowPrediction(first, ab, torch.stack([first.pixels, *others]))
 
     return paint
 
 
-def scaled(size: Sequence[int], shorter: int) -> tuple[int, int]:
+def _scaled_size(size: Sequence[int], shorter: int) -> tuple[int, int]:
     height, width = (max(1, round(side * shorter / min(size))) for side in size)
     return height, width
 
 
-def upsampled(small: Tensor, ab: Tensor, L: Tensor, method: str) -> Tensor:
+def _upsample_ab(small: Tensor, ab: Tensor, L: Tensor, method: str) -> Tensor:
     """Colours of (B, 1, h, w) at the size of L (B, 1, H, W)."""
     pieces = []
     for i in range(len(L)):
@@ -145,32 +149,32 @@ def upsampled(small: Tensor, ab: Tensor, L: Tensor, method: str) -> Tensor:
     return torch.cat(pieces)
 
 
-def constant(ab: Sequence[float]) -> Painter:
+def constant(ab: Sequence[float]) -> Predictor:
     """The same colour everywhere: (0, 0) is grey."""
 
-    def paint(scene: Scene) -> Painted:
+    def paint(scene: EvalBatch) -> RowPrediction:
         colours = scene.L.new_tensor(ab).view(1, 2, 1, 1).expand(len(scene), 2, *scene.L.shape[2:])
-        return Painted(scene.painted(colours), colours)
+        return RowPrediction(scene.painted(colours), colours)
 
     return paint
 
 
-def truth(scene: Scene) -> Painted:
+def truth(scene: EvalBatch) -> RowPrediction:
     assert scene.true is not None
-    return Painted(scene.true)
+    return RowPrediction(scene.true)
 
 
-def lab_roundtrip(scene: Scene) -> Painted:
+def lab_roundtrip(scene: EvalBatch) -> RowPrediction:
     """The best that any network can do: the true colours, through Lab and back."""
     assert scene.ab is not None
-    return Painted(scene.painted(scene.ab), scene.ab)
+    return RowPrediction(scene.painted(scene.ab), scene.ab)
 
 
-def jpeg95(scene: Scene) -> Painted:
+def jpeg95(scene: EvalBatch) -> RowPrediction:
     """The truth through JPEG of quality 95, colour at half resolution as usual: damage that nobody sees."""
     assert scene.true is not None
     pixels = torch.stack([through_jpeg(picture) for picture in scene.true.pixels.cpu()])
-    return Painted(Picture(pixels.to(scene.L.device)))
+    return RowPrediction(Picture(pixels.to(scene.L.device)))
 
 
 def through_jpeg(picture: Tensor) -> Tensor:
@@ -181,6 +185,6 @@ def through_jpeg(picture: Tensor) -> Tensor:
     return opened.view(*picture.shape[1:], 3).permute(2, 0, 1)
 
 
-def shown(L: Tensor) -> Tensor:
+def grey_pixels(L: Tensor) -> Tensor:
     """The grey picture (B, 3, H, W) uint8 of a lightness"""
     return to_uint8(lab_to_rgb(L, L.new_zeros(len(L), 2, *L.shape[2:])))

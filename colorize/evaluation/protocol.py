@@ -43,7 +43,7 @@ class Protocol:
     names        a pattern of file names such as ILSVRC2012_val_{:08d}, from 1 to `photographs`, or a text file with a
                  name a line; None: all there are, in the order of their names
     photographs  how many the whole set has; with fewer the id says that it is a subset. None: as many as there are
-    manifest     what `colorize.evaluation.protocol.choose` says of the set, to refuse any other; None: any
+    manifest     what `colorize.evaluation.protocol.select_photographs` says of the set, to refuse any other; None: any
     geometry     `centre`: the largest centred square; `stretch`: the whole picture, without its proportions; both
                  become `size`². `long`: the longer side becomes `size`, never larger than it is
     filter       `bicubic` and `bilinear` are Pillow's, antialiased; `linear` is OpenCV's, which is not; `area` is
@@ -83,16 +83,16 @@ class Protocol:
             ("reader", READERS), ("geometry", GEOMETRIES), ("filter", FILTERS), ("truth", TRUTHS),
             ("rounding", ROUNDINGS), ("upsampling", UPSAMPLINGS),
         ):  # fmt: skip
-            one_of(key, getattr(self, key), known)
+            _check_choice(key, getattr(self, key), known)
         for key, each_of in (("input", INPUTS), ("extractors", tuple(EXTRACTORS))):
             values = getattr(self, key)
             object.__setattr__(self, key, (values,) if isinstance(values, str) else tuple(values))
             for value in getattr(self, key):
-                one_of(key, value, each_of)
+                _check_choice(key, value, each_of)
         if not self.input:
             raise UserError(f"protocol.input is empty; it must be one or more of {', '.join(INPUTS)}")
         if isinstance(self.predict, str):
-            one_of("predict", self.predict, ("given", "trained"))
+            _check_choice("predict", self.predict, ("given", "trained"))
         for key in ("size", "photographs", "predict"):
             value = getattr(self, key)
             if isinstance(value, int) and value < 1:
@@ -123,13 +123,13 @@ class Protocol:
         return {"id": f"{self.name}-{part}-{digest}", **fields}
 
 
-def one_of(key: str, value: Any, known: Sequence[str]) -> None:
+def _check_choice(key: str, value: Any, known: Sequence[str]) -> None:
     if value not in known:
         raise UserError(f"protocol.{key} is {value!r}; it must be one of {', '.join(known)}")
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Selection:
     """The photographs in their order.
 
     whole     how many the protocol's set has when it is complete
@@ -147,12 +147,12 @@ class Chosen:
         return self.classes[photo.label] if self.classes and photo.label >= 0 else ""
 
 
-def choose(protocol: Protocol, own: Callable[[], Photographs] | None = None) -> Chosen:
+def select_photographs(protocol: Protocol, own: Callable[[], Photographs] | None = None) -> Selection:
     """The photographs of a protocol; `own` makes those that the run was trained with.
 
     Raises `UserError` where there are none, or others than the protocol says.
     """
-    title, photos, classes = find(protocol, own)
+    title, photos, classes = _find_photographs(protocol, own)
     if not len(photos):
         raise UserError(f"there are no photographs in {title}")
     names = [normalized(name).rsplit("/", 1)[-1] for name in photos.names()]
@@ -163,18 +163,22 @@ def choose(protocol: Protocol, own: Callable[[], Photographs] | None = None) -> 
         whole = len(order)
         order = order[: protocol.photographs]
     else:
-        wanted = wanted_names(protocol)
-        whole, order = len(wanted), in_order(wanted, names, title, protocol.names)
+        wanted = _wanted_names(protocol)
+        whole, order = len(wanted), order_of_names(wanted, names, title, protocol.names)
     picked = photos.select(np.array(order, dtype=np.int32))
     if twice and protocol.names is not None:
-        raise UserError(f"several photographs of {title} are called {most(names)!r}: names do not say which is meant")
-    manifest = digest(line(photo, twice) for photo in picked)
+        raise UserError(
+            f"several photographs of {title} are called {_most_common(names)!r}: names do not say which is meant"
+        )
+    manifest = digest(_manifest_line(photo, twice) for photo in picked)
     if protocol.manifest not in (None, manifest):
         raise UserError(f"{title} is not the set of the protocol: its manifest is {manifest}, not {protocol.manifest}")
-    return Chosen(title, picked, classes, whole, manifest, photos.table.said())
+    return Selection(title, picked, classes, whole, manifest, photos.table.said())
 
 
-def find(protocol: Protocol, own: Callable[[], Photographs] | None) -> tuple[str, Collection, Sequence[str]]:
+def _find_photographs(
+    protocol: Protocol, own: Callable[[], Photographs] | None
+) -> tuple[str, Collection, Sequence[str]]:
     """What the source holds, with its classes."""
     word = protocol.source
     if protocol.reader != "photographs":
@@ -195,7 +199,7 @@ def find(protocol: Protocol, own: Callable[[], Photographs] | None) -> tuple[str
     return source.title, source.train if source.val is None else source.val, source.classes
 
 
-def wanted_names(protocol: Protocol) -> list[str]:
+def _wanted_names(protocol: Protocol) -> list[str]:
     """Base names without their ending, in order."""
     assert protocol.names is not None
     if "{" in protocol.names:
@@ -210,7 +214,7 @@ def wanted_names(protocol: Protocol) -> list[str]:
     return lines[: protocol.photographs]
 
 
-def in_order(wanted: Sequence[str], names: Sequence[str], title: str, pattern: str) -> list[int]:
+def order_of_names(wanted: Sequence[str], names: Sequence[str], title: str, pattern: str) -> list[int]:
     place = {name.rsplit(".", 1)[0]: i for i, name in enumerate(names)}
     order = [place[name] for name in wanted if name in place]
     if not order:
@@ -220,11 +224,11 @@ def in_order(wanted: Sequence[str], names: Sequence[str], title: str, pattern: s
     return order
 
 
-def most(names: Sequence[str]) -> str:
+def _most_common(names: Sequence[str]) -> str:
     return Counter(names).most_common(1)[0][0]
 
 
-def line(photo: Photo, whole_name: bool) -> bytes:
+def _manifest_line(photo: Photo, whole_name: bool) -> bytes:
     """A photograph's line in the manifest: its name, and how many bytes it has."""
     name = normalized(photo.name if whole_name else photo.name.rsplit("/", 1)[-1])
     size = photo.size

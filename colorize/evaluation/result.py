@@ -94,7 +94,7 @@ def read_result(path: str | Path) -> Result:
     return Result(**{**held, "rows": rows})
 
 
-def pictures_of(path: str | Path) -> Path:
+def image_table_path(path: str | Path) -> Path:
     """Where the values of a result's pictures lie: beside it, as .csv."""
     return Path(path).with_suffix(".csv")
 
@@ -200,10 +200,10 @@ def read_summaries(folders: Sequence[str]) -> Summaries:
                     f"{first[0]!r} and {folder!r} cannot be compared: their validation {key} is {value!r} and "
                     f"{summary['validation'][key]!r}"
                 )
-    return ranked(summaries)
+    return rank_summaries(summaries)
 
 
-def ranked(summaries: Summaries) -> Summaries:
+def rank_summaries(summaries: Summaries) -> Summaries:
     """The best first, by the first number that all have and of which one end is the better one."""
     scores = {folder: summary["val"] for folder, summary in summaries.items()}
     shared = [name for name in next(iter(scores.values())) if all(name in row for row in scores.values())]

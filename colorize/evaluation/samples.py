@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from colorize.evaluation.batches import Scene, make_scene, read_frame
-from colorize.evaluation.image_table import Pictures
-from colorize.evaluation.measure import Measuring
+from colorize.evaluation.batches import EvalBatch, make_eval_batch, read_eval_image
+from colorize.evaluation.image_table import ImageValues
+from colorize.evaluation.measure import Measurement
 from colorize.evaluation.metric_info import measure
-from colorize.evaluation.predictors import Painter, shown
+from colorize.evaluation.predictors import Predictor, grey_pixels
 from colorize.evaluation.result import LABELS
-from colorize.evaluation.significance import number
+from colorize.evaluation.significance import format_number
 from colorize.imaging.image_io import encoded, jpeg
 
 RANKED = ("psnr", "lpips_alex", "features")  # the metrics by which pictures are ranked, if they are measured
@@ -44,7 +44,7 @@ class Album:
         return {name: files for name, _, files in self.full[:most]}
 
 
-def ranked_album(measuring: Measuring, painter: Painter, own: Pictures) -> Album:
+def ranked_album(measuring: Measurement, painter: Predictor, own: ImageValues) -> Album:
     album = Album("From the left: what the network was shown, what it made of it, the truth.")
     kept: dict[int, list[str]] = {}
     for metric in RANKED:
@@ -58,7 +58,7 @@ def ranked_album(measuring: Measuring, painter: Painter, own: Pictures) -> Album
             for place in places:
                 if place not in kept:
                     kept[place] = triple(scene_at(measuring, place), painter)
-                told = f"{known.title} {number(float(values[place]), known.digits)} {known.unit}".strip()
+                told = f"{known.title} {format_number(float(values[place]), known.digits)} {known.unit}".strip()
                 group.append((own.names[place], told, kept[place]))
             album.ranked[metric][word] = group
     return album
@@ -76,7 +76,7 @@ def choice(goodness: np.ndarray) -> dict[str, list[int]]:
     }  # fmt: skip
 
 
-def full_album(measuring: Measuring, painters: Mapping[str, Painter], folder: Path, most: int = MOST_FULL) -> Album:
+def full_album(measuring: Measurement, painters: Mapping[str, Predictor], folder: Path, most: int = MOST_FULL) -> Album:
     """Every photograph, or the first `most`, with each of the network's rows; files of them in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     names = [*painters]
@@ -90,7 +90,7 @@ def full_album(measuring: Measuring, painters: Mapping[str, Painter], folder: Pa
     album = Album("From the left: " + ", ".join(words) + ".")
     for place in range(min(len(measuring.chosen.photos), most)):
         scene = scene_at(measuring, place)
-        pictures = [shown(scene.inputs[measuring.protocol.rows[names[-1]]])[0]]
+        pictures = [grey_pixels(scene.inputs[measuring.protocol.rows[names[-1]]])[0]]
         pictures += [painters[name](scene)[0].pixels[0] for name in names]
         if scene.true is not None:
             pictures.append(scene.true.pixels[0])
@@ -109,14 +109,16 @@ def detail(row: str) -> str:
     return "" if row == "model" else LABELS[row].removeprefix("network")
 
 
-def scene_at(measuring: Measuring, place: int) -> Scene:
+def scene_at(measuring: Measurement, place: int) -> EvalBatch:
     photo = measuring.chosen.photos[place]
-    frame = read_frame(photo, measuring.protocol)
-    return make_scene([frame], [measuring.chosen.label(photo)], place, measuring.protocol, measuring.device)
+    frame = read_eval_image(photo, measuring.protocol)
+    return make_eval_batch([frame], [measuring.chosen.label(photo)], place, measuring.protocol, measuring.device)
 
 
 @torch.no_grad()
-def triple(scene: Scene, painter: Painter) -> list[str]:
+def triple(scene: EvalBatch, painter: Predictor) -> list[str]:
     assert scene.true is not None
     first = next(iter(scene.inputs.values()))
-    return [encoded(pixels, 256) for pixels in (shown(first)[0], painter(scene)[0].pixels[0], scene.true.pixels[0])]
+    return [
+        encoded(pixels, 256) for pixels in (grey_pixels(first)[0], painter(scene)[0].pixels[0], scene.true.pixels[0])
+    ]

@@ -11,7 +11,7 @@ from math import isfinite, isinf, isnan
 import numpy as np
 
 from colorize.evaluation.bootstrap import Interval
-from colorize.evaluation.entries import Entry, compare_seeds, in_order_of
+from colorize.evaluation.entries import Entry, compare_seeds, reorder
 from colorize.evaluation.metric_info import Measure, measure
 from colorize.evaluation.permutation import (
     FLIPS,
@@ -25,7 +25,7 @@ from colorize.evaluation.permutation import (
 
 
 @dataclass
-class Pair:
+class EntryPair:
     """By how much `a` is better than `b`; `flips` random swaps make up a test."""
 
     a: Entry
@@ -89,7 +89,7 @@ class Pair:
     def _true_pictures(self, metric: str) -> np.ndarray | None:
         if self.a.truth is None or np.isnan(self.a.truth.values.get(metric, np.array([np.nan]))).all():
             return None
-        return in_order_of(self._names, self.a.truth, f"{self.a.label}, truth").values[metric]
+        return reorder(self._names, self.a.truth, f"{self.a.label}, truth").values[metric]
 
     def _truth_of_set(self, metric: str) -> Interval | None:
         return self.a.one.rows.get("truth", {}).get(metric)
@@ -99,7 +99,7 @@ ALPHA = 0.05
 BASES = {"pairs": "", "seeds": ", over seeds and pictures", "intervals": ", from the two intervals alone"}
 
 
-def decide(difference: Difference, adjusted: float | None = None) -> int | None:
+def significance(difference: Difference, adjusted: float | None = None) -> int | None:
     """1 where A is better (higher, where neither end is), −1 where B is, 0 where they cannot be told apart.
 
     It takes both: an interval that leaves out 0, and a p of at most 0.05, if there is one. None without an interval.
@@ -113,35 +113,35 @@ def decide(difference: Difference, adjusted: float | None = None) -> int | None:
     return 1 if advantage.value > 0 else -1
 
 
-def say_difference(measure: Measure, a: str, b: str, difference: Difference, adjusted: float | None = None) -> str:
+def describe_difference(measure: Measure, a: str, b: str, difference: Difference, adjusted: float | None = None) -> str:
     """“A is better than B by 0.42 dB (0.31 to 0.53)”, or “A and B cannot be told apart: 0.02 dB (−0.05 to 0.09)”."""
     advantage, p = difference.advantage, difference.p if adjusted is None else adjusted
-    found, aside = decide(difference, adjusted), BASES[difference.basis] + _left_out(difference)
+    found, aside = significance(difference, adjusted), BASES[difference.basis] + _left_out(difference)
     if found is None:
         return f"{a} and {b} cannot be compared: {_why(advantage)}{aside}"
     if found == 0:
         but = "" if advantage.low <= 0 <= advantage.high else f", but p is {p:.2g}"
-        return f"{a} and {b} cannot be told apart: {span(measure, advantage)}{but}{aside}"
+        return f"{a} and {b} cannot be told apart: {format_interval(measure, advantage)}{but}{aside}"
     if found < 0:
         a, b = b, a
         advantage = Interval(-advantage.value, -advantage.high, -advantage.low, advantage.n)
-    by = span(measure, advantage)
+    by = format_interval(measure, advantage)
     if measure.better is None:
         return f"{a} is higher than {b} by {by}, and neither end is the better one{aside}"
     return f"{a} is {'nearer to the truth' if measure.better == 'truth' else 'better'} than {b} by {by}{aside}"
 
 
-def span(measure: Measure, interval: Interval) -> str:
+def format_interval(measure: Measure, interval: Interval) -> str:
     """“0.42 dB (0.31 to 0.53)”; the value alone where it has no ends."""
     unit = f" {measure.unit}" if measure.unit else ""
-    value = number(interval.value, measure.digits)
+    value = format_number(interval.value, measure.digits)
     if isnan(interval.low) or isnan(interval.high):
         return f"{value}{unit}"
-    ends = (number(end, measure.digits) for end in (interval.low, interval.high))
+    ends = (format_number(end, measure.digits) for end in (interval.low, interval.high))
     return f"{value}{unit} ({' to '.join(ends)})"
 
 
-def number(value: float, digits: int) -> str:
+def format_number(value: float, digits: int) -> str:
     """With a true minus sign and no negative zero; "–" for NaN, "∞" for infinities."""
     if isnan(value):
         return "–"
@@ -165,7 +165,7 @@ def _why(advantage: Interval) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ComparisonResult:
     """One metric of two entries, by their labels.
 
     adjusted  p after Holm's correction over all tests of the comparison; None where there is no test
@@ -181,19 +181,19 @@ class Verdict:
     sentence: str
 
 
-def judge(entries: Sequence[Entry], metrics: Sequence[str]) -> list[Verdict]:
+def compare_all(entries: Sequence[Entry], metrics: Sequence[str]) -> list[ComparisonResult]:
     """Every two entries in every metric that both have."""
     couples = list(combinations(entries, 2))
     flips = max(FLIPS, round(4 * len(couples) * len(metrics) / ALPHA))  # the smallest p survives the correction
     found = []
     for a, b in couples:
-        pair = Pair(a, b, flips)
+        pair = EntryPair(a, b, flips)
         found += [(pair, metric, difference) for metric, difference in pair.differences(metrics).items()]
     adjusted = holm([difference.p for _, _, difference in found])
     verdicts = []
     for (pair, metric, difference), p in zip(found, adjusted, strict=True):
         one, other = pair.a.label, pair.b.label
-        winner = {1: one, -1: other}.get(decide(difference, p) or 0)
-        sentence = say_difference(pair.known(metric), one, other, difference, p)
-        verdicts.append(Verdict(metric, one, other, difference, p, winner, sentence))
+        winner = {1: one, -1: other}.get(significance(difference, p) or 0)
+        sentence = describe_difference(pair.known(metric), one, other, difference, p)
+        verdicts.append(ComparisonResult(metric, one, other, difference, p, winner, sentence))
     return verdicts

@@ -34,7 +34,7 @@ GREY_BELOW = 5.0  #                    CIE chroma: grey when 95 % of the pixels 
 
 
 @dataclass(frozen=True)
-class Baselines:
+class ValidationBaselines:
     """What a network must beat, and what it aims at."""
 
     rows: dict[str, dict[str, float]]  #  grey, mean_ab: metric -> value
@@ -42,11 +42,11 @@ class Baselines:
     mean_ab: tuple[float, float]  #       mean colour of the training photographs, CIE units
 
 
-def quiet(count: int) -> None:
+def _report_nothing(count: int) -> None:
     """Tells nobody."""
 
 
-class Evaluator:
+class Validator:
     """Scores on the centre square of every validation photograph, at the data's size, as 8-bit pixels.
 
     Networks that draw see the same chance for a photograph every time, whatever the batch.
@@ -65,7 +65,7 @@ class Evaluator:
         self._keeps = len(photographs.val) * 3 * photographs.size**2 < KEEP_BELOW
         self._kept: dict[tuple[int, int], list[Tensor]] = {}
 
-    def pixels(self, world: World = ALONE, tell: Tell = quiet) -> Iterator[Tensor]:
+    def pixels(self, world: World = ALONE, tell: Tell = _report_nothing) -> Iterator[Tensor]:
         """(B, 3, H, W) uint8 of this process's share; `tell` hears of how many photographs each are. The first call
         reads the files, and finds out whether all can be read."""
         part = world.part(len(self.photographs.val))
@@ -83,7 +83,7 @@ class Evaluator:
         paint: Paint,
         device: torch.device,
         world: World = ALONE,
-        tell: Tell = quiet,
+        tell: Tell = _report_nothing,
     ) -> tuple[dict[str, float], Image.Image]:
         """Metric -> value, and a grid of a few photographs, those whose names have the smallest hashes: grey, painted,
         true.
@@ -114,7 +114,7 @@ class Evaluator:
         scores = {name: metric.compute() for name, metric in self.metrics.items()}
         return {name: value for name, value in scores.items() if not isnan(value)}, self._grid(tiles)
 
-    def baselines(self, device: torch.device) -> Baselines:
+    def baselines(self, device: torch.device) -> ValidationBaselines:
         """The scores of painting grey, and of painting the training photographs' mean colour everywhere."""
         mean = self.mean_ab().to(device).view(1, 2, 1, 1)
         zero = torch.zeros_like(mean)
@@ -127,13 +127,13 @@ class Evaluator:
                 progress.update(done := done + count)
 
             named = (("grey", zero), ("mean_ab", mean))
-            rows = {name: self.score(constant(ab), device, tell=tell)[0] for name, ab in named}
+            rows = {name: self.score(constant_ab(ab), device, tell=tell)[0] for name, ab in named}
             if colorfulness:
                 colorfulness.reset()
                 for rgb in self.pixels(tell=tell):
                     colorfulness.update(rgb, rgb)
         truth = {"colorfulness": colorfulness.compute()} if colorfulness else {}
-        return Baselines(rows, truth, tuple(mean.flatten().tolist()))
+        return ValidationBaselines(rows, truth, tuple(mean.flatten().tolist()))
 
     def mean_ab(self) -> Tensor:
         """(2,) mean colour of the training photographs' centre squares; of the 512 whose names have the smallest
@@ -163,12 +163,12 @@ class Evaluator:
         return sample_grid({name: torch.cat(tiles) for name, tiles in rows}, names)
 
 
-def constant(ab: Tensor) -> Paint:
+def constant_ab(ab: Tensor) -> Paint:
     """Paints `ab` (1, 2, 1, 1) everywhere."""
     return lambda L, _: ab.expand(len(L), 2, *L.shape[2:])
 
 
-class Gallery:
+class HistoricalSamples:
     """A few black-and-white photographs, whose true colours nobody knows: their centre squares at `size`².
 
     names   of the photographs, for captions
@@ -199,7 +199,7 @@ class Gallery:
         return {name: metric.compute() for name, metric in self.metrics.items()}, grid
 
 
-def open_gallery(historical: bool | str | None, size: int, samples: int) -> Gallery | None:
+def open_historical_samples(historical: bool | str | None, size: int, samples: int) -> HistoricalSamples | None:
     """`samples` photographs of a folder, or with True of those that come with the package: those whose names have the
     smallest hashes, in the order of their names. Else None.
 
@@ -212,4 +212,4 @@ def open_gallery(historical: bool | str | None, size: int, samples: int) -> Gall
     photos = list(source)
     squares = [np.array(centre_square(Image.fromarray(photo.grey), size).convert("RGB")) for photo in photos]
     grey = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()
-    return Gallery([photo.name for photo in photos], grey)
+    return HistoricalSamples([photo.name for photo in photos], grey)

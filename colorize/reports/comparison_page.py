@@ -11,7 +11,7 @@ from typing import Any
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.compare import Comparison
 from colorize.evaluation.metric_info import measure, measured_on
-from colorize.evaluation.result import LABELS, pictures_of, read_result
+from colorize.evaluation.result import LABELS, image_table_path, read_result
 from colorize.reports.charts import colour, forest
 from colorize.reports.page import MORE_STYLE, STYLE, historical, photographs, samples
 from colorize.reports.run_data import configs, cost, curves, gather, of_results, of_summaries, provenance
@@ -92,7 +92,7 @@ def verdicts(comparison: Comparison) -> str:
         rest = listed(comparison, [metric for metric in comparison.metrics if metric not in first])
     else:
         target = next(iter(comparison.results.values()))[0]
-        if len(next(iter(comparison.results.values()))) == 1 and pictures_of(target).is_file():
+        if len(next(iter(comparison.results.values()))) == 1 and image_table_path(target).is_file():
             told = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences(target, read_result(target)))
     more = f'<details><summary>the other metrics</summary><ul class="told">{rest}</ul></details>' if rest else ""
     grey = comparison.sanity.get("grey", {}).get("psnr")

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from colorize.evaluation.bootstrap import mean_interval
-from colorize.evaluation.image_table import Pictures
+from colorize.evaluation.image_table import ImageValues
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.result import LABELS, Result
 from colorize.evaluation.samples import Album
@@ -30,7 +30,7 @@ CLASSES_SHOWN = 8  # at either end
 FEWEST = 3  # pictures of a class that is listed
 
 
-def write_page(target: Path, result: Result, album: Album, errors: ErrorsByColour | None, own: Pictures) -> Path:
+def write_page(target: Path, result: Result, album: Album, errors: ErrorsByColour | None, own: ImageValues) -> Path:
     """Beside the result `target`, as .html."""
     style = STYLE.read_text(encoding="utf-8") + MORE_STYLE.read_text(encoding="utf-8")
     title = f"{result.name} under {result.protocol['name']}"
@@ -135,7 +135,7 @@ def img(jpeg: str) -> str:
     return f'<img alt="" loading="lazy" src="data:image/jpeg;base64,{jpeg}">'
 
 
-def classes(own: Pictures) -> str:
+def classes(own: ImageValues) -> str:
     """The classes that come out best and worst, by the metric that sees most."""
     metric = next((m for m in ("lpips_alex", "features", "ciede2000", "psnr") if m in own.values), None)
     groups: dict[str, list[int]] = {}

@@ -11,11 +11,11 @@ import numpy as np
 
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.compare import Comparison
-from colorize.evaluation.image_table import Pictures, read_pictures
+from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.permutation import compare_pairs
-from colorize.evaluation.result import LABELS, Result, pictures_of
-from colorize.evaluation.significance import Verdict, number, say_difference
+from colorize.evaluation.result import LABELS, Result, image_table_path
+from colorize.evaluation.significance import ComparisonResult, describe_difference, format_number
 from colorize.metrics.colorfulness import grey_note
 
 GREY_WINS = (
@@ -104,10 +104,10 @@ def metrics_of(result: Result) -> list[str]:
 
 def sentences(target: Path, result: Result) -> list[str]:
     """What the network is against grey, and against itself where it saw what old film saw."""
-    pictures = pictures_of(target)
-    own = read_pictures(pictures, "model")
+    pictures = image_table_path(target)
+    own = read_image_values(pictures, "model")
     told: list[str] = []
-    true = read_pictures(pictures, "truth")
+    true = read_image_values(pictures, "truth")
     if note := grey_note(true.values["colorfulness"]) if true.names and "colorfulness" in true.values else None:
         told.append(note)
     if result.protocol["truth"] == "none":
@@ -115,13 +115,13 @@ def sentences(target: Path, result: Result) -> list[str]:
     others = [row for row in result.rows if row.startswith("model_")]
     for row in ["grey", *others]:
         names = (LABELS["model"], LABELS[row])
-        for metric, text in differences(own, read_pictures(pictures, row), names, COMPARED):
+        for metric, text in differences(own, read_image_values(pictures, row), names, COMPARED):
             told.append(f"{measure(metric).title}: {text}")
     return told
 
 
 def differences(
-    one: Pictures, other: Pictures, names: tuple[str, str], metrics: Sequence[str]
+    one: ImageValues, other: ImageValues, names: tuple[str, str], metrics: Sequence[str]
 ) -> list[tuple[str, str]]:
     """(metric, sentence) for those of the metrics that pictures of both have."""
     held = [m for m in metrics if m in one.values and not np.isnan(one.values[m] + other.values[m]).all()]
@@ -129,7 +129,7 @@ def differences(
         return []
     advantages = [measure(m).goodness(one.values[m]) - measure(m).goodness(other.values[m]) for m in held]
     found = compare_pairs(np.stack(advantages, axis=1))
-    return [(m, say_difference(measure(m), *names, difference)) for m, difference in zip(held, found, strict=True)]
+    return [(m, describe_difference(measure(m), *names, difference)) for m, difference in zip(held, found, strict=True)]
 
 
 PAIRS = 3  # of runs, whose verdicts are read at once
@@ -208,13 +208,13 @@ def _tests(comparison: Comparison) -> list[str]:
     ]
 
 
-def strength(verdict: Verdict) -> str:
+def strength(verdict: ComparisonResult) -> str:
     difference, told = verdict.difference, []
     apart = difference.advantage.low > 0 or difference.advantage.high < 0  # where p denies it, the sentence says so
     if verdict.adjusted is not None and (verdict.winner or not apart):
         told.append(f"p {'< 0.0001' if verdict.adjusted < 1e-4 else f'= {verdict.adjusted:.2g}'}")
     if difference.effect is not None and verdict.winner:
-        told.append(f"d = {number(abs(difference.effect), 2)}")
+        told.append(f"d = {format_number(abs(difference.effect), 2)}")
     if difference.share is not None and verdict.winner:
         share = difference.share if verdict.winner == verdict.a else 1 - difference.share
         told.append(f"on {100 * share:.0f} % of the pictures")
@@ -225,7 +225,7 @@ def texts(interval: Interval | None, digits: int) -> tuple[str, str]:
     """The value, and its ends; "–" where there is none."""
     if interval is None:
         return "–", ""
-    value, low, high = (number(each, digits) for each in (interval.value, interval.low, interval.high))
+    value, low, high = (format_number(each, digits) for each in (interval.value, interval.low, interval.high))
     return value, "" if isnan(interval.low) or isnan(interval.high) else f"{low} to {high}"
 
 

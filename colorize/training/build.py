@@ -15,7 +15,7 @@ from colorize.config import auto_paths, make, part_class, with_answers
 from colorize.data.datamodule import Photographs
 from colorize.data.sources import EvaluationOnly
 from colorize.evaluation.metric_info import make_metrics, without_samples
-from colorize.evaluation.validation import Evaluator, Gallery, open_gallery
+from colorize.evaluation.validation import HistoricalSamples, Validator, open_historical_samples
 from colorize.losses.loss import Loss
 from colorize.models.base import Colorizer
 from colorize.models.encoders import checkpoint_brings_weights
@@ -33,8 +33,8 @@ class Parts:
     model: Colorizer
     loss: Loss
     photographs: Photographs
-    evaluator: Evaluator
-    gallery: Gallery | None = None
+    evaluator: Validator
+    gallery: HistoricalSamples | None = None
     absent: dict[str, str] = field(default_factory=dict)  #   metric -> why it cannot be had here
     resolved: dict[str, Any] = field(default_factory=dict)  # config path -> what was left open (auto, classes) came to
     notes: list[str] = field(default_factory=list)  #         what the user should know, each said once
@@ -63,8 +63,8 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     metrics, absent = make_metrics(cfg.metrics)
     absent |= without_samples(metrics)
     notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
-    evaluator = Evaluator(photographs, metrics, batch_size=cfg.evaluate.batch_size, samples=cfg.evaluate.samples)
-    gallery = open_gallery(cfg.evaluate.historical, photographs.size, cfg.evaluate.samples)
+    evaluator = Validator(photographs, metrics, batch_size=cfg.evaluate.batch_size, samples=cfg.evaluate.samples)
+    gallery = open_historical_samples(cfg.evaluate.historical, photographs.size, cfg.evaluate.samples)
     answers |= {path: lookup({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
     return Parts(model, loss, photographs, evaluator, gallery, absent, answers, notes)
 

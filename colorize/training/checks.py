@@ -10,7 +10,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from colorize.batch import Batch
-from colorize.evaluation.validation import Evaluator
+from colorize.evaluation.validation import Validator
 from colorize.losses.loss import Loss
 from colorize.models.base import Colorizer
 from colorize.training.schedule import Phase
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from colorize.data.datamodule import Photographs
 
 
-def check_settings(evaluator: Evaluator, monitor: str, ema: float | None, clip: float | None, **counts: int) -> None:
+def check_settings(evaluator: Validator, monitor: str, ema: float | None, clip: float | None, **counts: int) -> None:
     """Raises `UserError` for a trainer's setting that cannot be."""
     for name, value in counts.items():
         if not isinstance(value, int) or value < 1:

@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.config import check_values, make
 from colorize.data.datamodule import Photographs
 from colorize.evaluation.metric_info import measured_on, score_table, told_measures
-from colorize.evaluation.network import shown_as
-from colorize.evaluation.validation import Baselines
+from colorize.evaluation.network import tracker_name_and_group
+from colorize.evaluation.validation import ValidationBaselines
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED, open_trial
 from colorize.tracking.logger import JsonLines, Logger, Loggers, begin
@@ -122,7 +122,7 @@ def accept_place(cfg: DictConfig, run: RunFolder) -> None:
 
 def prepare(
     cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, source: Source | None
-) -> tuple[Parts, Trainer, bool, Baselines]:
+) -> tuple[Parts, Trainer, bool, ValidationBaselines]:
     """Build everything, make the folder the run's, and go back to its newest checkpoint; whether there was one."""
     begun = not cfg.overwrite and bool(Checkpoints(run.folder / "checkpoints").steps())
     parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved(), restored=begun)
@@ -145,11 +145,11 @@ def prepare(
     return parts, trainer, resumed, baselines
 
 
-def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer) -> Baselines:
+def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer) -> ValidationBaselines:
     """Those of the run's first start; else measured, which reads every validation photograph, and finds broken ones
     before the folder is claimed."""
     kept = None if cfg.overwrite else run.read_baselines(parts.photographs.manifest())
-    return Baselines(**kept) if kept else parts.evaluator.baselines(trainer.device)
+    return ValidationBaselines(**kept) if kept else parts.evaluator.baselines(trainer.device)
 
 
 def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) -> None:
@@ -187,13 +187,15 @@ def open_logger(
 ) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    name, group = shown_as(run)
+    name, group = tracker_name_and_group(run)
     settings |= {"overrides": saved_words(run.folder) if cfg.resume else overrides, "commit": commit(), "group": group}
     start, run_id = make(cfg.tracker, "tracker"), run.run_id(run.read_config().name)
     return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=name, settings=settings))])
 
 
-def summarise(cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: Baselines, status: str) -> dict[str, Any]:
+def summarise(
+    cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: ValidationBaselines, status: str
+) -> dict[str, Any]:
     seen = trainer.steps * trainer.effective_batch
     data = parts.photographs
     return {

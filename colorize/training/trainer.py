@@ -15,7 +15,7 @@ import torch
 from colorize.batch import Batch
 from colorize.config import MODES, sign_of
 from colorize.data.datamodule import Photographs
-from colorize.evaluation.validation import Evaluator, Gallery
+from colorize.evaluation.validation import HistoricalSamples, Validator
 from colorize.losses.loss import Loss
 from colorize.models.base import Colorizer
 from colorize.tracking.logger import Logger
@@ -70,13 +70,13 @@ class Trainer:
 
     def __init__(
         self, model: Colorizer, loss: Loss, photographs: Photographs, optimizers: Optimizers,
-        schedule: Mapping[str, Phase], evaluator: Evaluator, *, folder: str | Path, seed: int = 0,
+        schedule: Mapping[str, Phase], evaluator: Validator, *, folder: str | Path, seed: int = 0,
         batch_size: BatchSize = 16, accumulate: Passes = 1, clip: Positive | None = 1.0, ema: Between | None = None,
         device: Name = "auto", precision: Literal["auto", "float32", "bfloat16"] = "auto", channels_last: bool = True,
         compile: bool = False, recompute: bool = False, sync_batchnorm: bool = False, deterministic: bool = False,
         log_every: Count = 10, evaluate_every: Count = 200, checkpoint_every: Count = 100, keep: Count = 2,
         monitor: str = "val/psnr", mode: Literal["max", "min"] | None = None, steps_scale: Positive = 1.0,
-        world: World = ALONE, gallery: Gallery | None = None,
+        world: World = ALONE, gallery: HistoricalSamples | None = None,
     ):  # fmt: skip
         check_settings(
             evaluator, monitor, ema, clip, batch_size=batch_size, accumulate=accumulate, log_every=log_every,

@@ -7,7 +7,7 @@ import pytest
 
 from colorize.cli.compare import find_runs
 from colorize.evaluation.compare import compare_results
-from colorize.evaluation.entries import labels_of
+from colorize.evaluation.entries import run_labels
 from colorize.reports.tables import latex, markdown
 from colorize.utils.errors import UserError
 
@@ -100,7 +100,7 @@ def test_a_pattern_means_the_runs_that_it_matches(evaluated, inside, tmp_path, m
     ],
 )
 def test_every_run_has_a_name_of_its_own(names, labels):
-    assert labels_of(names) == dict(zip(names, labels, strict=True))
+    assert run_labels(names) == dict(zip(names, labels, strict=True))
 
 
 def test_a_sweep_means_its_finished_jobs(sweep):

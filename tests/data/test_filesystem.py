@@ -13,7 +13,7 @@ from colorize.data import Folder, collection
 from colorize.data.collection import Collection, Photo, digest
 from colorize.data.datamodule import Photographs
 from colorize.data.listing import list_folder
-from colorize.evaluation.protocol import in_order
+from colorize.evaluation.protocol import order_of_names
 from colorize.training.schedule import Stream
 from colorize.utils.errors import UserError
 from tests.helpers.data_sets import jpeg
@@ -199,7 +199,7 @@ def test_what_identified_names_before_identifies_them_still(tmp_path):
 
 def test_a_protocol_finds_names_in_either_form():
     decomposed = unicodedata.normalize("NFD", "Köln.jpg")
-    assert in_order(["Köln"], [collection.normalized(decomposed)], "title", "pattern") == [0]
+    assert order_of_names(["Köln"], [collection.normalized(decomposed)], "title", "pattern") == [0]
 
 
 # --- the processes that load

@@ -13,7 +13,7 @@ from PIL import Image
 from colorize.data import Shards
 from colorize.data.collection import Collection
 from colorize.data.resolve import recognise
-from colorize.evaluation.protocol import Protocol, choose
+from colorize.evaluation.protocol import Protocol, select_photographs
 from colorize.utils.errors import UserError
 from tests.helpers.configs import ROOT
 from tests.helpers.data_sets import add, jpeg, tarred
@@ -147,13 +147,13 @@ def test_every_verb_says_that_a_tar_file_is_cut(cut, inside, tmp_path):
     assert sentence in (tmp_path / "out" / "inspect.html").read_text()
     assert sentence in inside("prepare", cut, "tars").stdout
     assert sentence in json.loads((tmp_path / "tars" / "manifest.json").read_text())["left_out"][0]
-    chosen = choose(Protocol(name="clean", source=str(cut), size=32))
+    chosen = select_photographs(Protocol(name="clean", source=str(cut), size=32))
     assert (len(chosen.photos), sentence in chosen.notes[0]) == (4, True)
 
 
 def test_a_tar_file_of_one_photograph_is_a_source(tmp_path, inside):
     (tmp_path / "one.tar").write_bytes(tarred({"a.jpg": jpeg(0)}))
-    assert len(choose(Protocol(name="clean", source=str(tmp_path / "one.tar"), size=32)).photos) == 1
+    assert len(select_photographs(Protocol(name="clean", source=str(tmp_path / "one.tar"), size=32)).photos) == 1
     assert inside("inspect", "one.tar", "-o", "out").returncode == 0
     assert inside("prepare", "one.tar", "tars").returncode == 0
     with pytest.raises(UserError, match="holds one photograph; it takes two to train and validate"):

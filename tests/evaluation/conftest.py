@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from colorize.evaluation.batches import make_scene
+from colorize.evaluation.batches import make_eval_batch
 from tests.helpers.evaluations import CPU, frame_of, noise, protocol
 
 
 @pytest.fixture
 def scene(tmp_path):
     frames = [frame_of(noise(seed, 60, 60), tmp_path) for seed in range(3)]
-    return make_scene(frames, ["", "", ""], 0, protocol(), CPU)
+    return make_eval_batch(frames, ["", "", ""], 0, protocol(), CPU)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from colorize.data.collection import Photo
-from colorize.evaluation.batches import make_scene, read_frame
+from colorize.evaluation.batches import make_eval_batch, read_eval_image
 from colorize.evaluation.predictors import constant, jpeg95, lab_roundtrip, truth
 from colorize.imaging.transforms import area_weights
 from colorize.utils.errors import UserError
@@ -58,7 +58,7 @@ def test_long_never_enlarges(tmp_path):
 def test_what_cannot_be_read_stops(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no photograph")
     with pytest.raises(UserError, match=r"cannot read '.*broken.jpg': .*; mend it or take it away"):
-        read_frame(Photo(str(tmp_path / "broken.jpg"), "broken.jpg"), protocol())
+        read_eval_image(Photo(str(tmp_path / "broken.jpg"), "broken.jpg"), protocol())
 
 
 def test_truth_through_lab_is_itself(scene):
@@ -97,7 +97,7 @@ def test_what_old_film_saw(tmp_path):
         128,
     )
     frame = frame_of(Image.fromarray(picture), tmp_path)
-    scene = make_scene([frame], [""], 0, protocol(input=["lab_l", "ortho", "blue_plate", "luma"]), CPU)
+    scene = make_eval_batch([frame], [""], 0, protocol(input=["lab_l", "ortho", "blue_plate", "luma"]), CPU)
     corners = {
         mode: [L[0, 0, y, x].item() for y, x in ((4, 4), (4, 28), (28, 4), (28, 28))]
         for mode, L in scene.inputs.items()

@@ -8,8 +8,8 @@ import pytest
 
 from colorize.evaluation.bootstrap import Interval, mean_interval
 from colorize.evaluation.compare import compare_results
-from colorize.evaluation.image_table import PictureTable
-from colorize.evaluation.result import pictures_of
+from colorize.evaluation.image_table import ImageTable
+from colorize.evaluation.result import image_table_path
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.errors import UserError
 from tests.helpers.evaluated import NAMES, PROTOCOL
@@ -47,7 +47,7 @@ def test_a_number_without_pictures_is_compared_by_its_interval(evaluated):
 
 def test_without_the_table_of_pictures(evaluated, tmp_path):
     places = [evaluated("one"), evaluated("two", 0.5)]
-    pictures_of(tmp_path / "two" / "results" / "toy.json").unlink()
+    image_table_path(tmp_path / "two" / "results" / "toy.json").unlink()
     found = compare_results(places)
     assert verdict(found, "psnr").difference.basis == "intervals"
     assert any("two's pictures are not there: it is compared by intervals alone" in note for note in found.notes)
@@ -106,14 +106,14 @@ def test_what_a_run_lacks_is_noted(evaluated):
 def test_nearness_to_the_truths_own_colours(evaluated, tmp_path):
     """Colourfulness is better nearer to 40, which each true picture has: 35 beats 30, and so does 44."""
     places = [evaluated("dull"), evaluated("lively")]
-    path = pictures_of(tmp_path / "lively" / "results" / "toy.json")
+    path = image_table_path(tmp_path / "lively" / "results" / "toy.json")
     path.unlink()
     cell = mean_interval(np.full(40, 44.0))
     file = path.with_suffix(".json")
     held = json.loads(file.read_text())
     held["rows"]["model"]["colorfulness"] = cell.__dict__
     file.write_text(json.dumps(held))
-    with PictureTable(path, ["psnr", "colorfulness"]) as table:
+    with ImageTable(path, ["psnr", "colorfulness"]) as table:
         table.add("model", NAMES, {"psnr": np.full(40, nan), "colorfulness": np.full(40, 44.0)})
         table.add("truth", NAMES, {"colorfulness": np.full(40, 40.0)})
     told = verdict(compare_results(places), "colorfulness")

@@ -7,11 +7,11 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from colorize.data.collection import Photo
-from colorize.evaluation.batches import make_scene, read_frame
-from colorize.evaluation.image_table import read_pictures
-from colorize.evaluation.measure import PICTURES, Measuring, of_pictures
+from colorize.evaluation.batches import make_eval_batch, read_eval_image
+from colorize.evaluation.image_table import read_image_values
+from colorize.evaluation.measure import PICTURES, Measurement, of_pictures
 from colorize.evaluation.predictors import constant
-from colorize.evaluation.protocol import choose
+from colorize.evaluation.protocol import select_photographs
 from colorize.metrics import PSNR, SSIM, Colorfulness, MeanColorfulnessDifference, Picture, PooledPSNR
 from colorize.metrics.full_reference import CHROMAS, HUES, errors_by_colour, summed
 from colorize.utils.distributed import World
@@ -68,14 +68,16 @@ class Processes(World):
 
 def measuring(folder, world=None, batch_size=16, **changes):
     wanted = protocol(source=str(folder), geometry="long", **changes)
-    return Measuring(wanted, choose(wanted), {"psnr": PSNR(), "ssim": SSIM()}, [], CPU, batch_size, world or World())
+    return Measurement(
+        wanted, select_photographs(wanted), {"psnr": PSNR(), "ssim": SSIM()}, [], CPU, batch_size, world or World()
+    )
 
 
 ROWS = {"model": constant((20.0, -8.0)), "grey": constant((0, 0))}
 
 
 def table_of(folder):
-    return {row: read_pictures(folder / PICTURES, row) for row in ROWS}
+    return {row: read_image_values(folder / PICTURES, row) for row in ROWS}
 
 
 def test_pictures_are_measured_once_and_in_order(many, tmp_path):
@@ -86,7 +88,7 @@ def test_pictures_are_measured_once_and_in_order(many, tmp_path):
     for place in (0, 30, 100):
         image = Image.open(many / f"{place:03d}.png")
         true = np.asarray(image.resize((32, round(32 * 40 / image.width)), Image.Resampling.BICUBIC))
-        scene = make_scene([read_frame(Photo(str(many / f"{place:03d}.png"), ""), protocol(geometry="long"))], [""], 0,
+        scene = make_eval_batch([read_eval_image(Photo(str(many / f"{place:03d}.png"), ""), protocol(geometry="long"))], [""], 0,
                            protocol(), CPU)  # fmt: skip
         painted = constant((0, 0))(scene)[0].pixels[0].permute(1, 2, 0).numpy()
         assert grey[place] == pytest.approx(peak_signal_noise_ratio(true, painted), abs=1e-4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from colorize.config import make
-from colorize.evaluation.predictors import Meter, network
+from colorize.evaluation.predictors import Meter, network_predictor
 from colorize.metrics import Diversity, Picture
 from colorize.models import Colorizer
 from tests.helpers.configs import options, own_loss
@@ -71,7 +71,10 @@ def test_a_network_that_draws_is_asked_several_times(scene):
             noise = [torch.randn(2, 1, 1, generator=each) for each in generator]
             return 10 * torch.stack(noise).expand(-1, -1, *L.shape[2:])
 
-    once, several = network(Drawing(), "lab_l", None)(scene), network(Drawing(), "lab_l", None, samples=4)(scene)
+    once, several = (
+        network_predictor(Drawing(), "lab_l", None)(scene),
+        network_predictor(Drawing(), "lab_l", None, samples=4)(scene),
+    )
     assert torch.equal(once.picture.pixels, several.picture.pixels)
     assert once.samples is None
     assert several.samples.shape == (4, 3, 3, 32, 32)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from colorize.config import make
-from colorize.evaluation.protocol import choose
+from colorize.evaluation.protocol import select_photographs
 from colorize.utils.errors import UserError
 from tests.helpers.configs import options
 from tests.helpers.evaluations import noise, protocol
@@ -75,8 +75,8 @@ def test_the_same_set_in_folders_and_in_a_tar_file(imagenet, tmp_path):
     with tarfile.open(tmp_path / "any.tar", "w") as tar:
         for path in files:
             tar.add(path, path.name)
-    loose = choose(protocol(source=str(imagenet)))
-    packed = choose(protocol(source=str(tmp_path / "any.tar")))
+    loose = select_photographs(protocol(source=str(imagenet)))
+    packed = select_photographs(protocol(source=str(tmp_path / "any.tar")))
     assert loose.manifest == packed.manifest
     assert [photo.read() for photo in loose.photos] == [photo.read() for photo in packed.photos]
     names = [photo.name.rsplit("/", 1)[-1] for photo in loose.photos]
@@ -84,30 +84,30 @@ def test_the_same_set_in_folders_and_in_a_tar_file(imagenet, tmp_path):
 
 
 def test_one_byte_more_is_another_set(imagenet):
-    before = choose(protocol(source=str(imagenet))).manifest
+    before = select_photographs(protocol(source=str(imagenet))).manifest
     path = next((imagenet / "val").rglob("*.JPEG"))
     path.write_bytes(path.read_bytes() + b"\0")
-    assert choose(protocol(source=str(imagenet))).manifest != before
+    assert select_photographs(protocol(source=str(imagenet))).manifest != before
 
 
 def test_a_part_of_val5k_is_marked(imagenet, config):
     wanted = make(config("protocol=clean-val5k", "run=x", name="evaluate").protocol, "protocol")
-    chosen = choose(replace(wanted, source=str(imagenet)))
+    chosen = select_photographs(replace(wanted, source=str(imagenet)))
     assert (len(chosen.photos), chosen.whole) == (12, 5000)
     assert wanted.described(12, 5000, chosen.manifest)["id"].startswith("clean-val5k-12-of-5000-")
     assert chosen.label(chosen.photos[0]) == "n01440764"
 
 
 def test_a_pinned_manifest(imagenet):
-    found = choose(protocol(source=str(imagenet))).manifest
-    assert choose(protocol(source=str(imagenet), manifest=found)).manifest == found
+    found = select_photographs(protocol(source=str(imagenet))).manifest
+    assert select_photographs(protocol(source=str(imagenet), manifest=found)).manifest == found
     with pytest.raises(UserError, match=f"is not the set of the protocol: its manifest is {found}, not abc"):
-        choose(protocol(source=str(imagenet), manifest="abc"))
+        select_photographs(protocol(source=str(imagenet), manifest="abc"))
 
 
 def test_a_list_of_names_gives_the_order(imagenet, tmp_path):
     (tmp_path / "list.txt").write_text("ILSVRC2012_val_00000009\nILSVRC2012_val_00000002.JPEG\nabsent\n")
-    chosen = choose(protocol(source=str(imagenet), names=str(tmp_path / "list.txt")))
+    chosen = select_photographs(protocol(source=str(imagenet), names=str(tmp_path / "list.txt")))
     assert [int(photo.name[-7:-5]) for photo in chosen.photos] == [9, 2]
     assert chosen.whole == 3
 
@@ -126,4 +126,4 @@ def test_a_list_of_names_gives_the_order(imagenet, tmp_path):
 )  # fmt: skip
 def test_a_set_that_is_not_there(changes, sentence):
     with pytest.raises(UserError, match=re.escape(sentence)):
-        choose(protocol(**changes))
+        select_photographs(protocol(**changes))

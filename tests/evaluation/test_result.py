@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from colorize.evaluation.bootstrap import Interval
-from colorize.evaluation.image_table import PictureTable, read_pictures, stream_pictures
+from colorize.evaluation.image_table import ImageTable, read_image_values, stream_image_rows
 from colorize.evaluation.result import Result, group_of, read_result, write_result
 from colorize.utils.errors import UserError
 
@@ -100,24 +100,24 @@ VALUES = {"psnr": [0.1 + 0.2, 1e-300, nan, 22.0], "top1": [1.0, 0.0, 1.0, 0.0]}
 
 
 def filled(path, rows=("model", "grey")):
-    with PictureTable(path, ["psnr", "top1"]) as table:
+    with ImageTable(path, ["psnr", "top1"]) as table:
         table.add_all({row: VALUES for row in rows}, NAMES, ["cat", "", "dog, big", None])
     return path
 
 
 def test_values_come_back_to_the_last_bit(tmp_path):
-    found = read_pictures(filled(tmp_path / "toy.csv"), "grey")
+    found = read_image_values(filled(tmp_path / "toy.csv"), "grey")
     assert found.names == NAMES
     assert found.labels == ["cat", "", "dog, big", ""]
     for name, values in VALUES.items():
         assert np.array_equal(found.values[name], values, equal_nan=True)
-    assert read_pictures(tmp_path / "toy.csv", "absent").names == []
+    assert read_image_values(tmp_path / "toy.csv", "absent").names == []
 
 
 def test_a_metric_that_a_row_lacks_is_empty(tmp_path):
-    with PictureTable(tmp_path / "toy.csv", ["psnr", "ssim"]) as table:
+    with ImageTable(tmp_path / "toy.csv", ["psnr", "ssim"]) as table:
         table.add_all({"model": {"psnr": [1.0], "ssim": [0.5]}, "truth": {"ssim": [1.0]}}, ["a"])
-    assert np.isnan(read_pictures(tmp_path / "toy.csv", "truth").values["psnr"]).all()
+    assert np.isnan(read_image_values(tmp_path / "toy.csv", "truth").values["psnr"]).all()
 
 
 @pytest.mark.parametrize("cut", [1, 30, 90, 150])
@@ -125,13 +125,13 @@ def test_a_killed_evaluation_is_gone_on_with(cut, tmp_path):
     """Wherever the file was cut, whole pictures stay that every row has, and what follows makes the file whole."""
     path, whole = tmp_path / "toy.csv", filled(tmp_path / "whole.csv")
     path.write_bytes(whole.read_bytes()[:-cut])
-    with PictureTable(path, ["psnr", "top1"], ["model", "grey"]) as table:
+    with ImageTable(path, ["psnr", "top1"], ["model", "grey"]) as table:
         done = table.done.get("model", 0)
         assert table.done.get("grey", 0) == done <= 4
         rest = {name: values[done:] for name, values in VALUES.items()}
         table.add_all({"model": rest, "grey": rest}, NAMES[done:], ["cat", "", "dog, big", None][done:])
     for row in ("model", "grey"):
-        one, other = read_pictures(path, row), read_pictures(whole, row)
+        one, other = read_image_values(path, row), read_image_values(whole, row)
         assert one.names == other.names
         assert np.array_equal(one.values["psnr"], other.values["psnr"], equal_nan=True)
 
@@ -139,7 +139,7 @@ def test_a_killed_evaluation_is_gone_on_with(cut, tmp_path):
 def test_other_columns_are_refused(tmp_path):
     filled(tmp_path / "toy.csv")
     with pytest.raises(UserError, match=r"has the columns psnr, top1, and this evaluation measures ssim"):
-        PictureTable(tmp_path / "toy.csv", ["ssim"])
+        ImageTable(tmp_path / "toy.csv", ["ssim"])
 
 
 def test_damage_is_named(tmp_path):
@@ -147,21 +147,21 @@ def test_damage_is_named(tmp_path):
     text = path.read_text(errors="surrogateescape")
     path.write_text(text.replace("22.0", "twenty"), errors="surrogateescape")
     with pytest.raises(UserError, match="holds something else than numbers"):
-        list(stream_pictures(path))
+        list(stream_image_rows(path))
     path.write_text("row,name,label,psnr\nmodel,a\n")
     with pytest.raises(UserError, match=r"line 2 of .* has 2 cells, not 4"):
-        list(stream_pictures(path))
+        list(stream_image_rows(path))
     path.write_text("something else\n")
     with pytest.raises(UserError, match="holds no values of pictures"):
-        read_pictures(path)
+        read_image_values(path)
     with pytest.raises(UserError, match="there are no values of pictures in"):
-        read_pictures(tmp_path / "gone.csv")
+        read_image_values(tmp_path / "gone.csv")
 
 
 def test_a_picture_twice_and_a_name_with_a_line_break(tmp_path):
-    with PictureTable(tmp_path / "toy.csv", ["psnr"]) as table:
+    with ImageTable(tmp_path / "toy.csv", ["psnr"]) as table:
         table.add("model", ["a", "a"], {"psnr": [1.0, 2.0]})
         with pytest.raises(UserError, match=r"'b\\nc.jpg' has a line break: rename the file"):
             table.add_all({"model": {"psnr": [1.0]}}, ["b\nc.jpg"])
     with pytest.raises(UserError, match="holds 'a' twice in the row 'model'"):
-        read_pictures(tmp_path / "toy.csv")
+        read_image_values(tmp_path / "toy.csv")

@@ -10,10 +10,10 @@ import colorize
 from colorize.cli.compare import print_comparison
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.compare import compare_results
-from colorize.evaluation.image_table import Pictures
+from colorize.evaluation.image_table import ImageValues
 from colorize.evaluation.measure import of_pictures
 from colorize.evaluation.metric_info import measure, score_table, tell_measure, told_measures
-from colorize.evaluation.result import Result, ranked, read_result, write_result
+from colorize.evaluation.result import Result, rank_summaries, read_result, write_result
 from colorize.metrics import Judge, OutOfGamut
 from colorize.metrics.distribution import score_name
 from colorize.models import CNN
@@ -86,7 +86,7 @@ def test_a_metric_of_ones_own_says_which_end_is_better(evaluated, tmp_path):
 def test_a_share_has_no_negative_interval():
     values = np.zeros(40)
     values[:2] = 0.5
-    pictures = Pictures(NAMES, [""] * 40, {"out_of_gamut": values})
+    pictures = ImageValues(NAMES, [""] * 40, {"out_of_gamut": values})
     cell = of_pictures(pictures, {"out_of_gamut": OutOfGamut()})["out_of_gamut"]
     assert 0 <= cell.low <= cell.value <= cell.high <= 1
     assert measure("precision_inception").within(Interval(0.99, 0.9, 1.08, 10)).high == 1
@@ -120,9 +120,9 @@ def test_a_comparison_of_four_runs_is_read_at_once(evaluated, capsys):
 def test_runs_trained_without_psnr_are_ranked_by_what_they_share():
     of = {"a": {"features": 0.5, "chroma": 1.0}, "b": {"features": 0.2, "ssim": 0.9}, "c": {"features": 0.3}}
     summaries = {name: {"val": row} for name, row in of.items()}
-    assert list(ranked(summaries)) == ["b", "c", "a"]
-    assert list(ranked({"a": {"val": {"chroma": 1.0}}, "b": {"val": {"psnr": 3.0}}})) == ["a", "b"]
-    assert list(ranked({"a": {"val": {"psnr": 20.0}}, "b": {"val": {"psnr": 23.0}}})) == ["b", "a"]
+    assert list(rank_summaries(summaries)) == ["b", "c", "a"]
+    assert list(rank_summaries({"a": {"val": {"chroma": 1.0}}, "b": {"val": {"psnr": 3.0}}})) == ["a", "b"]
+    assert list(rank_summaries({"a": {"val": {"psnr": 20.0}}, "b": {"val": {"psnr": 23.0}}})) == ["b", "a"]
 
 
 def test_an_export_can_be_read_by_others_and_its_card_names_its_folder(tmp_path, monkeypatch):

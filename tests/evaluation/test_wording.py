@@ -4,11 +4,8 @@ from math import inf, isnan, nan
 
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.metric_info import measure
-from colorize.evaluation.permutation import (
-    Difference,
-    compare_intervals,
-)
-from colorize.evaluation.significance import decide, number, say_difference
+from colorize.evaluation.permutation import Difference, compare_intervals
+from colorize.evaluation.significance import describe_difference, format_number, significance
 
 
 def test_nearness_to_the_truth():
@@ -21,7 +18,7 @@ def test_nearness_to_the_truth():
 
 
 def said(value, low, high, p=0.001, name="psnr", **more):
-    return say_difference(measure(name), "A", "B", Difference(Interval(value, low, high, 50), p=p, **more))
+    return describe_difference(measure(name), "A", "B", Difference(Interval(value, low, high, 50), p=p, **more))
 
 
 def test_sentences():
@@ -35,15 +32,15 @@ def test_sentences():
 
 
 def test_it_takes_interval_and_test():
-    assert decide(Difference(Interval(1, 0.5, 1.5, 9), p=0.01)) == 1
-    assert decide(Difference(Interval(1, 0.5, 1.5, 9), p=0.01), adjusted=0.2) == 0
-    assert decide(Difference(Interval(-1, -1.5, -0.5, 9))) == -1
-    assert decide(Difference(Interval(1, -0.5, 1.5, 9), p=0.01)) == 0
-    assert decide(Difference(Interval(1, nan, nan, 9))) is None
+    assert significance(Difference(Interval(1, 0.5, 1.5, 9), p=0.01)) == 1
+    assert significance(Difference(Interval(1, 0.5, 1.5, 9), p=0.01), adjusted=0.2) == 0
+    assert significance(Difference(Interval(-1, -1.5, -0.5, 9))) == -1
+    assert significance(Difference(Interval(1, -0.5, 1.5, 9), p=0.01)) == 0
+    assert significance(Difference(Interval(1, nan, nan, 9))) is None
 
 
 def test_numbers_as_people_write_them():
-    assert [number(value, 2) for value in (1.005, -0.001, -2.5, nan, inf)] == ["1.00", "0.00", "−2.50", "–", "∞"]
+    assert [format_number(value, 2) for value in (1.005, -0.001, -2.5, nan, inf)] == ["1.00", "0.00", "−2.50", "–", "∞"]
 
 
 def test_measures_agree_with_the_metrics(config):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from colorize.evaluation.bootstrap import Interval, mean_interval
-from colorize.evaluation.image_table import PictureTable
-from colorize.evaluation.result import Result, pictures_of, write_result
+from colorize.evaluation.image_table import ImageTable
+from colorize.evaluation.result import Result, image_table_path, write_result
 
 NAMES = [f"{number:03d}.jpg" for number in range(40)]
 PROTOCOL = {
@@ -31,7 +31,7 @@ def evaluated(tmp_path):
                 "truth": {"colorfulness": Interval(40.0, 39.0, 41.0, len(names))}}  # fmt: skip
         result = Result(name, protocol or PROTOCOL, rows, manifest="m", group=group, seed=seed, versions={"torch": "2"})
         path = write_result(tmp_path / name / "results" / "toy.json", replace(result, **changes))
-        with PictureTable(pictures_of(path), list(values)) as table:
+        with ImageTable(image_table_path(path), list(values)) as table:
             table.add("model", names, values)
             table.add("truth", names, {"colorfulness": np.full(len(names), 40.0)})
         return str(tmp_path / name)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from colorize.data.collection import Photo
 from colorize.evaluation import Protocol
-from colorize.evaluation.batches import read_frame
+from colorize.evaluation.batches import read_eval_image
 
 CPU = torch.device("cpu")
 
@@ -23,4 +23,4 @@ def noise(seed: int, height: int, width: int) -> Image.Image:
 
 def frame_of(image, tmp_path, **changes):
     image.save(tmp_path / "photo.png")
-    return read_frame(Photo(str(tmp_path / "photo.png"), "photo.png"), protocol(**changes))
+    return read_eval_image(Photo(str(tmp_path / "photo.png"), "photo.png"), protocol(**changes))

@@ -13,7 +13,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from colorize.evaluation.validation import constant
+from colorize.evaluation.validation import constant_ab
 from colorize.tracking import Logger
 from colorize.training.build import build_parts, build_trainer
 from colorize.utils.distributed import environment, join, leave
@@ -53,7 +53,7 @@ def train(model: str, folder: Path, steps: int, batch_norm: bool = False) -> Non
     trainer = build_trainer(cfg, parts, folder / f"{model}-{world.size}", world)
     began = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     # a network may round otherwise for another number of pictures at a time; one colour does not
-    scores, _ = trainer.evaluator.score(constant(torch.tensor([9.0, -5.0]).view(1, 2, 1, 1)), trainer.device, world)
+    scores, _ = trainer.evaluator.score(constant_ab(torch.tensor([9.0, -5.0]).view(1, 2, 1, 1)), trainer.device, world)
     assert trainer.fit(Logger())
     if world.first:
         terms = trainer.scores

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from colorize.evaluation.bootstrap import mean_interval
-from colorize.evaluation.image_table import PictureTable
-from colorize.evaluation.result import Result, pictures_of, write_result
+from colorize.evaluation.image_table import ImageTable
+from colorize.evaluation.result import Result, image_table_path, write_result
 from tests.helpers.pages import (
     NAMES,
     PROTOCOL,
@@ -25,7 +25,7 @@ def run(tmp_path):
         target = tmp_path / name / "results" / "demo.json"
         of = {"absent": {"fid": "no weights"}, "manifest": "m", "versions": {"torch": "2"}, **changes}
         path = write_result(target, Result(name, PROTOCOL, rows, **of))
-        with PictureTable(pictures_of(path), ["psnr"]) as table:
+        with ImageTable(image_table_path(path), ["psnr"]) as table:
             table.add("model", NAMES, values)
             table.add("grey", NAMES, {"psnr": np.linspace(22, 28, 12)})
         kept = target.with_suffix(".pictures")

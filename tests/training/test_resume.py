@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from colorize.cli import main
 from colorize.data import Folder
-from colorize.evaluation.network import shown_as
+from colorize.evaluation.network import tracker_name_and_group
 from colorize.evaluation.result import group_of
 from colorize.run_folder import RunFolder
 from colorize.training.checks import check_phases
@@ -205,7 +205,7 @@ def test_a_tracker_groups_what_differs_by_the_seed_alone(finished, tmp_path):
         for key, value in changes.items():
             OmegaConf.update(config, key.replace("__", "."), value)
         OmegaConf.save(config, run.config)
-        return shown_as(run)
+        return tracker_name_and_group(run)
 
     name, group = shown("a")
     assert (name, group[:-6]) == ("run", "cnn-l1-folder-")
