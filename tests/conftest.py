@@ -38,13 +38,16 @@ torch.set_num_threads(1)  # the pictures are tiny: a second thread only waits
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--part", metavar="K/N", help="of the tests that take minutes, run every N-th from the K-th on")
 
 
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--slow"):
-        for item in items:
-            if "slow" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
+    part = config.getoption("--part") or ("0/1" if config.getoption("--slow") else None)
+    slow = [item for item in items if "slow" in item.keywords]
+    first, step = map(int, part.split("/")) if part else (len(slow), 1)
+    for number, item in enumerate(slow):
+        if number < first or (number - first) % step:
+            item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -96,7 +96,7 @@ HOW: dict[str, Run | Elsewhere] = {
     # docs/historical.md, inspection.md, losses.md
     "colorize look photos -o look": Run(),
     "colorize plates plate-scans/ -o plates": Run(),
-    "colorize fetch historical -o old": Elsewhere("data/test_historical.py"),  # with a stand-in for the library
+    "colorize fetch historical -o old": Elsewhere("cli/test_fetch.py"),  # with a stand-in for the library
     "colorize inspect photos -o inspected --val held-back": Run("--overwrite"),
     "python train.py model=cnn loss=pix2pix loss.weights.pixel=50 loss.terms.adversarial.kind=hinge": Run(SHORT),
     # docs/scale.md, sweeps.md
