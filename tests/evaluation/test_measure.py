@@ -88,8 +88,8 @@ def test_pictures_are_measured_once_and_in_order(many, tmp_path):
     for place in (0, 30, 100):
         image = Image.open(many / f"{place:03d}.png")
         true = np.asarray(image.resize((32, round(32 * 40 / image.width)), Image.Resampling.BICUBIC))
-        scene = make_eval_batch([read_eval_image(Photo(str(many / f"{place:03d}.png"), ""), protocol(geometry="long"))], [""], 0,
-                           protocol(), CPU)  # fmt: skip
+        row = read_eval_image(Photo(str(many / f"{place:03d}.png"), ""), protocol(geometry="long"))
+        scene = make_eval_batch([row], [""], 0, protocol(), CPU)
         painted = constant((0, 0))(scene)[0].pixels[0].permute(1, 2, 0).numpy()
         assert grey[place] == pytest.approx(peak_signal_noise_ratio(true, painted), abs=1e-4)
 

@@ -1,6 +1,5 @@
 """A short part of the campaign over what strangers send: exports, weights and checkpoints, damaged or hostile."""
 
-import math
 import os
 import re
 import signal
@@ -12,7 +11,7 @@ import pytest
 import torch
 
 import colorize
-from colorize.models import CNN, Diffusion, MultiColor, PatchCritic, Transformer
+from colorize.models import CNN, Transformer
 from colorize.models import load as loading
 from colorize.models.weights import take_out
 from colorize.utils.checkpoint import FIELDS, read_record
@@ -152,66 +151,6 @@ def test_another_programs_config_beside_weights_is_passed_over(tmp_path):
     for content in ("[1, 2]", "{", '{"trained_size": "x"}', "\udcff"):
         (tmp_path / "config.json").write_bytes(content.encode("utf-8", "surrogateescape"))
         assert loading.trained_size(tmp_path / "a.pth") is None
-
-
-def test_a_network_takes_its_arguments_by_place_and_keeps_them():
-    class Mine(CNN):
-        def __init__(self, width: float = 1.0):
-            super().__init__(width=width, global_size=32)
-
-    assert Mine(0.1).settings == Mine(width=0.1).settings == {"width": 0.1}
-    assert Mine().settings == {}
-
-
-def test_the_calls_that_were_agreed():
-    torch.manual_seed(0)
-    for objective in ("noise", "velocity"):
-        model = Diffusion(widths=(8, 16), time=16, dropout=0, steps=50, objective=objective).eval()
-        L, clean, noise = 100 * torch.rand(2, 1, 16, 16), torch.randn(2, 2, 16, 16), torch.randn(2, 2, 16, 16)
-        t = torch.tensor([3, 40])
-        noisy = model.noise.add(clean, noise, t)
-        said = model.predict_noise(noisy, t, L)
-        x0 = model.noise.clean(noisy, model.denoise(L, noisy, t, model.look(L)), t)
-        kept, added = model.noise.roots(t)
-        assert torch.allclose(said, (noisy - kept * x0) / added, atol=1e-3)
-    multi = MultiColor(
-        encoder="test_convnext", pretrained=False, widths=(16, 16, 16), queries=8, dim=16, heads=2, feedforward=32,
-        rounds=1, complement=(8, 16, 8),
-    ).eval()  # fmt: skip
-    L = 100 * torch.rand(1, 1, 32, 32)
-    rgb = multi.predict_rgb(L)
-    assert rgb.shape == (1, 3, 32, 32)
-    assert torch.equal(multi.ab_of(rgb), multi.predict_ab(L))
-
-
-def test_pretrained_weights_for_an_encoder_of_its_own_are_refused():
-    with pytest.raises(UserError, match=r"needs an encoder of timm's"):
-        Diffusion(widths=(8, 16), time=16, pretrained=True)
-
-
-def test_grey_has_no_hue():
-    from colorize.imaging.color import chroma, lab_to_rgb
-
-    L = torch.linspace(0, 100, 1001).view(1, 1, 1, -1)
-    rgb = lab_to_rgb(L, torch.zeros(1, 2, 1, 1001))
-    for space in ("hs", "hsv"):
-        assert chroma(space, rgb).abs().max() == 0
-    step = torch.tensor([128, 127, 127.0]).view(1, 3, 1, 1) / 255  # one step of 8 bits is a colour
-    assert chroma("hs", step)[0, 1] > 0
-
-
-def test_a_critic_starts_as_torchs_layers_do_where_the_thesis_code_has_it(config):
-    torch.manual_seed(0)
-    isola, torchs = PatchCritic(16), PatchCritic(16, start="torch")
-    assert isola.layers[0].weight.std().item() == pytest.approx(0.02, rel=0.1)
-    bound = 1 / math.sqrt(3 * 16)  # of torch's uniform start
-    assert torchs.layers[0].weight.abs().max().item() == pytest.approx(bound, rel=0.05)
-    cfg = config("experiment=thesis/gan_as_run", "data.root=x")
-    assert cfg.loss.terms.adversarial.critic.start == "torch"
-
-
-def test_the_package_lists_what_it_offers():
-    assert {"load", "save"} <= set(dir(colorize))
 
 
 OUTCOMES = {

@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.color import rgb2lab
 
-from colorize.imaging.color import colorfulness, lab_to_rgb, lightness_to_rgb, rgb_to_lab, to_uint8
+from colorize.imaging.color import chroma, colorfulness, lab_to_rgb, lightness_to_rgb, rgb_to_lab, to_uint8
 
 
 @pytest.fixture
@@ -81,3 +81,12 @@ def test_colorfulness_by_hand(absolute):
     by_hand = np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
     ours = colorfulness(torch.from_numpy(rgb / 255).permute(2, 0, 1)[None], absolute=absolute)
     assert ours.item() == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_grey_has_no_hue():
+    L = torch.linspace(0, 100, 1001).view(1, 1, 1, -1)
+    rgb = lab_to_rgb(L, torch.zeros(1, 2, 1, 1001))
+    for space in ("hs", "hsv"):
+        assert chroma(space, rgb).abs().max() == 0
+    step = torch.tensor([128, 127, 127.0]).view(1, 3, 1, 1) / 255  # one step of 8 bits is a colour
+    assert chroma("hs", step)[0, 1] > 0
