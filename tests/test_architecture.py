@@ -111,11 +111,11 @@ def test_no_two_files_need_each_other():
 
 def test_files_and_functions_are_short():
     long = []
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in [*sorted(PACKAGE.rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]:
         text = path.read_text(encoding="utf-8")
         lines = text.count("\n")
         long += [f"{path.relative_to(ROOT)}: {lines} lines"] * (lines > LINES_OF_A_MODULE)
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(ast.parse(text)) if PACKAGE in path.parents else ():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or 0) - node.lineno + 1
                 long += [f"{path.relative_to(ROOT)}: {node.name} {lines} lines"] * (lines > LINES_OF_A_FUNCTION)
@@ -203,6 +203,14 @@ def test_setup_cfg_lists_the_packages():
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     listed = setup["options"]["packages"].split()
     assert sorted(listed) == sorted({"colorize", "colorize.conf", *(f"colorize.{folder}" for folder in FOLDERS)})
+
+
+def test_the_tests_lie_where_their_subjects_do():
+    """A folder of tests for each folder of the package, and those of docs/testing.md for what has none."""
+    tests = ROOT / "tests"
+    folders = {path.parent.name for path in tests.glob("*/test_*.py")}
+    assert folders == FOLDERS | {"contracts", "faults", "system"}
+    assert {path.name for path in tests.glob("*.py")} == {"__init__.py", "conftest.py", Path(__file__).name}
 
 
 def test_every_folder_has_a_level():
