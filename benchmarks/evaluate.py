@@ -31,7 +31,7 @@ from colorize.evaluation import predictors as painters
 from colorize.evaluation.baselines import baseline_predictors
 from colorize.evaluation.measure import Measurement
 from colorize.evaluation.metric_info import make_metrics
-from colorize.evaluation.protocol import Selection, select_photographs
+from colorize.evaluation.selection import Selection, select_photographs
 from colorize.metrics.extractors import create_extractor
 from colorize.models import Transformer
 from colorize.utils.devices import choose_device, keep_freed_memory

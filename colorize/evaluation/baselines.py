@@ -15,7 +15,7 @@ from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.image_table import read_image_values
 from colorize.evaluation.measure import FEATURES, PICTURES, Cells, Measurement, of_distributions, of_pictures, of_scores
 from colorize.evaluation.predictors import Predictor
-from colorize.evaluation.protocol import select_photographs
+from colorize.evaluation.selection import select_photographs
 from colorize.metrics.distribution import TRUTH, DistributionMetric
 from colorize.metrics.extractors import Extractor
 from colorize.metrics.feature_store import FeatureFile, Features, together

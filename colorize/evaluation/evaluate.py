@@ -17,9 +17,10 @@ from colorize.evaluation.measure import PICTURES, Cells, Measurement, of_distrib
 from colorize.evaluation.metric_info import make_metrics, told_measures
 from colorize.evaluation.network import EvaluatedNetwork, SampleFiles
 from colorize.evaluation.predictors import Meter, Predictor
-from colorize.evaluation.protocol import Protocol, Selection, select_photographs
+from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.result import Result, image_table_path
 from colorize.evaluation.samples import Album, full_album, ranked_album
+from colorize.evaluation.selection import Selection, select_photographs
 from colorize.metrics.distribution import KINDS, score_name
 from colorize.metrics.extractors import Extractor, create_extractor
 from colorize.metrics.metric import Metric

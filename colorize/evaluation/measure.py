@@ -21,7 +21,8 @@ from colorize.evaluation.image_table import ImageTable, ImageValues
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.permutation import POOLED, pooled_interval
 from colorize.evaluation.predictors import Predictor
-from colorize.evaluation.protocol import Protocol, Selection
+from colorize.evaluation.protocol import Protocol
+from colorize.evaluation.selection import Selection
 from colorize.metrics.distribution import DistributionMetric, Scores
 from colorize.metrics.extractors import Extractor
 from colorize.metrics.feature_store import FeatureFile, Features

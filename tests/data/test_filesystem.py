@@ -13,7 +13,7 @@ from colorize.data import Folder, collection
 from colorize.data.collection import Collection, Photo, digest
 from colorize.data.datamodule import Photographs
 from colorize.data.listing import list_folder
-from colorize.evaluation.protocol import order_of_names
+from colorize.evaluation.selection import order_of_names
 from colorize.training.schedule import Stream
 from colorize.utils.errors import UserError
 from tests.helpers.data_sets import jpeg

@@ -13,7 +13,8 @@ from PIL import Image
 from colorize.data import Shards
 from colorize.data.collection import Collection
 from colorize.data.resolve import recognise
-from colorize.evaluation.protocol import Protocol, select_photographs
+from colorize.evaluation.protocol import Protocol
+from colorize.evaluation.selection import select_photographs
 from colorize.utils.errors import UserError
 from tests.helpers.configs import ROOT
 from tests.helpers.data_sets import add, jpeg, tarred

@@ -11,7 +11,7 @@ from colorize.evaluation.batches import make_eval_batch, read_eval_image
 from colorize.evaluation.image_table import read_image_values
 from colorize.evaluation.measure import PICTURES, Measurement, of_pictures
 from colorize.evaluation.predictors import constant
-from colorize.evaluation.protocol import select_photographs
+from colorize.evaluation.selection import select_photographs
 from colorize.metrics import PSNR, SSIM, Colorfulness, MeanColorfulnessDifference, Picture, PooledPSNR
 from colorize.metrics.full_reference import CHROMAS, HUES, errors_by_colour, summed
 from colorize.utils.distributed import World

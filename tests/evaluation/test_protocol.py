@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from colorize.config import make
-from colorize.evaluation.protocol import select_photographs
+from colorize.evaluation.selection import select_photographs
 from colorize.utils.errors import UserError
 from tests.helpers.configs import options
 from tests.helpers.evaluations import noise, protocol

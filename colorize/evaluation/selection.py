@@ -1,0 +1,128 @@
+"""The photographs that a protocol selects, in their order, and their manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from colorize.data.collection import WHOLE, Collection, Photo, digest, normalized
+from colorize.data.datamodule import Photographs
+from colorize.data.listing import list_folder
+from colorize.data.resolve import recognise
+from colorize.data.sources import SHIPPED, Demo
+from colorize.evaluation.protocol import Protocol
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The photographs in their order.
+
+    whole     how many the protocol's set has when it is complete
+    manifest  of base names and bytes: the same in whichever folders or tar files the photographs lie
+    """
+
+    title: str
+    photos: Collection
+    classes: Sequence[str]
+    whole: int
+    manifest: str
+    notes: Sequence[str] = ()  # what is not among them, in sentences
+
+    def label(self, photo: Photo) -> str:
+        return self.classes[photo.label] if self.classes and photo.label >= 0 else ""
+
+
+def select_photographs(protocol: Protocol, own: Callable[[], Photographs] | None = None) -> Selection:
+    """The photographs of a protocol; `own` makes those that the run was trained with.
+
+    Raises `UserError` where there are none, or others than the protocol says.
+    """
+    title, photos, classes = _find_photographs(protocol, own)
+    if not len(photos):
+        raise UserError(f"there are no photographs in {title}")
+    names = [normalized(name).rsplit("/", 1)[-1] for name in photos.names()]
+    twice = max(Counter(names).values()) > 1
+    if protocol.names is None:
+        keys = [normalized(name) for name in photos.names()] if twice else names
+        order = sorted(range(len(keys)), key=lambda i: (names[i], keys[i]))
+        whole = len(order)
+        order = order[: protocol.photographs]
+    else:
+        wanted = _wanted_names(protocol)
+        whole, order = len(wanted), order_of_names(wanted, names, title, protocol.names)
+    picked = photos.select(np.array(order, dtype=np.int32))
+    if twice and protocol.names is not None:
+        raise UserError(
+            f"several photographs of {title} are called {_most_common(names)!r}: names do not say which is meant"
+        )
+    manifest = digest(_manifest_line(photo, twice) for photo in picked)
+    if protocol.manifest not in (None, manifest):
+        raise UserError(f"{title} is not the set of the protocol: its manifest is {manifest}, not {protocol.manifest}")
+    return Selection(title, picked, classes, whole, manifest, photos.table.said())
+
+
+def _find_photographs(
+    protocol: Protocol, own: Callable[[], Photographs] | None
+) -> tuple[str, Collection, Sequence[str]]:
+    """What the source holds, with its classes."""
+    word = protocol.source
+    if protocol.reader != "photographs":
+        if word is None and protocol.reader == "period":
+            raise UserError("this protocol needs period photographs: say protocol.source=FOLDER")
+        table = list_folder(SHIPPED if word is None else word)
+        return ("the photographs that come with the package" if word is None else word), Collection(table), []
+    if word is None:
+        raise UserError(f"the protocol {protocol.name!r} is for any photographs: say protocol.source=FOLDER, or demo")
+    if word == "demo":
+        return "the demo photographs held back", Demo().val, []
+    if word == "run":
+        if own is None:
+            raise UserError("weights from elsewhere have no validation photographs of their own: name a protocol")
+        data = own()
+        return "the run's validation photographs", data.val, data.classes
+    source = recognise(word)
+    return source.title, source.train if source.val is None else source.val, source.classes
+
+
+def _wanted_names(protocol: Protocol) -> list[str]:
+    """Base names without their ending, in order."""
+    assert protocol.names is not None
+    if "{" in protocol.names:
+        if protocol.photographs is None:
+            raise UserError("protocol.names is a pattern: say with protocol.photographs how many there are")
+        return [protocol.names.format(number) for number in range(1, protocol.photographs + 1)]
+    path = at_home(protocol.names)
+    if not path.is_file():
+        raise UserError(f"there is no list of names {protocol.names!r}: it is a text file with a name a line")
+    text = normalized(path.read_text("utf-8", "surrogateescape"))
+    lines = [Path(name.strip()).stem for name in text.splitlines() if name.strip()]
+    return lines[: protocol.photographs]
+
+
+def order_of_names(wanted: Sequence[str], names: Sequence[str], title: str, pattern: str) -> list[int]:
+    place = {name.rsplit(".", 1)[0]: i for i, name in enumerate(names)}
+    order = [place[name] for name in wanted if name in place]
+    if not order:
+        raise UserError(
+            f"none of the photographs of {title} is called as the protocol's: looked for {pattern}, {wanted[0]} first"
+        )
+    return order
+
+
+def _most_common(names: Sequence[str]) -> str:
+    return Counter(names).most_common(1)[0][0]
+
+
+def _manifest_line(photo: Photo, whole_name: bool) -> bytes:
+    """A photograph's line in the manifest: its name, and how many bytes it has."""
+    name = normalized(photo.name if whole_name else photo.name.rsplit("/", 1)[-1])
+    size = photo.size
+    if size == WHOLE and photo.path.is_file():
+        size = photo.path.stat().st_size
+    return f"{name} {size}\n".encode(errors="surrogateescape")
