@@ -31,10 +31,10 @@ from skimage.color import rgb2lab
 from torchvision import transforms
 
 from colorize.data import Folder, Shards
-from colorize.data.collection import Collection, Table, digest
+from colorize.data.collection import Collection, Table, lines_digest
 from colorize.data.listing import kept
 from colorize.data.loader import Draw
-from colorize.data.resolve import recognise
+from colorize.data.resolve import open_source
 from colorize.data.sampler import Permutation
 from colorize.data.shard_writer import Prepared, write_shard
 from colorize.imaging.color import rgb_to_lab
@@ -195,7 +195,7 @@ def start(answer, barrier, reader: int) -> None:
     order = Permutation(len(photos), 0)
     photos[int(order(np.arange(1))[0])]
     if not reader:
-        digest(photos.lines())  # as the main process does to tell this set from any other
+        lines_digest(photos.lines())  # as the main process does to tell this set from any other
     opened = time.perf_counter() - began
     for place in order(np.arange(100_000) + reader * 100_000):
         photos[int(place)]
@@ -231,7 +231,7 @@ def main() -> None:
     words = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
-    photos = recognise(words.photographs).train
+    photos = open_source(words.photographs).train
     data = [photo.read() for photo in photos[: 20 if words.quick else 200]]
     if words.photographs == "demo":
         data = [resized(one, 481, 321) for one in data]

@@ -25,13 +25,13 @@ from rich.table import Table
 
 from colorize.training.build import build_parts, build_trainer
 from colorize.utils.devices import keep_freed_memory
-from colorize.utils.distributed import join, leave
+from colorize.utils.distributed import init_process_group, leave
 
 
 def train(models: list[str], steps: int) -> None:
     """Print a JSON object: network -> (median seconds a step, bytes of gradients)."""
     keep_freed_memory()
-    world = join(torch.device("cpu"))
+    world = init_process_group(torch.device("cpu"))
     found = {}
     for model in models:
         cfg = config(model, "trainer.ema=null")

@@ -13,8 +13,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.utils.errors import UserError, import_failure, key_suggestion, locate
-from colorize.utils.stored_config import SINCE, flat, is_free, is_length, is_place, resolved
-from colorize.utils.trust import check_value, known_class
+from colorize.utils.stored_config import SINCE, flatten, is_free, is_length, is_place, resolved
+from colorize.utils.trust import check_stored_value, known_class
 
 
 def conf_folder() -> Path:
@@ -26,7 +26,7 @@ def conf_folder() -> Path:
 
 def check_values(cfg: DictConfig) -> None:
     """Refuse a config that lacks required values (`???`), naming all of them."""
-    missing = sorted(path for path, value in leaves(cfg).items() if value == "???")
+    missing = sorted(path for path, value in leaf_values(cfg).items() if value == "???")
     if missing:
         words = " ".join(f"{path}=…" for path in missing)
         have = "has" if len(missing) == 1 else "have"
@@ -35,7 +35,7 @@ def check_values(cfg: DictConfig) -> None:
 
 def check_resolves(cfg: DictConfig) -> None:
     """Refuse a config with a `${…}` that comes to nothing. Those that ask Hydra are left to it."""
-    for path, value in leaves(cfg).items():
+    for path, value in leaf_values(cfg).items():
         if "${" not in str(value) or "${hydra:" in str(value):
             continue
         try:
@@ -47,10 +47,10 @@ def check_resolves(cfg: DictConfig) -> None:
                 str(error).splitlines()[0].removeprefix("KeyError raised while resolving interpolation: ").strip('"')
             )
             named = reason.split("'")[1] if "'" in reason else ""
-            raise UserError(f"{path} is {value}: {reason}{key_suggestion(named, leaves(cfg))}") from error
+            raise UserError(f"{path} is {value}: {reason}{key_suggestion(named, leaf_values(cfg))}") from error
 
 
-def leaves(cfg: Any) -> dict[str, Any]:
+def leaf_values(cfg: Any) -> dict[str, Any]:
     """config path -> value, of the values and of the empty branches; interpolations are left as they stand."""
     found: dict[str, Any] = {}
 
@@ -68,7 +68,7 @@ def leaves(cfg: Any) -> dict[str, Any]:
 def check_config(config: DictConfig, trust: Sequence[str], where: str) -> None:
     """Raises `UserError` where a whole config out of `where` would build more than it may."""
     for key, value in resolved(config, where).items():
-        check_value(value, str(key), trust, where)
+        check_stored_value(value, str(key), trust, where)
 
 
 def part_class(node: DictConfig, name: str) -> type:
@@ -195,7 +195,7 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
         key = override.key_or_group
         if override.is_delete():
             raise UserError(f"{word} would leave out what the run has: say the value that it should have now")
-        known = {**flat(composed, resolve=False), **flat(cfg, resolve=False)}
+        known = {**flatten(composed, resolve=False), **flatten(cfg, resolve=False)}
         new_phase = override.is_add() and re.fullmatch(r"schedule\.\w+", key) and OmegaConf.select(cfg, key) is None
         if not (is_free(key) or is_place(key) or is_length(key) or new_phase) or key == "overwrite":
             if not override.is_add() and not any(f"{path}.".startswith(f"{key}.") for path in known):

@@ -18,14 +18,14 @@ from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, as_names, read_json, write_text, write_whole
 from colorize.utils.hydra_overrides import quoted
 from colorize.utils.stored_config import (
-    differences,
+    config_differences,
     is_length,
     is_place,
     places_of,
     read_config,
     read_yaml,
     saved_words,
-    settled,
+    stored_form,
 )
 
 MEASURED = ("rows", "truth", "mean_ab")  # of baselines.json
@@ -50,7 +50,7 @@ class RunFolder:
         """
         if cfg.overwrite or cfg.resume or not self.config.exists():
             return
-        found = differences(self.read_config(), cfg)
+        found = config_differences(self.read_config(), cfg)
         different = {key: pair for key, pair in found.items() if not is_place(key)}
         if different:
             pairs = list(different.items())
@@ -85,7 +85,7 @@ class RunFolder:
         if not self.config.exists():
             return False
         led = read_json(self.places, "remove it and start again")
-        return (bool(led) and led != places_of(cfg)) or any(map(is_place, differences(self.read_config(), cfg)))
+        return (bool(led) and led != places_of(cfg)) or any(map(is_place, config_differences(self.read_config(), cfg)))
 
     def photographs(self) -> list[str]:
         """The digests of the photographs that the run began with: of their contents and of their names; of an older
@@ -98,7 +98,7 @@ class RunFolder:
 
     def lengthened(self, cfg: DictConfig) -> bool:
         """Whether `cfg` says of a phase that it is longer or shorter, or there is another phase."""
-        found = differences(self.read_config(), cfg) if self.config.exists() else {}
+        found = config_differences(self.read_config(), cfg) if self.config.exists() else {}
         return any(key == "steps_scale" or key.startswith("schedule.") for key in found)
 
     def keep_changes(self, cfg: DictConfig) -> None:
@@ -107,7 +107,7 @@ class RunFolder:
             write_text(self.places, as_json(led))
         held = self.read_config()
         changed = {
-            key: new for key, (_, new) in differences(held, cfg).items()
+            key: new for key, (_, new) in config_differences(held, cfg).items()
             if is_place(key) or is_length(key) or key.startswith("schedule.")
         }  # fmt: skip
         if not changed:
@@ -128,7 +128,7 @@ class RunFolder:
             return
         self.config.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.config.with_name("photographs"), "\n".join(photographs))
-        self._write_config({"resolved": dict(resolved), "overrides": overrides, "config": settled(cfg)})
+        self._write_config({"resolved": dict(resolved), "overrides": overrides, "config": stored_form(cfg)})
 
     def _write_config(self, contents: Mapping[str, Any]) -> None:
         """The config last: a folder that has it has the others."""

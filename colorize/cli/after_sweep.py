@@ -29,7 +29,7 @@ from colorize.utils.console import console, say
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_text
 from colorize.utils.hydra_overrides import quoted
-from colorize.utils.validation import check_value, hints_of, shown
+from colorize.utils.validation import as_override, check_value, hints_of
 
 NODES = ("hydra.sweeper", "hydra.launcher", "hydra.callbacks.after_sweep")
 
@@ -43,14 +43,14 @@ def check_plugins(cfg: DictConfig) -> None:
     for path in NODES:
         node = reduce(lambda above, key: above.get(key, {}) if isinstance(above, dict) else {}, path.split("."), whole)
         if not isinstance(node, dict):
-            raise UserError(f"{path} is {shown(node)}; it must be a part with a _target_")
+            raise UserError(f"{path} is {as_override(node)}; it must be a part with a _target_")
         hints = hints_of(targets[node["_target_"]]) if node.get("_target_") in targets else {}
         for name, hint in hints.items():
             if name not in node or (isinstance(node[name], dict) and "_target_" in node[name]):
                 continue
             found = check_value(hint, node[name], f"{path}.{name}")
-            if shown(found) != shown(node[name]):
-                raise UserError(f"{path}.{name} is {shown(node[name])}; say {shown(found)}")
+            if as_override(found) != as_override(node[name]):
+                raise UserError(f"{path}.{name} is {as_override(node[name])}; say {as_override(found)}")
 
 
 OF_THE_SWEEP = ("hparams_search", "hydra", "name", "tracker", "overwrite", "resume", "trust")  # not of the network

@@ -34,7 +34,8 @@ def complete(argv: Sequence[str], verbs: Mapping[str, Callable[[list[str]], int]
     return 0
 
 
-hydra_overrides.register()  # here: a launcher's other processes import this module before they compose a job's config
+# here: a launcher's other processes import this module before they compose a job's config
+hydra_overrides.register_resolvers()
 
 USAGE = """colorize VERB …
 

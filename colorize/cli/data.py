@@ -14,13 +14,13 @@ from rich.table import Table
 from colorize.cli.parser import Arguments
 from colorize.data.collection import Photo
 from colorize.data.findings import FINDINGS, Limits, picture_of, write_manifest
-from colorize.data.resolve import WORDS, open_sources, recognise
+from colorize.data.resolve import WORDS, open_source, open_sources
 from colorize.data.survey import Rows, Survey, find_twins, survey_all
 from colorize.imaging.color import grey_of
 from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.transforms import centre_square
 from colorize.reports.data_pages import FILM_QUALITY, drawn, film_page, inspection_page, wanted
-from colorize.utils.console import Count, console, counted, say, share
+from colorize.utils.console import Count, console, counted, percentage, say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, UserError, first_line
 from colorize.utils.files import check_parent, write_text, write_whole
@@ -115,7 +115,12 @@ def say_summary(survey: Survey, output: Path) -> None:
     for finding in FINDINGS:
         count, in_val = (len(survey.with_finding(finding.key, training=which)) for which in (True, False))
         if count or in_val:
-            cells = [finding.title, str(count), share(count, len(survey.train)), *([str(in_val)] if survey.val else [])]
+            cells = [
+                finding.title,
+                str(count),
+                percentage(count, len(survey.train)),
+                *([str(in_val)] if survey.val else []),
+            ]
             table.add_row(*cells, "left out" if finding.leave_out else finding.action.rstrip("."))
     if table.row_count:
         console.print(table)
@@ -167,7 +172,7 @@ def parse_look(argv: list[str]) -> Namespace:
 
 def evenly(word: str, count: int, size: int) -> Iterator[tuple[str, np.ndarray]]:
     """Names and centre squares (size, size, 3) uint8 of `count` photographs of a source, or of all."""
-    photos = recognise(word).train
+    photos = open_source(word).train
     for place in np.linspace(0, len(photos) - 1, min(count, len(photos))).round().astype(int).tolist():
         photo: Photo = photos[place]
         try:

@@ -37,7 +37,7 @@ from colorize.reports.evaluation_page import write_page
 from colorize.reports.tables import alike, cost_in_words, texts
 from colorize.utils.console import console, say
 from colorize.utils.devices import choose_device, keep_freed_memory
-from colorize.utils.distributed import World, join, leave
+from colorize.utils.distributed import World, init_process_group, leave
 from colorize.utils.errors import UserError
 
 
@@ -50,7 +50,7 @@ def evaluate_runs(cfg: DictConfig) -> int:
     if len(words) > 1 and cfg.out is not None:
         raise UserError(f"out={cfg.out} is one folder for {len(words)} networks: leave it out")
     device = choose_device(cfg.device, said="device")
-    world = join(device)
+    world = init_process_group(device)
     keep_freed_memory()
     try:
         protocol: Protocol = make(cfg.protocol, "protocol")

@@ -23,7 +23,7 @@ from colorize.cli.paths import photographs, why
 from colorize.data.sources import SHIPPED
 from colorize.imaging.color_management import SRGB
 from colorize.imaging.decode import decode_picture
-from colorize.imaging.image_io import CAPTION, FORMATS, MARGIN, TILE, fit
+from colorize.imaging.image_io import CAPTION, FORMATS, MARGIN, TILE, ellipsize
 from colorize.imaging.plates import BALANCES, Plate, compose, open_scan
 from colorize.imaging.registration import Motion
 from colorize.utils.console import printable, say
@@ -121,7 +121,7 @@ def sheet(rows: list[tuple[str, list[Image.Image]]]) -> Image.Image:
         for tile, width in zip(tiles, widths, strict=True):
             canvas.paste(tile, (left, top))
             left += width + MARGIN
-        draw.text((MARGIN, top + TILE + 2), fit(name, font, canvas.width - 2 * MARGIN), fill="black", font=font)
+        draw.text((MARGIN, top + TILE + 2), ellipsize(name, font, canvas.width - 2 * MARGIN), fill="black", font=font)
     return canvas
 
 

@@ -19,7 +19,7 @@ from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN, UserError, guarded
 from colorize.utils.hydra_overrides import quoted, unquoted
 from colorize.utils.stored_config import asks, saved_words
-from colorize.utils.trust import check_target, leaves, packages
+from colorize.utils.trust import check_target, iterate_leaves, packages
 
 LONGEST = 80  # letters of a name that we make: services that follow runs take about 100
 
@@ -81,7 +81,7 @@ def check_word(word: str, trust: Sequence[str], where: str) -> None:
     key = override.key_or_group
     if word.startswith("-") or {"hydra", "searchpath"} & set(re.split(r"[./]", f"{key}.{override.package}")):
         raise UserError(f"{where} holds {word!r}, which would change Hydra itself: say it yourself if you want it")
-    for place, held in leaves({key: value}):
+    for place, held in iterate_leaves({key: value}):
         if asks(held):
             raise UserError(f"{where} holds {word!r}, which would ask this machine for something: say it yourself")
         part, _, last = place.rpartition(".")
@@ -123,9 +123,7 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     search_here()
     arguments, words = read_words([readable(word) for word in argv])
     check_overrides(conf_folder(), config_name, arguments)
-    from colorize.training.config_schema import (
-        with_checked_values,  # after the words: with what it imports, it takes a while
-    )
+    from colorize.training.config_schema import with_checked_values
 
     sys.argv[1:] = words  # Hydra reads them there
     if runs(arguments):

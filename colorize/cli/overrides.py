@@ -27,7 +27,7 @@ from colorize.cli.parser import (
     searching,
     values,
 )
-from colorize.config import check_values, leaves
+from colorize.config import check_values, leaf_values
 from colorize.utils.errors import UserError, key_suggestion, listing, suggestion
 
 PACKAGES = {"joblib": "hydra-joblib-launcher", "ray": "hydra-ray-launcher"}  # of launchers
@@ -60,7 +60,7 @@ def check_job(
 ) -> DictConfig:
     """The config of a job. Checks the words that choose no option, `others`; of a sweep, with its first value."""
     before = composed(config_name, [*choices, *places])
-    known = leaves(before)
+    known = leaf_values(before)
     for override in others:
         check_key(override, before, known, choices, places)
     after = composed(config_name, [*choices, *map(first_word, others)])

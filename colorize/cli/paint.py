@@ -20,7 +20,7 @@ from colorize.cli.paths import Job, numbered, plan, why
 from colorize.evaluation.network import usual_size
 from colorize.imaging.color import lab_to_rgb, to_uint8
 from colorize.imaging.image_io import FORMATS, Photograph, check_size, open_photograph, save_photograph
-from colorize.imaging.raster import check_memory
+from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import METHODS, Upsampling, resize
 from colorize.models.base import Colorizer
 from colorize.models.export import save
@@ -172,7 +172,7 @@ def coloured(photograph: Photograph, L: Tensor, ab: Tensor, method: str) -> Imag
     Raises `UserError` where the memory for it is not free, 4 bytes a pixel.
     """
     width, height = photograph.image.size
-    check_memory(width, height, 4 * width * height, "painting")
+    check_free_memory(width, height, 4 * width * height, "painting")
     result = Image.new("RGB", (width, height))
     upsampling = Upsampling(L, ab, (height, width), method)
     for first, rows in strips(height, width):

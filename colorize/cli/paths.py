@@ -13,7 +13,7 @@ from pathlib import Path
 from colorize.data.filesystem import Walk
 from colorize.data.listing import SUFFIXES
 from colorize.imaging.image_io import FORMATS
-from colorize.imaging.raster import reason
+from colorize.imaging.raster import decoder_message
 from colorize.utils.console import printable
 from colorize.utils.devices import is_out_of_memory
 from colorize.utils.environment import at_home
@@ -182,4 +182,4 @@ def why(error: Exception, source: Path) -> str:
     if isinstance(error, OSError) and error.strerror:
         elsewhere = f" ({printable(error.filename)})" if error.filename not in (None, str(source)) else ""
         return f"{error.strerror}{elsewhere}"
-    return f"it cannot be painted: {type(error).__name__}, {reason(error)}; HYDRA_FULL_ERROR=1 shows where"
+    return f"it cannot be painted: {type(error).__name__}, {decoder_message(error)}; HYDRA_FULL_ERROR=1 shows where"

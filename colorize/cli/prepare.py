@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from colorize.cli.parser import Arguments
-from colorize.data.collection import Collection, digest
+from colorize.data.collection import Collection, lines_digest
 from colorize.data.datamodule import leave_out
-from colorize.data.resolve import WORDS, Source, recognise
+from colorize.data.resolve import WORDS, ResolvedSource, open_source
 from colorize.data.sampler import Permutation
-from colorize.data.shard_writer import Prepared, Shard, crashed, numbered_keys, prepare, write_shard
-from colorize.data.sources import split
+from colorize.data.shard_writer import Prepared, Shard, crashed, numbered_keys, prepare_photo, write_shard
+from colorize.data.sources import split_by_hash
 from colorize.utils.console import Count, counted, say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, UserError
@@ -55,18 +55,19 @@ def prepare_source(argv: list[str]) -> int:
     if output.exists() and not output.is_dir():
         raise UserError(f"{str(output)!r} is a file: name a folder for the tar files")
     check_parent(output)
-    source = recognise(words.source)
+    source = open_source(words.source)
     for note in source.notes():
         say(note)
     train = leave_out(source.train, words.exclude) if words.exclude else source.train
     val = source.val
     if val is None and words.val_fraction:
-        train, val = split(train, words.val_fraction, source.title)
+        train, val = split_by_hash(train, words.val_fraction, source.title)
     parts = [Part("train", shuffled(train, words.seed), words.photographs)]
     if val is not None:
         parts.append(Part("val", val, words.photographs))
     plan = {
-        "format": FORMAT, "names": digest(*(part.photos.lines() for part in parts)), "classes": list(source.classes),
+        "format": FORMAT, "names": lines_digest(*(part.photos.lines() for part in parts)),
+        "classes": list(source.classes),
         **{key: getattr(words, key) for key in ("size", "quality", "photographs", "seed")},
     }  # fmt: skip
     done = begin(output, plan)
@@ -148,13 +149,13 @@ def work(
     done: list[dict[str, Any]],
     output: Path,
     words: Namespace,
-    source: Source,
+    source: ResolvedSource,
 ) -> int:  # fmt: skip
     whole = {record["shard"]["name"]: record for record in done if intact(output, record)}
     total = sum(len(part.photos) for part in parts)
     most = max(1, int(words.max_bad * total)) if 0 < words.max_bad < 1 else int(words.max_bad)
     workers = choose_workers(total) if words.workers is None else words.workers
-    task = partial(prepare, size=words.size, quality=words.quality)
+    task = partial(prepare_photo, size=words.size, quality=words.quality)
     records: list[dict[str, Any]] = []
     with Count("prepared", total, "photographs") as count:
         seen = 0
@@ -213,7 +214,7 @@ def check_bad(records: list[dict[str, Any]], most: int, total: int) -> None:
 
 
 def conclude(
-    output: Path, parts: list[Part], plan: Mapping[str, Any], records: list[dict[str, Any]], source: Source
+    output: Path, parts: list[Part], plan: Mapping[str, Any], records: list[dict[str, Any]], source: ResolvedSource
 ) -> None:
     """The manifest, last of all: with it the set is whole."""
     shards = [Shard(**record["shard"]) for record in records]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colorize.cli.parser import Arguments
-from colorize.tracking.wandb import UNSENT, said, why
+from colorize.tracking.wandb import UNSENT, said, server_message
 from colorize.tracking.wandb_files import Names, give_up, read_names, stay_inside
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
@@ -90,7 +90,7 @@ def send_run(run: Path) -> bool:
         say(f"sent {run.name}")
     else:
         lines = (done.stderr + done.stdout).strip().splitlines()
-        say(f"not sent: {run.name} ({why(lines[-1]) if lines else 'no reason given'})")
+        say(f"not sent: {run.name} ({server_message(lines[-1]) if lines else 'no reason given'})")
     return sent
 
 
@@ -103,10 +103,10 @@ def dashboard(argv: Sequence[str]) -> int:
 
     names = read_names(conf_folder())
     if words.print:
-        from colorize.tracking.dashboard import report, spec, workspace
+        from colorize.tracking.dashboard import build_report, spec, workspace
 
         what = (words.entity or "", words.project, names, words.protocol)
-        shown, written = workspace(*what), report(*what, offline=True)
+        shown, written = workspace(*what), build_report(*what, offline=True)
         print(json.dumps({shown.name: spec(shown), written.title: spec(written)}, indent=2))
         return 0
     try:
@@ -128,11 +128,11 @@ def send_dashboard(entity: str | None, project: str, names: Names, protocol: str
     wandb.setup(settings=wandb.Settings(silent=True))
     if not wandb.login(prompt=False, verify=False):
         raise UserError("W&B is not logged in here: say `wandb login` first, or --print to see what would be sent")
-    from colorize.tracking.dashboard import owner, report, save, workspace
+    from colorize.tracking.dashboard import build_report, owner, save_view, workspace
 
     entity = owner(entity, project)
-    say(f"workspace: {save(workspace(entity, project, names, protocol))}")
-    say(f"report: {save(report(entity, project, names, protocol))}")
+    say(f"workspace: {save_view(workspace(entity, project, names, protocol))}")
+    say(f"report: {save_view(build_report(entity, project, names, protocol))}")
 
 
 def parse(argv: Sequence[str]):

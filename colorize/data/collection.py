@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from colorize.imaging.raster import DecodeError
-from colorize.utils.download import local, shown
+from colorize.utils.download import local, without_secrets
 
 COLUMNS = ("names", "ends", "labels", "files", "starts", "sizes")
 WHOLE = -1  # as a size: to the end of the file
@@ -38,7 +38,7 @@ class Photo(NamedTuple):
     @property
     def where(self) -> str:
         """In words, for messages."""
-        return self.file if self.size == WHOLE else f"{shown(self.file)} ({self.name.split('/')[-1]})"
+        return self.file if self.size == WHOLE else f"{without_secrets(self.file)} ({self.name.split('/')[-1]})"
 
     @property
     def length(self) -> int:
@@ -231,7 +231,7 @@ class Collection(Sequence[Photo]):
             yield (b"\n" if place else b"") + os.fsencode(normalized(name))
 
 
-def digest(*parts: Iterable[bytes | memoryview]) -> str:
+def lines_digest(*parts: Iterable[bytes | memoryview]) -> str:
     """Identifies lines of text: the beginning of the SHA-256 of all `parts` with "\\n" between them."""
     total = sha256()
     for number, part in enumerate(parts):

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from colorize.data.collection import Collection, Photo, digest
+from colorize.data.collection import Collection, Photo, lines_digest
 from colorize.data.duplicates import apart
 from colorize.data.findings import read_excluded
-from colorize.data.loader import Draw, Groups, Pixels, TrainingSet, collate, explained
+from colorize.data.loader import Draw, Groups, Pixels, TrainingSet, collate, explain_shared_memory
 from colorize.data.sampler import ShardOrder
 from colorize.imaging.color import luma
 from colorize.imaging.decode import UNREADABLE, open_rgb
@@ -73,7 +73,7 @@ class Photographs:
         max_bad: NonNegative = 0.01,
         num_workers: Processes | Literal["auto"] = "auto",
     ):
-        check(size, geometry, crop, enhance, input, max_bad, num_workers)
+        check_data_options(size, geometry, crop, enhance, input, max_bad, num_workers)
         self.train = apart(train, val)
         self.notes = list(dict.fromkeys([*train.table.notes, *val.table.notes]))
         if both := len(train) - len(self.train):
@@ -108,7 +108,7 @@ class Photographs:
             collate_fn=partial(collate, labelled=bool(self.classes)), pin_memory=torch.cuda.is_available(),
             worker_init_fn=leave_signals_to_the_parent,
         )  # fmt: skip
-        return explained(iter(loader), workers)
+        return explain_shared_memory(iter(loader), workers)
 
     def validation(self, batch_size: int, part: slice = slice(None)) -> Iterator[Tensor]:
         """The centre squares of the validation photographs, or of a part, in order: (B, 3, size, size) uint8.
@@ -133,11 +133,11 @@ class Photographs:
 
     def manifest(self) -> str:
         """Identifies what validation measures: the names of its photographs and their size in pixels."""
-        return digest([str(self.size).encode()], self.val.lines())
+        return lines_digest([str(self.size).encode()], self.val.lines())
 
     def fingerprint(self) -> str:
         """Identifies all photographs by name, and which of them train."""
-        return digest(self.train.lines(), [], self.val.lines())
+        return lines_digest(self.train.lines(), [], self.val.lines())
 
     def contents(self) -> str:
         """Identifies all photographs by name, class and bytes: those that lie elsewhere now are known by it.
@@ -145,7 +145,7 @@ class Photographs:
         The bytes are counted of `COUNTED` photographs at most, evenly spread: a million would take minutes over a
         network.
         """
-        return digest(*(part for photos in (self.train, self.val) for part in measured(photos)))
+        return lines_digest(*(part for photos in (self.train, self.val) for part in fingerprint_parts(photos)))
 
     def workers(self, device: torch.device) -> int:
         if self.num_workers != "auto":
@@ -153,14 +153,14 @@ class Photographs:
         return 0 if device.type == "cpu" else min(8, cores_of_process(os.environ))
 
 
-def measured(photos: Collection) -> tuple[Iterable[bytes | memoryview], ...]:
+def fingerprint_parts(photos: Collection) -> tuple[Iterable[bytes | memoryview], ...]:
     """Their names, classes, and bytes."""
     every = max(1, ceil(len(photos) / COUNTED))
     lengths = (b"%d\n" % photos[place].length for place in range(0, len(photos), every))
     return photos.lines(), [np.ascontiguousarray(photos.labels).tobytes()], lengths
 
 
-def check(size, geometry, crop, enhance, input, max_bad, num_workers) -> None:
+def check_data_options(size, geometry, crop, enhance, input, max_bad, num_workers) -> None:
     if size < 32:
         raise UserError(f"data.size is {size}; the smallest picture that every network takes is 32")
     if geometry not in GEOMETRIES:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from colorize.data.collection import Collection
-from colorize.data.listing import located
+from colorize.data.listing import file_identity
 from colorize.imaging.color import rgb_to_lab
 from colorize.utils.errors import UserError
 
@@ -27,8 +27,8 @@ def apart(train: Collection, val: Collection) -> Collection:
     if train.table is val.table or not {"names", "files"} & train.table.columns.keys() & val.table.columns.keys():
         return train
     if train.files is not None and val.files is not None:
-        held = {located(val.table.places[number]) for number in np.unique(val.files)}
-        both = [number for number in np.unique(train.files) if located(train.table.places[number]) in held]
+        held = {file_identity(val.table.places[number]) for number in np.unique(val.files)}
+        both = [number for number in np.unique(train.files) if file_identity(train.table.places[number]) in held]
         keep = ~np.isin(train.files, both)
     elif train.files is None and val.files is None and may_share(train, val):
         paths = set(real_paths(val))
@@ -181,7 +181,7 @@ class Colours(NamedTuple):
         return self.deviation < limit and self.median >= COVERED
 
 
-def colours(image: Image.Image) -> Colours:
+def measure_colors(image: Image.Image) -> Colours:
     """RGB -> its colours."""
     pixels = np.array(image)  # (H, W, 3) uint8
     grey = bool((pixels.max(axis=2) == pixels.min(axis=2)).all())
@@ -222,12 +222,12 @@ def difference_hash(image: Image.Image) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def signature(image: Image.Image) -> np.ndarray:
+def image_signature(image: Image.Image) -> np.ndarray:
     """(32, 32, 3) uint8: the picture squeezed to a square."""
     return np.array(image.resize((SIGNATURE, SIGNATURE), Image.Resampling.BOX))
 
 
-def alike(one: np.ndarray, other: np.ndarray) -> bool:
+def is_same_picture(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two signatures are of the same picture, whatever its size, brightness and contrast.
 
     A correlation of 0.94 parts copies (re-encoded, resized, brightened) from other photographs of the same thing;

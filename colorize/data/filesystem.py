@@ -13,14 +13,14 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from colorize.data.collection import normalized
-from colorize.utils.download import filesystem_of, reason_of, remote, shown
+from colorize.utils.download import filesystem_of, reason_of, remote, without_secrets
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
-def expand(pattern: str) -> list[str]:
+def expand_pattern(pattern: str) -> list[str]:
     """The files that a path, an address, or a pattern such as train-*.tar or train-{000..131}.tar names, in order.
 
     Raises `UserError` where there are none.
@@ -31,7 +31,7 @@ def expand(pattern: str) -> list[str]:
         there = Path(missing[0]).exists()
         raise UserError(f"{missing[0]!r} is no regular file" if there else f"there is no file {missing[0]!r}")
     if not found:
-        raise UserError(f"no file matches {shown(pattern)!r}")
+        raise UserError(f"no file matches {without_secrets(pattern)!r}")
     return found
 
 
@@ -61,12 +61,16 @@ def _matching(pattern: str) -> list[str]:
         fixed = next(i for i, part in enumerate(path.parts) if has_magic(part))
         return sorted(str(file) for file in Path(*path.parts[:fixed]).glob("/".join(path.parts[fixed:])))
     if pattern.startswith("http"):
-        raise UserError(f"{shown(pattern)}: a web server does not list its files; number them: train-{{000..131}}.tar")
+        raise UserError(
+            f"{without_secrets(pattern)}: a web server does not list its files; number them: train-{{000..131}}.tar"
+        )
     filesystem, inside = filesystem_of(pattern)
     try:
         return sorted(filesystem.unstrip_protocol(name) for name in filesystem.glob(inside))
     except Exception as error:  # as in `download`
-        raise UserError(f"cannot list {shown(pattern)} ({reason_of(error)}): see that it can be reached") from error
+        raise UserError(
+            f"cannot list {without_secrets(pattern)} ({reason_of(error)}): see that it can be reached"
+        ) from error
 
 
 # Folders in which systems keep thumbnails, deleted files and copies
@@ -190,7 +194,7 @@ class Walk:
         files: set[str] = set()
         for place in sorted(self._linked_files):
             real = Path(place.real)
-            kind = kind_of(real)
+            kind = file_type(real)
             if place.real in files or (kind and str(real.parent) in self._seen and self.is_photograph(real.name)):
                 self.passed.add(AGAIN, place.name)
             elif kind not in (0, stat.S_IFREG):
@@ -201,7 +205,7 @@ class Walk:
                 self.links.append(place.name)
 
 
-def kind_of(path: Path) -> int:
+def file_type(path: Path) -> int:
     """What lies there, as `stat.S_IFMT` says it; 0: nothing that can be reached."""
     try:
         return stat.S_IFMT(path.stat().st_mode)

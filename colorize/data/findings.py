@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageFile
 
-from colorize.data.duplicates import colours, difference_hash
+from colorize.data.duplicates import difference_hash, measure_colors
 from colorize.imaging.decode import FORMATS, decode_picture
 from colorize.imaging.raster import DecodeError
 from colorize.utils.environment import at_home
@@ -90,10 +90,10 @@ class Opened(NamedTuple):
 def open_small(data: bytes) -> Opened:
     """Decodes the whole file, JPEGs at the smallest scale that suffices. Raises `DecodeError`."""
     picture = decode_picture(data, shorter=SIDE)
-    return Opened(shrunk(picture.opaque()), picture.size, picture.mode, frozenset(picture.treated))
+    return Opened(thumbnail(picture.opaque()), picture.size, picture.mode, frozenset(picture.treated))
 
 
-def shrunk(image: Image.Image) -> Image.Image:
+def thumbnail(image: Image.Image) -> Image.Image:
     image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     return image
 
@@ -110,7 +110,7 @@ def picture_of(data: bytes) -> Image.Image | None:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.draft(image.mode, (SIDE, SIDE))
             image.load()
-            return shrunk(image.convert("RGB"))
+            return thumbnail(image.convert("RGB"))
     except Exception:  # decoders fail in every way there is: nothing to see is an answer
         return None
     finally:
@@ -219,7 +219,7 @@ def examine(data: bytes, limits: Limits = Limits()) -> Examination:
     except DecodeError as broken:
         return Examination(frozenset({broken.kind}), str(broken))
     found = set(opened.notes)
-    seen = colours(opened.image)
+    seen = measure_colors(opened.image)
     if min(opened.size) < limits.side:
         found.add("tiny")
     if seen.grey:

@@ -9,7 +9,7 @@ import numpy as np
 
 from colorize.data.collection import NONE, Collection, Photo, Table
 from colorize.data.datamodule import Photographs
-from colorize.data.sources import split
+from colorize.data.sources import split_by_hash
 from colorize.imaging.decode import UNREADABLE
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
@@ -42,7 +42,7 @@ class Hub(Photographs):
             raise UserError(f"data.train={train!r} and data.val={val!r} have photographs in common: name other splits")
         photos = Collection(training)
         if val is None:
-            photos, held = split(photos, val_fraction, root)
+            photos, held = split_by_hash(photos, val_fraction, root)
             held_back = f"{val_fraction:.0%} of {root}, those whose places have the smallest hashes"
         else:
             held = Collection(HubTable.load(root, subset, val, image, label if labels else ""))

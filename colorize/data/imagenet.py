@@ -11,7 +11,7 @@ import numpy as np
 
 from colorize.data.collection import NONE, Collection, Table
 from colorize.data.datamodule import Photographs
-from colorize.data.listing import Labelled, Told, is_photograph, list_folder, list_tars, members
+from colorize.data.listing import Labelled, TarReport, is_photograph, list_folder, list_tars, members
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.validation import Name
@@ -123,5 +123,5 @@ def read_devkit(path: Path) -> tuple[io.BytesIO, str]:
     return io.BytesIO(found[0]), found[1].decode()
 
 
-def list_archive(file: str, told: Told) -> list[Labelled]:
+def list_archive(file: str, told: TarReport) -> list[Labelled]:
     return [Labelled(m.name, NONE, m.start, m.size) for m in members(file, told) if is_photograph(m.name)]

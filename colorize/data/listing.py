@@ -17,10 +17,10 @@ import numpy as np
 from colorize.data.collection import Table
 from colorize.data.filesystem import AGAIN, HIDDEN, IRREGULAR, Passed, Walk, hidden
 from colorize.imaging.decode import FORMATS
-from colorize.utils.download import cache, local, remote, shown, unsigned
+from colorize.utils.download import cache, local, remote, unsigned, without_secrets
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
-from colorize.utils.files import short, waiting, write_text
+from colorize.utils.files import short_digest, waiting, write_text
 
 # Of files that are taken for photographs; the first are preferred where two stand for one
 SUFFIXES = (
@@ -78,7 +78,7 @@ def is_photograph(name: str) -> bool:
 
 
 @dataclass
-class Told:
+class TarReport:
     """What is said of tar files beside their photographs."""
 
     broken: dict[str, str] = field(default_factory=dict)  # file -> why a part of it is missing
@@ -86,7 +86,7 @@ class Told:
 
 
 def list_tars(
-    files: Sequence[str], read: Callable[[str, Told], list[Labelled]], kind: str, *, folders: bool = False
+    files: Sequence[str], read: Callable[[str, TarReport], list[Labelled]], kind: str, *, folders: bool = False
 ) -> Table:
     """The photographs of tar files: of each those that `read` finds.
 
@@ -96,15 +96,15 @@ def list_tars(
     def build() -> tuple[Table, Any]:
         found: list[Labelled] = []
         numbers: list[np.ndarray] = []
-        told = Told()
+        told = TarReport()
         first: dict[str, int] = {}
         for number, file in enumerate(files):
             if not local(file).is_file():
-                raise UserError(f"{shown(file)!r} is no regular file: name tar files")
-            again = first.setdefault(located(file), number) != number
+                raise UserError(f"{without_secrets(file)!r} is no regular file: name tar files")
+            again = first.setdefault(file_identity(file), number) != number
             of = [] if again else read(file, told)
             if again:
-                told.passed.add(AGAIN, shown(file))
+                told.passed.add(AGAIN, without_secrets(file))
             found += of
             numbers.append(np.full(len(of), number))
         pieces = np.array([(one.start, one.size) for one in found], dtype=np.int64).reshape(-1, 2)
@@ -113,36 +113,37 @@ def list_tars(
         labels = None if folders else [one.label for one in found]
         table = Table.in_folders(names, files, pieces) if folders else Table.of(names, files, labels, pieces)
         table.broken, table.notes = told.broken, told.passed.notes("the tar files")
-        return table, [signature(file) for file in files]
+        return table, [file_signature(file) for file in files]
 
     key = f"{kind} {' '.join(map(unsigned, files))}"
-    return kept(key, files, build, lambda saved: saved == [signature(file) for file in files])
+    return kept(key, files, build, lambda saved: saved == [file_signature(file) for file in files])
 
 
-def located(file: str) -> str:
+def file_identity(file: str) -> str:
     """What tells whether two names are of one tar file."""
     return unsigned(file) if remote(file) else os.path.realpath(file)
 
 
-def signature(file: str) -> list[Any]:
+def file_signature(file: str) -> list[Any]:
     """What changes when the file does; an address is taken to hold what it held."""
     return [unsigned(file)] if remote(file) else [file, (stat := Path(file).stat()).st_size, stat.st_mtime_ns]
 
 
-def members(file: str, told: Told) -> Iterator[Member]:
+def members(file: str, told: TarReport) -> Iterator[Member]:
     """The files in a tar file, those of tar files inside it too. Where it breaks off, `told` hears why."""
     path = local(file)
     with path.open("rb") as opened:
         head = opened.read(6)
         if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
             raise UserError(
-                f"{shown(file)} is compressed, so nothing in it can be read on its own: unpack it to a plain .tar"
+                f"{without_secrets(file)} is compressed, so nothing in it can be read on its own: "
+                "unpack it to a plain .tar"
             )
         opened.seek(0)
-        yield from _walk(opened, shown(file), path.stat().st_size, "", told)
+        yield from _walk(opened, without_secrets(file), path.stat().st_size, "", told)
 
 
-def _walk(opened: IO[bytes], file: str, end: int, prefix: str, told: Told) -> Iterator[Member]:
+def _walk(opened: IO[bytes], file: str, end: int, prefix: str, told: TarReport) -> Iterator[Member]:
     place = opened.tell()
     try:
         tar = tarfile.TarFile(fileobj=opened, mode="r")
@@ -177,7 +178,7 @@ def kept(
     Of several processes one lists, and the others wait for what it kept. What cannot be read or written in the cache,
     such as another user's, is passed over.
     """
-    folder = cache("lists", short(f"{RULES} {key}"))
+    folder = cache("lists", short_digest(f"{RULES} {key}"))
     note = folder / "stamp.json"
     with waiting(folder.parent / "lock"):
         with suppress(OSError, ValueError, KeyError, TypeError):  # it is not there, or not whole

@@ -127,7 +127,7 @@ def collate(samples: Sequence[Sample], labelled: bool) -> Pixels:
     )
 
 
-def explained(batches: Iterator[Pixels], workers: int) -> Iterator[Pixels]:
+def explain_shared_memory(batches: Iterator[Pixels], workers: int) -> Iterator[Pixels]:
     """The same batches. Raises `UserError` where worker processes have too little shared memory to hand them over."""
     try:
         yield from batches

@@ -17,7 +17,7 @@ from colorize.data.imagenet import DEVKITS, KAGGLE, SOLUTION, TRAIN_TAR, VAL_TAR
 from colorize.data.listing import list_folder
 from colorize.data.shards import open_shards, shard_files
 from colorize.data.sources import DEMO
-from colorize.utils.download import remote, shown
+from colorize.utils.download import remote, without_secrets
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 
@@ -25,7 +25,7 @@ HUB = "hf://"
 WORDS = "demo, a folder, tar files such as 'train-*.tar', or hf://NAME"
 
 
-class Source(NamedTuple):
+class ResolvedSource(NamedTuple):
     title: str
     train: Collection
     val: Collection | None  # None where the source does not say which photographs validate
@@ -37,27 +37,27 @@ class Source(NamedTuple):
         return list(dict.fromkeys(note for table in held for note in table.said()))
 
 
-def recognise(word: str) -> Source:
+def open_source(word: str) -> ResolvedSource:
     """`demo`; a folder, in ImageNet's layout or of tar files or any other; tar files by a pattern or an address; or
     `hf://NAME` on the Hugging Face hub. Raises `UserError` for what is not there or empty."""
     if word == "demo":
         demo = list_folder(DEMO).relabelled([])
         demo.notes = []  # the list of credits beside them
-        return Source("the demo photographs", Collection(demo), None, [])
+        return ResolvedSource("the demo photographs", Collection(demo), None, [])
     if word.startswith(HUB):
         return divided(word, Hub(word.removeprefix(HUB)))
     folder = at_home(word)
     if remote(word) or (not folder.is_dir() and ".tar" in word):
-        return Source(shown(word), *open_shards(word))
+        return ResolvedSource(without_secrets(word), *open_shards(word))
     if not folder.is_dir():
         raise UserError(f"there is no folder {word!r}: give {WORDS}")
     if any((folder / name).exists() for name in (TRAIN_TAR, VAL_TAR, KAGGLE)) or holds_sets(folder):
         return divided(word, ImageNet(word, labels=tells_classes(folder)))
     if shard_files(folder, "train"):
-        return Source(word, *open_shards(word))
+        return ResolvedSource(word, *open_shards(word))
     table = list_folder(word)
     classes = table.classes if len(table.classes) > 1 else []
-    return Source(word, Collection(table.relabelled(classes)), None, classes)
+    return ResolvedSource(word, Collection(table.relabelled(classes)), None, classes)
 
 
 def holds_sets(folder: Path) -> bool:
@@ -77,8 +77,8 @@ def holds_folders(folder: Path) -> bool:
     return sum(entry.is_dir() for entry in folder.iterdir()) > 1
 
 
-def divided(word: str, data: Photographs) -> Source:
-    return Source(word, data.train, data.val, data.classes or data.train.table.classes)
+def divided(word: str, data: Photographs) -> ResolvedSource:
+    return ResolvedSource(word, data.train, data.val, data.classes or data.train.table.classes)
 
 
 @dataclass(frozen=True)
@@ -102,20 +102,20 @@ def open_sources(word: str, val_word: str | None) -> tuple[InspectedSource, Insp
 
     Raises `UserError` where both are the same photographs, which would all be leaks.
     """
-    found = recognise(word)
+    found = open_source(word)
     train = InspectedSource(found.title, found.train, found.classes, found.train.table.said())
     if val_word is None:
         held = found.val
         title = f"{found.title}, validation"
         return train, None if held is None else InspectedSource(title, held, found.classes, held.table.said())
-    other = recognise(val_word)
+    other = open_source(val_word)
     val = InspectedSource(other.title, other.train, other.classes, other.train.table.said())
-    if len(train) == len(val) and located(train) == located(val):
+    if len(train) == len(val) and source_start(train) == source_start(val):
         raise UserError(f"{found.title!r} and --val are the same photographs: name some that training never sees")
     return train, val
 
 
-def located(source: InspectedSource) -> tuple[str, int]:
+def source_start(source: InspectedSource) -> tuple[str, int]:
     """Which file a source begins with, and where in it."""
     first = source.photographs[0]
     return os.path.realpath(first.file), first.start

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from colorize.data.collection import NONE, Collection, Photo, normalized
-from colorize.data.listing import SUFFIXES, Told
+from colorize.data.listing import SUFFIXES, TarReport
 from colorize.data.shards import list_shard
 from colorize.imaging.decode import UNREADABLE, decode_picture
 from colorize.utils.errors import first_line
@@ -35,7 +35,7 @@ class Prepared(NamedTuple):
     key: str = ""  # in the tar file; empty: that of its name
 
 
-def prepare(photo: Photo, size: int | None, quality: int) -> Prepared:
+def prepare_photo(photo: Photo, size: int | None, quality: int) -> Prepared:
     """The photograph's own bytes, once it is known that they can be read.
 
     With `size`, one whose shorter side is longer becomes a JPEG of that side, upright, in sRGB, with colour at full
@@ -91,7 +91,7 @@ def write_shard(path: Path, photographs: Iterable[Prepared]) -> tuple[Shard, lis
                 if photo.label != NONE:
                     add(tar, f"{key}.cls", str(photo.label).encode())
                 written[f"{key}{photo.suffix}", photo.label, len(photo.data)] = photo.name
-        found = {(one.name.partition("/")[2], one.label, one.size) for one in list_shard(str(part), Told())}
+        found = {(one.name.partition("/")[2], one.label, one.size) for one in list_shard(str(part), TarReport())}
         bad += [(name, "data=shards does not find it again") for one, name in written.items() if one not in found]
         with part.open("rb") as whole:
             digest = file_digest(whole, "sha256").hexdigest()

@@ -11,11 +11,11 @@ import numpy as np
 
 from colorize.data.collection import LARGEST, NONE, Collection
 from colorize.data.datamodule import Photographs
-from colorize.data.filesystem import expand
-from colorize.data.listing import SUFFIXES, Labelled, Member, Told, list_tars, located, members
+from colorize.data.filesystem import expand_pattern
+from colorize.data.listing import SUFFIXES, Labelled, Member, TarReport, file_identity, list_tars, members
 from colorize.data.sampler import ShardOrder
-from colorize.data.sources import split
-from colorize.utils.download import local, remote, shown
+from colorize.data.sources import split_by_hash
+from colorize.utils.download import local, remote, without_secrets
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.validation import Between, Count, Few, Name
@@ -49,10 +49,10 @@ class Shards(Photographs):
         train, val, names = open_shards(root, val_root, classes, labels=labels)
         self.every = train
         if val is not None:
-            held_back = f"all of {shown(val_root or root)}"
+            held_back = f"all of {without_secrets(val_root or root)}"
         else:
-            train, val = split(train, val_fraction, shown(root))
-            held_back = f"{val_fraction:.0%} of {shown(root)}, those whose names have the smallest hashes"
+            train, val = split_by_hash(train, val_fraction, without_secrets(root))
+            held_back = f"{val_fraction:.0%} of {without_secrets(root)}, those whose names have the smallest hashes"
         order = partial(ShardOrder, streams=streams, buffer=buffer)
         super().__init__(train, val, classes=names, held_back=held_back, order=order, **pixels)
 
@@ -65,42 +65,44 @@ def open_shards(
     Raises `UserError` where there are no photographs, or all tar files to train on validate too.
     """
     train_files, val_files = sets(root, val_root)
-    held = {located(file) for file in val_files}
-    apart = [file for file in train_files if located(file) not in held]
+    held = {file_identity(file) for file in val_files}
+    apart = [file for file in train_files if file_identity(file) not in held]
     if not apart:
-        raise UserError(f"every tar file of {shown(root)!r} validates too: name others, or no data.val_root")
-    train = listed(apart, root)
-    val = listed(val_files, val_root or root) if val_files else None
+        raise UserError(f"every tar file of {without_secrets(root)!r} validates too: name others, or no data.val_root")
+    train = shard_collection(apart, root)
+    val = shard_collection(val_files, val_root or root) if val_files else None
     if val is not None and len(apart) < len(train_files):
-        taken = held & {located(file) for file in train_files}
-        numbers = [number for number, file in enumerate(val_files) if located(file) in taken]
+        taken = held & {file_identity(file) for file in train_files}
+        numbers = [number for number, file in enumerate(val_files) if file_identity(file) in taken]
         both = int(np.isin(val.files, numbers).sum())  # type: ignore[arg-type]
         train.table.notes.append(f"{both} photographs of tar files that validate are left out of training")
     return train, val, read_classes(classes, apart[0], train, val) if labels else []
 
 
-def listed(files: list[str], root: str) -> Collection:
+def shard_collection(files: list[str], root: str) -> Collection:
     photos = Collection(list_tars(files, list_shard, "shards"))
     if not len(photos):
         why = next(iter(photos.table.broken.values()), "looked for KEY.jpg and such")
-        raise UserError(f"there are no photographs in {shown(root)!r}, e.g. {shown(files[0])!r}: {why}")
+        raise UserError(
+            f"there are no photographs in {without_secrets(root)!r}, e.g. {without_secrets(files[0])!r}: {why}"
+        )
     return photos
 
 
 def sets(root: str, val_root: str | None) -> tuple[list[str], list[str]]:
     """The tar files to train on and those to validate on, of which there may be none."""
-    train = named(root, "train", "root")
+    train = tar_files(root, "train", "root")
     if val_root:
-        return train, named(val_root, "val", "val_root")
+        return train, tar_files(val_root, "val", "val_root")
     folder = at_home(root)
     return train, shard_files(folder, "val") if not remote(root) and folder.is_dir() else []
 
 
-def named(word: str, part: str, key: str) -> list[str]:
+def tar_files(word: str, part: str, key: str) -> list[str]:
     """The tar files of a pattern, or those of a folder that are called so. Raises `UserError` where there are none."""
     folder = at_home(word)
     if remote(word) or not folder.is_dir():
-        return expand(word)
+        return expand_pattern(word)
     if not (found := shard_files(folder, part)):
         raise UserError(f"there is no {part}-*.tar in {word!r}: give the tar files, such as data.{key}='{word}/*.tar'")
     return found
@@ -110,13 +112,13 @@ def shard_files(folder: Path, part: str) -> list[str]:
     return sorted(str(path) for path in folder.glob(f"{part}-*.tar"))
 
 
-def list_shard(file: str, told: Told) -> list[Labelled]:
+def list_shard(file: str, told: TarReport) -> list[Labelled]:
     """The photographs of one tar file, named SHARD/KEY.jpg.
 
     What stands behind the first full stop of a name is a field of the key before it: KEY.seg.png is no photograph
     beside KEY.jpg. Where no photograph has that key, the full stop is one of its name, as in "St. Peter.jpg".
     """
-    shard = Path(shown(file)).stem
+    shard = Path(without_secrets(file)).stem
     pictures: dict[str, Member] = {}  # KEY, or a name without its ending
     labels: dict[str, int] = {}
     with local(file).open("rb") as opened:
@@ -155,7 +157,7 @@ def key_of(name: str) -> str:
     return f"{folder}{slash}{base.partition('.')[0]}"
 
 
-def take(pictures: dict[str, Member], stem: str, member: Member, told: Told) -> None:
+def take(pictures: dict[str, Member], stem: str, member: Member, told: TarReport) -> None:
     """Of two with one key the JPEG is the photograph; of two with one name the later, which has replaced the other."""
     before = pictures.get(stem)
     if before is not None:
@@ -166,7 +168,7 @@ def take(pictures: dict[str, Member], stem: str, member: Member, told: Told) -> 
     pictures[stem] = member
 
 
-def read_label(text: bytes, suffix: str, name: str, told: Told) -> int:
+def read_label(text: bytes, suffix: str, name: str, told: TarReport) -> int:
     """The class, from 0 up. JSON without "label", such as a caption's, tells none; what is no class is `told`."""
     try:
         value: Any = text.decode("utf-8-sig").strip()

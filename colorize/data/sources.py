@@ -67,12 +67,12 @@ class Folder(Photographs):
         if val_root is not None:
             val, held_back = Collection(list_folder(val_root).relabelled(classes)), f"all of {val_root}"
         else:
-            train, val = split(train, val_fraction, root)
+            train, val = split_by_hash(train, val_fraction, root)
             held_back = f"{val_fraction:.0%} of {root}, those whose names have the smallest hashes"
         super().__init__(train, val, classes=classes, held_back=held_back, **pixels)
 
 
-def split(photos: Collection, fraction: float, root: str) -> tuple[Collection, Collection]:
+def split_by_hash(photos: Collection, fraction: float, root: str) -> tuple[Collection, Collection]:
     """(training, validation): the same photographs on every machine, whatever the folder around them is called."""
     if not 0 < fraction < 1:
         raise UserError(f"data.val_fraction is {fraction}; it must lie between 0 and 1, or name a data.val_root")

@@ -12,7 +12,7 @@ import numpy as np
 
 from colorize.data import duplicates
 from colorize.data.collection import Photo
-from colorize.data.duplicates import alike, signature
+from colorize.data.duplicates import image_signature, is_same_picture
 from colorize.data.findings import BROKEN, KEYS, LEFT_OUT, TRAIN, VAL, Examination, Limits, Line, examine, picture_of
 from colorize.data.resolve import InspectedSource
 from colorize.imaging.decode import UNREADABLE
@@ -134,7 +134,7 @@ def find_twins(survey: Survey, workers: int) -> None:
 
 
 def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    return one is not None and other is not None and alike(one, other)
+    return one is not None and other is not None and is_same_picture(one, other)
 
 
 def examine_photo(photo: Photo, limits: Limits) -> Examination:
@@ -152,7 +152,7 @@ def signature_of(photo: Photo) -> np.ndarray | None:
         image = picture_of(photo.read())
     except UNREADABLE:
         return None
-    return None if image is None else signature(image)
+    return None if image is None else image_signature(image)
 
 
 def _crashed(photo: Photo) -> Examination:

@@ -28,7 +28,7 @@ from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import check_links
 from colorize.utils.stored_config import resolved, saved_words
-from colorize.utils.trust import check_node, packages
+from colorize.utils.trust import check_stored_part, packages
 
 
 def usual_size(model: Colorizer) -> int:
@@ -68,7 +68,7 @@ class EvaluatedNetwork:
     def part(self, name: str) -> Any:
         """A part of the run's config, built."""
         assert self.run is not None
-        check_node(OmegaConf.to_container(self.run).get(name), name, self.trust, RunFolder(self.origin).where)  # type: ignore[union-attr]
+        check_stored_part(OmegaConf.to_container(self.run).get(name), name, self.trust, RunFolder(self.origin).where)  # type: ignore[union-attr]
         return make(self.run[name], name)
 
     def photographs(self) -> Photographs:

@@ -17,7 +17,7 @@ from colorize.evaluation.metric_info import measure, tell_measure
 from colorize.run_folder import RunFolder
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, write_text
-from colorize.utils.stored_config import MOVED, SINCE, flat, is_free, is_place, with_targets
+from colorize.utils.stored_config import MOVED, SINCE, flatten, is_free, is_place, with_targets
 
 LABELS = {
     "model": "network", "model_luma": "network, seeing luma", "model_ortho": "network, seeing an orthochromatic film",
@@ -110,7 +110,7 @@ def group_of(cfg: DictConfig, photographs: Sequence[str]) -> str:
     old_names = {new: old for old, new in MOVED.items()}
     alike = OmegaConf.create(with_targets(OmegaConf.to_container(cfg, resolve=False), old_names))
     alike.seed = 0
-    values = {key: value for key, value in flat(alike).items() if not is_free(key) and not is_place(key)}
+    values = {key: value for key, value in flatten(alike).items() if not is_free(key) and not is_place(key)}
     values = {**SINCE, **values, "photographs": [*photographs][:1]}
     return sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
 

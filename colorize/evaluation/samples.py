@@ -17,7 +17,7 @@ from colorize.evaluation.metric_info import measure
 from colorize.evaluation.predictors import Predictor, grey_pixels
 from colorize.evaluation.result import LABELS
 from colorize.evaluation.significance import format_number
-from colorize.imaging.image_io import encoded, jpeg
+from colorize.imaging.image_io import encode_jpeg, encoded
 
 RANKED = ("psnr", "lpips_alex", "features")  # the metrics by which pictures are ranked, if they are measured
 SEEN = {"blue_plate": "blue plate", "ortho": "orthochromatic", "luma": "luma"}
@@ -98,7 +98,7 @@ def full_album(measuring: Measurement, painters: Mapping[str, Predictor], folder
         files = {}
         for word, pixels in zip(words, pictures, strict=True):
             path = folder / f"{place:03d}-{Path(stem).stem}-{re.sub(r'[^a-z]+', '-', word)}.jpg"
-            path.write_bytes(jpeg(pixels, 92))
+            path.write_bytes(encode_jpeg(pixels, 92))
             files[word] = f"{folder.name}/{path.name}"
         images = {word: encoded(pixels, 480) for word, pixels in zip(words, pictures, strict=True)}
         album.full.append((scene.names[0], images, files))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from colorize.data.collection import WHOLE, Collection, Photo, digest, normalized
+from colorize.data.collection import WHOLE, Collection, Photo, lines_digest, normalized
 from colorize.data.datamodule import Photographs
 from colorize.data.listing import list_folder
-from colorize.data.resolve import recognise
+from colorize.data.resolve import open_source
 from colorize.data.sources import SHIPPED, Demo
 from colorize.evaluation.protocol import Protocol
 from colorize.utils.environment import at_home
@@ -61,7 +61,7 @@ def select_photographs(protocol: Protocol, own: Callable[[], Photographs] | None
         raise UserError(
             f"several photographs of {title} are called {_most_common(names)!r}: names do not say which is meant"
         )
-    manifest = digest(_manifest_line(photo, twice) for photo in picked)
+    manifest = lines_digest(_manifest_line(photo, twice) for photo in picked)
     if protocol.manifest not in (None, manifest):
         raise UserError(f"{title} is not the set of the protocol: its manifest is {manifest}, not {protocol.manifest}")
     return Selection(title, picked, classes, whole, manifest, photos.table.said())
@@ -86,7 +86,7 @@ def _find_photographs(
             raise UserError("weights from elsewhere have no validation photographs of their own: name a protocol")
         data = own()
         return "the run's validation photographs", data.val, data.classes
-    source = recognise(word)
+    source = open_source(word)
     return source.title, source.train if source.val is None else source.val, source.classes
 
 

@@ -200,7 +200,7 @@ LEVELS = 20  #                              of lightness
 STRIP = 2**20  #                            pixels that are converted at a time
 
 
-def strips(pixels: np.ndarray) -> Iterator[torch.Tensor]:
+def lab_strips(pixels: np.ndarray) -> Iterator[torch.Tensor]:
     """(H, W, 3) uint8 -> Lab (3, rows, W), from the top."""
     rows = max(1, STRIP // pixels.shape[1])
     for first in range(0, len(pixels), rows):
@@ -209,12 +209,12 @@ def strips(pixels: np.ndarray) -> Iterator[torch.Tensor]:
 
 def grey_of(pixels: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 -> (H, W) uint8, the grey of the same CIE lightness: sepia loses its tone and nothing else."""
-    return torch.cat([to_uint8(lightness_to_rgb(lab[:1]))[0] for lab in strips(pixels)]).numpy()
+    return torch.cat([to_uint8(lightness_to_rgb(lab[:1]))[0] for lab in lab_strips(pixels)]).numpy()
 
 
 def is_colourful(pixels: np.ndarray) -> bool:
     """Whether (H, W, 3) uint8 shows several colours: a and b that lightness does not tell, as a print's tone does."""
-    lab = torch.cat([strip[:, ::4, ::4].flatten(1) for strip in strips(pixels)], dim=1)  # (3, N)
+    lab = torch.cat([strip[:, ::4, ::4].flatten(1) for strip in lab_strips(pixels)], dim=1)  # (3, N)
     level = (lab[0] * (LEVELS / 100.001)).long().clamp(0, LEVELS - 1)
     count = torch.bincount(level, minlength=LEVELS).clamp(min=1)
     tone = torch.stack([torch.bincount(level, weights=row, minlength=LEVELS) / count for row in lab[1:]])  # (2, LEVELS)

@@ -52,7 +52,7 @@ class Levels:
 
     def add(self, samples: np.ndarray) -> None:
         self.kind = samples.dtype.kind
-        for strip in strips(samples):
+        for strip in row_strips(samples):
             self.low = float(np.minimum(self.low, strip.min()))  # NaN stays NaN
             self.high = float(np.maximum(self.high, strip.max()))
             if self.kind != "f" and strip.itemsize > 1 and self.high < 2 ** DEPTHS[-1]:
@@ -106,12 +106,12 @@ def _float_range(low: float, high: float) -> Range:
     return Range(0, 1, "its numbers are floating-point: 0 is taken for black and 1 for white")
 
 
-def strips(samples: np.ndarray) -> Iterator[np.ndarray]:
+def row_strips(samples: np.ndarray) -> Iterator[np.ndarray]:
     rows = max(1, STRIP // max(1, samples[:1].size))
     return (samples[first : first + rows] for first in range(0, len(samples), rows))
 
 
-def scaled(
+def scale_samples(
     samples: np.ndarray, span: Range, *, inverted: bool = False, curve: np.ndarray | None = None, top: int = 255
 ) -> np.ndarray:
     """(H, W) or (H, W, S) of any type -> the same in uint8 or uint16: black to 0, white to `top`.
@@ -122,7 +122,7 @@ def scaled(
         return samples
     result = np.empty(samples.shape, np.uint8 if top < 256 else np.uint16)
     place = 0
-    for strip in strips(samples):
+    for strip in row_strips(samples):
         levels: np.ndarray = strip.astype(np.float32 if samples.itemsize < 4 else np.float64)
         levels = (levels - span.black) * (top / (span.white - span.black))
         levels = np.clip(top - levels if inverted else levels, 0, top)

@@ -21,7 +21,16 @@ from torch import Tensor
 
 from colorize.imaging import file_formats, tiff
 from colorize.imaging.color_management import on_white
-from colorize.imaging.raster import Bounds, DecodeError, Raster, finish, needed, opened, reason, unknown
+from colorize.imaging.raster import (
+    Bounds,
+    DecodeError,
+    Raster,
+    decoder_message,
+    memory_needed,
+    opened,
+    render_raster,
+    unknown_format,
+)
 from colorize.utils.errors import UserError
 
 # What is raised for files that cannot be had, and for those that yield no picture
@@ -57,7 +66,7 @@ TREATMENT = {
 
 
 @dataclass
-class Picture:
+class DecodedImage:
     image: Image.Image  #            L or RGB, 8 bits, sRGB, upright
     alpha: Image.Image | None  #     L, where parts are transparent
     format: str  #                   Pillow's name
@@ -76,7 +85,7 @@ class Picture:
 def decode_picture(
     source: bytes | Path | BinaryIO, *, shorter: int | None = None, max_pixels: int | None = None,
     keep_depth: bool = False,
-) -> Picture:  # fmt: skip
+) -> DecodedImage:  # fmt: skip
     """The photograph of a file, of its bytes, or of an opened file. Raises `DecodeError`; OSError for no such file.
 
     With `shorter`, a JPEG whose shorter side is at least twice that is decoded at a half, a quarter or an eighth of
@@ -95,7 +104,7 @@ def decode_picture(
         except MemoryError as error:
             raise DecodeError("there is not enough memory to decode it", "enormous") from error
         except Exception as error:  # decoders fail on damaged files in every way there is
-            words = "what its header says makes no sense" if isinstance(error, SENSELESS) else reason(error)
+            words = "what its header says makes no sense" if isinstance(error, SENSELESS) else decoder_message(error)
             raise DecodeError(f"it cannot be read: {words}", "truncated") from error
 
 
@@ -113,7 +122,7 @@ def open_rgb(source: bytes | Path) -> Image.Image:
     return decode_picture(source).opaque()
 
 
-def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: bool) -> Picture:
+def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: bool) -> DecodedImage:
     info: dict[Any, Any] = {}
     texts: dict[str, str] = {}
     file.seek(0)
@@ -124,14 +133,14 @@ def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: boo
     else:
         image = _identified(file, head)
         size, form = image.size, image.format or ""
-        bounds.check(*size, needed(image, bounds.bytes, turned="exif" in image.info and orientation(image) > 1))
+        bounds.check(*size, memory_needed(image, bounds.bytes, turned="exif" in image.info and orientation(image) > 1))
         image, raster = _load(image, file, shorter)
         raster.keep_depth = keep_depth
         info, texts = image.info, getattr(image, "text", {})
         del image  # or it is in memory beside what is made of it
     size = size[::-1] if raster.orientation >= 5 else size
-    image, alpha = finish(raster)
-    return Picture(image, alpha, form, size, raster.mode, raster.treated, raster.notes, info, texts)
+    image, alpha = render_raster(raster)
+    return DecodedImage(image, alpha, form, size, raster.mode, raster.treated, raster.notes, info, texts)
 
 
 def _identified(file: BinaryIO, head: bytes) -> Image.Image:
@@ -152,7 +161,7 @@ def _identified(file: BinaryIO, head: bytes) -> Image.Image:
             raise DecodeError(kind) from error
         if head.startswith(b"8BPS") and (kind := file_formats.kind_of_psd(head)):
             raise DecodeError(kind) from error
-        raise unknown(head) from error
+        raise unknown_format(head) from error
 
 
 def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Image.Image, Raster]:

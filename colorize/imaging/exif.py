@@ -40,7 +40,7 @@ class Tags:
     gps: Directory = field(default_factory=dict)
 
 
-def short(number: int) -> Value:
+def short_value(number: int) -> Value:
     return Value(SHORT, 1, struct.pack("<H", number))
 
 
@@ -188,7 +188,7 @@ def drop_old_pixels(tags: Tags) -> None:
     for tag in OLD_PICTURE & tags.exif.keys():
         del tags.exif[tag]
     if COLOR_SPACE in tags.exif:
-        tags.exif[COLOR_SPACE] = short(1)  # sRGB, as what is written
+        tags.exif[COLOR_SPACE] = short_value(1)  # sRGB, as what is written
     for tag in (X_RESOLUTION, Y_RESOLUTION):  # 0/0, negative ones and texts say nothing, and libtiff calls them errors
         if not _quotient(tags.main.get(tag)):
             tags.main.pop(tag, None)
@@ -198,7 +198,7 @@ def drop_old_pixels(tags: Tags) -> None:
 
 def resolution_of(tags: Tags) -> tuple[float, float] | None:
     """In dots per inch, from the tags."""
-    unit = tags.main.get(UNIT, short(2)).data[:1]
+    unit = tags.main.get(UNIT, short_value(2)).data[:1]
     both = [_quotient(tags.main.get(tag)) for tag in (X_RESOLUTION, Y_RESOLUTION)]
     scale = {b"\2": 1.0, b"\3": 2.54}.get(unit, 0.0)
     return sound_resolution([scale * one for one in both])

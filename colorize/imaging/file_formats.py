@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, ImageChops
 
-from colorize.imaging.raster import DecodeError, reason
+from colorize.imaging.raster import DecodeError, decoder_message
 
 try:
     from simplejpeg import decode_jpeg
@@ -66,7 +66,7 @@ def decode_pixels(data: bytes, size: tuple[int, int], scale: int, colours: str =
         raise DecodeError("its pixels end before the picture is full", "truncated")
     if not problem.startswith(WARNINGS):
         kind = kind_of_jpeg(data)
-        words = kind or f"it cannot be read: {reason(ValueError(problem))}"
+        words = kind or f"it cannot be read: {decoder_message(ValueError(problem))}"
         raise DecodeError(words, "unreadable" if kind else "truncated")
     # Pillow goes on behind a warning, and tells of an error behind it; simplejpeg would hand on what it has by then
     with Image.open(io.BytesIO(data + END_OF_IMAGE), formats=("JPEG",)) as image:
@@ -96,7 +96,7 @@ def plain_cmyk(image: Image.Image, loaded: Image.Image) -> Image.Image:
     return loaded if "adobe" in image.info else ImageChops.invert(loaded)
 
 
-def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The markers of a JPEG that have a length, with what follows it, as far as they can be followed."""
     found = MARKER.search(data, 2)
     while found and found.end() + 2 <= len(data):
@@ -122,7 +122,7 @@ def mended_jpeg(data: bytes) -> bytes:
 def plain_size(data: bytes) -> tuple[int, int] | None:
     """Width and height of a grey or YCbCr JPEG with neither EXIF, XMP, profile nor second picture; None of others."""
     size = None
-    for marker, told in segments(data) if data.startswith(b"\xff\xd8\xff") else ():
+    for marker, told in jpeg_segments(data) if data.startswith(b"\xff\xd8\xff") else ():
         if marker == START_OF_SCAN:
             return size
         if marker in (0xE1, 0xE2):
@@ -135,7 +135,7 @@ def plain_size(data: bytes) -> tuple[int, int] | None:
 
 def kind_of_jpeg(data: bytes) -> str:
     """What a JPEG is that no decoder here takes; nothing of one that is merely damaged."""
-    for marker, told in segments(data):
+    for marker, told in jpeg_segments(data):
         if marker in FRAMES and told:
             words = f"JPEG of {told[0]} bits" if told[0] != 8 else KINDS.get(marker, "")
             return words and f"it is a {words}, which is not read here: save it as PNG or TIFF"
@@ -145,7 +145,7 @@ def kind_of_jpeg(data: bytes) -> str:
 def has_every_scan(data: bytes) -> bool:
     """Whether the scans of a progressive JPEG give every coefficient to its last bit (ITU-T T.81, annex G)."""
     wanted: set[tuple[int, int]] = set()
-    for marker, told in segments(data):
+    for marker, told in jpeg_segments(data):
         if marker == PROGRESSIVE and len(told) >= 6 + 3 * told[5]:
             wanted = {(told[6 + 3 * i], place) for i in range(told[5]) for place in range(64)}
         elif marker == START_OF_SCAN and len(told) >= 6 and told[-1] & 15 == 0:

@@ -53,7 +53,7 @@ def emulsion(kind: str, spread: float, random: np.random.Generator) -> np.ndarra
     return drawn / drawn.sum()
 
 
-def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
+def gaussian_blur(picture: np.ndarray, sigma: float) -> np.ndarray:
     """A Gaussian of `sigma` pixels over (H, W), mirrored at the edges; of less than a fifth of a pixel: unchanged."""
     if sigma < 0.2:
         return picture
@@ -98,10 +98,10 @@ def lens(light: np.ndarray, sigma: float, edge: float) -> np.ndarray:
     only: from the centre outwards the picture goes over to one that is blurred `edge` times as far.
     """
     pixels = sigma * min(light.shape)
-    middle = blurred(light, pixels)
+    middle = gaussian_blur(light, pixels)
     if edge <= 1:
         return middle
-    outer = blurred(light, edge * pixels)
+    outer = gaussian_blur(light, edge * pixels)
     return middle + (outer - middle) * np.clip(radius(light.shape) ** 2, 0, 1)
 
 

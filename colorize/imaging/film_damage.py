@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from colorize.imaging.film import blurred
+from colorize.imaging.film import gaussian_blur
 
 Marks = Callable[[ImageDraw.ImageDraw, np.random.Generator, tuple[int, int]], None]
 
@@ -47,7 +47,7 @@ def marked(density: np.ndarray, light: np.ndarray, dark: np.ndarray, black: floa
     return density + dark * np.maximum(black - density, 0)
 
 
-def drawn(shape: tuple[int, int], marks: Marks, random: np.random.Generator, soft: float = 0.6) -> np.ndarray:
+def mark_mask(shape: tuple[int, int], marks: Marks, random: np.random.Generator, soft: float = 0.6) -> np.ndarray:
     """A mask (H, W) 0…1 of what `marks` draws, at twice the size and shrunk, `soft` pixels unsharp."""
     height, width = shape
     canvas = Image.new("L", (2 * width, 2 * height))
@@ -126,7 +126,7 @@ def halftone(light: np.ndarray, cell: float, angle: float = 45.0, soft: float = 
     return 0.04 + 0.76 * bare
 
 
-def levels(values: np.ndarray, share: float) -> np.ndarray:
+def scanner_levels(values: np.ndarray, share: float) -> np.ndarray:
     """A scan whose black and white points were pulled towards the picture's darkest and lightest half per cent.
 
     `values` are sRGB, 0…255; `share` 0 leaves them, 1 pulls all the way. Less than a quarter of the scale is left
@@ -141,10 +141,10 @@ def levels(values: np.ndarray, share: float) -> np.ndarray:
 
 def sharpened(values: np.ndarray, strength: float, sigma: float = 1.0) -> np.ndarray:
     """A scanner's unsharp mask: `strength` times what a Gaussian of `sigma` pixels takes away is added back."""
-    return values + strength * (values - blurred(values, sigma))
+    return values + strength * (values - gaussian_blur(values, sigma))
 
 
-def jpeg(grey: np.ndarray, quality: int) -> np.ndarray:
+def jpeg_artifacts(grey: np.ndarray, quality: int) -> np.ndarray:
     """(H, W) uint8 through JPEG of `quality` 1…100: the last thing that happened to every picture in an archive."""
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "JPEG", quality=quality)

@@ -73,7 +73,7 @@ class Film:
 
     def __post_init__(self):
         for name in PROBABILITIES:
-            within(name, getattr(self, name), 0, 1)
+            check_range(name, getattr(self, name), 0, 1)
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             pair = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
@@ -81,8 +81,8 @@ class Film:
                 raise UserError(f"look.{name} is {value!r}; it must be two numbers, {low} ≤ first ≤ second ≤ {high}")
         if not callable(self.plain):
             raise UserError(f"look.plain is {self.plain!r}; it must be a function of pixels")
-        within("spread", self.spread, 0, 1)
-        within("exposure", self.exposure, 0, 1)
+        check_range("spread", self.spread, 0, 1)
+        check_range("exposure", self.exposure, 0, 1)
         if unknown := set(self.emulsions) - set(film.EMULSIONS):
             raise UserError(f"look.emulsions has no {min(unknown)!r}; there are {', '.join(film.EMULSIONS)}")
         if any(often < 0 for often in self.emulsions.values()) or not sum(self.emulsions.values()) > 0:
@@ -95,7 +95,7 @@ class Film:
         """(H, W, 3) uint8 sRGB -> the grey scan (H, W) uint8 sRGB: a pure function of the picture and of `random`."""
         if random.random() >= self.share:
             return self.plain(rgb)
-        black = even(self.black, random)
+        black = uniform_between(self.black, random)
         density = self.wear(self.develop(self.take(rgb, random), black, random), black, random)
         return self.scan(10**-density, random)
 
@@ -104,36 +104,40 @@ class Film:
         often = np.array(list(self.emulsions.values()), dtype=float)
         kind = list(self.emulsions)[random.choice(len(often), p=often / often.sum())]
         light = film.expose(rgb, film.emulsion(kind, self.spread, random))
-        light = film.lens(light, even_in_log(self.softness, random), even(self.edge, random))
-        light = film.vignette(light, even(self.vignette, random), tuple(random.uniform(0.25, 0.75, 2)))
-        return film.metered(light, even(self.metering, random), self.exposure * random.standard_normal())
+        light = film.lens(light, even_in_log(self.softness, random), uniform_between(self.edge, random))
+        light = film.vignette(light, uniform_between(self.vignette, random), tuple(random.uniform(0.25, 0.75, 2)))
+        return film.metered(light, uniform_between(self.metering, random), self.exposure * random.standard_normal())
 
     def develop(self, light: np.ndarray, black: float, random: np.random.Generator) -> np.ndarray:
         """The print's density (H, W) that the light came to."""
-        density = film.negative(light, even(self.toe, random))
+        density = film.negative(light, uniform_between(self.toe, random))
         noise = film.grain_field(light.shape, even_in_log(self.grain_size, random), random)
         density = film.grain(density, noise, even_in_log(self.grain, random))
-        return film.printed(density, even(self.contrast, random), black)
+        return film.printed(density, uniform_between(self.contrast, random), black)
 
     def wear(self, density: np.ndarray, black: float, random: np.random.Generator) -> np.ndarray:
         """The print's density (H, W) after its damages, each by its own chance."""
         shape = density.shape
         if random.random() < self.faded:
             uneven = film.field(shape, int(random.integers(1, 4)), random)
-            density = film_damage.fade(density, even(self.fading, random), even(self.veil, random), uneven)
+            density = film_damage.fade(
+                density, uniform_between(self.fading, random), uniform_between(self.veil, random), uneven
+            )
         if random.random() < self.stained:
             place = film.field(shape, int(random.integers(1, 4)), random)
             bleached = random.choice([-1, 1, 1])
-            density = film_damage.stain(density, bleached * even(self.stain, random), place, random.uniform(0.2, 1.2))
+            density = film_damage.stain(
+                density, bleached * uniform_between(self.stain, random), place, random.uniform(0.2, 1.2)
+            )
         kinds = []
         if random.random() < self.dusty:
-            kinds.append(film_damage.specks(round(even(self.dust, random)), random.uniform(0.002, 0.006)))
+            kinds.append(film_damage.specks(round(uniform_between(self.dust, random)), random.uniform(0.002, 0.006)))
         if random.random() < self.haired:
             kinds.append(film_damage.hairs(int(random.integers(1, 4)), random.uniform(0.05, 0.25)))
         if random.random() < self.scratched:
             kinds.append(film_damage.scratches(int(random.integers(1, 6))))
         for marks in kinds:
-            mask, strength = film_damage.drawn(shape, marks, random), random.uniform(0.3, 0.9)
+            mask, strength = film_damage.mark_mask(shape, marks, random), random.uniform(0.3, 0.9)
             light, dark = (mask, 0 * mask) if random.random() < 0.7 else (0 * mask, mask)
             density = film_damage.marked(density, strength * light, strength * dark, black)
         return np.maximum(density, 0)
@@ -141,10 +145,10 @@ class Film:
     def scan(self, light: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """The pixels (H, W) uint8 of a print that returns this light."""
         if random.random() < self.halftoned:
-            light = film_damage.halftone(light, even(self.cell, random))
-        values = film_damage.levels(film.encode(light), even(self.levels, random))
-        values = film_damage.sharpened(values, even(self.sharpening, random))
-        return film_damage.jpeg(
+            light = film_damage.halftone(light, uniform_between(self.cell, random))
+        values = film_damage.scanner_levels(film.encode(light), uniform_between(self.levels, random))
+        values = film_damage.sharpened(values, uniform_between(self.sharpening, random))
+        return film_damage.jpeg_artifacts(
             film.to_pixels(values), int(random.integers(int(self.quality[0]), int(self.quality[1]) + 1))
         )
 
@@ -158,12 +162,12 @@ LIMITS = {
 }  # fmt: skip
 
 
-def within(name: str, value: float, low: float, high: float) -> None:
+def check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise UserError(f"look.{name} is {value}; it must lie between {low} and {high}")
 
 
-def even(pair: Range, random: np.random.Generator) -> float:
+def uniform_between(pair: Range, random: np.random.Generator) -> float:
     low, high = pair
     return float(random.uniform(low, high))
 

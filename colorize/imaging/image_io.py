@@ -55,14 +55,14 @@ CLOSE = 8.0  # 8-bit levels between what a lossy format was given and what it ho
 PIXELS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
 
-def kind_of(path: Path) -> str:
+def format_of(path: Path) -> str:
     """Pillow's name of the format that a file's ending stands for."""
     return FORMATS[path.suffix[1:].lower()]
 
 
 def check_size(width: int, height: int, path: Path) -> None:
     """Raises `UserError` for a photograph whose sides the format cannot hold."""
-    kind = kind_of(path)
+    kind = format_of(path)
     most = LONGEST_SIDE.get(kind, 2**31 - 1)
     if max(width, height) > most:
         raise UserError(
@@ -77,7 +77,7 @@ def save_photograph(image: Image.Image, like: Photograph, path: Path) -> list[st
     Returns what had to be decided. Raises `UserError` for what the format cannot hold, and for a file that does not
     read back as it was written.
     """
-    kind, notes = kind_of(path), []
+    kind, notes = format_of(path), []
     check_size(*image.size, path)
     if like.alpha is not None and kind in OPAQUE:
         image.paste("white", mask=ImageChops.invert(like.alpha))
@@ -178,14 +178,14 @@ def sample_grid(rows: Mapping[str, Tensor], names: Sequence[str]) -> Image.Image
             )
             canvas.paste(picture, (left + column * step, top))
     for column, name in enumerate(names):
-        caption = fit(Path(name).stem, font, TILE)
+        caption = ellipsize(Path(name).stem, font, TILE)
         place = (left + column * step + TILE // 2, len(rows) * step + MARGIN)
         draw.text(place, caption, fill="black", font=font, anchor="ma")
     canvas.info["caption"] = f"{', '.join(rows)} of {', '.join(names)}"
     return canvas
 
 
-def fit(text: str, font, width: int) -> str:
+def ellipsize(text: str, font, width: int) -> str:
     """The end of `text` that fits: photographs of one set usually begin alike."""
     if font.getlength(text) <= width:
         return text
@@ -198,10 +198,10 @@ QUALITY = 88
 
 
 def encoded(pixels: Tensor, longest: int) -> str:
-    return base64.b64encode(jpeg(pixels, QUALITY, longest)).decode()
+    return base64.b64encode(encode_jpeg(pixels, QUALITY, longest)).decode()
 
 
-def jpeg(pixels: Tensor, quality: int, longest: int | None = None) -> bytes:
+def encode_jpeg(pixels: Tensor, quality: int, longest: int | None = None) -> bytes:
     """(3, H, W) uint8 -> a JPEG, its longer side at most `longest`"""
     image = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
     if longest:

@@ -41,7 +41,7 @@ from colorize.imaging.exif import (
     read_tags,
     resolution_of,
     resource_block,
-    short,
+    short_value,
     sound_resolution,
     text,
 )
@@ -95,7 +95,7 @@ def with_resolution(metadata: Metadata) -> Tags:
     tags = metadata.tags
     if metadata.dpi and X_RESOLUTION not in tags.main:
         x, y = metadata.dpi
-        main = {**tags.main, X_RESOLUTION: fraction(x), Y_RESOLUTION: fraction(y), UNIT: short(2)}
+        main = {**tags.main, X_RESOLUTION: fraction(x), Y_RESOLUTION: fraction(y), UNIT: short_value(2)}
         return Tags(main, tags.exif, tags.gps)
     return tags
 

@@ -48,12 +48,12 @@ def compose(scan: np.ndarray, *, balance: str = "percentile") -> Plate:
         raise UserError(f"balance is {balance!r}; it must be one of {', '.join(BALANCES)}")
     blue, green, red = split_plate(scan)
     motions = [motion_of(exposure, blue, reach=REACH) for exposure in (green, red)]
-    inner = [inside(exposure) for exposure in (blue, green, red)]
+    inner = [picture_area(exposure) for exposure in (blue, green, red)]
     top, bottom, left, right = common(inner, [Motion(0, 0), *motions], blue.shape)
     aligned = [blue, *(moved(exposure, motion) for exposure, motion in zip((green, red), motions, strict=True))]
     cut = [exposure[top:bottom, left:right] for exposure in aligned]
     rgb = np.stack([stretched(e) if balance == "percentile" else e for e in reversed(cut)], axis=-1)
-    return Plate(rounded(rgb), rounded(cut[0]), *motions)
+    return Plate(to_uint8(rgb), to_uint8(cut[0]), *motions)
 
 
 def split_plate(scan: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -61,7 +61,7 @@ def split_plate(scan: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     They are parted at the dark bars between them, or in equal parts where there are none to be seen.
     """
-    check(scan)
+    check_plate(scan)
     grey = scan.astype(np.float32) / (257 if scan.dtype == np.uint16 else 1)
     first, second = bars(grey)
     pitch = min(second - first, first, len(grey) - second)
@@ -81,7 +81,7 @@ def open_scan(path: Path) -> np.ndarray:
     return pixels
 
 
-def check(scan: np.ndarray) -> None:
+def check_plate(scan: np.ndarray) -> None:
     if scan.ndim != 2 or scan.dtype not in (np.uint8, np.uint16):
         raise UserError(f"a plate is a grey picture of 8 or 16 bits, not {scan.shape} {scan.dtype}")
     height, width = scan.shape
@@ -115,7 +115,7 @@ def dip(light: np.ndarray, row: int, near: int, far: int) -> float:
     return min(float(np.median(side)) for side in beside) - float(light[row - half : row + half + 1].mean())
 
 
-def inside(exposure: np.ndarray) -> tuple[int, int, int, int]:
+def picture_area(exposure: np.ndarray) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) of the picture within the rims of the plate."""
     height, width = exposure.shape
     top, bottom = rim(exposure), rim(exposure[::-1])
@@ -168,5 +168,5 @@ def stretched(grey: np.ndarray) -> np.ndarray:
     return (grey - low) * (255 / max(high - low, 1.0))
 
 
-def rounded(pixels: np.ndarray) -> np.ndarray:
+def to_uint8(pixels: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)

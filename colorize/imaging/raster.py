@@ -22,7 +22,7 @@ from colorize.imaging.color_management import (
     is_srgb,
     lab_image,
     part_alpha,
-    scaled,
+    scale_samples,
     space_of,
     to_srgb,
 )
@@ -58,14 +58,14 @@ class DecodeError(UserError):
         self.kind = kind
 
 
-def reason(error: BaseException) -> str:
+def decoder_message(error: BaseException) -> str:
     """The first line of what a decoder says, without addresses of objects and places in its source."""
     line = (str(error).strip().splitlines() or [""])[0]
     line = SOURCE.sub("", ADDRESS.sub("the file", line)).strip().rstrip(".")
     return line or type(error).__name__
 
 
-def unknown(head: bytes) -> DecodeError:
+def unknown_format(head: bytes) -> DecodeError:
     """Of a file that no decoder knows, by its first bytes."""
     if not head:
         return DecodeError("the file has no bytes", "empty")
@@ -110,10 +110,10 @@ class Bounds:
             raise DecodeError(f"{said}, more than {self.max_pixels or MAX_PIXELS:,}: {way_out}", "enormous")
         if self.max_pixels is None and pixels > max(HARMLESS, PIXELS_A_BYTE * self.bytes):
             raise DecodeError(f"{said} in {self.bytes:,} bytes, as no photograph has: {way_out}", "enormous")
-        check_memory(width, height, needed, "decoding")
+        check_free_memory(width, height, needed, "decoding")
 
 
-def needed(image: Image.Image, size: int, *, turned: bool) -> int:
+def memory_needed(image: Image.Image, size: int, *, turned: bool) -> int:
     """Bytes of memory in which a picture that has been opened, of a file of `size` bytes, is decoded: as Pillow holds
     it, and a second time where it has to be converted or turned; with what its decoder holds beside."""
     grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
@@ -125,7 +125,7 @@ def needed(image: Image.Image, size: int, *, turned: bool) -> int:
     return image.width * image.height * (stored + again + beside) + (2 * size if image.format in IN_MEMORY else 0)
 
 
-def check_memory(width: int, height: int, needed: float, what: str) -> None:
+def check_free_memory(width: int, height: int, needed: float, what: str) -> None:
     """Raises `DecodeError` where fewer bytes than `needed` are free, rather than to be killed."""
     free = available()
     if free is not None and needed > free:
@@ -208,7 +208,7 @@ TURNS = {
 NOTHING = Image.new("L", (1, 1))
 
 
-def finish(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
+def render_raster(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
     """The picture (L or RGB) and its transparency (L), if any. Adds to what is noted. Raises `UserError`."""
     image, alpha = raster.image, raster.alpha
     raster.image = NOTHING  # of two pictures in a row the first is forgotten
@@ -254,7 +254,7 @@ def _deep(image: Image.Image, raster: Raster, curve: np.ndarray | None) -> tuple
     pixels = Image.new("I;16" if raster.keep_depth else "L", image.size)
     alpha = None if clear is None else Image.new("L", image.size)
     for top, samples in _strips(image):
-        found = scaled(samples, span, curve=curve, top=65535 if raster.keep_depth else 255)
+        found = scale_samples(samples, span, curve=curve, top=65535 if raster.keep_depth else 255)
         pixels.paste(Image.fromarray(found), (0, top))
         if alpha is not None:
             alpha.paste(Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8)), (0, top))

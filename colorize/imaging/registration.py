@@ -22,7 +22,7 @@ CLIMB = 4  #       steps uphill at each finer size, at most
 UNIQUE = 0.01  #   how much better than all places apart from it the best one is, at least
 
 
-def register(moving: np.ndarray, fixed: np.ndarray, *, reach: float = 0.06) -> tuple[float, float]:
+def estimate_shift(moving: np.ndarray, fixed: np.ndarray, *, reach: float = 0.06) -> tuple[float, float]:
     """(dy, dx), the shift in pixels that lays `moving` (H, W) on `fixed` (H, W): fixed[y, x] ≈ moving[y − dy, x − dx].
 
     `reach` is the largest shift, as a share of the longer side. Strength of edges is compared by normalised
@@ -161,9 +161,9 @@ def motion_of(moving: np.ndarray, fixed: np.ndarray, *, reach: float) -> Motion:
 
     Raises `UserError` as `register` does; where too few blocks agree, it is the shift alone.
     """
-    whole = Motion(*register(moving, fixed, reach=reach))
+    whole = Motion(*estimate_shift(moving, fixed, reach=reach))
     places, shifts = [], []
-    for rows, columns in blocks(fixed.shape):
+    for rows, columns in block_windows(fixed.shape):
         try:
             shifts.append(block_shift(moving, fixed, rows, columns, whole))
         except UserError:  # a sky, or outside the other exposure
@@ -174,7 +174,7 @@ def motion_of(moving: np.ndarray, fixed: np.ndarray, *, reach: float) -> Motion:
     return fitted(np.array(places) - np.array(fixed.shape) / 2, np.array(shifts)) or whole
 
 
-def blocks(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+def block_windows(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
     """(rows, columns) of each; they overlap."""
     starts = np.linspace(0.04, 0.96 - BLOCK, STEPS)
     rows, columns = (
@@ -192,7 +192,7 @@ def block_shift(
     height, width = rows.stop - rows.start, columns.stop - columns.start
     other = moving[max(top, 0) : top + height, max(left, 0) : left + width]
     share = RESIDUE * max(fixed.shape) / max(height, width)
-    found = register(other, fixed[rows, columns], reach=share)
+    found = estimate_shift(other, fixed[rows, columns], reach=share)
     return found[0] + dy, found[1] + dx
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from colorize.imaging.color_management import Levels, Range
 from colorize.imaging.raster import DecodeError, Raster
-from colorize.imaging.tiff_parts import DEFLATE, Grid, Part, inflated, needed, parts
+from colorize.imaging.tiff_parts import DEFLATE, Grid, Part, inflated, page_memory, parts
 from colorize.imaging.tiff_samples import (
     BLACK_IS_ZERO,
     CMYK,
@@ -61,7 +61,7 @@ def read_tiff(file: BinaryIO, check: Callable[[int, int, float], None], keep_dep
             raise DecodeError("its header is cut short or damaged", "truncated")
         largest = max(pages, key=_area)
         page = pages[0] if 2 * _area(pages[0]) >= _area(largest) else largest  # pages of one size differ a little
-        check(page.imagewidth, page.imagelength, needed(page, _photometric(page), _bits(page)))
+        check(page.imagewidth, page.imagelength, page_memory(page, _photometric(page), _bits(page)))
         raster = _read(file, page, _number(tif, page), keep_depth)
         _note_pages(raster, pages, page)
         return raster

@@ -60,7 +60,7 @@ class Grid:
         self.largest = self.unpacked * self.columns * height if self.is_whole else max(PART, segment)  # held at a time
 
 
-def needed(page: tifffile.TiffPage, kind: int, bits: int) -> int:
+def page_memory(page: tifffile.TiffPage, kind: int, bits: int) -> int:
     """Bytes of memory in which a page of this photometric interpretation is decoded: the picture of 8 bits, a second
     time where it has to be turned or converted to RGB, and the samples that are held beside it, packed and unpacked."""
     grid, count = Grid(page, bits), COLOURS.get(kind, 1)

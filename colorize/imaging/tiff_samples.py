@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from colorize.imaging.color_management import Levels, Range, grey_curve, lab_image, scaled, strips
+from colorize.imaging.color_management import Levels, Range, grey_curve, lab_image, row_strips, scale_samples
 from colorize.imaging.raster import DecodeError, Raster
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, LAB, ICC_LAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
@@ -52,19 +52,19 @@ def _unpack(file: BinaryIO, page: tifffile.TiffPage, bits: int) -> np.ndarray:
     """Numbers of 2 to 31 bits, packed from the highest bit on, whole bytes a row (TIFF 6.0, section 8)."""
     planes = page.samplesperpixel if page.planarconfig == 2 else 1
     across = page.imagewidth * page.samplesperpixel // planes
-    rows = np.frombuffer(b"".join(segments(file, page)), np.uint8)
+    rows = np.frombuffer(b"".join(unpacked_segments(file, page)), np.uint8)
     wide = (across * bits + 7) // 8
     rows = rows[: planes * page.imagelength * wide].reshape(planes * page.imagelength, wide)
     result = np.empty((len(rows), across), np.uint16 if bits <= 16 else np.uint32)
     place = 0
-    for strip in strips(rows):
+    for strip in row_strips(rows):
         digits = np.unpackbits(strip, axis=1, count=across * bits).reshape(len(strip), across, bits)
         result[place : place + len(strip)] = digits @ (1 << np.arange(bits - 1, -1, -1)).astype(np.uint32)
         place += len(strip)
     return _triples(result, page) if bits == 24 else result
 
 
-def segments(file: BinaryIO, page: tifffile.TiffPage) -> Iterator[bytes]:
+def unpacked_segments(file: BinaryIO, page: tifffile.TiffPage) -> Iterator[bytes]:
     """The strips or tiles, unpacked; a reversed order of bits is one of packed data too, as libtiff has it."""
     try:
         unpack = tifffile.TIFF.DECOMPRESSORS[page.compression]
@@ -95,7 +95,7 @@ def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind
         if alpha is not None:
             if ASSOCIATED in page.extrasamples:
                 raise DecodeError("it is L*a*b* multiplied by its transparency, which is not read here: save it as RGB")
-            raster.alpha = Image.fromarray(scaled(alpha.view(f"u{bits // 8}"), Range(0, 2**bits - 1)))
+            raster.alpha = Image.fromarray(scale_samples(alpha.view(f"u{bits // 8}"), Range(0, 2**bits - 1)))
         return
     if bits == 1:
         samples = samples.astype(np.uint8)
@@ -106,11 +106,11 @@ def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind
     if alpha is not None:
         if ASSOCIATED in page.extrasamples:
             colours = _unmultiplied(colours, alpha, span.white)
-        raster.alpha = Image.fromarray(scaled(alpha, span))
+        raster.alpha = Image.fromarray(scale_samples(alpha, span))
     curve = grey_curve(raster.profile) if count == 1 and not raster.keep_depth else None
     top = 65535 if count == 1 and bits > 8 and raster.keep_depth else 255
     raster.take(
-        scaled(colours, span, inverted=kind == WHITE_IS_ZERO, curve=curve, top=top),
+        scale_samples(colours, span, inverted=kind == WHITE_IS_ZERO, curve=curve, top=top),
         {CMYK: "CMYK", YCBCR: "YCbCr"}.get(kind, "L" if count == 1 else "RGB"),
     )
     if curve is not None:
@@ -142,7 +142,7 @@ def alpha_of(raster: Raster, page: Any, samples: np.ndarray, kind: int, count: i
 def _unmultiplied(colours: np.ndarray, alpha: np.ndarray, white: float) -> np.ndarray:
     result = np.empty_like(colours)
     place = 0
-    for strip in strips(colours):
+    for strip in row_strips(colours):
         clear = alpha[place : place + len(strip), :, None].astype(np.float64)
         full = np.divide(strip * white, clear, out=np.zeros(strip.shape), where=clear > 0)
         result[place : place + len(strip)] = np.minimum(full, white)
@@ -162,7 +162,7 @@ def _lab(samples: np.ndarray, kind: int, bits: int) -> Image.Image:
     if bits not in (8, 16):
         raise DecodeError(f"it is L*a*b* of {bits} bits, which is not read here: save it as RGB")
     high = (samples.view(np.uint16) >> 8).astype(np.uint8) if bits == 16 else samples.view(np.uint8)
-    L = scaled(samples[..., 0].view(f"u{bits // 8}"), Range(0, 2**bits - 1))
+    L = scale_samples(samples[..., 0].view(f"u{bits // 8}"), Range(0, 2**bits - 1))
     if samples.shape[2] < 3:
         return lab_image(L)
     return lab_image(L, high[..., 1:3] ^ (0 if kind == ICC_LAB else 128))
@@ -200,7 +200,7 @@ def _subsampled(file: BinaryIO, page: tifffile.TiffPage, across: int, down: int)
     wide, high = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
     result = np.zeros((page.imagelength, page.imagewidth, 3), np.uint8)
     columns = -(-page.imagewidth // wide)
-    for place, data in enumerate(segments(file, page)):
+    for place, data in enumerate(unpacked_segments(file, page)):
         top, left = place // columns * high, place % columns * wide
         target = result[top : top + high, left : left + wide]
         rows = high if page.is_tiled else len(target)

@@ -17,7 +17,7 @@ from colorize.utils.console import count_of
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, write_text, write_whole
-from colorize.utils.trust import OWN, check_arguments, check_target, check_value
+from colorize.utils.trust import OWN, check_constructor_arguments, check_stored_value, check_target
 
 FORMAT = 1
 LARGEST = 2**24  # bytes of a config.json, other programs' too
@@ -125,8 +125,8 @@ def read_export(folder: Path, weights: Path | None = None, trust: Sequence[str] 
     settings = config.get("settings")
     if not isinstance(settings, dict):
         raise UserError(f"{where} does not describe a {network.__name__}: it has no settings")
-    check_value(settings, "settings", (), where)
-    check_arguments(network, settings, "settings", where)
+    check_stored_value(settings, "settings", (), where)
+    check_constructor_arguments(network, settings, "settings", where)
     settings |= without_pretrained(network)
     return construct(
         network, settings, read_weights(weights or folder / "model.safetensors"), f"an exported {network.__name__}"

@@ -20,10 +20,10 @@ from colorize.models.weights import LAYOUTS, State, construct, take_out
 from colorize.run_folder import RunFolder
 from colorize.utils.checkpoint import read_record
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError, shortened, suggestion
+from colorize.utils.errors import UserError, shorten_list, suggestion
 from colorize.utils.serialization import read_file
 from colorize.utils.stored_config import resolved
-from colorize.utils.trust import check_node, check_target, packages, shown
+from colorize.utils.trust import check_stored_part, check_target, packages, shorten_repr
 
 LARGEST = 8192  # pixels of a side that a network may say it was trained at
 HUB_FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.pt")
@@ -118,7 +118,7 @@ def load_trained(path: Path, node: Any, trust: Sequence[str] = ()) -> tuple[Colo
     node    the run's config of the model, as plain values
     """
     where = RunFolder(path.parent.parent).where
-    check_node(node, "model", trust, where)
+    check_stored_part(node, "model", trust, where)
     network = check_target(node["_target_"], "model", trust, where)[0]
     settings = {name: value for name, value in node.items() if name != "_target_"} | without_pretrained(network)
     state = read_record(path)
@@ -161,7 +161,7 @@ def trained_size(source: str | Path) -> int | None:
 def checked_size(size: Any, name: str, where: str) -> int | None:
     if size is None or (isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= LARGEST):
         return size
-    raise UserError(f"{name} in {where} is {shown(size)}; it must be a number of pixels, from 1 to {LARGEST}")
+    raise UserError(f"{name} in {where} is {shorten_repr(size)}; it must be a number of pixels, from 1 to {LARGEST}")
 
 
 READERS: dict[str, Callable[[State], Colorizer]] = {  # of each of `LAYOUTS`
@@ -185,7 +185,7 @@ def recognise(state: State, path: Path) -> Colorizer:
             except UserError as error:
                 raise UserError(f"{str(path)!r}: {error}") from error
     raise UserError(
-        f"{str(path)!r} is no checkpoint that is known here; its keys are {shortened(state)}, and known are "
+        f"{str(path)!r} is no checkpoint that is known here; its keys are {shorten_list(state)}, and known are "
         f"{', '.join(LAYOUTS.values())}, "
         "and this package's own runs and exports"
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from colorize.models.base import Colorizer
-from colorize.utils.errors import UserError, shortened
+from colorize.utils.errors import UserError, shorten_list
 from colorize.utils.serialization import read_file
 
 State = dict[str, Tensor]
@@ -53,13 +53,13 @@ def take_out(content: Mapping[str, Any], path: Path, *, contained: bool = True) 
         held = bare(held)
     state = {str(name): value for name, value in held.items() if isinstance(value, Tensor)}
     if not state:
-        raise UserError(f"{str(path)!r} holds no weights: its keys are {shortened(content)}")
+        raise UserError(f"{str(path)!r} holds no weights: its keys are {shorten_list(content)}")
     broken = [name for name, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()]
     if broken:
-        raise UserError(f"{str(path)!r} is damaged: {shortened(broken)} hold values that are not finite numbers")
+        raise UserError(f"{str(path)!r} is damaged: {shorten_list(broken)} hold values that are not finite numbers")
     if odd := [name for name, value in state.items() if value.is_complex() or value.is_sparse or value.is_quantized]:
         raise UserError(
-            f"{str(path)!r} holds {shortened(odd)} as complex, sparse or quantized numbers: save plain ones"
+            f"{str(path)!r} holds {shorten_list(odd)} as complex, sparse or quantized numbers: save plain ones"
         )
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
@@ -154,10 +154,10 @@ def check_fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], what: s
     """Raises `UserError` where `state` does not fill a network whose tensors are `wanted`."""
     held = {name: wanted[name] for name in CONSTANTS if name in wanted} | dict(state)
     if missing := wanted.keys() - held.keys():
-        names = shortened(sorted(missing))
+        names = shorten_list(sorted(missing))
         raise UserError(f"this looks like {what}, but it is incomplete: what would be {names} is missing")
     if surplus := held.keys() - wanted.keys():
-        names = shortened(sorted(surplus))
+        names = shorten_list(sorted(surplus))
         raise UserError(f"this looks like {what}, but it holds weights that such a network has no place for: {names}")
     for name, value in wanted.items():
         if fit(held[name], value).shape != value.shape:

@@ -20,7 +20,7 @@ from colorize.imaging.film import EMULSIONS, encode, expose, to_pixels
 from colorize.imaging.film_look import Film, modern
 from colorize.reports.charts import class_chart, mean_chroma_chart, size_chart
 from colorize.reports.page import STYLE
-from colorize.utils.console import counted, share
+from colorize.utils.console import counted, percentage
 from colorize.utils.seeds import seed_of
 
 SHOWN = 48  # photographs of a finding that the page shows
@@ -60,7 +60,9 @@ def header(survey: Survey, title: str, manifest: str) -> str:
     count, out, today = len(survey.train), int(survey.left_out().sum()), datetime.now()
     verdict = f"Nothing among {counted(count)} needs to be left out of training."
     if out:
-        verdict = f"<strong>{out:,}</strong> of {counted(count)} ({share(out, count)}) should be left out of training."
+        verdict = (
+            f"<strong>{out:,}</strong> of {counted(count)} ({percentage(out, count)}) should be left out of training."
+        )
     if survey.val:
         leaks = len(survey.with_finding("leak"))
         also = f"{counted(leaks)} of the training set show the same as one of them" if leaks else "none of them trains"
@@ -98,7 +100,7 @@ def table_row(survey: Survey, finding: Finding) -> str:
     return (
         f'<tr class="{"out" if finding.leave_out else "kept"}">'
         f'<td class="finding"><i></i><a href="#{finding.key}">{finding.title}</a></td>'
-        f'<td class="number">{count:,}</td><td class="number">{share(count, len(survey.train))}</td>'
+        f'<td class="number">{count:,}</td><td class="number">{percentage(count, len(survey.train))}</td>'
         f'{val if survey.val else ""}<td class="action">{finding.action}</td></tr>'
     )
 

@@ -23,7 +23,7 @@ from optuna.trial import Trial
 
 from colorize.utils.errors import UserError
 from colorize.utils.seeds import seed_of
-from colorize.utils.trust import check_arguments, check_value, find_part
+from colorize.utils.trust import check_constructor_arguments, check_stored_value, find_part
 
 JOURNAL, NAME = "study.journal", "sweep"
 
@@ -74,8 +74,8 @@ def pruner_of(node: Mapping[str, Any], trust: Sequence[str], where: str) -> Base
         if isinstance(value, Mapping) and "_target_" in value:
             arguments[name] = pruner_of(value, trust, where)
         else:
-            check_value(value, f"pruner.{name}", trust, where)
-    check_arguments(kind, arguments, "pruner", where)
+            check_stored_value(value, f"pruner.{name}", trust, where)
+    check_constructor_arguments(kind, arguments, "pruner", where)
     try:
         return kind(**arguments)
     except (TypeError, ValueError) as error:

@@ -57,7 +57,7 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
         Chapter(
             f"Scores of evaluate.py protocol={protocol}",
             SCORES,
-            [*(interval(name) for name in names.scores(protocol)), table(f"{protocol}/pictures")],
+            [*(interval(name) for name in names.scores(protocol)), summary_table(f"{protocol}/pictures")],
         ),
         Chapter(
             "Losses",
@@ -76,7 +76,7 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
         Chapter(
             "Sweeps", f"What the values of a search came to: {monitor} at the end.", sweep(monitor, names.searched)
         ),
-        Chapter("Cost", "Of training: time, size, speed and memory.", cost(monitor)),
+        Chapter("Cost", "Of training: time, size, speed and memory.", cost_panels(monitor)),
     ]
 
 
@@ -92,7 +92,7 @@ def interval(name: str) -> wr.BarPlot:
     return wr.BarPlot(title=name, metrics=[f"{name}/low", name, f"{name}/high"])
 
 
-def table(name: str) -> wr.WeavePanelSummaryTable:
+def summary_table(name: str) -> wr.WeavePanelSummaryTable:
     return wr.WeavePanelSummaryTable(table_name=name, layout=wr.Layout(w=24, h=14))
 
 
@@ -109,7 +109,7 @@ def sweep(monitor: str, searched: Mapping[str, bool]) -> list[Any]:
     ]
 
 
-def cost(monitor: str) -> list[Any]:
+def cost_panels(monitor: str) -> list[Any]:
     return [
         scatter(wr.SummaryMetric("seconds"), monitor, "seconds of training", log=True),
         scatter(wr.SummaryMetric("parameters"), monitor, "parameters", log=True),
@@ -142,7 +142,7 @@ MEASURED = (
 )
 
 
-def colours(names: Names) -> dict[str, str]:
+def model_colors(names: Names) -> dict[str, str]:
     return {model: COLOURS[place % len(COLOURS)] for place, model in enumerate(names.models)}
 
 
@@ -154,7 +154,7 @@ def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Work
         section = ws.Section(name=chapter.title, panels=chapter.panels, is_open=True, layout_settings=layout)
         section.panel_settings = ws.SectionPanelSettings(x_axis=STEP)
         sections.append(section)
-    painted: dict[object, object] = {model: colour for model, colour in colours(names).items()}
+    painted: dict[object, object] = {model: colour for model, colour in model_colors(names).items()}
     runs = ws.RunsetSettings(
         groupby=[expr.Config(MODEL), expr.Config(GROUP)],
         group_colors=painted,
@@ -166,7 +166,7 @@ def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Work
     )
 
 
-def report(entity: str, project: str, names: Names, protocol: str, *, offline: bool = False) -> wr.Report:
+def build_report(entity: str, project: str, names: Names, protocol: str, *, offline: bool = False) -> wr.Report:
     """`offline`: do not ask W&B for the number that it knows the project by; the runs are those of the report's own."""
     of = ("", "") if offline else (entity, project)
     blocks: list[Any] = [wr.P(MEASURED), wr.TableOfContents()]
@@ -175,7 +175,7 @@ def report(entity: str, project: str, names: Names, protocol: str, *, offline: b
         runs.visible_columns = columns(names.scores(protocol))
         chosen: dict[str | wr.RunsetGroup, str | dict] = {
             wr.RunsetGroup(runset_name=runs.name, keys=(wr.RunsetGroupKey(wr.Config(MODEL), model),)): colour
-            for model, colour in colours(names).items()
+            for model, colour in model_colors(names).items()
         }
         grid = wr.PanelGrid(runsets=[runs], panels=chapter.panels, custom_run_colors=chosen)
         blocks += [wr.H2(chapter.title), wr.P(chapter.text), grid]
@@ -193,10 +193,10 @@ def spec(shown: ws.Workspace | wr.Report) -> dict[str, Any]:
 SAVED = {ws.Workspace: "project-view", wr.Report: "runs"}  # what the server calls them
 
 
-def save(shown: ws.Workspace | wr.Report) -> str:
+def save_view(shown: ws.Workspace | wr.Report) -> str:
     """Write `shown` over the one of the same name in its project, if there is one; its address."""
     name = shown.name if isinstance(shown, ws.Workspace) else shown.title
-    before = find(shown.entity, shown.project, SAVED[type(shown)], name)
+    before = find_view(shown.entity, shown.project, SAVED[type(shown)], name)
     if before is not None:
         if isinstance(shown, ws.Workspace):  # its `from_url` would read, and might not understand, what goes anyway
             shown._internal_id, shown._internal_name = before.id, before.name
@@ -205,7 +205,7 @@ def save(shown: ws.Workspace | wr.Report) -> str:
     return str(shown.save().url)
 
 
-def find(entity: str, project: str, kind: str, name: str) -> Any:
+def find_view(entity: str, project: str, kind: str, name: str) -> Any:
     """The saved view whose displayed name this is; None where there is none."""
     views = wandb.Api().reports(f"{entity}/{project}")
     views.variables["viewType"] = kind

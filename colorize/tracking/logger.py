@@ -103,7 +103,7 @@ def begin(start: Callable[[], Tracker]) -> Logger:
     except UserError:
         raise
     except Exception as error:  # a service may fail in ways that nobody can list
-        say(f"the tracker could not start ({told(error)}): metrics.jsonl in the run folder holds everything")
+        say(f"the tracker could not start ({first_sentence(error)}): metrics.jsonl in the run folder holds everything")
         return Logger()
     if tracker.said:
         say(tracker.said)
@@ -146,13 +146,16 @@ class Guarded(Logger):
             self.failures += 1
             if self.failures == ENOUGH:
                 self.tracker = None
-                say(f"the tracker failed and is left out from here on ({told(error)}): metrics.jsonl holds everything")
-            elif (sentence := f"the tracker left out {WHAT[what]} ({told(error)})") not in self.told:
+                say(
+                    f"the tracker failed and is left out from here on ({first_sentence(error)}): "
+                    "metrics.jsonl holds everything"
+                )
+            elif (sentence := f"the tracker left out {WHAT[what]} ({first_sentence(error)})") not in self.told:
                 self.told.add(sentence)
                 say(f"{sentence}; the run folder holds everything")
 
 
-def told(error: Exception) -> str:
+def first_sentence(error: Exception) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines()]
     if (
         len(lines) > 2 and "validation error" in lines[0]

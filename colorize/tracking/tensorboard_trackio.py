@@ -52,12 +52,14 @@ class TensorBoard(Tracker):
             group, _, rest = name.partition("/")
             grouped[group].append([rest or name, value])
         for group, rows in grouped.items():
-            self._open().add_text(f"summary/{group}", markdown(["", group], rows))
+            self._open().add_text(f"summary/{group}", markdown_table(["", group], rows))
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Without its pictures, for which a text has no room."""
         kept = [i for i in range(len(columns)) if not any(isinstance(row[i], Path) for row in rows)]
-        self._open().add_text(name, markdown([columns[i] for i in kept], [[row[i] for i in kept] for row in rows]))
+        self._open().add_text(
+            name, markdown_table([columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
+        )
 
     def finish(self, exit_code: int = 0) -> None:
         if self.writer is not None:
@@ -71,7 +73,7 @@ class TensorBoard(Tracker):
         return self.writer
 
 
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     def cell(value: Any) -> str:
         return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
 

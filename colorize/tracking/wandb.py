@@ -17,8 +17,8 @@ from colorize.tracking.logger import Tracker
 from colorize.tracking.wandb_files import (
     give_up,
     give_up_all,
+    hard_link,
     id_of,
-    keep,
     read_standing,
     stay_inside,
     versions_of,
@@ -86,7 +86,7 @@ class WandB(Tracker):
                 run = self._open("online")
             except wandb.errors.Error as error:
                 wandb.teardown()  # without this the id stays "in use"
-                chosen, reason = "offline", f"cannot be online ({why(error)}); "
+                chosen, reason = "offline", f"cannot be online ({server_message(error)}); "
         self.run = run or self._open(chosen)
         self.online = chosen == "online"
         self.said = f"W&B {reason}{self._where(chosen)}" if chosen != "disabled" else ""
@@ -130,7 +130,7 @@ class WandB(Tracker):
         if not self.handed:
             give_up_all(self.arguments["dir"], self.run.id)
         self.handed = True
-        kept = keep(file, self.place), list(aliases), dict(metadata)
+        kept = hard_link(file, self.place), list(aliases), dict(metadata)
         try:
             self._keep_version(*kept)
         except self.wandb.errors.Error:  # online, W&B asks its server before it so much as notes a version
@@ -172,7 +172,7 @@ class WandB(Tracker):
         try:
             self.run.use_artifact(f"{versions_of(parent)}:best", type="model")
         except Exception as error:  # W&B's own, pydantic's, a service's: there is no list of them
-            say(f"W&B draws no line from {parent!r} ({why(error)}); the metadata of the checkpoints name it")
+            say(f"W&B draws no line from {parent!r} ({server_message(error)}); the metadata of the checkpoints name it")
 
     def _keep_version(self, file: Path, aliases: list[str], metadata: dict[str, Any]) -> None:
         artifact = self.wandb.Artifact(versions_of(self.run.id), type="model", metadata=as_text(metadata))
@@ -184,7 +184,7 @@ class WandB(Tracker):
         """Once the network is lost, only an offline part of the run can note a version, for `colorize sync`."""
         self.run = self._open("offline")
         for file, aliases, metadata in self.left:
-            self._keep_version(keep(file, self.place), aliases, metadata)
+            self._keep_version(hard_link(file, self.place), aliases, metadata)
         self.run.finish()
 
     def _choose(self, mode: str) -> tuple[str, str]:
@@ -198,7 +198,7 @@ class WandB(Tracker):
                 self.wandb.Api(timeout=max(1, round(self.patience[0]))).default_entity  # noqa: B018
                 return word, ""
         except Exception as error:  # W&B's own, its service's, a server's
-            return "offline", f"cannot be online ({why(error)}); "
+            return "offline", f"cannot be online ({server_message(error)}); "
         return "offline", "is not logged in here; " if mode == "online" else ""
 
     def _where(self, mode: str) -> str:
@@ -239,7 +239,7 @@ def as_text(value: Any) -> Any:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def why(error: Exception | str) -> str:
+def server_message(error: Exception | str) -> str:
     """The sentence in what W&B raises or prints, which may hold a server's whole answer."""
     text = str(error).strip()
     found = re.search(r'"message": ?"([^"]+)"', text)

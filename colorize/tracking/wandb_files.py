@@ -27,7 +27,7 @@ def stay_inside(home: Path) -> None:
             os.environ[variable] = _set[variable] = str(home / "wandb" / folder)
 
 
-def keep(file: Path, run: Path) -> Path:
+def hard_link(file: Path, run: Path) -> Path:
     """A second name for `file` in the folder of W&B's `run`: it stays when the run that wrote it moves on.
 
     A hard link, which takes no space of its own; a copy where the two folders are on different disks.
@@ -120,21 +120,21 @@ class Names:
 def read_names(conf: Path) -> Names:
     terms: dict[str, Any] = {}
     for path in sorted((conf / "loss").glob("*.yaml")):
-        terms = load(path).get("loss", {}).get("terms", {}) | terms
+        terms = load_yaml(path).get("loss", {}).get("terms", {}) | terms
     searched: dict[str, bool] = {}
     for path in sorted((conf / "hparams_search").glob("*.yaml")):
         searched |= {
-            key: values.startswith("tag(log") for key, values in load(path)["hydra"]["sweeper"]["params"].items()
+            key: values.startswith("tag(log") for key, values in load_yaml(path)["hydra"]["sweeper"]["params"].items()
         }
     return Names(
         models=sorted(path.stem for path in (conf / "model").glob("*.yaml")),
-        metrics=list(load(conf / "metrics" / "default.yaml")),
-        monitor=load(conf / "train.yaml")["checkpoint"]["monitor"],
+        metrics=list(load_yaml(conf / "metrics" / "default.yaml")),
+        monitor=load_yaml(conf / "train.yaml")["checkpoint"]["monitor"],
         terms=list(terms),
         critics=[name for name, term in terms.items() if "critic" in term],
         searched=searched,
     )
 
 
-def load(path: Path) -> dict[str, Any]:
+def load_yaml(path: Path) -> dict[str, Any]:
     return OmegaConf.to_container(OmegaConf.load(path))  # type: ignore[return-value]

@@ -19,9 +19,9 @@ from colorize.training.train_state import Player
 from colorize.utils.checkpoint import Checkpoints, peek, read_record
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError, shortened
+from colorize.utils.errors import UserError, shorten_list
 from colorize.utils.stored_config import resolved
-from colorize.utils.trust import check_node, packages
+from colorize.utils.trust import check_stored_part, packages
 
 
 def adopt(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Source | None:
@@ -38,7 +38,9 @@ def adopt(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Source |
         saved = run.read_config()
         if saved.get("init_from") == cfg.init_from:
             node = resolved(saved, run.where, "model")["model"]
-            check_node(node, "model", (*packages(cfg.trust), str(cfg.model._target_).rpartition(".")[0]), run.where)
+            check_stored_part(
+                node, "model", (*packages(cfg.trust), str(cfg.model._target_).rpartition(".")[0]), run.where
+            )
             with open_dict(cfg):
                 cfg.model, cfg.published = OmegaConf.create({**node, **said}), {}
             return None
@@ -86,15 +88,16 @@ class Source:
         if other := [name for name in [*fresh, *left] if not name.startswith("classify.")]:
             words = " ".join(f"model.{name}={value}" for name, value in self.said.items())
             raise UserError(
-                f"{words} would make another network than the one that {self.file} holds: {shortened(other)} would not "
+                f"{words} would make another network than the one that {self.file} holds: "
+                f"{shorten_list(other)} would not "
                 "fit; leave out what changes its sizes, which are the file's"
             )
         model.load_state_dict({name: held[name] if name in fits else value for name, value in wanted.items()})
         notes = [f"model: weights of {self.file}"]
         if fresh:
-            notes.append(f"{shortened(fresh)} start fresh: the file's head is for other classes")
+            notes.append(f"{shorten_list(fresh)} start fresh: the file's head is for other classes")
         elif left:
-            notes.append(f"the file's head for classes is left out: {shortened(left)}")
+            notes.append(f"the file's head for classes is left out: {shorten_list(left)}")
         return notes
 
     def fill_critics(self, players: Mapping[str, Player]) -> list[str]:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from colorize.config import check_resolves
 from colorize.utils.errors import UserError
-from colorize.utils.validation import BatchSize, Count, Few, Name, Positive, check_value, shown
+from colorize.utils.validation import BatchSize, Count, Few, Name, Positive, as_override, check_value
 
 
 class Section:
@@ -150,17 +150,19 @@ def check_groups(cfg: Mapping[str, Any]) -> None:
     for group in PART:
         if group in cfg and not is_part(cfg[group]):
             raise UserError(
-                f"{group} is {shown(cfg[group])}; it must be a part with a _target_: choose one of its options"
+                f"{group} is {as_override(cfg[group])}; it must be a part with a _target_: choose one of its options"
             )
     for group in PARTS:
         if group not in cfg:
             continue
         if not isinstance(cfg[group], dict) or not cfg[group]:
-            raise UserError(f"{group} is {shown(cfg[group])}; it must have one part or more, each with a _target_")
+            raise UserError(
+                f"{group} is {as_override(cfg[group])}; it must have one part or more, each with a _target_"
+            )
         for name, part in cfg[group].items():
             if not is_part(part):
                 out = f"; ~{group}.{name} leaves it out" if part is None else ""
-                raise UserError(f"{group}.{name} is {shown(part)}; it must be a part with a _target_{out}")
+                raise UserError(f"{group}.{name} is {as_override(part)}; it must be a part with a _target_{out}")
 
 
 def is_part(node: Any) -> bool:
@@ -179,4 +181,4 @@ def check_section(values: dict[str, Any], section: type[Section], path: str) -> 
             check_section(values[name], hint, below)
         else:
             keys = ", ".join(get_type_hints(hint))
-            raise UserError(f"{below} is {shown(values[name])}; it must be a mapping with {keys}")
+            raise UserError(f"{below} is {as_override(values[name])}; it must be a mapping with {keys}")

@@ -26,7 +26,7 @@ from colorize.training.trainer import Trainer
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.console import count_of, say
 from colorize.utils.devices import choose_device, keep_freed_memory
-from colorize.utils.distributed import World, join, leave, restarted
+from colorize.utils.distributed import World, init_process_group, leave, restarted
 from colorize.utils.environment import commit, versions
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN
 from colorize.utils.files import RunLock
@@ -49,7 +49,7 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
     lock = RunLock(folder)
     try:
         check_values(cfg)
-        world = join(choose_device(cfg.trainer.device))
+        world = init_process_group(choose_device(cfg.trainer.device))
         world.by_first(lock.acquire)
         with StopSignal() as stop:
             code = go(cfg, run, overrides, world, stop)

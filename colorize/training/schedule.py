@@ -14,7 +14,7 @@ from colorize.data.loader import Draw, Pixels
 from colorize.data.sampler import Permutation, ShardOrder, Shuffle, looked_up
 from colorize.imaging.decode import TREATMENT
 from colorize.utils.console import say
-from colorize.utils.distributed import World, share
+from colorize.utils.distributed import World, photographs_per_process
 from colorize.utils.errors import UserError
 from colorize.utils.seeds import seed_of
 from colorize.utils.validation import Between, Count, Fraction, NonNegative, Positive, Share, Side
@@ -160,7 +160,7 @@ class Stream:
     ):  # fmt: skip
         self.photographs, self.schedule, self.device, self.world = photographs, schedule, device, world
         self.effective_batch, self.seed = effective_batch, seed
-        self.passes = even_parts(share(effective_batch, world, len(photographs.train)), batch_size)
+        self.passes = even_parts(photographs_per_process(effective_batch, world, len(photographs.train)), batch_size)
         self.unreadable: dict[str, str] = {}  # file -> why
         self.treated: set[str] = set()  #       keys of `TREATMENT` that were said
 

@@ -35,7 +35,7 @@ from colorize.training.train_state import Player, finite, gather_gradients
 from colorize.utils import devices
 from colorize.utils.checkpoint import Checkpoints, read_record
 from colorize.utils.console import Bar, say
-from colorize.utils.devices import check_compiler, choose_device, choose_precision, prepare
+from colorize.utils.devices import check_compiler, choose_device, choose_precision, configure_device
 from colorize.utils.distributed import World, synchronise_batch_norm
 from colorize.utils.errors import TRY_AGAIN, UserError
 from colorize.utils.processes import StopSignal
@@ -91,7 +91,7 @@ class Trainer:
         self.weights = {name: loss.active(phase.weights) for name, phase in schedule.items()}
         self.world, self.effective_batch = world, batch_size * accumulate
         self.device = choose_device(device, world)
-        prepare(self.device, deterministic)
+        configure_device(self.device, deterministic)
         self.peak = devices.Peak(self.device)
         self.precision = choose_precision(precision, self.device)
         layout = torch.channels_last if channels_last else torch.contiguous_format

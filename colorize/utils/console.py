@@ -105,7 +105,7 @@ def counted(count: int) -> str:
     return f"{count:,} photograph" + ("" if count == 1 else "s")
 
 
-def share(part: int, whole: int) -> str:
+def percentage(part: int, whole: int) -> str:
     percent = 100 * part / whole
     if not part:
         return "0 %"

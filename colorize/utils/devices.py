@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils.checkpoint import checkpoint
 
-from colorize.utils.distributed import World, environment
+from colorize.utils.distributed import World, world_from_environment
 from colorize.utils.errors import UserError
 
 KINDS = ("cpu", "cuda", "mps")  # torch has others, such as meta, which holds no numbers
@@ -30,7 +30,7 @@ def choose_device(name: str, world: World | None = None, *, said: str = "trainer
     said    where the user says it
     Raises `UserError` for a device that is not here, and for one GPU that several processes would share.
     """
-    world = world or environment(os.environ)
+    world = world or world_from_environment(os.environ)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name == "cuda" and world.size > 1 and (count := torch.cuda.device_count()):
@@ -56,7 +56,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if name == "bfloat16" or (name == "auto" and gains) else torch.float32
 
 
-def prepare(device: torch.device, deterministic: bool) -> None:
+def configure_device(device: torch.device, deterministic: bool) -> None:
     """Let the device be fast, or let it give the same bits on every start. The CPU is both."""
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
@@ -167,20 +167,20 @@ def recompute(module: nn.Module) -> int:
 
     Gradients, batch-norm statistics and spectral norms stay what they would have been. Returns the number of blocks.
     """
-    found = list(blocks(module))
+    found = list(recomputable_blocks(module))
     for block in found:
         again = partial(_second_pass, block)
         block.forward = partial(checkpoint, block.forward, use_reentrant=False, context_fn=again)
     return len(found)
 
 
-def blocks(module: nn.Module) -> Iterator[nn.Module]:
+def recomputable_blocks(module: nn.Module) -> Iterator[nn.Module]:
     """The innermost members of lists and sequences that have two layers with weights or more."""
     listed = isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
     for child in module.children():
         if isinstance(child, ParametrizationList):
             continue
-        if inner := list(blocks(child)):
+        if inner := list(recomputable_blocks(child)):
             yield from inner
         elif listed and not isinstance(child, nn.ModuleList | nn.ModuleDict) and _layers(child) > 1:
             yield child

@@ -98,7 +98,7 @@ class World:
         return DistributedDataParallel(module, gradient_as_bucket_view=True)
 
 
-def environment(env: Mapping[str, str]) -> World:
+def world_from_environment(env: Mapping[str, str]) -> World:
     """What torchrun (and Ray) or srun says of this process in its environment."""
     if "RANK" in env and "WORLD_SIZE" in env:
         return World(int(env["RANK"]), int(env["WORLD_SIZE"]), int(env.get("LOCAL_RANK", 0)))
@@ -112,10 +112,10 @@ def restarted(env: Mapping[str, str]) -> bool:
     return int(env.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0 or int(env.get("SLURM_RESTART_COUNT", 0)) > 0
 
 
-def join(device: torch.device) -> World:
+def init_process_group(device: torch.device) -> World:
     """Meet the other processes, if there are any: over NCCL where each has a GPU, which becomes its current device,
     else over gloo. `leave` parts from them."""
-    world = environment(os.environ)
+    world = world_from_environment(os.environ)
     if world.size == 1:
         return world
     if device.type == "cuda":
@@ -154,7 +154,7 @@ def first_node(env: Mapping[str, str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
 
 
-def share(photographs: int, world: World, all_photographs: int) -> int:
+def photographs_per_process(photographs: int, world: World, all_photographs: int) -> int:
     """How many photographs of an optimizer step this process takes. Raises `UserError` where they cannot be shared."""
     if world.size > all_photographs:
         raise UserError(f"there are {world.size} processes and {all_photographs} photographs: start fewer processes")

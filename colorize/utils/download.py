@@ -22,7 +22,7 @@ import torch
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import AbsentError, UserError
-from colorize.utils.files import digest_of, short, waiting, writable, write_whole
+from colorize.utils.files import digest_of, short_digest, waiting, writable, write_whole
 
 SECONDS = 15  #    that a server may be silent, also before its answer begins
 PATIENCE = 20  #   seconds after which a transfer must have had SLOWEST on average
@@ -54,7 +54,7 @@ def remote(file: str) -> bool:
     return "://" in file
 
 
-def shown(file: str) -> str:
+def without_secrets(file: str) -> str:
     """A path, or an address without its query and password, which may be secret: for messages and names."""
     return re.sub(r"(://)[^/?#]*@|[?#].*", r"\1", file, flags=re.DOTALL) if remote(file) else file
 
@@ -64,7 +64,7 @@ def unsigned(file: str) -> str:
     if not remote(file) or not (query := urlsplit(file).query):
         return file
     kept = [(key, value) for key, value in parse_qsl(query, keep_blank_values=True) if not SIGNING.fullmatch(key)]
-    return shown(file) + (f"?{urlencode(kept)}" if kept else "")
+    return without_secrets(file) + (f"?{urlencode(kept)}" if kept else "")
 
 
 def local(file: str) -> Path:
@@ -74,7 +74,7 @@ def local(file: str) -> Path:
     """
     if not remote(file):
         return Path(file)
-    copy = cache("files", f"{short(unsigned(file))}-{shown(file).rsplit('/', 1)[-1][-100:]}")
+    copy = cache("files", f"{short_digest(unsigned(file))}-{without_secrets(file).rsplit('/', 1)[-1][-100:]}")
     if not copy.exists():
         with waiting(Path(f"{copy}.lock")):
             if not copy.exists():
@@ -87,14 +87,14 @@ def local(file: str) -> Path:
 def download(address: str, path: Path) -> None:
     for attempt in range(1, TRIES + 1):
         try:
-            with closing(within(SECONDS, lambda: _opened(address))) as source, path.open("wb") as target:
+            with closing(run_with_timeout(SECONDS, lambda: _opened(address))) as source, path.open("wb") as target:
                 transfer(source, target.write, address)
             return
         except UserError:
             raise
         except Exception as error:  # each kind of storage has errors of its own
             if attempt == TRIES:
-                told = f"cannot read {shown(address)} ({reason_of(error)}): see that it can be reached"
+                told = f"cannot read {without_secrets(address)} ({reason_of(error)}): see that it can be reached"
                 raise UserError(told) from error
             time.sleep(attempt)
 
@@ -109,13 +109,13 @@ def transfer(source: Any, write: Callable[[bytes], Any], address: str) -> None:
         size += len(piece)
         seconds = time.monotonic() - began
         if seconds > PATIENCE and size < SLOWEST * seconds:
-            raise UserError(f"{shown(address)} is too slow: {size} bytes came in {seconds:.0f} s")
+            raise UserError(f"{without_secrets(address)} is too slow: {size} bytes came in {seconds:.0f} s")
     announced = getattr(source, "headers", {}).get("Content-Length")
     if announced is not None and int(announced) != size:
         raise OSError(f"it broke off after {size} of {announced} bytes")
 
 
-def within(seconds: float, job: Callable[[], Any]) -> Any:
+def run_with_timeout(seconds: float, job: Callable[[], Any]) -> Any:
     """The result of `job`. Raises what it raises, or `TimeoutError` when it takes longer."""
     found: list[Any] = []
     errors: list[BaseException] = []
@@ -144,7 +144,9 @@ def _opened(address: str):
         return urllib.request.urlopen(address, timeout=SECONDS)
     except urllib.error.HTTPError as error:
         if error.code in (401, 403, 404, 410):  # it will not be there the next time either
-            raise UserError(f"cannot read {shown(address)}: the server says {error.code} {error.reason}") from error
+            raise UserError(
+                f"cannot read {without_secrets(address)}: the server says {error.code} {error.reason}"
+            ) from error
         raise
 
 
@@ -158,7 +160,7 @@ def filesystem_of(address: str) -> tuple[Any, str]:
     except ImportError as error:
         raise UserError(f"{kind}:// needs another package: {error}") from error
     except ValueError as error:
-        raise UserError(f"{shown(address)}: {reason_of(error)}") from error
+        raise UserError(f"{without_secrets(address)}: {reason_of(error)}") from error
 
 
 def reason_of(error: Exception) -> str:

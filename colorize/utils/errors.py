@@ -92,7 +92,7 @@ def first_line(error: Exception) -> str:
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 
-def shortened(names, count: int = 3) -> str:
+def shorten_list(names, count: int = 3) -> str:
     """The first few names, and how many more there are."""
     names = list(map(str, names))
     more = f" and {len(names) - count} more" if len(names) > count else ""

@@ -129,7 +129,7 @@ def waiting(path: Path) -> Iterator[None]:
         yield
 
 
-def short(text: str) -> str:
+def short_digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

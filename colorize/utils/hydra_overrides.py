@@ -47,12 +47,17 @@ def readable(word: str) -> str:
         return f"{key}={at_home(value)}"  # of an option, such as --config-dir
     if equals and (path := unquoted(value)).startswith("~"):
         return f"{key}={quoted(os.path.expanduser(path))}"  # noqa: PTH111 (a word that is no path stays as it is)
-    if word.startswith("-") or not equals or not unread(value) or any(character in STRUCTURE for character in value):
+    if (
+        word.startswith("-")
+        or not equals
+        or not unquotable_characters(value)
+        or any(character in STRUCTURE for character in value)
+    ):
         return word
     return f"{key}={quoted(value)}"
 
 
-def unread(value: str) -> str:
+def unquotable_characters(value: str) -> str:
     """The characters of a value that Hydra's grammar has no place for without quotes."""
     return "".join(c for c in value if not (c.isascii() and c.isalnum()) and c not in PLAIN and c not in STRUCTURE)
 
@@ -66,7 +71,7 @@ def parse_override(word: str, loader: object = None) -> Override:
         return found
     except HydraException as error:
         value = word.partition("=")[2]
-        odd = unread(value) or "".join(character for character in value if character in STRUCTURE)
+        odd = unquotable_characters(value) or "".join(character for character in value if character in STRUCTURE)
         blamed = f", for its {odd[0]}" if odd else ""
         raise UserError(
             f"cannot read {word!r}{blamed}: overrides look like key=value, and a value with spaces, brackets or commas "
@@ -81,7 +86,7 @@ MOVABLE = (
 )  # fmt: skip
 
 
-def digest(words: Sequence[str]) -> str:
+def overrides_digest(words: Sequence[str]) -> str:
     """Eight characters that stand for these words, in their order."""
     return hashlib.sha256("\n".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
@@ -91,7 +96,7 @@ def sweep_folder() -> str:
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     keys = [word.split("=", 1)[0].lstrip("+~") for word in words]
     kept = [word for word, key in zip(words, keys, strict=True) if not movable(key)]
-    return f"sweep-{digest(kept)}"
+    return f"sweep-{overrides_digest(kept)}"
 
 
 def movable(key: str) -> bool:
@@ -100,10 +105,10 @@ def movable(key: str) -> bool:
 
 def job_folder(number: int, overrides: Sequence[str]) -> str:
     """A job's folder within that of its sweep: its number and a hash of its overrides."""
-    return f"{int(number):03d}-{digest(list(overrides))}"
+    return f"{int(number):03d}-{overrides_digest(list(overrides))}"
 
 
-def register() -> None:
+def register_resolvers() -> None:
     OmegaConf.register_new_resolver("seeded", seeded, replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     OmegaConf.register_new_resolver(

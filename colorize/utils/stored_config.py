@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
-from colorize.utils.trust import known_class, leaves
+from colorize.utils.trust import iterate_leaves, known_class
 
 LARGEST = 2**20  # bytes of a file, and letters of a config once its references are followed; ours have 5,000
 MOST = 5000  #     values of a config; ours have 150
@@ -84,7 +84,7 @@ def resolved(config: DictConfig, where: str, *needed: str) -> dict[str, Any]:
     that leads nowhere or in circles. What else asks for something becomes `???`.
     """
     kept = config.copy()
-    for path, value in leaves(OmegaConf.to_container(config, resolve=False)):
+    for path, value in iterate_leaves(OmegaConf.to_container(config, resolve=False)):
         if asks(value):
             if not needed or any(path == each or path.startswith(f"{each}.") for each in needed):
                 raise UserError(
@@ -98,13 +98,13 @@ def resolved(config: DictConfig, where: str, *needed: str) -> dict[str, Any]:
         raise UserError(f"the config in {where} does not hold together: {str(error).splitlines()[0]}") from error
 
 
-def settled(config: DictConfig) -> DictConfig:
+def stored_form(config: DictConfig) -> DictConfig:
     """The config as a run folder keeps it: what it asked this machine for is written as the value that it got.
 
     References to other values stay references.
     """
     kept = config.copy()
-    for path, value in leaves(OmegaConf.to_container(config, resolve=False)):
+    for path, value in iterate_leaves(OmegaConf.to_container(config, resolve=False)):
         if asks(value):
             OmegaConf.update(kept, path, OmegaConf.select(config, path))
     return kept
@@ -117,7 +117,7 @@ def asks(value: Any) -> bool:
 
 def check_growth(plain: Mapping[str, Any], path: Path) -> None:
     """Raises `UserError` where references to references would become a config that fills the memory."""
-    held = list(leaves(plain))
+    held = list(iterate_leaves(plain))
     if len(held) > MOST:
         raise UserError(f"{str(path)!r} has {len(held)} values, more than any config: it is none of this program's")
     known: dict[str, int] = {}
@@ -201,12 +201,12 @@ def _within(key: str, names: tuple[str, ...]) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in names)
 
 
-def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
+def config_differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
     """config path -> (old, new), for every value that differs and is not free.
 
     A key that the old config lacks had its part's own default.
     """
-    before, after = flat(old), flat(new)
+    before, after = flatten(old), flatten(new)
     for path in after.keys() - before.keys():
         if (default := _default(path, after)) is not Parameter.empty:
             before[path] = default
@@ -230,7 +230,7 @@ def _default(path: str, config: Mapping[str, Any]) -> Any:
     return Parameter.empty
 
 
-def flat(cfg: Any, *, resolve: bool = True) -> dict[str, Any]:
+def flatten(cfg: Any, *, resolve: bool = True) -> dict[str, Any]:
     """config path -> value; lists count as values."""
     leaves = {}
 

@@ -13,14 +13,14 @@ from typing import Any
 from colorize.utils.errors import UserError, import_failure, locate, suggestion
 
 
-def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def iterate_leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """config path -> value, elements of lists each by itself."""
     if isinstance(node, Mapping):
         for key, value in node.items():
-            yield from leaves(value, f"{path}.{key}" if path else str(key))
+            yield from iterate_leaves(value, f"{path}.{key}" if path else str(key))
     elif isinstance(node, list):
         for i, value in enumerate(node):
-            yield from leaves(value, f"{path}.{i}")
+            yield from iterate_leaves(value, f"{path}.{i}")
     else:
         yield path, node
 
@@ -52,16 +52,16 @@ def packages(trust: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check_node(node: Any, path: str, trust: Sequence[str], where: str) -> None:
+def check_stored_part(node: Any, path: str, trust: Sequence[str], where: str) -> None:
     """The same for a part and all below it; `node` is plain, its references followed. There must be one."""
     if not isinstance(node, Mapping) or "_target_" not in node:
         raise UserError(f"{path} in {where} is damaged: it names no class")
-    if left := [place for place, value in leaves(node, path) if value == "???"]:
+    if left := [place for place, value in iterate_leaves(node, path) if value == "???"]:
         raise UserError(f"{left[0]} in {where} has no plain value: write one there")
-    check_value(node, path, trust, where)
+    check_stored_value(node, path, trust, where)
 
 
-def check_value(value: Any, path: str, trust: Sequence[str], where: str, depth: int = 0) -> None:
+def check_stored_value(value: Any, path: str, trust: Sequence[str], where: str, depth: int = 0) -> None:
     """Refuse what is neither plain nor a part that belongs at `path`."""
     if depth > DEEP:
         raise UserError(f"{path} in {where} is nested too deep for a config")
@@ -72,10 +72,10 @@ def check_value(value: Any, path: str, trust: Sequence[str], where: str, depth: 
         for key, below in value.items():
             if not isinstance(key, str | int) or str(key).startswith("_"):
                 raise UserError(f"{path} in {where} has a key {key!r}, which no config of this program has")
-            check_value(below, f"{path}.{key}", trust, where, depth + 1)
+            check_stored_value(below, f"{path}.{key}", trust, where, depth + 1)
     elif isinstance(value, list | tuple):
         for i, below in enumerate(value):
-            check_value(below, f"{path}[{i}]", trust, where, depth + 1)
+            check_stored_value(below, f"{path}[{i}]", trust, where, depth + 1)
     elif value is not None and not isinstance(value, bool | int | float | str):
         raise UserError(f"{path} in {where} is a {type(value).__name__}; it must be a number, a word or a list")
 
@@ -90,8 +90,8 @@ def check_part(node: Mapping[Any, Any], path: str, trust: Sequence[str], where: 
         raise UserError(f"{path} in {where} lacks _partial_: true")
     arguments = {str(key): value for key, value in node.items() if not str(key).startswith("_")}
     for key, value in arguments.items():
-        check_value(value, f"{path}.{key}", trust, where, depth + 1)
-    check_arguments(part, arguments, path, where, partial=partial)
+        check_stored_value(value, f"{path}.{key}", trust, where, depth + 1)
+    check_constructor_arguments(part, arguments, path, where, partial=partial)
 
 
 def check_target(target: Any, path: str, trust: Sequence[str], where: str) -> tuple[Any, bool]:
@@ -152,7 +152,7 @@ def is_of(part: Any, classes: Sequence[str]) -> bool:
     return any(each.__name__ in classes for each in own) and (part not in own or part.__name__ not in ABSTRACT)
 
 
-def check_arguments(
+def check_constructor_arguments(
     part: Callable[..., Any], arguments: Mapping[str, Any], path: str, where: str, *, partial: bool = False
 ) -> None:
     """Raises `UserError` for arguments that the constructor does not know, lacks, or has otherwise annotated."""
@@ -176,6 +176,6 @@ def check_arguments(
         raise UserError(f"in {where}, {error}") from error
 
 
-def shown(value: Any) -> str:
+def shorten_repr(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -89,7 +89,7 @@ def check_value(hint: Any, value: Any, path: str) -> Any:
         if not errors or any(each["type"] == "string_unicode" for each in errors):
             return value  # the latter is a path that is no UTF-8, which pydantic takes for no text
         raise UserError(sentence(path, given, errors, hint)) from None
-    return settled(value, found, path)
+    return normalized_value(value, found, path)
 
 
 def stand_in(value: Any, path: str) -> Any:
@@ -103,14 +103,14 @@ def stand_in(value: Any, path: str) -> Any:
     return value
 
 
-def settled(value: Any, found: Any, path: str) -> Any:
+def normalized_value(value: Any, found: Any, path: str) -> Any:
     """`found` in the place of what was said in other words; numbers stay as they were written."""
     if isinstance(value, dict) and isinstance(found, Mapping):
-        return {key: settled(each, found[key], f"{path}.{key}") for key, each in value.items()}
+        return {key: normalized_value(each, found[key], f"{path}.{key}") for key, each in value.items()}
     if isinstance(value, list) and isinstance(found, list | tuple):
-        return [settled(each, other, path) for each, other in zip(value, found, strict=True)]
+        return [normalized_value(each, other, path) for each, other in zip(value, found, strict=True)]
     if isinstance(value, bool) and isinstance(found, int | float) and not isinstance(found, bool):
-        raise UserError(f"{path} is {shown(value)}; it must be a number")
+        raise UserError(f"{path} is {as_override(value)}; it must be a number")
     return (
         found if isinstance(found, bool | int | str) or (isinstance(found, float) and isinstance(value, str)) else value
     )
@@ -155,7 +155,7 @@ def sentence(path: str, given: Any, errors: Sequence[Any], hint: Any) -> str:
     words = list(dict.fromkeys([*map(expected, plain or errors), *null]))
     known = [word.strip("'") for error in errors for word in alternatives(error)]
     close = suggestion(given, known) if isinstance(given, str) else ""
-    return f"{path} is {shown(given)}; it must be {' or '.join(words)}{close}"
+    return f"{path} is {as_override(given)}; it must be {' or '.join(words)}{close}"
 
 
 def expected(error: Any) -> str:
@@ -178,13 +178,13 @@ def alternatives(error: Any) -> list[str]:
     return error["ctx"]["expected"].replace(" or ", ", ").split(", ") if error["type"] == "literal_error" else []
 
 
-def shown(value: Any) -> str:
+def as_override(value: Any) -> str:
     """As a command line or a config has it."""
     words: dict[Any, str] = {None: "null", True: "true", False: "false"}
     if value is None or isinstance(value, bool):
         return words[value]
     if isinstance(value, list):
-        return f"[{', '.join(map(shown, value))}]"
+        return f"[{', '.join(map(as_override, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {shown(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {as_override(each)}' for key, each in value.items())}}}"
     return repr(value) if isinstance(value, str | int | float) else f"a {getattr(value, 'func', type(value)).__name__}"

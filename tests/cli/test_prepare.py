@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from colorize.data.collection import Collection, Photo, Table
-from colorize.data.resolve import recognise
-from colorize.data.shard_writer import numbered_keys, plain_key, prepare
+from colorize.data.resolve import open_source
+from colorize.data.shard_writer import numbered_keys, plain_key, prepare_photo
 from colorize.data.shards import Shards
 from tests.helpers.configs import ROOT
 from tests.helpers.data_sets import jpeg, write_imagenet, write_shards
@@ -38,7 +38,7 @@ def digests(folder):
 def test_what_was_in_the_folder_is_in_the_tar_files(folder, inside, tmp_path):
     done = inside("prepare", folder, "out", "--photographs", 7, "--val-fraction", 0.25)
     assert done.returncode == 0, done.stderr
-    source, found = recognise(str(folder)).train, Shards(str(tmp_path / "out"))
+    source, found = open_source(str(folder)).train, Shards(str(tmp_path / "out"))
     pictures = {photo.read(): photo.label for photo in source}
     for photos, count in ((found.train, 30), (found.val, 10)):
         assert len(photos) == count
@@ -117,7 +117,7 @@ def test_what_was_cut_off_is_gone_on_with(number, folder, inside, tmp_path):
 
 
 def test_imagenet_keeps_names_classes_and_its_validation_set(inside, tmp_path):
-    source = recognise(str(write_imagenet(tmp_path / "imagenet", "folders")))
+    source = open_source(str(write_imagenet(tmp_path / "imagenet", "folders")))
     assert inside("prepare", tmp_path / "imagenet", "out", "--photographs", 4).returncode == 0
     found = Shards(str(tmp_path / "out"))
     assert {p.read(): source.classes[p.label] for p in source.val} == {
@@ -151,14 +151,15 @@ def test_large_ones_shrink_and_small_ones_stay(tmp_path):
     clear.paste((255, 0, 0, 255), (40, 30, 50, 40))
     clear.save(tmp_path / "clear.png")
     found = {
-        name: prepare(Photo(str(tmp_path / name), name), 60, 95) for name in ("large.jpg", "small.jpg", "clear.png")
+        name: prepare_photo(Photo(str(tmp_path / name), name), 60, 95)
+        for name in ("large.jpg", "small.jpg", "clear.png")
     }
     shrunk = Image.open(io.BytesIO(found["large.jpg"].data))
     assert shrunk.size == (100, 60)
     assert found["small.jpg"].data == (tmp_path / "small.jpg").read_bytes()
     clear = Image.open(io.BytesIO(found["clear.png"].data))
     assert (clear.format, clear.size, clear.getpixel((5, 5))) == ("JPEG", (50, 40), (255, 255, 255))
-    kept = prepare(Photo(str(tmp_path / "clear.png"), "clear.png"), None, 95)
+    kept = prepare_photo(Photo(str(tmp_path / "clear.png"), "clear.png"), None, 95)
     assert (kept.suffix, kept.data) == (".png", (tmp_path / "clear.png").read_bytes())
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from colorize.data import Folder, collection
-from colorize.data.collection import Collection, Photo, digest
+from colorize.data.collection import Collection, Photo, lines_digest
 from colorize.data.datamodule import Photographs
 from colorize.data.listing import list_folder
 from colorize.evaluation.selection import order_of_names
@@ -194,7 +194,7 @@ def test_names_in_either_normal_form_are_the_same(tmp_path):
 def test_what_identified_names_before_identifies_them_still(tmp_path):
     """Of a run that began with ASCII or composed names."""
     every = Collection(list_folder(fill(tmp_path / "root", "a/0.jpg", "é.jpg", "z.jpg")))
-    assert digest(every.lines()) == digest([b"a/0.jpg\nz.jpg\n\xc3\xa9.jpg"])
+    assert lines_digest(every.lines()) == lines_digest([b"a/0.jpg\nz.jpg\n\xc3\xa9.jpg"])
 
 
 def test_a_protocol_finds_names_in_either_form():

@@ -7,11 +7,11 @@ import pytest
 from filelock import FileLock
 
 from colorize.data import Shards, listing
-from colorize.data.filesystem import expand
+from colorize.data.filesystem import expand_pattern
 from colorize.data.listing import list_folder
-from colorize.data.resolve import recognise
+from colorize.data.resolve import open_source
 from colorize.utils import download as storage
-from colorize.utils.download import cache, local, shown, unsigned
+from colorize.utils.download import cache, local, unsigned, without_secrets
 from colorize.utils.errors import UserError
 from tests.faults.servers import served, slowly
 from tests.helpers.data_sets import jpeg, tarred, write_shards
@@ -40,7 +40,7 @@ def own_cache(tmp_path, monkeypatch):
 def test_a_signed_address_is_no_pattern_and_its_secret_is_nowhere(tmp_path, capsys):
     """Not in a name, not in a message, not in what is kept; and the next signature finds what this one fetched."""
     with served(whole) as (address, asked):
-        source = recognise(f"{address}/train-00000.tar?{SECRET}")
+        source = open_source(f"{address}/train-00000.tar?{SECRET}")
         data = Shards(f"{address}/train-00000.tar?{SECRET}")
         again = Shards(f"{address}/train-00000.tar?{SECRET.replace('0f1e', 'ffff').replace('1128', '1129')}")
     assert asked == [f"GET /train-00000.tar?{SECRET} HTTP/1.1"]
@@ -83,18 +83,20 @@ def test_a_refusal_keeps_the_secret(monkeypatch):
 )
 def test_what_signs_does_not_identify(address, same):
     assert unsigned(address) == same
-    assert "?" not in shown(address) or not storage.remote(address)
+    assert "?" not in without_secrets(address) or not storage.remote(address)
 
 
 def test_numbers_and_hosts_in_signed_addresses():
-    assert expand("http://[::1]:80/t-{00..01}.tar?a=[1]*") == [f"http://[::1]:80/t-0{i}.tar?a=[1]*" for i in range(2)]
+    assert expand_pattern("http://[::1]:80/t-{00..01}.tar?a=[1]*") == [
+        f"http://[::1]:80/t-0{i}.tar?a=[1]*" for i in range(2)
+    ]
     with pytest.raises(UserError, match="a web server does not list its files"):
-        expand(f"http://host/*.tar?{SECRET}")
+        expand_pattern(f"http://host/*.tar?{SECRET}")
 
 
 def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
     (tmp_path / "a[1]?.tar").write_bytes(TAR)
-    assert len(recognise(str(tmp_path / "a[1]?.tar")).train) == 3
+    assert len(open_source(str(tmp_path / "a[1]?.tar")).train) == 3
 
 
 # --- slow servers
@@ -120,7 +122,7 @@ def test_a_transfer_is_bounded_as_a_whole(answer, message, monkeypatch):
         monkeypatch.setattr(storage, name, value)
     began = time.monotonic()
     with served(answer) as (address, _), pytest.raises(UserError, match=message):
-        recognise(f"{address}/a.tar")
+        open_source(f"{address}/a.tar")
     assert time.monotonic() - began < 4
 
 
@@ -148,7 +150,7 @@ def test_where_nothing_can_be_locked_nobody_waits(photographs, monkeypatch):
     monkeypatch.setattr(FileLock, "acquire", refuse)
     assert len(list_folder(photographs)) == 14
     with served(whole) as (address, _):
-        assert len(recognise(f"{address}/a.tar").train) == 3
+        assert len(open_source(f"{address}/a.tar").train) == 3
 
 
 def test_a_kept_list_that_cannot_be_read_is_made_anew(photographs, tmp_path):
@@ -166,4 +168,4 @@ def test_a_list_that_cannot_be_kept_is_a_list(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("colorize.data.collection.Table.save", refuse)
-    assert len(recognise(str(folder)).train) == 6
+    assert len(open_source(str(folder)).train) == 6

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from colorize.data import Folder, Shards
-from colorize.data.resolve import recognise
+from colorize.data.resolve import open_source
 from colorize.data.sampler import ShardOrder
 from colorize.utils.errors import UserError
 from tests.helpers.data_sets import jpeg, write_shards
@@ -28,12 +28,12 @@ def test_tar_files_that_validate_do_not_train(tmp_path):
 def test_a_tar_file_under_two_names_is_read_once(tmp_path):
     folder = write_shards(tmp_path / "tars", shards=2, each=3)
     (folder / "train-999.tar").symlink_to("train-000.tar")
-    assert len(recognise(str(folder)).train) == 6
+    assert len(open_source(str(folder)).train) == 6
 
 
 def test_the_order_of_shards_knows_what_was_left_out(tmp_path):
     folder = write_shards(tmp_path / "tars", shards=3, each=4)
-    names = [photo.name for photo in recognise(str(folder)).train]
+    names = [photo.name for photo in open_source(str(folder)).train]
     lines = "".join(f"train\t{name}\tgrey\tyes\t\n" for name in names[:5])
     (tmp_path / "m.tsv").write_text(f"set\tname\tfindings\tleave_out\ttwin\n{lines}")
     val = write_shards(tmp_path / "val", 1, part="val")
@@ -64,7 +64,7 @@ def test_what_is_prepared_is_what_a_folder_trains(tmp_path, inside):
     for words in ((), ("--size", 32)):
         done = inside("prepare", folder, f"tars{len(words)}", "--max-bad", 1, "--workers", 0, *words)
         assert done.returncode == 0, done.stderr
-        found = recognise(str(tmp_path / f"tars{len(words)}"))
+        found = open_source(str(tmp_path / f"tars{len(words)}"))
         manifest = json.loads((tmp_path / f"tars{len(words)}" / "manifest.json").read_text())
         assert manifest["train"]["photographs"] == len(found.train) == 5
         assert (found.classes, set(found.train.labels.tolist()), Folder(str(folder)).classes) == ([], {-1}, [])

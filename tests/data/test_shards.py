@@ -12,7 +12,7 @@ from PIL import Image
 
 from colorize.data import Shards
 from colorize.data.collection import Collection
-from colorize.data.resolve import recognise
+from colorize.data.resolve import open_source
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.selection import select_photographs
 from colorize.utils.errors import UserError
@@ -31,7 +31,7 @@ def listed(tmp_path, files):
     """name -> class of the photographs, and what is said of the rest."""
     path = tmp_path / "t.tar"
     path.write_bytes(files if isinstance(files, bytes) else tarred(files))
-    source = recognise(str(path))
+    source = open_source(str(path))
     return {photo.name.removeprefix("t/"): photo.label for photo in source.train}, source.notes()
 
 
@@ -71,7 +71,7 @@ def test_of_one_name_the_last_stands(tmp_path):
             add(tar, "a.jpg", jpeg(seed))
     found, notes = listed(tmp_path, file.getvalue())
     assert list(found) == ["a.jpg"]
-    assert recognise(str(tmp_path / "t.tar")).train[0].read() == jpeg(2)
+    assert open_source(str(tmp_path / "t.tar")).train[0].read() == jpeg(2)
     assert "(2): a.jpg, a.jpg" in notes[0]
 
 
@@ -176,7 +176,7 @@ def test_a_header_with_an_absurd_size_ends_its_tar_file(field, tmp_path):
 def test_a_pipe_is_no_tar_file(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("train-00000.tar")
-    for read in (Shards, recognise):
+    for read in (Shards, open_source):
         with pytest.raises(UserError, match=r"train-00000\.tar'? is no regular file"):
             read(root)
 
@@ -187,9 +187,9 @@ def test_the_odd_tar_files(path):
     expected = json.loads((CASES / "expected.json").read_text())[path.name]
     if expected["want"] == "refuse":
         with pytest.raises(UserError):
-            recognise(str(path))
+            open_source(str(path))
     elif expected["want"] == "paint":
-        assert len(recognise(str(path)).train) == expected["photographs"]
+        assert len(open_source(str(path)).train) == expected["photographs"]
     else:
-        assert isinstance(recognise(str(path)).train, Collection)
+        assert isinstance(open_source(str(path)).train, Collection)
     assert isinstance(path, Path)

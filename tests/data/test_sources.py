@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from colorize.data import Folder, Shards
-from colorize.data.resolve import recognise
+from colorize.data.resolve import open_source
 from colorize.utils import download as storage
 from colorize.utils.errors import UserError
 from tests.helpers.data_sets import (
@@ -148,15 +148,15 @@ def test_a_manifest_leaves_photographs_out(photographs, tmp_path):
 
 
 def test_words_mean_sources(tmp_path, photographs, hub):
-    assert len(recognise("demo").train) == 134
-    assert (len(recognise(str(photographs)).train), recognise(str(photographs)).classes) == (14, ["cats", "dogs"])
+    assert len(open_source("demo").train) == 134
+    assert (len(open_source(str(photographs)).train), open_source(str(photographs)).classes) == (14, ["cats", "dogs"])
     shards = write_shards(tmp_path / "tars")
-    assert len(recognise(f"{shards}/*.tar").train) == len(recognise(str(shards)).train) == 24
+    assert len(open_source(f"{shards}/*.tar").train) == len(open_source(str(shards)).train) == 24
     write_shards(shards, 1, part="val")
-    assert len(recognise(str(shards)).val) == 6
+    assert len(open_source(str(shards)).val) == 6
     for layout in ("folders", "archives", "kaggle"):
-        source = recognise(str(write_imagenet(tmp_path / layout, layout)))
+        source = open_source(str(write_imagenet(tmp_path / layout, layout)))
         assert (len(source.train), len(source.val), source.classes) == (15, 6, list(WNIDS))
-    assert len(recognise(f"hf://{hub}").train) == 10
+    assert len(open_source(f"hf://{hub}").train) == 10
     with pytest.raises(UserError, match="there is no folder 'gone': give demo, a folder, tar files"):
-        recognise("gone")
+        open_source("gone")

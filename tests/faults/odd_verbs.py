@@ -26,8 +26,8 @@ from colorize.cli.prepare import prepare_source
 from colorize.data import Shards
 from colorize.data.collection import Photo
 from colorize.data.findings import BROKEN, examine
-from colorize.data.resolve import recognise
-from colorize.data.shard_writer import prepare
+from colorize.data.resolve import open_source
+from colorize.data.shard_writer import prepare_photo
 from colorize.imaging.decode import decode, open_rgb
 from colorize.models import CNN
 from colorize.models.export import save
@@ -73,7 +73,7 @@ def prepare_small(path: str, work: Path) -> np.ndarray:
 
 
 def _prepared(path: str, size: int | None) -> np.ndarray:
-    made = prepare(Photo(path, Path(path).name), size, 95)
+    made = prepare_photo(Photo(path, Path(path).name), size, 95)
     if made.why:
         raise UserError(made.why)
     return np.asarray(open_rgb(made.data))
@@ -117,17 +117,17 @@ def train_tar(path: str, work: Path) -> int:
 def inspect_tar(path: str, work: Path) -> int:
     shutil.rmtree(work / "report", ignore_errors=True)
     inspecting.inspect([path, "-o", str(work / "report"), "--workers", "0"])
-    return _readable(recognise(path).train)
+    return _readable(open_source(path).train)
 
 
 def prepare_tar(path: str, work: Path) -> int:
     shutil.rmtree(work / "tars", ignore_errors=True)
     prepare_source([path, str(work / "tars"), "--max-bad", "0.9", "--workers", "0"])
-    return _readable(recognise(str(work / "tars")).train)
+    return _readable(open_source(str(work / "tars")).train)
 
 
 OF_TARS: dict[str, Callable[[str, Path], int]] = {
-    "train": train_tar, "evaluate": lambda path, work: _readable(recognise(path).train), "inspect": inspect_tar,
+    "train": train_tar, "evaluate": lambda path, work: _readable(open_source(path).train), "inspect": inspect_tar,
     "prepare": prepare_tar,
 }  # fmt: skip
 ON_WHITE = ("train", "evaluate", "prepare", "prepare --size", "paint jpg")  # where transparent parts lie on white

@@ -16,7 +16,7 @@ from torch import nn
 from colorize.evaluation.validation import constant_ab
 from colorize.tracking import Logger
 from colorize.training.build import build_parts, build_trainer
-from colorize.utils.distributed import environment, join, leave
+from colorize.utils.distributed import init_process_group, leave, world_from_environment
 from tests.helpers.configs import CONF, SMALL, own_loss
 
 
@@ -45,7 +45,7 @@ def config(model: str, steps: int):
 
 
 def train(model: str, folder: Path, steps: int, batch_norm: bool = False) -> None:
-    world, cfg = environment(os.environ), config(model, steps)
+    world, cfg = world_from_environment(os.environ), config(model, steps)
     parts = build_parts(cfg)
     if not batch_norm:
         without_batch_norm(parts.model)
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(SMALL))
     parser.add_argument("--steps", type=int, default=20)
     arguments = parser.parse_args()
-    join(torch.device("cpu"))
+    init_process_group(torch.device("cpu"))
     for model in arguments.models:
         train(model, arguments.folder, arguments.steps, arguments.batch_norm)
     leave()

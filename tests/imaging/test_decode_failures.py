@@ -16,7 +16,7 @@ from colorize.imaging import decode as decoding
 from colorize.imaging import file_formats as jpeg
 from colorize.imaging import raster as bounds
 from colorize.imaging.decode import decode, decode_picture, open_rgb
-from colorize.imaging.raster import DecodeError, reason
+from colorize.imaging.raster import DecodeError, decoder_message
 from tests.helpers.pictures import JPEG, PNG, RGB, chunk, encoded, refused
 
 ROOT = Path(__file__).parents[2]
@@ -106,5 +106,5 @@ def test_reasons_are_free_of_addresses_and_sources():
         ("decode_jpeg, /__w/vision/vision/io/decode_jpeg.cpp:171, unexpected end", "decode_jpeg, unexpected end"),
         ("one\ntwo", "one"),
     ):
-        assert reason(ValueError(said)) == words
-    assert reason(MemoryError()) == "MemoryError"
+        assert decoder_message(ValueError(said)) == words
+    assert decoder_message(MemoryError()) == "MemoryError"

@@ -64,7 +64,7 @@ def test_a_make_of_an_emulsion_still_sums_to_one():
 def test_blur_keeps_the_mean_and_has_its_width(sigma):
     point = np.zeros((61, 61), np.float32)
     point[30, 30] = 1
-    blurred = film.blurred(point, sigma)
+    blurred = film.gaussian_blur(point, sigma)
     assert blurred.sum() == pytest.approx(1, abs=1e-5)
     place = np.arange(61) - 30
     assert np.sqrt((blurred.sum(axis=0) * place**2).sum()) == pytest.approx(sigma, rel=0.08)

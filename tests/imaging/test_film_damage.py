@@ -30,16 +30,16 @@ def test_marks_go_to_paper_or_to_black():
 
 @pytest.mark.parametrize("marks", [wear.specks(20, 0.01), wear.hairs(2, 0.2), wear.scratches(3)])
 def test_marks_are_few_and_somewhere(marks):
-    masks = [wear.drawn((120, 160), marks, seeded(seed)) for seed in range(8)]
+    masks = [wear.mark_mask((120, 160), marks, seeded(seed)) for seed in range(8)]
     assert all(mask.shape == (120, 160) and mask.min() >= 0 and mask.max() <= 1 for mask in masks)
     assert 0 < np.mean([(mask > 0.2).mean() for mask in masks]) < 0.1
 
 
 def test_levels_pull_the_ends_apart_but_not_of_one_tone():
     ramp = np.linspace(60, 180, 300, dtype=np.float32).reshape(10, 30)
-    pulled = wear.levels(ramp, 1.0)
+    pulled = wear.scanner_levels(ramp, 1.0)
     assert pulled.min() < 5
     assert pulled.max() > 250
-    assert np.array_equal(wear.levels(ramp, 0.0), ramp)
+    assert np.array_equal(wear.scanner_levels(ramp, 0.0), ramp)
     flat = np.linspace(100, 140, 300).reshape(10, 30)
-    assert np.array_equal(wear.levels(flat, 1.0), flat)
+    assert np.array_equal(wear.scanner_levels(flat, 1.0), flat)

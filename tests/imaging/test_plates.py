@@ -8,7 +8,7 @@ from skimage.registration import phase_cross_correlation
 
 from colorize.data.sources import DEMO
 from colorize.imaging.plates import compose, open_scan, split_plate
-from colorize.imaging.registration import register
+from colorize.imaging.registration import estimate_shift
 from colorize.utils.errors import UserError
 from tests.helpers.exposures import corners, scan_of
 from tests.helpers.published import PHOTOS, photographed
@@ -38,7 +38,7 @@ def test_exposures_are_parted_at_the_bars_not_at_thirds():
     scan, rgb = scan_of("pip_coffee", rims=(2, 50))
     assert abs(len(scan) / 3 - (8 + 2 + 320 + 4.5)) > 10
     for part, channel in zip(split_plate(scan), (2, 1, 0), strict=True):
-        assert register(part[:320, 20:380], rgb[..., channel].astype(float)) == pytest.approx(
+        assert estimate_shift(part[:320, 20:380], rgb[..., channel].astype(float)) == pytest.approx(
             (0, 0), abs=20
         )  # the same scene, wherever the part begins
     assert len({part.shape for part in split_plate(scan)}) == 1

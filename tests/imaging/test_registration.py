@@ -7,7 +7,7 @@ from scipy.ndimage import map_coordinates
 from skimage.registration import phase_cross_correlation
 
 from colorize.data.sources import DEMO
-from colorize.imaging.registration import Motion, motion_of, moved, register
+from colorize.imaging.registration import Motion, estimate_shift, motion_of, moved
 from colorize.utils.errors import UserError
 from tests.helpers.exposures import cut
 
@@ -41,42 +41,42 @@ def test_exposures_are_aligned_to_half_a_pixel(name):
     for seed in range(2):
         (red, green, blue), shifts = exposures(name, seed)
         for plane, shift in ((red, shifts[0]), (green, shifts[1])):
-            assert np.hypot(*(np.array(register(plane, blue)) + shift)) < 0.5
+            assert np.hypot(*(np.array(estimate_shift(plane, blue)) + shift)) < 0.5
 
 
 def test_it_agrees_with_another_registration_where_that_one_works():
     grey = photograph("pip_china").mean(axis=2)
     fixed, moving = cut(grey, 40), cut(grey, 40, (7.3, -11.6))
     other, _, _ = phase_cross_correlation(fixed, moving, upsample_factor=50)
-    assert np.abs(np.array(register(moving, fixed)) - other).max() < 0.25  # it is 0.1 off itself
+    assert np.abs(np.array(estimate_shift(moving, fixed)) - other).max() < 0.25  # it is 0.1 off itself
 
 
 def test_a_negative_is_aligned_as_well():
     grey = photograph("pip_chelsea").mean(axis=2)
-    assert register(255 - cut(grey, 30, (4, -9)), cut(grey, 30)) == pytest.approx((-4, 9), abs=0.2)
+    assert estimate_shift(255 - cut(grey, 30, (4, -9)), cut(grey, 30)) == pytest.approx((-4, 9), abs=0.2)
 
 
 def test_large_pictures_are_aligned():
     grey = np.asarray(Image.open(DEMO / "pip_china.jpg").convert("L").resize((2400, 1600), Image.Resampling.BICUBIC))
     grey = grey.astype(np.float32)
-    assert register(cut(grey, 130, (-71.4, 97.8)), cut(grey, 130)) == pytest.approx((71.4, -97.8), abs=0.5)
+    assert estimate_shift(cut(grey, 130, (-71.4, 97.8)), cut(grey, 130)) == pytest.approx((71.4, -97.8), abs=0.5)
 
 
 def test_what_cannot_be_aligned_is_refused():
     china, flower = (photograph(name).mean(axis=2)[:400, :600] for name in ("pip_china", "pip_flower"))
     with pytest.raises(UserError, match="do not match"):
-        register(china, flower)
+        estimate_shift(china, flower)
     with pytest.raises(UserError, match="do not match"):
-        register(cut(china, 70, (60, 60)), cut(china, 70))  # 13 % of the longer side
+        estimate_shift(cut(china, 70, (60, 60)), cut(china, 70))  # 13 % of the longer side
     with pytest.raises(UserError, match="do not match"):
-        register(np.full((100, 100), 7.0), np.full((100, 100), 7.0))
+        estimate_shift(np.full((100, 100), 7.0), np.full((100, 100), 7.0))
     stripes = np.repeat(np.sin(np.arange(200) / 9.0)[:, None], 200, axis=1) ** 3
     with pytest.raises(UserError, match="match"):
-        register(stripes, stripes)
+        estimate_shift(stripes, stripes)
     with pytest.raises(UserError, match="one size"):
-        register(china, china[1:])
+        estimate_shift(china, china[1:])
     with pytest.raises(UserError, match="too few"):
-        register(china[:20, :20], china[:20, :20])
+        estimate_shift(china[:20, :20], china[:20, :20])
 
 
 def turned(channel, motion, margin):

@@ -14,7 +14,7 @@ from PIL import Image
 from colorize.imaging import raster as bounds
 from colorize.imaging.decode import decode_picture
 from colorize.imaging.raster import DecodeError
-from colorize.imaging.tiff_parts import PART, Grid, needed
+from colorize.imaging.tiff_parts import PART, Grid, page_memory
 from tests.helpers.tiffs import by_hand
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +105,7 @@ def page(compression: int) -> tifffile.TiffPage:
 def test_what_cannot_be_read_in_parts_is_counted(compression, whole):
     one = page(compression)
     assert Grid(one, 16).is_whole == whole
-    assert needed(one, 1, 16) == 200e6 + 2 * (400e6 if whole else PART)
+    assert page_memory(one, 1, 16) == 200e6 + 2 * (400e6 if whole else PART)
 
 
 def test_memory_that_a_tiff_takes_has_to_be_free(monkeypatch):

@@ -12,7 +12,7 @@ from torch import nn
 
 from colorize.training.schedule import even_parts
 from colorize.utils.devices import check_compiler, choose_device, choose_precision
-from colorize.utils.distributed import World, environment, share, synchronise_batch_norm
+from colorize.utils.distributed import World, photographs_per_process, synchronise_batch_norm, world_from_environment
 from colorize.utils.errors import UserError
 from tests.helpers.configs import ROOT, SMALL
 from tests.helpers.pretended_gpus import answer, networks
@@ -86,15 +86,15 @@ def test_every_thing_has_one_process(processes, count):
     ],
 )
 def test_who_this_process_is(variables, world):
-    assert environment(variables) == world
+    assert world_from_environment(variables) == world
 
 
 def test_a_batch_that_cannot_be_shared():
-    assert share(12, World(1, 3), 100) == 4
+    assert photographs_per_process(12, World(1, 3), 100) == 4
     with pytest.raises(UserError, match="is 12, which 5 processes cannot share equally: start one of 1, 2, 3"):
-        share(12, World(0, 5), 100)
+        photographs_per_process(12, World(0, 5), 100)
     with pytest.raises(UserError, match="there are 4 processes and 3 photographs: start fewer"):
-        share(8, World(0, 4), 3)
+        photographs_per_process(8, World(0, 4), 3)
 
 
 def test_passes_are_even():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from colorize.training.build import build_parts, build_trainer
-from colorize.utils.devices import blocks, is_out_of_memory, recompute
+from colorize.utils.devices import is_out_of_memory, recomputable_blocks, recompute
 from colorize.utils.errors import UserError
 from tests.helpers.configs import SMALL, options, own_loss
 
@@ -33,7 +33,7 @@ def test_recomputing_changes_nothing_but_memory(model, small, tmp_path):
 
 @pytest.mark.parametrize("model", SMALL)
 def test_there_is_something_to_recompute(model, small):
-    found = list(blocks(build_parts(small(model)).model))
+    found = list(recomputable_blocks(build_parts(small(model)).model))
     assert len(found) >= 2
     inside = {id(part) for block in found for part in list(block.modules())[1:]}
     assert not any(id(block) in inside for block in found)

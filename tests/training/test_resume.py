@@ -15,7 +15,7 @@ from colorize.training.checks import check_phases
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.errors import UserError
 from colorize.utils.serialization import read
-from colorize.utils.stored_config import differences, is_free, is_place
+from colorize.utils.stored_config import config_differences, is_free, is_place
 from tests.helpers.commands import refused
 from tests.helpers.configs import ROOT
 from tests.helpers.resumed import TINY, cut
@@ -147,9 +147,9 @@ def test_the_defaults_of_constructors_stand_for_keys_that_are_not_there(tiny):
     new = tiny("model=cnn")
     old = new.copy()
     del old.steps_scale, old.trainer.accumulate, old.data.crop
-    assert differences(old, new) == {}
+    assert config_differences(old, new) == {}
     new.trainer.accumulate, new.steps_scale = 2, 0.5
-    assert differences(old, new) == {"trainer.accumulate": (1, 2), "steps_scale": (1.0, 0.5)}
+    assert config_differences(old, new) == {"trainer.accumulate": (1, 2), "steps_scale": (1.0, 0.5)}
 
 
 @pytest.mark.parametrize(("word", "free", "place"), [

@@ -11,7 +11,7 @@ from colorize.config import check_config
 from colorize.reports.run_data import config_of
 from colorize.run_folder import RunFolder
 from colorize.utils.errors import UserError
-from colorize.utils.stored_config import read_config, read_yaml, settled
+from colorize.utils.stored_config import read_config, read_yaml, stored_form
 from tests.faults import stranger_folders as strangers
 from tests.faults.strangers import MARK
 from tests.helpers.commands import refused
@@ -125,7 +125,7 @@ def test_what_a_config_asked_this_machine_for_is_kept_as_the_value(tmp_path, con
     monkeypatch.setenv("SIDE", "64")
     cfg = config("experiment=smoke", "checkpoint.every=${seed}")
     OmegaConf.update(cfg, "data.size", "${oc.decode:${oc.env:SIDE}}")
-    OmegaConf.save(settled(cfg), tmp_path / "config.yaml")
+    OmegaConf.save(stored_form(cfg), tmp_path / "config.yaml")
     kept = read_config(tmp_path / "config.yaml")
     assert kept.data.size == 64
     assert "${seed}" in (tmp_path / "config.yaml").read_text()  # a reference stays one
