@@ -74,7 +74,7 @@ def main() -> None:
     model.colorize(torch.rand(1, 1, words.size, words.size, device=device) * 100)
     rows = {
         "model": painters.network_predictor(model, "lab_l", None),
-        "mean_ab": painters.constant((2, 5)),
+        "mean_ab": painters.predictor_of(painters.constant_ab((2, 5))),
         **baseline_predictors(True),
     }
     clock.seconds = 0.0
@@ -133,7 +133,9 @@ def memory_growth(size: int, device: torch.device) -> float:
     for count in (200, 1200):
         measuring = Measurement(protocol, repeated(select_photographs(protocol), count), {}, [], device, 16, World())
         with tempfile.TemporaryDirectory() as folder:
-            measuring.measure({"model": painters.constant((2, 5))}, Path(folder) / "work", {}, "memory")
+            measuring.measure(
+                {"model": painters.predictor_of(painters.constant_ab((2, 5)))}, Path(folder) / "work", {}, "memory"
+            )
         found.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     return found[1] - found[0]
 

@@ -60,7 +60,7 @@ def measure_baselines(
 
 
 def baseline_predictors(known: bool) -> dict[str, Predictor]:
-    grey = {"grey": predictors.constant((0, 0))}
+    grey = {"grey": predictors.predictor_of(predictors.constant_ab((0, 0)))}
     if not known:
         return grey
     return {**grey, "lab_roundtrip": predictors.lab_roundtrip, "jpeg95": predictors.jpeg95, TRUTH: predictors.truth}

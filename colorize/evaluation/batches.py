@@ -13,9 +13,8 @@ from torch import Tensor
 
 from colorize.data.collection import Photo
 from colorize.data.sources import black_and_white, plate
-from colorize.evaluation.protocol import Protocol
-from colorize.imaging import film
-from colorize.imaging.color import grey_to_lightness, is_colourful, lab_to_rgb, luma, rgb_to_lab, to_uint8
+from colorize.evaluation.protocol import INPUTS, Protocol
+from colorize.imaging.color import grey_to_lightness, is_colourful, lab_to_rgb, rgb_to_lab, to_uint8
 from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.image_io import open_photograph
 from colorize.imaging.transforms import place, to_size
@@ -90,22 +89,10 @@ class EvalBatch:
 
     @cached_property
     def inputs(self) -> dict[str, Tensor]:
-        """Mode -> lightness (B, 1, H, W) that a network is shown."""
-        return {mode: self._input(mode) for mode in self.protocol.input}
-
-    def _input(self, mode: str) -> Tensor:
-        if mode == "lab_l":
-            return self.L
-        if mode == "blue_plate" and self.grey is not None:
-            return self.grey
-        assert self.true is not None
-        pixels = self.true.pixels
-        if mode == "luma":
-            return grey_to_lightness(luma(pixels))
-        if mode == "blue_plate":  # of colour photographs: their blue channel is what such a plate would hold
-            return grey_to_lightness(pixels[:, 2:])
-        exposures = [orthochromatic(picture.permute(1, 2, 0).numpy()) for picture in pixels.cpu()]
-        return grey_to_lightness(torch.from_numpy(np.stack(exposures))[:, None].to(pixels.device))
+        """Name in `INPUTS` -> lightness (B, 1, H, W) that a network is shown."""
+        if self.true is None:  # the protocol has no other input then
+            return {"lab_l": self.L}
+        return {name: INPUTS[name].lightness(self.L, self.true.pixels, self.grey) for name in self.protocol.input}
 
     def painted(self, ab: Tensor) -> Picture:
         """8-bit pixels with these colours (B, 2, H, W), as the protocol rounds them."""
@@ -131,11 +118,6 @@ def make_eval_batch(
     scene = EvalBatch(places, names, labels, protocol, lab[:, :1], lab[:, 1:], grey=seen)
     true = lab_to_rgb(scene.L, lab[:, 1:]) if protocol.truth == "lab_roundtrip" else rgb
     return replace(scene, true=Picture(true if true.dtype == torch.uint8 else to_uint8(true)))
-
-
-def orthochromatic(rgb: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 sRGB -> (H, W) uint8, as a film that answers to blue and green alone would show it."""
-    return film.to_pixels(film.encode(film.expose(rgb, film.EMULSIONS["orthochromatic"])))
 
 
 def _stacked(parts: Sequence[Tensor | None], device: torch.device) -> Tensor | None:

@@ -87,13 +87,16 @@ def network_rows(
     """The rows that are the network's own, and why others are not there."""
     words = {"given": None, "trained": subject.size}
     at = words[protocol.predict] if isinstance(protocol.predict, str) else protocol.predict
-    rows = {row: predictors.network_predictor(meter, mode, at, samples) for row, mode in protocol.rows.items()}
+    rows = {
+        row: predictors.network_predictor(meter, mode, at, samples, protocol.upsampling)
+        for row, mode in protocol.rows.items()
+    }
     if protocol.truth == "none":
         return rows, {}
     if subject.mean_ab is None:
         why = "the mean colour of the photographs that it was trained on is not known"
         return rows, {"mean_ab": f"row mean_ab: {why}"}
-    return {**rows, "mean_ab": predictors.constant(subject.mean_ab)}, {}
+    return {**rows, "mean_ab": predictors.predictor_of(predictors.constant_ab(subject.mean_ab))}, {}
 
 
 def assemble_result(

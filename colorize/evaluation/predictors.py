@@ -20,7 +20,7 @@ from colorize.imaging.color import lab_to_rgb, to_uint8
 from colorize.imaging.transforms import Upsampling, resize
 from colorize.metrics.metric import Picture
 from colorize.models.base import Colorizer, Generators
-from colorize.utils.seeds import seed_of
+from colorize.utils.seeds import generator_of
 
 
 def _attention_flops(query, key, value, *_, **__) -> int:
@@ -100,39 +100,53 @@ def describe_device(device: torch.device) -> str:
 
 
 class RowPrediction(NamedTuple):
-    """What a row makes of a scene."""
+    """What a row of a table predicts for a batch."""
 
     picture: Picture
-    ab: Tensor | None = None  #      (B, 2, H, W) colours in CIE units before they became pixels, if there are any
-    samples: Tensor | None = None  # (K, B, 3, H, W) uint8, of a network that was asked several times
+    ab: Tensor | None = None  #      (B, 2, H, W) in CIE units before they became pixels, if there are any
+    samples: Tensor | None = None  # (K, B, 3, H, W) uint8, of a stochastic model that was asked several times
 
 
 Predictor = Callable[[EvalBatch], RowPrediction]
+# Lightness (B, 1, H, W) and a generator for each picture -> ab (B, 2, H, W), CIE units, as `Colorizer.colorize`
+PredictAb = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
 JPEG_QUALITY = 95
 
 
-def network_predictor(model: Colorizer | Meter, mode: str, predicted_at: int | None, samples: int = 1) -> Predictor:
-    """What `model` makes of the input of a mode; colour is predicted with `predicted_at` pixels on the shorter side,
-    None: at the pictures' size. One that draws is asked `samples` times, and the first answer counts."""
+def predictor_of(predict_ab: PredictAb, mode: str = "lab_l", *, key: str = "evaluate", samples: int = 1) -> Predictor:
+    """What `predict_ab` makes of an input (see `INPUTS`), as 8-bit pixels.
 
-    def colours(scene: EvalBatch, sample: int) -> Tensor:
-        L = scene.inputs[mode]
-        more = (sample,) if sample else ()
-        chances = [torch.Generator().manual_seed(seed_of("evaluate", place, *more)) for place in scene.places]
-        if predicted_at is None:
-            return model.colorize(L, chances, check=False)
-        small = resize(L, _scaled_size(L.shape[2:], predicted_at)).clamp(0, 100)
-        return _upsample_ab(small, model.colorize(small, chances, check=False), L, scene.protocol.upsampling)
+    key      of each picture's random numbers, which are the same every time and for any batch size
+    samples  predictions of each picture, with other random numbers each; the first one is the row's
+    """
 
-    def paint(scene: EvalBatch) -> RowPrediction:
-        ab = colours(scene, 0)
-        first = scene.painted(ab)
-        if samples == 1 or not model.stochastic:
+    def ab_of(batch: EvalBatch, *sample: int) -> Tensor:
+        return predict_ab(batch.inputs[mode], [generator_of(key, place, *sample) for place in batch.places])
+
+    def predict(batch: EvalBatch) -> RowPrediction:
+        ab = ab_of(batch)
+        first = batch.painted(ab)
+        if samples == 1:
             return RowPrediction(first, ab)
-        others = [scene.painted(colours(scene, sample)).pixels for sample in range(1, samples)]
+        others = [batch.painted(ab_of(batch, sample)).pixels for sample in range(1, samples)]
         return RowPrediction(first, ab, torch.stack([first.pixels, *others]))
 
-    return paint
+    return predict
+
+
+def network_predictor(
+    model: Colorizer | Meter, mode: str, predicted_at: int | None, samples: int = 1, upsampling: str = "guided"
+) -> Predictor:
+    """What `model` makes of an input; ab is predicted with `predicted_at` pixels on the shorter side, None: at the
+    pictures' size. A stochastic model makes `samples` predictions."""
+
+    def predict_ab(L: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        if predicted_at is None:
+            return model.colorize(L, generators, check=False)
+        small = resize(L, _scaled_size(L.shape[2:], predicted_at)).clamp(0, 100)
+        return _upsample_ab(small, model.colorize(small, generators, check=False), L, upsampling)
+
+    return predictor_of(predict_ab, mode, samples=samples if model.stochastic else 1)
 
 
 def _scaled_size(size: Sequence[int], shorter: int) -> tuple[int, int]:
@@ -141,7 +155,7 @@ def _scaled_size(size: Sequence[int], shorter: int) -> tuple[int, int]:
 
 
 def _upsample_ab(small: Tensor, ab: Tensor, L: Tensor, method: str) -> Tensor:
-    """Colours of (B, 1, h, w) at the size of L (B, 1, H, W)."""
+    """ab that belongs to the lightness `small` (B, 1, h, w), at the size of L (B, 1, H, W)."""
     pieces = []
     for i in range(len(L)):
         one = slice(i, i + 1)
@@ -149,32 +163,28 @@ def _upsample_ab(small: Tensor, ab: Tensor, L: Tensor, method: str) -> Tensor:
     return torch.cat(pieces)
 
 
-def constant(ab: Sequence[float]) -> Predictor:
-    """The same colour everywhere: (0, 0) is grey."""
-
-    def paint(scene: EvalBatch) -> RowPrediction:
-        colours = scene.L.new_tensor(ab).view(1, 2, 1, 1).expand(len(scene), 2, *scene.L.shape[2:])
-        return RowPrediction(scene.painted(colours), colours)
-
-    return paint
+def constant_ab(ab: Sequence[float]) -> PredictAb:
+    """The same color everywhere: (0, 0) is grey."""
+    return lambda L, _: L.new_tensor(ab).view(1, 2, 1, 1).expand(len(L), 2, *L.shape[2:])
 
 
-def truth(scene: EvalBatch) -> RowPrediction:
-    assert scene.true is not None
-    return RowPrediction(scene.true)
+def truth(batch: EvalBatch) -> RowPrediction:
+    """The ground truth itself, with what metrics without a reference make of it."""
+    assert batch.true is not None
+    return RowPrediction(batch.true)
 
 
-def lab_roundtrip(scene: EvalBatch) -> RowPrediction:
-    """The best that any network can do: the true colours, through Lab and back."""
-    assert scene.ab is not None
-    return RowPrediction(scene.painted(scene.ab), scene.ab)
+def lab_roundtrip(batch: EvalBatch) -> RowPrediction:
+    """The best that any network can do: the ground truth, through Lab and back."""
+    assert batch.ab is not None
+    return RowPrediction(batch.painted(batch.ab), batch.ab)
 
 
-def jpeg95(scene: EvalBatch) -> RowPrediction:
-    """The truth through JPEG of quality 95, colour at half resolution as usual: damage that nobody sees."""
-    assert scene.true is not None
-    pixels = torch.stack([through_jpeg(picture) for picture in scene.true.pixels.cpu()])
-    return RowPrediction(Picture(pixels.to(scene.L.device)))
+def jpeg95(batch: EvalBatch) -> RowPrediction:
+    """The ground truth through JPEG of quality 95, colour at half resolution as usual: damage that nobody sees."""
+    assert batch.true is not None
+    pixels = torch.stack([through_jpeg(picture) for picture in batch.true.pixels.cpu()])
+    return RowPrediction(Picture(pixels.to(batch.L.device)))
 
 
 def through_jpeg(picture: Tensor) -> Tensor:

@@ -3,22 +3,61 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorize.imaging import film
+from colorize.imaging.color import grey_to_lightness, luma
 from colorize.metrics.extractors import EXTRACTORS
 from colorize.utils.errors import UserError
 
 READERS = ("photographs", "black_and_white", "period")
 GEOMETRIES = ("centre", "stretch", "long")
 FILTERS = ("bicubic", "bilinear", "linear", "area")
-INPUTS = ("lab_l", "luma", "ortho", "blue_plate")
 TRUTHS = ("pixels", "lab_roundtrip", "none")
 ROUNDINGS = ("nearest", "truncate")
 UPSAMPLINGS = ("guided", "bilinear")
-REFERENCES = ("paired", "none")
+
+
+class NetworkInput(NamedTuple):
+    """What a network is shown of a photograph.
+
+    label        in the label of its row, and above a picture of it
+    description  in a sentence on the photographs
+    lightness    (B, 1, H, W) CIE lightness of it, from the true lightness L (B, 1, H, W), the true colours rgb
+                 (B, 3, H, W) uint8, and the lightness of a period exposure, where there is one
+    """
+
+    label: str
+    description: str
+    lightness: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+def _orthochromatic(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) uint8 -> (B, 1, H, W) uint8, as a film that answers to blue and green alone would show it."""
+    emulsion = film.EMULSIONS["orthochromatic"]
+    exposed = [film.to_pixels(film.encode(film.expose(one.permute(1, 2, 0).numpy(), emulsion))) for one in rgb.cpu()]
+    return torch.from_numpy(np.stack(exposed))[:, None].to(rgb.device)
+
+
+INPUTS = {
+    "lab_l": NetworkInput("lightness", "their CIE lightness", lambda L, rgb, exposure: L),
+    "luma": NetworkInput("luma", "Pillow's grey", lambda L, rgb, exposure: grey_to_lightness(luma(rgb))),
+    "ortho": NetworkInput(
+        "orthochromatic film", "what a film blind to red would have recorded",
+        lambda L, rgb, exposure: grey_to_lightness(_orthochromatic(rgb)),
+    ),
+    "blue_plate": NetworkInput(  # of colour photographs, their blue channel is what such a plate would hold
+        "blue plate", "the exposure behind a blue filter",
+        lambda L, rgb, exposure: grey_to_lightness(rgb[:, 2:]) if exposure is None else exposure,
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +113,7 @@ class Protocol:
             ("rounding", ROUNDINGS), ("upsampling", UPSAMPLINGS),
         ):  # fmt: skip
             _check_choice(key, getattr(self, key), known)
-        for key, each_of in (("input", INPUTS), ("extractors", tuple(EXTRACTORS))):
+        for key, each_of in (("input", tuple(INPUTS)), ("extractors", tuple(EXTRACTORS))):
             values = getattr(self, key)
             object.__setattr__(self, key, (values,) if isinstance(values, str) else tuple(values))
             for value in getattr(self, key):

@@ -20,7 +20,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 from colorize.batch import Batch, Prediction
 from colorize.imaging.transforms import resize
 from colorize.utils.errors import UserError
-from colorize.utils.seeds import seed_of
+from colorize.utils.seeds import generator_of, seed_of
 
 AB_LIMIT = 128.0  # no colour that a screen can show lies outside ±128 in a or b
 SHADES_OF_BLACK = 32  # a black 8-bit picture has fewer below L* = 1; a picture in 0…1 has more
@@ -113,7 +113,7 @@ def convolution(
 
 def generators_of(seeds: Sequence[int], *key: int | str) -> list[torch.Generator]:
     """A generator on the CPU for each photograph; `key` says what it is for."""
-    return [torch.Generator().manual_seed(seed_of(seed, *key)) for seed in seeds]
+    return [generator_of(seed, *key) for seed in seeds]
 
 
 class Dropout(nn.Module):

@@ -10,7 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from colorize.data.collection import Photo
 from colorize.evaluation.batches import make_eval_batch, read_eval_image
-from colorize.evaluation.predictors import constant, jpeg95, lab_roundtrip, truth
+from colorize.evaluation.predictors import constant_ab, jpeg95, lab_roundtrip, predictor_of, truth
 from colorize.imaging.transforms import area_weights
 from colorize.utils.errors import UserError
 from tests.helpers.evaluations import CPU, frame_of, noise, protocol
@@ -81,7 +81,7 @@ def test_jpeg_is_pillows(scene, tmp_path):
 
 
 def test_grey_has_no_colour_and_the_true_lightness(scene):
-    pixels = constant((0, 0))(scene)[0]
+    pixels = predictor_of(constant_ab((0, 0)))(scene)[0]
     assert pixels.chroma.mean() < 0.02
     assert pixels.chroma.max() < 1  # a level of one channel, where rounding falls between
     assert (pixels.lab[:, :1] - scene.L).abs().max() < 0.3  # half a grey level, which is 0.2 to 0.55 of L*

@@ -10,7 +10,7 @@ from colorize.data.collection import Photo
 from colorize.evaluation.batches import make_eval_batch, read_eval_image
 from colorize.evaluation.image_table import read_image_values
 from colorize.evaluation.measure import PICTURES, Measurement, of_pictures
-from colorize.evaluation.predictors import constant
+from colorize.evaluation.predictors import constant_ab, predictor_of
 from colorize.evaluation.selection import select_photographs
 from colorize.metrics import PSNR, SSIM, Colorfulness, MeanColorfulnessDifference, Picture, PooledPSNR
 from colorize.metrics.full_reference import CHROMAS, HUES, errors_by_colour, summed
@@ -40,7 +40,7 @@ def test_cells_are_what_the_metrics_say(scene):
         "psnr": PSNR(), "psnr_pooled": PooledPSNR(), "ssim": SSIM(), "colorfulness": Colorfulness(),
         "delta_colorfulness": MeanColorfulnessDifference(),
     }  # fmt: skip
-    pair = scene.pair(constant((9.0, -5.0))(scene)[0])
+    pair = scene.pair(predictor_of(constant_ab((9.0, -5.0)))(scene)[0])
     values = {}
     for name, metric in metrics.items():
         metric.add(pair)
@@ -73,7 +73,7 @@ def measuring(folder, world=None, batch_size=16, **changes):
     )
 
 
-ROWS = {"model": constant((20.0, -8.0)), "grey": constant((0, 0))}
+ROWS = {"model": predictor_of(constant_ab((20.0, -8.0))), "grey": predictor_of(constant_ab((0, 0)))}
 
 
 def table_of(folder):
@@ -90,7 +90,7 @@ def test_pictures_are_measured_once_and_in_order(many, tmp_path):
         true = np.asarray(image.resize((32, round(32 * 40 / image.width)), Image.Resampling.BICUBIC))
         row = read_eval_image(Photo(str(many / f"{place:03d}.png"), ""), protocol(geometry="long"))
         scene = make_eval_batch([row], [""], 0, protocol(), CPU)
-        painted = constant((0, 0))(scene)[0].pixels[0].permute(1, 2, 0).numpy()
+        painted = predictor_of(constant_ab((0, 0)))(scene)[0].pixels[0].permute(1, 2, 0).numpy()
         assert grey[place] == pytest.approx(peak_signal_noise_ratio(true, painted), abs=1e-4)
 
 
