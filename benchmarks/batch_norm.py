@@ -3,10 +3,10 @@
     python benchmarks/batch_norm.py [--models cnn gan …]
 
 Baseline is one process with the same effective batch; each trains 20 steps of SGD
-(`tests/helpers/two_processes.py`). Batch norm
-takes its statistics from a process's own share of the batch, so that more processes compute another function. The last
-line is one JSON object: {network: {"with": …, "without": …, "psnr": …}}, the largest difference of a weight with and
-without batch norm, and the difference of the validation PSNR with it, in dB.
+(`tests/helpers/two_processes.py`). Batch norm takes its statistics from a process's own share of the batch, so that
+more processes compute another function. The last line is one JSON object:
+{network: {"with": …, "without": …, "psnr": …}}, the largest difference of a weight with and without batch norm, and
+the difference of the validation PSNR with it, in dB.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from tests.helpers.configs import SMALL  # noqa: E402
 
 def trained(models: list[str], folder: Path, processes: int, batch_norm: bool) -> dict[str, dict]:
     """What each network came to."""
-    script = str(ROOT / "tests" / "helpers" / "two_processes.py")
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
-    words = [script, str(folder), *(["--batch-norm"] if batch_norm else []), "--models", *models]
-    done = subprocess.run([sys.executable, *launcher, *words], capture_output=True, text=True, check=False)
+    script = ["-m", "tests.helpers.two_processes", str(folder.resolve())]
+    words = [*script, *(["--batch-norm"] if batch_norm else []), "--models", *models]
+    done = subprocess.run([sys.executable, *launcher, *words], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
     return {model: torch.load(folder / f"{model}-{processes}.pt", weights_only=True) for model in models}

@@ -1,7 +1,7 @@
 """Training and evaluation on GPUs that are not there: every tensor for one of them stays on the CPU, and what was asked
 of CUDA and NCCL is kept. Each process of several runs it, started by torchrun.
 
-    torchrun --nproc-per-node=2 tests/helpers/pretended_gpus.py FOLDER
+    torchrun --nproc-per-node=2 -m tests.helpers.pretended_gpus FOLDER
 
 Trains and evaluates as torchrun starts it, then trains as in a worker of Ray's torch trainer, which finds a process
 group made already; and asks networks with batch norms over the processes for an answer.

@@ -1,6 +1,6 @@
 """Some steps of SGD for every network, as one process or as each of several; started by torchrun or plainly.
 
-    python tests/helpers/two_processes.py FOLDER [--batch-norm] [--models cnn …] [--steps 20]
+    python -m tests.helpers.two_processes FOLDER [--batch-norm] [--models cnn …] [--steps 20]
 
 Writes what every network came to, `MODEL-PROCESSES.pt`.
 """

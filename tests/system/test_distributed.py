@@ -20,11 +20,11 @@ from tests.helpers.two_processes import train
 
 
 def launch(script, folder, *words):
-    """Two processes of a script beside this one."""
+    """Two processes of a script of tests/helpers."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    words = [sys.executable, *torchrun, ROOT / "tests" / "helpers" / script, folder, *words]
+    words = [sys.executable, *torchrun, "-m", f"tests.helpers.{script}", folder, *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
 
 
@@ -35,7 +35,7 @@ def twice(once):
     def run(folder):
         for model in SMALL:
             train(model, folder, steps=6)
-        launch("two_processes.py", folder, "--steps=6")
+        launch("two_processes", folder, "--steps=6")
 
     folder = once("several", run)
     return lambda model: [torch.load(folder / f"{model}-{n}.pt", weights_only=True) for n in (1, 2)]
@@ -107,7 +107,7 @@ def test_passes_are_even():
 @pytest.fixture
 def pretended(once):
     """Two processes that trained and evaluated on two GPUs that are not there."""
-    return once("pretended", lambda folder: launch("pretended_gpus.py", folder))
+    return once("pretended", lambda folder: launch("pretended_gpus", folder))
 
 
 @pytest.mark.parametrize(("launcher", "verbs", "backend"), [("torchrun", 2, ["nccl"]), ("ray", 1, [])])
