@@ -23,11 +23,15 @@ from colorize.utils.errors import UserError, first_line
 
 
 class EvalImage(NamedTuple):
-    """A photograph at the protocol's size."""
+    """A photograph at the protocol's size.
+
+    rgb   (3, H, W) ground truth: uint8, or float in 0…1 where the filter does not round; None: unknown
+    grey  (1, H, W) likewise: a period exposure, or a photograph without colours
+    """
 
     name: str
-    rgb: Tensor | None  #   (3, H, W) true colours: uint8, or float 0…1 where the filter does not round; None: unknown
-    grey: Tensor | None  # (1, H, W) likewise: a period exposure, or a photograph without colours
+    rgb: Tensor | None
+    grey: Tensor | None
 
 
 def read_eval_image(photo: Photo, protocol: Protocol) -> EvalImage:
@@ -39,7 +43,7 @@ def read_eval_image(photo: Photo, protocol: Protocol) -> EvalImage:
         box, size = place(width, height, protocol.geometry, protocol.size)
         parts = [None if part is None else to_size(part, box, size, protocol.filter) for part in (rgb, grey)]
     except UNREADABLE as error:
-        raise UserError(f"cannot read {photo.where!r}: {first_line(error)}; mend it or take it away") from error
+        raise UserError(f"cannot read {photo.where!r}: {first_line(error)}; repair or remove it") from error
     return EvalImage(photo.name, *parts)
 
 
@@ -52,7 +56,7 @@ def _black_and_white(photo: Photo) -> tuple[None, np.ndarray]:
 
 
 def _period(photo: Photo) -> tuple[np.ndarray, np.ndarray]:
-    """True colours and the blue exposure; that of a composed photograph is its blue channel, which was made of it."""
+    """Ground truth and the blue exposure; of a photograph that is composed already, its blue channel."""
     pixels = open_photograph(photo.path).rgb
     if is_colourful(pixels):
         return pixels, pixels[..., 2]
@@ -68,10 +72,10 @@ READ = {"photographs": _colour, "black_and_white": _black_and_white, "period": _
 class EvalBatch:
     """Photographs of one size on a device.
 
-    places  number of each in its set, from which its chance is drawn
-    L       (B, 1, H, W) lightness that painted pictures get
-    ab      (B, 2, H, W) true colours; None where nobody knows them
-    true    the truth as metrics see it; None likewise
+    places  index of each in its set, which its random numbers depend on
+    L       (B, 1, H, W) lightness that predictions get
+    ab      (B, 2, H, W) ground truth; None where it is unknown
+    true    the ground truth as metrics see it; None likewise
     grey    (B, 1, H, W) lightness of a period exposure, where there is one
     """
 
@@ -94,30 +98,31 @@ class EvalBatch:
             return {"lab_l": self.L}
         return {name: INPUTS[name].lightness(self.L, self.true.pixels, self.grey) for name in self.protocol.input}
 
-    def painted(self, ab: Tensor) -> Picture:
-        """8-bit pixels with these colours (B, 2, H, W), as the protocol rounds them."""
+    def pixels_of(self, ab: Tensor) -> Picture:
+        """8-bit pixels with this ab (B, 2, H, W), rounded as the protocol has it."""
         rgb = lab_to_rgb(self.L, ab)
         return Picture((rgb * 255).byte() if self.protocol.rounding == "truncate" else to_uint8(rgb))
 
     def pair(self, picture: Picture, ab: Tensor | None = None, samples: Tensor | None = None) -> Pair:
+        """What metrics get: a prediction (the fields of `RowPrediction`) and its ground truth."""
         return Pair(picture, self.true, L=self.L, ab=ab, samples=samples)
 
 
 def make_eval_batch(
-    frames: Sequence[EvalImage], labels: Sequence[str], first: int, protocol: Protocol, device: torch.device
+    images: Sequence[EvalImage], labels: Sequence[str], first: int, protocol: Protocol, device: torch.device
 ) -> EvalBatch:
-    """`first` is the place of the first of them; all are of one size."""
-    places, names = range(first, first + len(frames)), [frame.name for frame in frames]
-    grey = _stacked([frame.grey for frame in frames], device)
-    rgb = _stacked([frame.rgb for frame in frames], device)
-    seen = None if grey is None else grey_to_lightness(grey)
+    """Images of one size; `first` is the index of the first of them."""
+    places, names = range(first, first + len(images)), [image.name for image in images]
+    grey = _stacked([image.grey for image in images], device)
+    rgb = _stacked([image.rgb for image in images], device)
+    exposure = None if grey is None else grey_to_lightness(grey)
     if rgb is None:
-        assert seen is not None
-        return EvalBatch(places, names, labels, protocol, seen)
+        assert exposure is not None
+        return EvalBatch(places, names, labels, protocol, exposure)
     lab = rgb_to_lab(rgb)
-    scene = EvalBatch(places, names, labels, protocol, lab[:, :1], lab[:, 1:], grey=seen)
-    true = lab_to_rgb(scene.L, lab[:, 1:]) if protocol.truth == "lab_roundtrip" else rgb
-    return replace(scene, true=Picture(true if true.dtype == torch.uint8 else to_uint8(true)))
+    batch = EvalBatch(places, names, labels, protocol, lab[:, :1], lab[:, 1:], grey=exposure)
+    true = lab_to_rgb(batch.L, lab[:, 1:]) if protocol.truth == "lab_roundtrip" else rgb
+    return replace(batch, true=Picture(true if true.dtype == torch.uint8 else to_uint8(true)))
 
 
 def _stacked(parts: Sequence[Tensor | None], device: torch.device) -> Tensor | None:

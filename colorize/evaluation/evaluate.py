@@ -28,12 +28,16 @@ from colorize.utils.environment import versions
 from colorize.utils.errors import AbsentError, UserError
 
 WORK = ".work"  # beside a result, while it is measured
-COMPARED = 24  # photographs that are kept as painted, for compare.py's page
+COMPARED = 24  # photographs whose predictions are kept as files, for the pages of `compare`
 
 
 @dataclass(frozen=True)
 class EvaluationSetup:
-    """What all networks of a command are measured with."""
+    """What every network of a command is measured on and with.
+
+    described  the protocol's record with its id
+    absent     metric -> why it is unavailable
+    """
 
     protocol: Protocol
     chosen: Selection
@@ -43,25 +47,28 @@ class EvaluationSetup:
     absent: dict[str, str]
 
     def stamp(self) -> dict[str, Any]:
-        """What makes numbers comparable to the last digit."""
+        """What numbers depend on besides the network: a result with the same stamp is not measured again."""
         return {
             "protocol": self.described, "metrics": {name: metric.origin for name, metric in self.metrics.items()},
             "extractors": {each.name: each.weights for each in self.extractors}, "versions": library_versions(),
         }  # fmt: skip
 
 
-def set_up(cfg: DictConfig, protocol: Protocol, subject: EvaluatedNetwork) -> EvaluationSetup:
-    """Find out before anything is measured what can be, and on what."""
-    if protocol.source == "run" and subject.run is not None:
-        size = protocol.size or subject.run.data.size
-        protocol = replace(protocol, size=size, input=(subject.run.data.get("input", "lab_l"),))
+def set_up(cfg: DictConfig, protocol: Protocol, network: EvaluatedNetwork) -> EvaluationSetup:
+    """Select the photographs, and find out which metrics and extractors are available for them.
+
+    Raises `UserError` where there are no photographs, and with `cfg.strict` where a metric's weights are not available.
+    """
+    if protocol.source == "run" and network.run is not None:
+        size = protocol.size or network.run.data.size
+        protocol = replace(protocol, size=size, input=(network.run.data.get("input", "lab_l"),))
     if protocol.size is None:
-        raise UserError("protocol.size has no value: say at how many pixels a side pictures are measured")
-    chosen = select_photographs(protocol, subject.photographs)
-    described = protocol.described(len(chosen.photos), chosen.whole, chosen.manifest)
+        raise UserError("protocol.size has no value: set it to the pixels of a side at which pictures are measured")
+    chosen = select_photographs(protocol, network.photographs)
+    described = protocol.record(len(chosen.photos), chosen.whole, chosen.manifest)
     metrics, absent = make_metrics(cfg.metrics, strict=cfg.strict)
     given = {"L", "ab"} | ({"true"} if protocol.truth != "none" else set())
-    given |= {"samples"} if cfg.samples > 1 and subject.model.stochastic else set()
+    given |= {"samples"} if cfg.samples > 1 and network.model.stochastic else set()
     for name, metric in list(metrics.items()):
         if reason := metric.lacks(frozenset(given)):
             absent[name] = reason.removeprefix(f"{metric.label} ")
@@ -69,64 +76,70 @@ def set_up(cfg: DictConfig, protocol: Protocol, subject: EvaluatedNetwork) -> Ev
         elif metric.of_sets:  # measured by the protocol's extractors, with an interval
             del metrics[name]
             if not name.endswith(tuple(protocol.extractors)):
-                absent[name] = "distances of whole sets are taken with protocol.extractors"
-    extractors = []
+                absent[name] = "distances of whole sets are measured with protocol.extractors"
+    extractors, without = _available_extractors(protocol, strict=cfg.strict)
+    return EvaluationSetup(protocol, chosen, described, metrics, extractors, absent | without)
+
+
+def _available_extractors(protocol: Protocol, *, strict: bool) -> tuple[list[Extractor], dict[str, str]]:
+    """The protocol's extractors, and distance -> why it is unavailable."""
+    extractors, absent = [], {}
     for name in protocol.extractors if protocol.reference != "none" else ():
         try:
             extractors.append(create_extractor(name))
         except AbsentError as error:
-            if cfg.strict:
+            if strict:
                 raise
             absent |= {score_name(kind, name): str(error) for kind in KINDS}
-    return EvaluationSetup(protocol, chosen, described, metrics, extractors, absent)
+    return extractors, absent
 
 
 def network_rows(
-    subject: EvaluatedNetwork, meter: Meter, protocol: Protocol, samples: int
+    network: EvaluatedNetwork, meter: Meter, protocol: Protocol, samples: int
 ) -> tuple[dict[str, Predictor], dict[str, str]]:
-    """The rows that are the network's own, and why others are not there."""
-    words = {"given": None, "trained": subject.size}
-    at = words[protocol.predict] if isinstance(protocol.predict, str) else protocol.predict
+    """Row -> predictor of the rows that depend on the network, and why others are unavailable."""
+    sizes = {"given": None, "trained": network.size}
+    at = sizes[protocol.predict] if isinstance(protocol.predict, str) else protocol.predict
     rows = {
         row: predictors.network_predictor(meter, mode, at, samples, protocol.upsampling)
         for row, mode in protocol.rows.items()
     }
     if protocol.truth == "none":
         return rows, {}
-    if subject.mean_ab is None:
-        why = "the mean colour of the photographs that it was trained on is not known"
-        return rows, {"mean_ab": f"row mean_ab: {why}"}
-    return {**rows, "mean_ab": predictors.predictor_of(predictors.constant_ab(subject.mean_ab))}, {}
+    if network.mean_ab is None:
+        return rows, {"mean_ab": "row mean_ab: the mean colour of its training photographs is unknown"}
+    return {**rows, "mean_ab": predictors.predictor_of(predictors.constant_ab(network.mean_ab))}, {}
 
 
 def assemble_result(
-    subject: EvaluatedNetwork,
-    setting: EvaluationSetup,
-    reference: Baselines,
+    network: EvaluatedNetwork,
+    setup: EvaluationSetup,
+    baselines: Baselines,
     work: Path,
     rows: Sequence[str],
     absent: dict[str, str],
 ) -> Result:
+    """The result of a network, from the values and features of its rows in the folder `work`."""
     cells: dict[str, Cells] = {}
-    absent = {**setting.absent, **absent}
+    absent = {**setup.absent, **absent}
     for row in rows:
-        cells[row] = of_pictures(read_image_values(work / PICTURES, row), setting.metrics)
-        if reference.truth:
-            painted = {each.name: row_features(work, row, each) for each in setting.extractors}
-            found, without = of_distributions(setting.extractors, reference.truth, painted, paired=reference.paired)
+        cells[row] = of_pictures(read_image_values(work / PICTURES, row), setup.metrics)
+        if baselines.truth:
+            painted = {each.name: row_features(work, row, each) for each in setup.extractors}
+            found, without = of_distributions(setup.extractors, baselines.truth, painted, paired=baselines.paired)
             cells[row] |= found
             absent |= without if row == "model" else {}
-    for name, metric in setting.metrics.items():
+    for name, metric in setup.metrics.items():
         if name not in cells["model"]:
-            absent[name] = f"no picture has a number: {metric.undefined or 'it is not defined on any'}"
-    judges = {name: metric.origin for name, metric in setting.metrics.items() if metric.origin}
+            absent[name] = f"no picture has a value: {metric.undefined or 'it is not defined on any'}"
+    judges = {name: metric.origin for name, metric in setup.metrics.items() if metric.origin}
     weights = {
-        "network": subject.weights, "metrics": judges,
-        "extractors": {each.name: each.describe() for each in setting.extractors},
+        "network": network.weights, "metrics": judges,
+        "extractors": {each.name: each.describe() for each in setup.extractors},
     }  # fmt: skip
     return Result(
-        subject.name, setting.described, cells | reference.rows, absent, library_versions(), weights,
-        setting.chosen.manifest, subject.group, subject.seed, measures=told_measures(setting.metrics),
+        network.name, setup.described, cells | baselines.rows, absent, library_versions(), weights,
+        setup.chosen.manifest, network.group, network.seed, measures=told_measures(setup.metrics),
     )  # fmt: skip
 
 
@@ -147,12 +160,13 @@ def album_of(target: Path, measuring: Measurement, rows: Mapping[str, Predictor]
 
 
 def write_image_values(target: Path, own: Path, of_reference: Path) -> None:
-    """The network's rows, then those that it is read next to."""
+    """Write the table of the network's rows, and then of the baselines', into `target`."""
     with target.open("wb") as file:
         file.write(own.read_bytes())
         file.write(of_reference.read_bytes().split(b"\n", 1)[1])
 
 
 def library_versions() -> dict[str, str]:
+    """Package -> version, of every package that values depend on."""
     more = ("torch-fidelity", "lpips", "numpy", "scipy", "pillow")
     return {**versions(), **{package: version(package) for package in more}}

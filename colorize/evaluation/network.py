@@ -1,4 +1,4 @@
-"""What is evaluated: the network of a run, of a checkpoint, of a published file; its tracker."""
+"""The network that is evaluated, of a run, a checkpoint or a published file, and the tracker of its run."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def usual_size(model: Colorizer) -> int:
 class EvaluatedNetwork:
     """A network and what is known of it.
 
-    folder    that gets its results
-    size      the side that it was trained at; of weights that do not say, what its paper did
-    mean_ab   mean colour of the photographs that it was trained on; None where nobody says
-    weights   where they come from, and the SHA-256 of all of its tensors
-    run       the run's config with what was left open, its references followed; None for weights from elsewhere
+    folder    gets its results
+    size      the side in pixels that it was trained at; where the weights do not say, that of its paper
+    mean_ab   mean colour of its training photographs, CIE units; None where it is unknown
+    weights   where they come from, and the SHA-256 of all tensors
+    run       the run's config, resolved; None for weights without a run folder
     origin    the run's own folder
     trust     packages whose classes the config may name
     """
@@ -72,20 +72,25 @@ class EvaluatedNetwork:
         return make(self.run[name], name)
 
     def photographs(self) -> Photographs:
-        """Those of the run's own data. Raises `UserError` for weights from elsewhere."""
+        """Those of the run's own data. Raises `UserError` for weights without a run folder."""
         if self.run is None:
-            raise UserError(f"{self.name!r} is no run, and has no validation photographs: name a protocol")
+            raise UserError(
+                f"{self.name!r} is not a run, and has no validation photographs: name a protocol with protocol=…"
+            )
         return self.part("data")
 
 
 def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[str] = ()) -> EvaluatedNetwork:
-    """`word`: a run folder, or whatever else `colorize.load` takes. Raises `UserError` where that is not there, or is
-    half written."""
+    """The network of a run folder, or of anything else that `colorize.load` takes.
+
+    out  the folder that gets its results; None: the run's own, or outputs/NAME
+    Raises `UserError` where it is missing or damaged.
+    """
     path = at_home(word)
     if path.is_dir() and (path / ".hydra").is_dir():
         return open_run_network(RunFolder(path), checkpoint, Path(out) if out else path, packages(trust))
     if checkpoint != "best":
-        raise UserError(f"checkpoint={checkpoint} is for run folders, and {word!r} is none")
+        raise UserError(f"checkpoint={checkpoint} is for run folders, and {word!r} is not one")
     model = load(word, trust)
     name = path.stem if path.is_file() else word.rstrip("/").rsplit("/", 1)[-1]
     folder = Path(out) if out else Path("outputs", name)
@@ -106,16 +111,14 @@ def open_run_network(run: RunFolder, checkpoint: str, folder: Path, trust: tuple
         raise UserError(f"{run.where} is damaged: it lacks the run's name, its seed or the size of its pictures")
     path = run.checkpoint(checkpoint)
     model, steps = load_trained(path, plain.get("model"), trust)
-    weights = {
-        "of": path.name, "step": steps, "sha256": weights_digest(model.state_dict()),
-    }  # fmt: skip
+    weights = {"of": path.name, "step": steps, "sha256": weights_digest(model.state_dict())}
     mean, cfg = run.read_mean_ab(), OmegaConf.create(plain)
     group = group_of(kept, run.photographs())
     return EvaluatedNetwork(name, folder, model, size, weights, mean, group, seed, cfg, run.folder, trust)
 
 
 def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 of the names, shapes and bytes of a network's tensors: the same wherever they were kept."""
+    """SHA-256 of the names, shapes and bytes of a network's tensors: the same for every format of file."""
     total = sha256()
     for name in sorted(state):
         value = state[name].detach().cpu().contiguous()
@@ -125,8 +128,8 @@ def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
 
 
 def tracker_name_and_group(run: RunFolder) -> tuple[str, str]:
-    """(name, group) of a run for a service that follows runs: jobs of one sweep have their numbers in their names, and
-    a group is what differs by the seed, by what moves no weight and by where the photographs lie, and by nothing else.
+    """(name, group) of a run for a tracker. Jobs of a sweep have their numbers in their names; runs of a group differ
+    by nothing but the seed, settings that change no weight, and where the photographs lie.
     """
     cfg = run.read_config()
     job = NUMBERED.fullmatch(run.folder.resolve().name)
@@ -138,19 +141,18 @@ SampleFiles = Mapping[str, Mapping[str, str]]  # name of a photograph -> what is
 COLUMNS = {"as it is": "grey input", "true colours": "truth"}  # other words stand as the page has them
 
 
-def log_to_tracker(subject: EvaluatedNetwork, result: Result, target: Path, files: SampleFiles) -> None:
-    """Numbers with their intervals into the summary of the run that they are of, and a table of its pictures.
-
-    Under the run's own id; nothing is added to the numbers of its steps.
+def log_to_tracker(network: EvaluatedNetwork, result: Result, target: Path, files: SampleFiles) -> None:
+    """Log a result to the tracker of the network's run, under the run's own id: values with their intervals into its
+    summary, and a table of sample pictures. Nothing is added to the values of its steps.
     """
-    if subject.run is None:
+    if network.run is None:
         return
-    run: DictConfig = subject.run
+    run: DictConfig = network.run
     settings: Any = OmegaConf.to_container(run, resolve=True)
-    run_id = RunFolder(subject.origin).run_id(run.name)
-    name, settings["group"] = tracker_name_and_group(RunFolder(subject.origin))
-    settings["overrides"] = saved_words(Path(subject.origin))
-    start = subject.part("tracker")
+    run_id = RunFolder(network.origin).run_id(run.name)
+    name, settings["group"] = tracker_name_and_group(RunFolder(network.origin))
+    settings["overrides"] = saved_words(Path(network.origin))
+    start = network.part("tracker")
     tracker = begin(lambda: start(run_id=run_id, name=name, settings=settings))
     tracker.summary({
         f"{target.stem}/{metric}{end}": number
@@ -165,7 +167,7 @@ def log_to_tracker(subject: EvaluatedNetwork, result: Result, target: Path, file
 
 
 def sample_table(folder: Path, files: SampleFiles, own: ImageValues) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows: each photograph's name, how it looks, and its values by every metric of single pictures."""
+    """Columns and rows: each photograph's name, its pictures, and its value of every metric."""
     words = list(next(iter(files.values())))
     columns = ["photograph", *(COLUMNS.get(word, word) for word in words), *own.values]
     place = {name: i for i, name in enumerate(own.names)}

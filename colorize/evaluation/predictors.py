@@ -36,11 +36,11 @@ ATTENTION = {  # where torch's counter knows no count of its own
 
 @dataclass
 class Meter:
-    """Stands between a painter and its network, which no longer learns. The first call is counted, and warms up; the
-    others are timed.
+    """Measures what predictions of a network cost, which no longer trains. In the first call operations are counted;
+    the others are timed.
 
-    counted  "gmacs" of a photograph, in 10⁹ multiplications with their additions, and the "size" (height, width)
-    timed    photographs in a call -> [seconds, photographs] in all such calls
+    counted  "gmacs" of a photograph, in 10⁹ multiply-accumulate operations, and the "size" (height, width)
+    timed    batch size -> [seconds, photographs] of all calls with it
     """
 
     model: Colorizer
@@ -49,9 +49,8 @@ class Meter:
     timed: dict[int, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0]))
 
     def __post_init__(self) -> None:
-        self.model.requires_grad_(
-            False
-        )  # the counter trips over parameters that are handed to a layer where no gradient is taken
+        # the counter fails on parameters that are given to a layer while gradients are off
+        self.model.requires_grad_(False)
 
     @property
     def stochastic(self) -> bool:
@@ -71,7 +70,7 @@ class Meter:
         return ab
 
     def cost(self) -> dict[str, Any]:
-        """parameters, gmacs and size as counted; seconds for a photograph in the fullest calls, batch_size, device."""
+        """parameters, gmacs and size as counted; seconds a photograph in the largest batches, batch_size, device."""
         found = {"parameters": sum(p.numel() for p in self.model.parameters()), **self.counted}
         if self.timed:
             batch_size = max(self.timed)
@@ -90,7 +89,7 @@ class Meter:
 
 
 def describe_device(device: torch.device) -> str:
-    """What the device is, so that seconds mean something elsewhere."""
+    """The device's name, or the processor and its number of threads, which seconds depend on."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "cpu":
@@ -125,10 +124,10 @@ def predictor_of(predict_ab: PredictAb, mode: str = "lab_l", *, key: str = "eval
 
     def predict(batch: EvalBatch) -> RowPrediction:
         ab = ab_of(batch)
-        first = batch.painted(ab)
+        first = batch.pixels_of(ab)
         if samples == 1:
             return RowPrediction(first, ab)
-        others = [batch.painted(ab_of(batch, sample)).pixels for sample in range(1, samples)]
+        others = [batch.pixels_of(ab_of(batch, sample)).pixels for sample in range(1, samples)]
         return RowPrediction(first, ab, torch.stack([first.pixels, *others]))
 
     return predict
@@ -177,7 +176,7 @@ def truth(batch: EvalBatch) -> RowPrediction:
 def lab_roundtrip(batch: EvalBatch) -> RowPrediction:
     """The best that any network can do: the ground truth, through Lab and back."""
     assert batch.ab is not None
-    return RowPrediction(batch.painted(batch.ab), batch.ab)
+    return RowPrediction(batch.pixels_of(batch.ab), batch.ab)
 
 
 def jpeg95(batch: EvalBatch) -> RowPrediction:
@@ -196,5 +195,5 @@ def through_jpeg(picture: Tensor) -> Tensor:
 
 
 def grey_pixels(L: Tensor) -> Tensor:
-    """The grey picture (B, 3, H, W) uint8 of a lightness"""
+    """The grey picture (B, 3, H, W) uint8 of a lightness (B, 1, H, W)"""
     return to_uint8(lab_to_rgb(L, L.new_zeros(len(L), 2, *L.shape[2:])))

@@ -1,4 +1,4 @@
-"""What exactly is measured: every choice that moves a number."""
+"""Evaluation protocols: every choice that changes a number."""
 
 from __future__ import annotations
 
@@ -62,32 +62,32 @@ INPUTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How pictures are chosen, brought to size, shown to a network, and measured.
+    """How photographs are selected, resized, shown to a network, and measured.
 
     name         of the protocol, with which its `id` begins
-    source       the photographs: a word as `colorize inspect` takes it, `demo` for the 24 that the demo data holds
-                 back, `run` for those that the run validated on; None: it must be said
-    reader       `photographs`; `black_and_white`, which have no truth; `period`: scans of three exposures, which are
-                 aligned, and photographs in the colours of their time
+    source       the photographs: what `colorize inspect` takes, `demo` for the 24 validation photographs of the demo
+                 data, `run` for those that the run validated on; None: the user has to name them
+    reader       `photographs`; `black_and_white`, which have no ground truth; `period`: scans of three exposures, which
+                 are aligned, and photographs that were taken in colour at their time
     names        a pattern of file names such as ILSVRC2012_val_{:08d}, from 1 to `photographs`, or a text file with a
                  name a line; None: all there are, in the order of their names
     photographs  how many the whole set has; with fewer the id says that it is a subset. None: as many as there are
-    manifest     what `colorize.evaluation.selection.select_photographs` says of the set, to refuse any other; None: any
-    geometry     `centre`: the largest centred square; `stretch`: the whole picture, without its proportions; both
-                 become `size`². `long`: the longer side becomes `size`, never larger than it is
+    manifest     digest of the set (`Selection.manifest`); any other set is refused. None: any set
+    geometry     `centre`: the largest centred square; `stretch`: the whole picture, not keeping its proportions; both
+                 are resized to `size`². `long`: the longer side is resized to `size`, and never enlarged
     filter       `bicubic` and `bilinear` are Pillow's, antialiased; `linear` is OpenCV's, which is not; `area` is
                  TensorFlow's
-    input        what the network is shown: `lab_l`, the true lightness; `luma`, Pillow's grey; `ortho`, what a film
-                 blind to red would record; `blue_plate`, the exposure behind a blue filter. The first makes the row
-                 `model`, each further one a row `model_…`. Painted pictures keep the true lightness in all
-    predict      at which size colour is predicted: `given`, that of the pictures; `trained`, the shorter side that the
-                 network was trained at; or that number of pixels
-    upsampling   how it is then brought to the pictures' size: `guided` by lightness, or `bilinear`
-    truth        `pixels`; `lab_roundtrip`: after CIE Lab and back, as DDColor has it; `none`
-    rounding     of painted pictures to 8 bits: `nearest`, or `truncate`, as CT2 has it
-    reference    of distances between distributions: `paired`, the truth of the very pictures; `none`; or a word for
-                 other colour photographs
-    extractors   whose features these distances are taken in
+    input        what the network is shown, of `INPUTS`: `lab_l`, the true lightness; `luma`, Pillow's grey; `ortho`,
+                 what a film blind to red would record; `blue_plate`, the exposure behind a blue filter. The first one
+                 makes the row `model`, each further one a row `model_…`. Predictions always get the true lightness
+    predict      at which size ab is predicted: `given`, that of the pictures; `trained`, the shorter side that the
+                 network was trained at; or a number of pixels
+    upsampling   how ab is then resized to the pictures' size: `guided` by lightness, or `bilinear`
+    truth        the ground truth: `pixels`; `lab_roundtrip`: pixels after CIE Lab and back, as in DDColor; `none`
+    rounding     of predictions to 8 bits: `nearest`, or `truncate`, as in CT2
+    reference    of distances between distributions: `paired`, the ground truth of the same pictures; `none`; or a
+                 source of other colour photographs
+    extractors   networks in whose features these distances are measured
     """
 
     name: str
@@ -130,22 +130,27 @@ class Protocol:
             raise UserError("protocol.truth=none goes with protocol.reader=black_and_white, and with no other")
         if self.truth == "none" and (self.reference == "paired" or set(self.input) != {"lab_l"}):
             raise UserError(
-                "black-and-white photographs have one input, lab_l, and no truth to pair: say protocol.input=lab_l and "
-                "protocol.reference=none, or other colour photographs"
+                "black-and-white photographs have one input, lab_l, and no ground truth: use protocol.input=lab_l and "
+                "protocol.reference=none, or name other colour photographs as the reference"
             )
 
     @property
     def rows(self) -> dict[str, str]:
-        """row of the table -> the input that makes it"""
+        """Row of the table -> its input"""
         return {"model" if not place else f"model_{mode}": mode for place, mode in enumerate(self.input)}
 
-    def described(self, count: int, whole: int, manifest: str) -> dict[str, Any]:
-        """Every field with what was found, and the `id`: alike where, and only where, all that matters is."""
+    def record(self, count: int, whole: int, manifest: str) -> dict[str, Any]:
+        """Every field, what was found of the photographs, and the `id`, which is the same where all of these are.
+
+        count     photographs that are measured
+        whole     photographs of the complete set
+        manifest  of those that are measured
+        """
         fields = asdict(self) | {
             "input": list(self.input), "extractors": list(self.extractors), "photographs": count, "of": whole,
             "manifest": manifest,
         }  # fmt: skip
-        del fields["source"]  # where the photographs lie is nobody's business; the manifest says which they are
+        del fields["source"]  # the manifest says which photographs they are, wherever they lie
         fields["names"] = None if self.names is None else self.names.rsplit("/", 1)[-1]
         digest = sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
         part = f"{count}" if count == whole else f"{count}-of-{whole}"

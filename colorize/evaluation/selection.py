@@ -21,10 +21,11 @@ from colorize.utils.errors import UserError
 
 @dataclass(frozen=True)
 class Selection:
-    """The photographs in their order.
+    """The photographs of a protocol, in their order.
 
     whole     how many the protocol's set has when it is complete
-    manifest  of base names and bytes: the same in whichever folders or tar files the photographs lie
+    manifest  digest of base names and numbers of bytes: the same in any folders or tar files
+    notes     what is left out, in sentences
     """
 
     title: str
@@ -32,16 +33,16 @@ class Selection:
     classes: Sequence[str]
     whole: int
     manifest: str
-    notes: Sequence[str] = ()  # what is not among them, in sentences
+    notes: Sequence[str] = ()
 
     def label(self, photo: Photo) -> str:
         return self.classes[photo.label] if self.classes and photo.label >= 0 else ""
 
 
 def select_photographs(protocol: Protocol, own: Callable[[], Photographs] | None = None) -> Selection:
-    """The photographs of a protocol; `own` makes those that the run was trained with.
+    """The photographs of a protocol; `own` opens the data that the run was trained with.
 
-    Raises `UserError` where there are none, or others than the protocol says.
+    Raises `UserError` where there are none, or where they are not those of the protocol.
     """
     title, photos, classes = _find_photographs(protocol, own)
     if not len(photos):
@@ -59,31 +60,35 @@ def select_photographs(protocol: Protocol, own: Callable[[], Photographs] | None
     picked = photos.select(np.array(order, dtype=np.int32))
     if twice and protocol.names is not None:
         raise UserError(
-            f"several photographs of {title} are called {_most_common(names)!r}: names do not say which is meant"
+            f"several photographs of {title} are called {_most_common(names)!r}: the protocol needs names that differ"
         )
     manifest = lines_digest(_manifest_line(photo, twice) for photo in picked)
     if protocol.manifest not in (None, manifest):
-        raise UserError(f"{title} is not the set of the protocol: its manifest is {manifest}, not {protocol.manifest}")
+        raise UserError(
+            f"{title} is not the set of the protocol: its manifest is {manifest}, and must be {protocol.manifest}"
+        )
     return Selection(title, picked, classes, whole, manifest, photos.table.said())
 
 
 def _find_photographs(
     protocol: Protocol, own: Callable[[], Photographs] | None
 ) -> tuple[str, Collection, Sequence[str]]:
-    """What the source holds, with its classes."""
+    """Title, photographs and classes of the protocol's source."""
     word = protocol.source
     if protocol.reader != "photographs":
         if word is None and protocol.reader == "period":
-            raise UserError("this protocol needs period photographs: say protocol.source=FOLDER")
+            raise UserError("this protocol needs period photographs: use protocol.source=FOLDER")
         table = list_folder(SHIPPED if word is None else word)
         return ("the photographs that come with the package" if word is None else word), Collection(table), []
     if word is None:
-        raise UserError(f"the protocol {protocol.name!r} is for any photographs: say protocol.source=FOLDER, or demo")
+        raise UserError(f"the protocol {protocol.name!r} is for any photographs: use protocol.source=FOLDER, or demo")
     if word == "demo":
         return "the demo photographs held back", Demo().val, []
     if word == "run":
         if own is None:
-            raise UserError("weights from elsewhere have no validation photographs of their own: name a protocol")
+            raise UserError(
+                "weights without a run folder have no validation photographs: name a protocol with protocol=…"
+            )
         data = own()
         return "the run's validation photographs", data.val, data.classes
     source = open_source(word)
@@ -91,11 +96,11 @@ def _find_photographs(
 
 
 def _wanted_names(protocol: Protocol) -> list[str]:
-    """Base names without their ending, in order."""
+    """Base names without their suffix, in order."""
     assert protocol.names is not None
     if "{" in protocol.names:
         if protocol.photographs is None:
-            raise UserError("protocol.names is a pattern: say with protocol.photographs how many there are")
+            raise UserError("protocol.names is a pattern: set protocol.photographs to the number of files")
         return [protocol.names.format(number) for number in range(1, protocol.photographs + 1)]
     path = at_home(protocol.names)
     if not path.is_file():
@@ -106,12 +111,11 @@ def _wanted_names(protocol: Protocol) -> list[str]:
 
 
 def order_of_names(wanted: Sequence[str], names: Sequence[str], title: str, pattern: str) -> list[int]:
+    """Places in `names` of the wanted names, in their order; those that are missing are left out."""
     place = {name.rsplit(".", 1)[0]: i for i, name in enumerate(names)}
     order = [place[name] for name in wanted if name in place]
     if not order:
-        raise UserError(
-            f"none of the photographs of {title} is called as the protocol's: looked for {pattern}, {wanted[0]} first"
-        )
+        raise UserError(f"no photograph of {title} has a name of the protocol: looked for {pattern}, {wanted[0]} first")
     return order
 
 

@@ -57,7 +57,7 @@ def test_long_never_enlarges(tmp_path):
 
 def test_what_cannot_be_read_stops(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no photograph")
-    with pytest.raises(UserError, match=r"cannot read '.*broken.jpg': .*; mend it or take it away"):
+    with pytest.raises(UserError, match=r"cannot read '.*broken.jpg': .*; repair or remove it"):
         read_eval_image(Photo(str(tmp_path / "broken.jpg"), "broken.jpg"), protocol())
 
 

@@ -57,17 +57,17 @@ def test_a_protocol_that_means_nothing(changes, sentence):
 
 def test_every_field_moves_the_id():
     """All but where the photographs lie; ids are how results know each other."""
-    plain = protocol().described(5, 5, "m")
+    plain = protocol().record(5, 5, "m")
     changes = [
         {"size": 33}, {"geometry": "stretch"}, {"filter": "area"}, {"input": ["luma"]}, {"predict": 64},
         {"upsampling": "bilinear"}, {"truth": "lab_roundtrip"}, {"rounding": "truncate"}, {"reference": "paired"},
         {"extractors": ["inception"]}, {"name": "other"}, {"reader": "period"},
     ]  # fmt: skip
-    ids = [protocol(**change).described(5, 5, "m")["id"] for change in changes]
+    ids = [protocol(**change).record(5, 5, "m")["id"] for change in changes]
     assert len({plain["id"], *ids}) == len(changes) + 1
-    assert protocol().described(5, 5, "n")["id"] != plain["id"]
-    assert protocol(source="elsewhere").described(5, 5, "m") == plain
-    assert protocol().described(4, 5, "m")["id"].startswith("toy-4-of-5-")
+    assert protocol().record(5, 5, "n")["id"] != plain["id"]
+    assert protocol(source="elsewhere").record(5, 5, "m") == plain
+    assert protocol().record(4, 5, "m")["id"].startswith("toy-4-of-5-")
 
 
 def test_the_same_set_in_folders_and_in_a_tar_file(imagenet, tmp_path):
@@ -94,14 +94,14 @@ def test_a_part_of_val5k_is_marked(imagenet, config):
     wanted = make(config("protocol=clean-val5k", "run=x", name="evaluate").protocol, "protocol")
     chosen = select_photographs(replace(wanted, source=str(imagenet)))
     assert (len(chosen.photos), chosen.whole) == (12, 5000)
-    assert wanted.described(12, 5000, chosen.manifest)["id"].startswith("clean-val5k-12-of-5000-")
+    assert wanted.record(12, 5000, chosen.manifest)["id"].startswith("clean-val5k-12-of-5000-")
     assert chosen.label(chosen.photos[0]) == "n01440764"
 
 
 def test_a_pinned_manifest(imagenet):
     found = select_photographs(protocol(source=str(imagenet))).manifest
     assert select_photographs(protocol(source=str(imagenet), manifest=found)).manifest == found
-    with pytest.raises(UserError, match=f"is not the set of the protocol: its manifest is {found}, not abc"):
+    with pytest.raises(UserError, match=f"is not the set of the protocol: its manifest is {found}, and must be abc"):
         select_photographs(protocol(source=str(imagenet), manifest="abc"))
 
 
@@ -115,11 +115,11 @@ def test_a_list_of_names_gives_the_order(imagenet, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"source": None}, "the protocol 'toy' is for any photographs: say protocol.source=FOLDER, or demo"),
-        ({"source": "run"}, "weights from elsewhere have no validation photographs of their own"),
+        ({"source": None}, "the protocol 'toy' is for any photographs: use protocol.source=FOLDER, or demo"),
+        ({"source": "run"}, "weights without a run folder have no validation photographs"),
         ({"source": "demo", "names": "ILSVRC2012_val_{:08d}", "photographs": 5},
-         "none of the photographs of the demo photographs held back is called as the protocol's"),
-        ({"names": "x_{}"}, "protocol.names is a pattern: say with protocol.photographs how many"),
+         "no photograph of the demo photographs held back has a name of the protocol"),
+        ({"names": "x_{}"}, "protocol.names is a pattern: set protocol.photographs to the number of files"),
         ({"names": "gone.txt"}, "there is no list of names 'gone.txt'"),
         ({"source": None, "reader": "period"}, "this protocol needs period photographs"),
     ],
