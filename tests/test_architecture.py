@@ -39,6 +39,11 @@ LINES_OF_A_MODULE = 250
 LINES_OF_A_FUNCTION = 40
 # The field's own words, of which each folder may have one
 SHARED_NAMES: set[str] = {"Colorfulness", "build", "check", "load"}
+# Targets that are no choice among others: the record that every config has one of
+KINDS = (
+    "colorize.losses.Loss", "colorize.evaluation.Protocol", "colorize.training.optimizers.Optimizers",
+    "colorize.training.schedule.Phase", "colorize.training.TrainerSettings",
+)  # fmt: skip
 # What stands in one module alone, so that there is one place to look for it
 ONCE = ("<!doctype", "data:image", "urlopen", "hydra._internal", "argparse.ArgumentParser(")
 
@@ -185,7 +190,9 @@ def test_what_the_configs_name_is_there():
 
 def test_no_module_names_a_part_outside_its_folder():
     """What a part is follows from its class, so that a user's own is treated alike."""
-    parts = {(defined_in(target), target.rpartition(".")[2]) for target in targets()}
+    parts = {(defined_in(target), target.rpartition(".")[2]) for target in targets()} - {
+        (defined_in(target), target.rpartition(".")[2]) for target in KINDS
+    }
     wrong = []
     for name, tree in modules().items():
         for node in ast.walk(tree):
