@@ -1,5 +1,6 @@
 """The pages: what is generated in them is up to date, what they point to exists, and every network has its section."""
 
+import inspect
 import re
 import runpy
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import colorize
+import colorize.models
 from tests.helpers.configs import ROOT, SMALL
 
 PAGES = [
@@ -47,6 +50,19 @@ def test_the_index_names_every_page():
 
 def test_the_readme_is_a_page():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+def test_the_public_api_is_as_its_page_says():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").replace("\\|", "|")
+    found = re.findall(r"^\| `(\w+)\.(\w+)\((.*)\) -> ", page, re.M)
+    assert len(found) >= 6
+    for owner, name, arguments in found:
+        function = getattr(colorize if owner == "colorize" else getattr(colorize.models, owner), name)
+        names: dict = {}
+        exec(f"from __future__ import annotations\ndef said({arguments}): ...", names)
+        wanted = [each for each in inspect.signature(function).parameters.values() if each.name != "self"]
+        said = list(inspect.signature(names["said"]).parameters.values())
+        assert [str(each) for each in said] == [str(each) for each in wanted], name
 
 
 @pytest.mark.parametrize("name", SMALL)

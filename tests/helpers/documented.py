@@ -84,7 +84,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python compare.py outputs/a outputs/b": Run(instead=("a outputs/b", "quickstart outputs/quickstart-s1")),
     "python compare.py 'outputs/cpu-*'": Run(instead=("cpu-*", "sweep-xxxx/0*")),
     "python compare.py outputs/sweep-xxxx": Run(),
-    "python compare.py outputs/a": Run(instead=("outputs/a", "outputs/quickstart")),
+    "python compare.py outputs/a": Run(instead=("outputs/a", "outputs/quickstart-s1")),
     # docs/extending.md, whose files are in mine/
     "python train.py --config-dir mine/conf experiment=smoke model=mine loss=mine metrics=mine tracker=mine name=mine":
         Run("evaluate.historical=false"),
@@ -98,7 +98,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize plates plate-scans/ -o plates": Run(),
     "colorize fetch historical -o old": Elsewhere("cli/test_fetch.py"),  # with a stand-in for the library
     "colorize inspect photos -o inspected --val held-back": Run("--overwrite"),
-    "python train.py model=cnn loss=pix2pix loss.weights.pixel=50 loss.terms.adversarial.kind=hinge": Run(SHORT),
+    "python train.py model=cnn loss=pix2pix loss.weights.pixel=50 +loss.terms.adversarial.kind=hinge": Run(SHORT),
     # docs/scale.md, sweeps.md
     "torchrun --nproc_per_node=2 train.py experiment=cpu/transformer": Run(SHORT),
     "torchrun --nproc_per_node=2 --max_restarts=2 train.py experiment=cpu/gan": Run(f"{SHORT} name=restarted"),
