@@ -40,14 +40,14 @@ def test_a_scheduler_that_starts_it_again_does_not_overwrite_it(variable, inside
 
 
 def test_rerun_does_it_again_with_changes(inside, tmp_path):
-    steps = ("schedule.all.steps=20", "evaluate.every=100", "optimizer.lr=0.002")
+    steps = ("schedule.all.steps=8", "evaluate.every=100", "optimizer.lr=0.002")
     assert inside("train", *WORDS, *steps, "name=first").returncode == 0
     first = tmp_path / "outputs" / "first"
     done = inside("train", f"rerun={first}")
     assert done.returncode == 0, done.stderr
     again = tmp_path / "outputs" / "first-rerun"
     losses = [[line["train/loss"] for line in lines(folder) if "train/loss" in line] for folder in (first, again)]
-    assert len(losses[0]) == 20
+    assert len(losses[0]) == 8
     assert losses[0] == losses[1]
     assert inside("train", f"rerun={first}", "seed=7").returncode == 0
     other = RunFolder(tmp_path / "outputs" / "first-seed-7").read_config()
