@@ -13,15 +13,15 @@ from colorize.utils.seeds import seed_of
 LEVEL = 0.95
 TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 RESAMPLES = 4000  # the ends of an interval then stray by 2 % of its half
-FEW = 8  # below, resamples hold too few different pictures: Student's t interval instead
-WILD = 20  # standard errors: an end farther off says that nearly all values are equal. Student's t interval instead
+MIN_SAMPLES = 8  # with fewer, resamples hold too few different pictures: Student's t interval instead
+MAX_ERRORS = 20  # standard errors: an end farther off means that nearly all values are equal. Student's t instead
 ROUNDING = 1e-12  # of a column's largest value: less variation than this is none
 Function = Callable[[np.ndarray], np.ndarray]  # (…, k) means -> (…)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its 95 % interval, from `n` pictures; `low` and `high` are NaN where nothing is known of them."""
+    """A value and its 95 % interval, from `n` pictures; `low` and `high` are NaN where they are unknown."""
 
     value: float
     low: float
@@ -37,8 +37,8 @@ def mean_interval(values: np.ndarray, *, resamples: int = RESAMPLES, seed: int =
 def mean_intervals(table: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> list[Interval]:
     """The mean of each column of (n, k) values, a row a picture, with its interval; the same resamples for all columns.
 
-    A NaN says that the picture has no such value: it is left out, and the interval's own n says so. A column that holds
-    an infinity has an infinite mean or none, and no ends. One picture has no ends either.
+    NaN means that the picture has no such value: it is left out, and not counted in the interval's n. A column with an
+    infinite value has no ends, and an infinite mean or none. One picture has no ends either.
     The interval is studentised (`benchmarks/coverage.py` compares it with others). It is Student's t where fewer than
     8 pictures are measured, or where nearly all values are equal, so that resamples have no spread to measure in.
     Proportions have `proportion_interval`.
@@ -54,9 +54,9 @@ def mean_intervals(table: np.ndarray, *, resamples: int = RESAMPLES, seed: int =
         errors = np.sqrt((centred**2).sum(axis=0) / (counts - 1) / counts)  # (k,) standard errors of the means
         student = np.stack([-1, 1])[:, None] * errors * stdtrit(counts - 1, TAILS[1])
     ends = student
-    if len(table) >= FEW:
+    if len(table) >= MIN_SAMPLES:
         found = _studentised(centred, measured, errors, resamples, seed)  # (2, k)
-        ends = np.where((counts >= FEW) & _tame(found, errors), found, student)
+        ends = np.where((counts >= MIN_SAMPLES) & _plausible(found, errors), found, student)
     ends[:, infinite | (counts < 2)] = np.nan
     return [
         Interval(float(value), float(value + low), float(value + high), int(n))
@@ -67,10 +67,10 @@ def mean_intervals(table: np.ndarray, *, resamples: int = RESAMPLES, seed: int =
 def function_interval(
     columns: np.ndarray, function: Function, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """A smooth function of the means of (n, k) columns, such as a pooled PSNR of a mean error, with its interval.
+    """A smooth function of the means of (n, k) columns, such as the PSNR of a mean squared error, with its interval.
 
-    `function` takes means (…, k) and answers (…). The interval is studentised; standard errors are the delta method's.
-    Pictures that lack any of the columns are left out; where one is infinite there are no ends.
+    `function` takes means (…, k) and returns (…). The interval is studentised; standard errors are the delta method's.
+    Pictures that lack any of the columns are left out; where a value is infinite there are no ends.
     """
     columns = np.asarray(columns, float)
     columns = columns[~np.isnan(columns).any(axis=1)]
@@ -86,13 +86,13 @@ def function_interval(
     error = _delta(function, means, products.mean(axis=0).reshape(k, k), scale, n)
     margin = error * stdtrit(n - 1, TAILS[1])
     ends = np.array([-margin, margin])
-    if n >= FEW:
+    if n >= MIN_SAMPLES:
         drawn = means_of_resamples(np.hstack([centred, products]), resamples, seed)
         first = drawn[:, :k]  # (R, k)
         second = drawn[:, k:].reshape(-1, k, k) - first[:, :, None] * first[:, None, :]
         errors = _delta(function, means + first, second, scale, n)  # (R,)
         found = -error * _quantiles(_ratios(function(means + first) - value, errors), TAILS)[::-1]
-        ends = found if _tame(found, error) else ends
+        ends = found if _plausible(found, error) else ends
     return Interval(value, float(value + ends[0]), float(value + ends[1]), n)
 
 
@@ -115,7 +115,7 @@ def _studentised(centred, measured, errors, resamples: int, seed: int) -> np.nda
 
 
 def _drawn(centred, measured, resamples: int, seed: int) -> list[np.ndarray]:
-    """Of each resample the mean of the values, of their squares, and the share that is measured, (R, k) each."""
+    """Of each resample the mean of the values, of their squares, and the proportion that is measured, (R, k) each."""
     means = means_of_resamples(np.hstack([centred, centred**2, measured]), resamples, seed)
     return np.split(means, 3, axis=1)
 
@@ -129,19 +129,19 @@ def _delta(function: Function, means: np.ndarray, covariance: np.ndarray, scale:
     return np.sqrt(np.maximum(variance, 0) / (n - 1))
 
 
-def _tame(ends: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Of (2, …) ends, whether both are finite and near."""
-    return (np.abs(ends) <= WILD * errors).all(axis=0)
+def _plausible(ends: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Whether both of (2, …) ends are finite and not too far off."""
+    return (np.abs(ends) <= MAX_ERRORS * errors).all(axis=0)
 
 
 def _ratios(differences: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Errors of resamples in units of their own standard errors; 0 where nothing varies."""
+    """Differences of resamples in units of their own standard errors; 0 where nothing varies."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((differences == 0) & (errors == 0), 0, differences / errors)
 
 
 def _quantiles(values: np.ndarray, at) -> np.ndarray:
-    """(R, …) -> (len(at), …); NaN where infinities are between."""
+    """(R, …) -> (len(at), …) quantiles; NaN between infinite values."""
     with np.errstate(invalid="ignore"):
         return np.quantile(values, at, axis=0)
 
@@ -155,8 +155,8 @@ def means_of_resamples(columns: np.ndarray, resamples: int, seed: int) -> np.nda
     return np.concatenate([counts @ columns / len(columns) for counts in _counts(len(columns), resamples, random)])
 
 
-def sums_of_flips(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """(n, k) -> (R, k): the sums of each column after every row has kept or changed its sign at random."""
+def random_sign_sums(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """(n, k) -> (R, k): sums of each column after every row has kept or changed its sign at random."""
     random = np.random.default_rng(seed_of("flips", seed))
     n = len(columns)
     rows = max(BLOCK // n, 1)
@@ -164,25 +164,25 @@ def sums_of_flips(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     for start in range(0, resamples, rows):
         r = min(rows, resamples - start)
         bits = np.unpackbits(random.integers(0, 256, (r, -(-n // 8)), np.uint8), axis=1)
-        found.append(_flipped(bits, columns))
+        found.append(_sign_sums(bits, columns))
     return np.concatenate(found)
 
 
-def sums_of_all_flips(columns: np.ndarray) -> np.ndarray:
-    """(n, k) -> (2^n, k): the same for every possible set of signs; the first changes none."""
+def all_sign_sums(columns: np.ndarray) -> np.ndarray:
+    """(n, k) -> (2^n, k): the same for every combination of signs; the first one changes none."""
     n = len(columns)
     patterns = np.arange(2**n, dtype=">u4").view(np.uint8).reshape(-1, 4)
-    return _flipped(np.unpackbits(patterns, axis=1), columns)
+    return _sign_sums(np.unpackbits(patterns, axis=1), columns)
 
 
-def _flipped(bits: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The last n of each row's bits say which signs change."""
+def _sign_sums(bits: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(R, k) sums; the last n of each row of bits say which signs change."""
     changed = bits[:, bits.shape[1] - len(columns) :].astype(float)
     return columns.sum(axis=0) - 2 * (changed @ columns)
 
 
 def _counts(n: int, resamples: int, random: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each of n rows is drawn, (r, n) at a time, R in all."""
+    """How often each of n rows is drawn: (r, n) at a time, R resamples in all."""
     rows = max(BLOCK // n, 1)
     for start in range(0, resamples, rows):
         r = min(rows, resamples - start)

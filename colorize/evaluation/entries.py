@@ -1,4 +1,4 @@
-"""Entries of a comparison: a run, or a recipe's runs with several seeds and the variance of these."""
+"""Entries of a comparison: one run, or runs that differ by the seed alone, with the variance between seeds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from colorize.evaluation.permutation import Difference, effect_size, win_rate
 from colorize.evaluation.result import Result, image_table_path
 from colorize.utils.errors import UserError
 
-SMALLEST = 1e-9  # no smaller chance is told apart from this
+MIN_P = 1e-9  # half of the smallest p that is told
 
 
 def seeds_interval(values: np.ndarray) -> Interval:
     """The mean of (n, S) values over pictures and seeds, with its interval. Pictures that a seed lacks are left out.
 
-    With one seed, nothing is known of how seeds spread: the interval is that of pictures alone.
+    With one seed the variance between seeds is unknown: the interval is that of pictures alone.
     """
     values = np.asarray(values, float)
     kept = values[~np.isnan(values).any(axis=1)]
@@ -31,7 +31,7 @@ def seeds_interval(values: np.ndarray) -> Interval:
 
 
 def compare_seeds(a: np.ndarray, b: np.ndarray) -> Difference:
-    """By how much A's (n, S) `Measure.goodness` is above B's (n, T): the same pictures, each side's own seeds."""
+    """By how much A's oriented values (n, S) are above B's (n, T): the same pictures, each side's own seeds."""
     a, b = (np.asarray(side, float) for side in (a, b))
     whole = ~(np.isnan(a).any(axis=1) | np.isnan(b).any(axis=1))
     advantage, p = _interval([a[whole], -b[whole]])
@@ -41,9 +41,9 @@ def compare_seeds(a: np.ndarray, b: np.ndarray) -> Difference:
 
 
 def combined_interval(intervals: Sequence[Interval]) -> Interval:
-    """The mean of a number that has no values of pictures, such as a FID, over seeds' own values and intervals.
+    """The mean over seeds of a value that pictures have not, such as a FID, from each seed's value and interval.
 
-    The error of pictures, which all seeds share, and that of seeds add up by their squares.
+    The squares of the error of pictures, which all seeds share, and of the error of seeds add up.
     """
     values = np.array([interval.value for interval in intervals])
     seeds = len(values)
@@ -57,7 +57,7 @@ def combined_interval(intervals: Sequence[Interval]) -> Interval:
 
 
 def _interval(sides: Sequence[np.ndarray]) -> tuple[Interval, float | None]:
-    """Of the sum of the sides' means, (n, S) each with its own S; and the p of its being 0."""
+    """The interval of the sum of the sides' means, (n, S) each with its own S, and the p of this sum being 0."""
     n = len(sides[0])
     of_pictures = sum(side.mean(axis=1) for side in sides)  # (n,)
     value = float(np.mean(of_pictures)) if n else np.nan
@@ -70,7 +70,7 @@ def _interval(sides: Sequence[np.ndarray]) -> tuple[Interval, float | None]:
 
 
 def _margin(parts: Sequence[tuple[float, int]], tail: float) -> float:
-    """How far an interval reaches that leaves out `tail` on either side, from variances and degrees of freedom."""
+    """Half the width of the interval that leaves out `tail` on either side, from (variance, degrees of freedom)."""
     return float(sum(variance * stdtrit(degrees, tail) ** 2 for variance, degrees in parts) ** 0.5)
 
 
@@ -78,9 +78,9 @@ def _chance(parts: Sequence[tuple[float, int]], value: float) -> float:
     """The two-sided p at which an interval of that margin ends at 0, found by bisection."""
     if not value:
         return 1.0
-    if _margin(parts, SMALLEST) < value:
-        return 2 * SMALLEST
-    low, high = SMALLEST, 0.5
+    if _margin(parts, MIN_P) < value:
+        return 2 * MIN_P
+    low, high = MIN_P, 0.5
     while high - low > 1e-3 * low:
         middle = (low * high) ** 0.5
         low, high = (middle, high) if _margin(parts, middle) > value else (low, middle)
@@ -88,7 +88,7 @@ def _chance(parts: Sequence[tuple[float, int]], value: float) -> float:
 
 
 def _seed_variance(side: np.ndarray) -> float:
-    """What the choice of seeds adds to the variance of the mean of (n, S) values, not below 0."""
+    """What the seeds add to the variance of the mean of (n, S) values, not below 0."""
     n, seeds = side.shape
     left = side - side.mean(axis=0) - side.mean(axis=1, keepdims=True) + side.mean()
     both = (left**2).sum() / ((n - 1) * (seeds - 1))
@@ -96,8 +96,8 @@ def _seed_variance(side: np.ndarray) -> float:
 
 
 def run_labels(names: Mapping[str, str]) -> dict[str, str]:
-    """place -> what to call it: the name of its run, or where several have that the folder's, if these all differ; else
-    the place itself. `names`: place -> name of its run."""
+    """place -> label: the name of its run; where several runs have this name, that of the folder, if these all differ;
+    else the place itself. `names`: place -> name of its run."""
     held = [*names.values()]
     folders = {place: Path(place).name for place in names}
     labels = {place: name if held.count(name) == 1 else folders[place] for place, name in names.items()}
@@ -119,7 +119,7 @@ class Entry:
 
     @cached_property
     def pictures(self) -> list[ImageValues] | None:
-        """Of each seed the network's pictures, all in the first's order; None where a file is not there."""
+        """Of each seed the network's values of pictures, all in the first one's order; None where a file is missing."""
         files = [image_table_path(path) for path in self.results]
         if not all(file.exists() for file in files):
             return None
@@ -134,13 +134,13 @@ class Entry:
 
     @cached_property
     def truth(self) -> ImageValues | None:
-        """What the true pictures have themselves; None where the evaluation did not keep it."""
+        """The values of the ground truth's own pictures; None where the evaluation did not keep them."""
         file = image_table_path(next(iter(self.results)))
         found = read_image_values(file, "truth") if file.exists() else None
         return found if found and found.names else None
 
     def has(self, metric: str) -> bool:
-        """Whether its pictures have values of it, of which its own is the mean."""
+        """Whether pictures have values of the metric, and the entry's value is their mean."""
         return (
             bool(self.pictures)
             and all(metric in seed.values for seed in self.pictures or [])
@@ -149,7 +149,7 @@ class Entry:
 
     @cached_property
     def unlike(self) -> set[str]:
-        """Metrics of which the result's value is not the mean of its pictures'."""
+        """Metrics whose value in the result is not the mean of its pictures' values."""
         found = set()
         for seed, result in zip(self.pictures or [], self.results.values(), strict=False):
             cells = result.rows["model"]
@@ -161,7 +161,7 @@ class Entry:
         return found
 
     def values(self, metric: str, names: list[str]) -> np.ndarray | None:
-        """(n, S) of one metric, for the pictures of `names` in that order; None where pictures have no such value."""
+        """(n, S) values of one metric, of the pictures `names` in this order; None where pictures have none."""
         if self.pictures is None or not self.has(metric):
             return None
         ordered = [reorder(names, seed, self.label) for seed in self.pictures]
@@ -169,7 +169,7 @@ class Entry:
 
     @cached_property
     def cells(self) -> dict[str, Interval]:
-        """metric -> value with its interval; over seeds, it is for another seed as much as for other pictures."""
+        """metric -> value with its interval; of several seeds, it holds for another seed and for other pictures."""
         rows = [result.rows["model"] for result in self.results.values()]
         if len(rows) == 1:
             return rows[0]
@@ -187,7 +187,7 @@ class Entry:
 
 
 def reorder(names: list[str], pictures: ImageValues, of: str | Path) -> ImageValues:
-    """The same pictures in the order of `names`. Raises `UserError` where they are others."""
+    """The same pictures in the order of `names`. Raises `UserError` where they are other pictures."""
     if pictures.names == names:
         return pictures
     if set(pictures.names) != set(names):
@@ -200,7 +200,7 @@ def reorder(names: list[str], pictures: ImageValues, of: str | Path) -> ImageVal
 
 
 def make_entries(paths: Mapping[str, Path], results: Mapping[str, Result], *, pool: bool) -> list[Entry]:
-    """An entry for each place, or with `pool` for each group of seeds."""
+    """An entry for each place, or with `pool` for each group of runs that differ by the seed alone."""
     if not pool:
         labels = run_labels({place: result.name for place, result in results.items()})
         return [Entry(labels[place], {paths[place]: result}) for place, result in results.items()]

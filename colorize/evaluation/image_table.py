@@ -22,7 +22,7 @@ FIXED = ("row", "name", "label")
 
 
 class ImageRow(NamedTuple):
-    """A picture's values in one row of the table, in the order of the metrics; NaN where it has none."""
+    """A picture's values in one row, in the order of the metrics; NaN where it has none."""
 
     row: str
     name: str
@@ -40,10 +40,10 @@ class ImageValues:
 
 
 class ImageTable:
-    """Appends to a CSV file, whole lines only; one that a killed evaluation left is gone on with.
+    """Appends to a CSV file, whole lines only, also to one that a killed evaluation left.
 
-    `done` says how many pictures of each row are in it already: an evaluation takes its pictures in the same order and
-    goes on after these. A line that was cut off is removed, and so are pictures that not all of the `rows` have yet.
+    `done` is how many pictures of each row the file has already: an evaluation takes pictures in the same order and
+    resumes after these. A line that was cut off is removed, and so are pictures that not all of the `rows` have yet.
     """
 
     def __init__(self, path: str | Path, metrics: Sequence[str], rows: Sequence[str] = ()):
@@ -54,7 +54,7 @@ class ImageTable:
             if found != self.metrics:
                 raise UserError(
                     f"{str(self.path)!r} has the columns {', '.join(found)}, and this evaluation measures "
-                    f"{', '.join(self.metrics)}: remove it to begin again"
+                    f"{', '.join(self.metrics)}: remove it to restart"
                 )
             self.done = _level(self.path, rows)
             self._file = _open(self.path, "a")
@@ -65,23 +65,25 @@ class ImageTable:
     def add(
         self, row: str, names: Sequence[str], values: Mapping[str, Iterable[float]], labels: Sequence | None = None
     ) -> None:
-        """A batch of B pictures of one row: B names, for each metric B values, and B labels, if there are any."""
+        """Append a batch of B pictures of one row: B names, B values for each metric, and B labels, if there are any."""
         self.add_all({row: values}, names, labels)
 
     def add_all(
         self, rows: Mapping[str, Mapping[str, Iterable[float]]], names: Sequence[str], labels: Sequence | None = None
     ) -> None:
-        """A batch of pictures in several rows. A metric that a row lacks is missing for all of them. The lines are in
-        the file when this returns."""
+        """Append a batch of pictures in several rows, which are in the file when this returns. A metric that a row
+        lacks has no values for the batch."""
         if broken := [name for name in names if "\n" in name or "\r" in name]:
             raise UserError(f"the name of the picture {broken[0]!r} has a line break: rename the file")
-        told = ["" if label is None else str(label) for label in labels or [None] * len(names)]
+        texts = ["" if label is None else str(label) for label in labels or [None] * len(names)]
         lines: list[Sequence[str]] = []
         for row, values in rows.items():
             if unknown := values.keys() - set(self.metrics):
-                raise ValueError(f"{sorted(unknown)} are no columns of this table, {', '.join(self.metrics)} are")
+                raise ValueError(
+                    f"{sorted(unknown)} are not columns of this table; these are {', '.join(self.metrics)}"
+                )
             columns = [_cells(values[metric]) if metric in values else [""] * len(names) for metric in self.metrics]
-            lines += [[row, *cells] for cells in zip(names, told, *columns, strict=True)]
+            lines += [[row, *cells] for cells in zip(names, texts, *columns, strict=True)]
         self._append(lines)
         for row in rows:
             self.done[row] = self.done.get(row, 0) + len(names)
@@ -106,7 +108,7 @@ class ImageTable:
 
 
 def stream_image_rows(path: str | Path) -> Iterator[ImageRow]:
-    """Each line of the file in turn, in constant memory. Raises `UserError` at one that is none of ours."""
+    """Each line of the file in turn, in constant memory. Raises `UserError` at one that `ImageTable` did not write."""
     path = Path(path)
     with _opened(path) as file:
         lines = csv.reader(file)
@@ -117,12 +119,15 @@ def stream_image_rows(path: str | Path) -> Iterator[ImageRow]:
             try:
                 values = [float(cell) if cell else nan for cell in cells[len(FIXED) :]]
             except ValueError as error:
-                raise _broken(path, lines.line_num, "holds something else than numbers") from error
+                raise _broken(path, lines.line_num, "holds a value that is not a number") from error
             yield ImageRow(cells[0], cells[1], cells[2], values)
 
 
 def read_image_values(path: str | Path, row: str = "model") -> ImageValues:
-    """The pictures of one row as columns; none where the file has no such row. A picture may be there only once."""
+    """The pictures of one row as columns; none where the file has no such row.
+
+    Raises `UserError` where there is no such file, where it is damaged, and where it has a picture twice.
+    """
     metrics = _metrics(Path(path))
     names: dict[str, None] = {}
     labels: list[str] = []
@@ -140,7 +145,7 @@ def read_image_values(path: str | Path, row: str = "model") -> ImageValues:
 
 
 def _level(path: Path, rows: Sequence[str]) -> dict[str, int]:
-    """Cut away what is beyond the row with the fewest pictures; how many each row has then."""
+    """Remove pictures that not every row has; how many each row has then."""
     counts = Counter(picture.row for picture in stream_image_rows(path))
     fewest = min((counts[row] for row in {*rows, *counts}), default=0)
     if any(count != fewest for count in counts.values()):
@@ -169,7 +174,7 @@ def _metrics(path: Path) -> tuple[str, ...]:
 def _header(path: Path, lines: Iterator[list[str]]) -> list[str]:
     header = next(lines, [])
     if tuple(header[: len(FIXED)]) != FIXED:
-        raise UserError(f"{str(path)!r} holds no values of pictures: it does not begin with {','.join(FIXED)}")
+        raise UserError(f"{str(path)!r} is not a table of pictures' values: it does not begin with {','.join(FIXED)}")
     return header
 
 
@@ -181,7 +186,7 @@ def _opened(path: Path):
     try:
         return _open(path, "r")
     except FileNotFoundError as error:
-        raise UserError(f"there are no values of pictures in {str(path)!r}: evaluate the run again") from error
+        raise UserError(f"there is no table of pictures' values {str(path)!r}: evaluate the run again") from error
 
 
 def _broken(path: Path, line: int, what: str) -> UserError:
@@ -189,7 +194,7 @@ def _broken(path: Path, line: int, what: str) -> UserError:
 
 
 def _cells(values: Iterable[float]) -> list[str]:
-    """Shortest text that is read back as the same number; nothing for NaN."""
+    """The shortest text that is read as the same number; empty for NaN."""
     return ["" if isnan(value) else repr(value) for value in map(float, values)]
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from colorize.evaluation.bootstrap import (
     Interval,
+    all_sign_sums,
     function_interval,
     mean_interval,
     mean_intervals,
-    sums_of_all_flips,
-    sums_of_flips,
+    random_sign_sums,
 )
 from colorize.evaluation.metric_info import Measure, measure
 
@@ -72,7 +72,7 @@ def sign_flip_p(differences: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -
     filled = np.where(present, differences, 0)
     n = len(filled)
     exact = n <= EXACT
-    sums = np.abs(sums_of_all_flips(filled) if exact else sums_of_flips(filled, flips, seed))
+    sums = np.abs(all_sign_sums(filled) if exact else random_sign_sums(filled, flips, seed))
     seen = np.abs(filled.sum(axis=0)) - ROUNDING * np.abs(filled).sum(axis=0)
     as_large = (sums >= seen).sum(axis=0)
     chances = as_large / len(sums) if exact else (1 + as_large) / (1 + len(sums))
@@ -171,7 +171,7 @@ def compare_pooled(
         return Difference(interval, left_out=left_out)
     half = (both[:, :1] - both[:, 1:]) / 2
     exact = len(both) <= EXACT
-    swapped = (sums_of_all_flips(half) if exact else sums_of_flips(half, flips, seed))[:, 0] / len(both)  # (R,)
+    swapped = (all_sign_sums(half) if exact else random_sign_sums(half, flips, seed))[:, 0] / len(both)  # (R,)
     middle = both.mean()
     found = np.abs(advantage(np.stack([middle + swapped, middle - swapped], axis=-1)))
     as_large = (found >= abs(interval.value) * (1 - ROUNDING) - ROUNDING).sum()

@@ -125,7 +125,7 @@ def test_an_export_and_a_run_at_once(run, tmp_path):
     assert one.rows["model"]["psnr"] == other.rows["model"]["psnr"]
     assert one.weights["network"]["sha256"] == other.weights["network"]["sha256"]
     assert "mean_ab" not in other.rows
-    assert "is not known" in other.absent["mean_ab"]
+    assert "is unknown" in other.absent["mean_ab"]
     assert run("compare", "outputs/toy", "outputs/exported").returncode == 0
 
 

@@ -47,7 +47,7 @@ def test_every_protocol_is_one(name, config):
         ({"size": 0}, "protocol.size is 0; it must be 1 or more"),
         ({"predict": "half"}, "protocol.predict is 'half'; it must be one of given, trained"),
         ({"truth": "none"}, "protocol.truth=none goes with protocol.reader=black_and_white, and with no other"),
-        ({"truth": "none", "reader": "black_and_white", "reference": "paired"}, "one input, lab_l, and no ground truth"),
+        ({"truth": "none", "reader": "black_and_white", "reference": "paired"}, "have one input, lab_l"),
     ],
 )
 def test_a_protocol_that_means_nothing(changes, sentence):

@@ -146,15 +146,15 @@ def test_damage_is_named(tmp_path):
     path = filled(tmp_path / "toy.csv")
     text = path.read_text(errors="surrogateescape")
     path.write_text(text.replace("22.0", "twenty"), errors="surrogateescape")
-    with pytest.raises(UserError, match="holds something else than numbers"):
+    with pytest.raises(UserError, match="holds a value that is not a number"):
         list(stream_image_rows(path))
     path.write_text("row,name,label,psnr\nmodel,a\n")
     with pytest.raises(UserError, match=r"line 2 of .* has 2 cells, not 4"):
         list(stream_image_rows(path))
     path.write_text("something else\n")
-    with pytest.raises(UserError, match="holds no values of pictures"):
+    with pytest.raises(UserError, match="is not a table of pictures' values"):
         read_image_values(path)
-    with pytest.raises(UserError, match="there are no values of pictures in"):
+    with pytest.raises(UserError, match="there is no table of pictures' values"):
         read_image_values(tmp_path / "gone.csv")
 
 
