@@ -26,7 +26,7 @@ def conf_folder() -> Path:
 
 def check_values(cfg: DictConfig) -> None:
     """Refuse a config that lacks required values (`???`), naming all of them."""
-    missing = sorted(path for path, value in leaf_values(cfg).items() if value == "???")
+    missing = sorted(path for path, value in flatten(cfg, resolve=False).items() if value == "???")
     if missing:
         words = " ".join(f"{path}=…" for path in missing)
         have = "has" if len(missing) == 1 else "have"
@@ -35,7 +35,8 @@ def check_values(cfg: DictConfig) -> None:
 
 def check_resolves(cfg: DictConfig) -> None:
     """Refuse a config with a `${…}` that comes to nothing. Those that ask Hydra are left to it."""
-    for path, value in leaf_values(cfg).items():
+    values = flatten(cfg, resolve=False)
+    for path, value in values.items():
         if "${" not in str(value) or "${hydra:" in str(value):
             continue
         try:
@@ -47,22 +48,7 @@ def check_resolves(cfg: DictConfig) -> None:
                 str(error).splitlines()[0].removeprefix("KeyError raised while resolving interpolation: ").strip('"')
             )
             named = reason.split("'")[1] if "'" in reason else ""
-            raise UserError(f"{path} is {value}: {reason}{key_suggestion(named, leaf_values(cfg))}") from error
-
-
-def leaf_values(cfg: Any) -> dict[str, Any]:
-    """config path -> value, of the values and of the empty branches; interpolations are left as they stand."""
-    found: dict[str, Any] = {}
-
-    def walk(node: Any, path: str) -> None:
-        if isinstance(node, dict) and node:
-            for key, value in node.items():
-                walk(value, f"{path}.{key}" if path else str(key))
-        elif path:
-            found[path] = node
-
-    walk(OmegaConf.to_container(cfg, resolve=False), "")
-    return found
+            raise UserError(f"{path} is {value}: {reason}{key_suggestion(named, values)}") from error
 
 
 def check_config(config: DictConfig, trust: Sequence[str], where: str) -> None:
@@ -110,15 +96,8 @@ def make(node: DictConfig, name: str) -> Any:
 
 def auto_paths(cfg: DictConfig) -> list[str]:
     """The paths below model and loss whose value is "auto"."""
-
-    def walk(node: Any, path: str):
-        if isinstance(node, dict):
-            for key, value in node.items():
-                yield from walk(value, f"{path}.{key}")
-        elif node == "auto":
-            yield path
-
-    return [p for group in ("model", "loss") for p in walk(OmegaConf.to_container(cfg[group]), group)]
+    groups = {group: flatten(cfg[group], resolve=False) for group in ("model", "loss")}
+    return [f"{group}.{path}" for group, held in groups.items() for path, value in held.items() if value == "auto"]
 
 
 def with_answers(cfg: DictConfig, resolved: Mapping[str, Any]) -> DictConfig:

@@ -24,7 +24,6 @@ from colorize.utils.stored_config import (
     places_of,
     read_config,
     read_yaml,
-    saved_words,
     stored_form,
 )
 
@@ -221,3 +220,12 @@ class RunFolder:
     def write_summary(self, values: Mapping[str, Any]) -> None:
         text = as_json(values, indent=2) + "\n"
         write_text(self.summary, text)
+
+
+def saved_words(folder: Path) -> list[str]:
+    """The overrides that the run in `folder` was started with. Raises `UserError` where the file is not whole."""
+    path = folder / ".hydra" / "overrides.yaml"
+    words = read_yaml(path) or []
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise UserError(f"{str(path)!r} is not whole, it holds no list of words: put it back from a copy")
+    return words

@@ -27,8 +27,9 @@ from colorize.cli.parser import (
     searching,
     values,
 )
-from colorize.config import check_values, leaf_values
+from colorize.config import check_values
 from colorize.utils.errors import UserError, key_suggestion, listing, suggestion
+from colorize.utils.stored_config import flatten
 
 PACKAGES = {"joblib": "hydra-joblib-launcher", "ray": "hydra-ray-launcher"}  # of launchers
 PACKAGES |= dict.fromkeys(("slurm", "submitit_slurm", "submitit_local"), "hydra-submitit-launcher")
@@ -60,7 +61,7 @@ def check_job(
 ) -> DictConfig:
     """The config of a job. Checks the words that choose no option, `others`; of a sweep, with its first value."""
     before = composed(config_name, [*choices, *places])
-    known = leaf_values(before)
+    known = flatten(before, resolve=False)
     for override in others:
         check_key(override, before, known, choices, places)
     after = composed(config_name, [*choices, *map(first_word, others)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ def picture_of(data: bytes) -> Image.Image | None:
             return None
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.draft(image.mode, (SIDE, SIDE))
             image.load()
             return thumbnail(image.convert("RGB"))

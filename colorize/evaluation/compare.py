@@ -15,6 +15,7 @@ from colorize.evaluation.result import ROWS, Result, read_result
 from colorize.evaluation.significance import ComparisonResult, compare_all, significance
 from colorize.utils.checkpoint import Checkpoints, peek, step_of
 from colorize.utils.errors import UserError
+from colorize.utils.trust import iterate_leaves
 
 
 def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
@@ -86,18 +87,13 @@ def describe_outdated(path: Path, result: Result) -> str | None:
 
 def protocol_differences(one: Result, other: Result) -> dict[str, tuple[Any, Any]]:
     """Field of the protocol -> its two values; the `id` only where nothing else differs."""
-    a, b = ({**_flat(result.protocol), "manifest": result.manifest} for result in (one, other))
+    a, b = (
+        dict(iterate_leaves(result.protocol, lists=False)) | {"manifest": result.manifest} for result in (one, other)
+    )
     names = list(dict.fromkeys([*a, *b]))
     found = {name: (a.get(name, "not said"), b.get(name, "not said")) for name in names if a.get(name) != b.get(name)}
     of_substance = {name: pair for name, pair in found.items() if name != "id"}
     return of_substance or found
-
-
-def _flat(fields: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in fields.items():
-        flat |= _flat(value, f"{path}{name}.") if isinstance(value, Mapping) and value else {f"{path}{name}": value}
-    return flat
 
 
 Rows = dict[str, dict[str, Interval]]

@@ -8,8 +8,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from colorize.evaluation.compare import Comparison
 from colorize.evaluation.result import read_result
 from colorize.reports.charts import colour, curve_chart
@@ -17,7 +15,7 @@ from colorize.reports.tables import PAINTING, painting_cells
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import read_lines
 from colorize.utils.checkpoint import step_of
-from colorize.utils.stored_config import read_config
+from colorize.utils.stored_config import flatten, read_config
 
 PAINTED, SEEN, TRUE = "painted", "as-it-is", "true-colours"  # how evaluation names its pictures
 UNTOLD = ("name", "overwrite", "published.", "resume", "trust", "tracker.")  # of a config, what makes no other network
@@ -73,7 +71,7 @@ def gather(folder: Path, result: Path | None = None) -> Told:
 
 
 def config_of(path: Path) -> dict[str, Any]:
-    return flat(OmegaConf.to_container(read_config(path)))
+    return flatten(read_config(path), resolve=False)
 
 
 def curves_of(path: Path) -> dict[str, list[tuple[int, float]]]:
@@ -104,13 +102,6 @@ def differences(told: Mapping[str, Told]) -> dict[str, dict[str, Any]]:
         if len({str(value) for value in values.values()}) > 1 and not key.startswith(UNTOLD):
             found[key] = values
     return found
-
-
-def flat(node: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict) or not node:
-        return {path: node} if path else {}
-    return {key: value for name, each in node.items()
-            for key, value in flat(each, f"{path}.{name}" if path else str(name)).items()}  # fmt: skip
 
 
 CURVES = {"val/psnr": "PSNR", "val/colorfulness": "colourfulness", "val/features": "feature distance"}

@@ -19,6 +19,7 @@ from colorize.utils.trust import iterate_leaves, known_class
 
 LARGEST = 2**20  # bytes of a file, and letters of a config once its references are followed; ours have 5,000
 MOST = 5000  #     values of a config; ours have 150
+DEEPEST = 50  #    parts of a config in one another; ours have 7
 REFERENCE = re.compile(r"\$\{\s*(\.*[\w.\[\]-]+)\s*\}")  # ${data.size}
 RESOLVER = re.compile(r"\$\{\s*([^\s${}:]*)\s*:")  # ${name:…}, which calls something
 NESTED = re.compile(r"\$\{[^}:]*\$\{")  # ${a.${b}}
@@ -33,8 +34,7 @@ def read_yaml(path: Path) -> Any:
         if len(content) > LARGEST:
             raise UserError(f"{str(path)!r} is larger than any config is: it is none of this program's")
         text = content.decode("utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise UserError(f"{str(path)!r} repeats parts of itself by name (*alias), which no config here does")
+        check_nesting(text, path)
         return OmegaConf.to_container(OmegaConf.create(text), resolve=False) if text.strip() else {}  # asserts: no 1
     except (yaml.YAMLError, OmegaConfBaseException, RecursionError, ValueError, AssertionError) as error:
         if isinstance(error, UserError):
@@ -42,6 +42,22 @@ def read_yaml(path: Path) -> Any:
         raise UserError(
             f"{str(path)!r} is not whole, or no YAML: put the file back from a copy, or take the folder away"
         ) from error
+
+
+def check_nesting(text: str, path: Path) -> None:
+    """Raises `UserError` for a YAML that repeats parts of itself, or nests deeper or holds more than a config.
+
+    The rest is not read: reading it takes time by the square of its depth, and a megabyte of values takes minutes.
+    """
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        if count > 4 * MOST:
+            raise UserError(f"{str(path)!r} has more values than any config: it is none of this program's")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise UserError(f"{str(path)!r} repeats parts of itself by name (*alias), which no config here does")
+        if depth > DEEPEST:
+            raise UserError(f"{str(path)!r} nests deeper than any config does: it is none of this program's")
 
 
 # Where the parts that older run folders name lie today: old name of a module, or of one thing in it -> new name
@@ -153,15 +169,6 @@ def references(place: str, value: Any) -> list[str]:
     return found
 
 
-def saved_words(folder: Path) -> list[str]:
-    """The overrides that the run in `folder` was started with. Raises `UserError` where the file is not whole."""
-    path = folder / ".hydra" / "overrides.yaml"
-    words = read_yaml(path) or []
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise UserError(f"{str(path)!r} is not whole, it holds no list of words: put it back from a copy")
-    return words
-
-
 # Moves no weight: free at every start, and no reason to call two runs different
 FREE = (
     "name", "overwrite", "resume", "trust", "published", "tracker",
@@ -231,15 +238,8 @@ def _default(path: str, config: Mapping[str, Any]) -> Any:
 
 
 def flatten(cfg: Any, *, resolve: bool = True) -> dict[str, Any]:
-    """config path -> value; lists count as values."""
-    leaves = {}
+    """config path -> value, of the values and of the empty branches; lists count as values.
 
-    def walk(node: Any, path: str) -> None:
-        if isinstance(node, dict) and node:
-            for key, value in node.items():
-                walk(value, f"{path}.{key}" if path else str(key))
-        else:
-            leaves[path] = node
-
-    walk(OmegaConf.to_container(cfg, resolve=resolve), "")
-    return leaves
+    resolve  whether references are followed; else they are left as they stand
+    """
+    return dict(iterate_leaves(OmegaConf.to_container(cfg, resolve=resolve), lists=False))

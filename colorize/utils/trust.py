@@ -13,15 +13,17 @@ from typing import Any
 from colorize.utils.errors import UserError, import_failure, locate, suggestion
 
 
-def iterate_leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """config path -> value, elements of lists each by itself."""
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            yield from iterate_leaves(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(node, list):
-        for i, value in enumerate(node):
-            yield from iterate_leaves(value, f"{path}.{i}")
-    else:
+def iterate_leaves(node: Any, path: str = "", *, lists: bool = True) -> Iterator[tuple[str, Any]]:
+    """config path -> value, of all that has nothing below it.
+
+    lists  whether the elements of a list are values; else the list is one
+    """
+    below: Mapping[Any, Any] = node if isinstance(node, Mapping) else {}
+    if lists and isinstance(node, list):
+        below = dict(enumerate(node))
+    for key, value in below.items():
+        yield from iterate_leaves(value, f"{path}.{key}" if path else str(key), lists=lists)
+    if not below and path:
         yield path, node
 
 

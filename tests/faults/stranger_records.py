@@ -23,6 +23,10 @@ CONTENTS: dict[str, bytes] = {
     "a long number": b'{"step": ' + b"9" * 5000 + b"}\n", "a table": b"a,b\n1\n", "twice": b'{"step": 1}{"step": 1}\n',
     "NUL": b'{"name": "a\\u0000b", "step": 1}\n', "half a letter": b'{"name": "\\ud800", "step": 1}\n',
 }  # fmt: skip
+RERUN = verb(  # short where nothing is left of the run's own words
+    "train", "rerun=run", "schedule.all.steps=1", "trainer.batch_size=2", "data.size=32", "metrics=quick",
+    "evaluate.samples=1", "evaluate.historical=false", "tracker=none",
+)  # fmt: skip
 KEPT = ("", ".yaml", ".json", ".jsonl", ".csv")  # how those end that are read again
 
 
@@ -37,7 +41,7 @@ def scored(shared: Path) -> Path:
 
 def cases(shared: Path) -> Iterator[Case]:
     kept = scored(shared)
-    readers = {**READERS["all"], "compare": verb("compare", "run"), "rerun": verb("train", "rerun=run")}
+    readers = {**READERS["all"], "compare": verb("compare", "run"), "rerun": RERUN}
     for path in sorted(path for path in kept.rglob("*") if path.is_file() and path.stat().st_size):
         if path.suffix in KEPT:
             for how, content in {**CONTENTS, **mutations(path.read_bytes())}.items():

@@ -1,6 +1,7 @@
 """The YAML of a run folder is data, and may hold anything."""
 
 import sys
+import time
 
 import pytest
 from omegaconf import OmegaConf
@@ -130,3 +131,15 @@ def test_what_a_config_asked_this_machine_for_is_kept_as_the_value(tmp_path, con
     assert kept.data.size == 64
     assert "${seed}" in (tmp_path / "config.yaml").read_text()  # a reference stays one
     check_config(kept, (), "here")
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 2**19, "- " * 2**19, '{"a":' * 2**17, "a: " + "[" * 51 + "]" * 51, "a:\n" + "- 1\n" * 2**17]
+)
+def test_what_takes_minutes_to_read_is_refused_at_once(content, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(content)
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"nests deeper|more values"):
+        read_config(path)
+    assert time.monotonic() - began < 5
