@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -15,6 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 from colorize.utils.errors import UserError, import_failure, key_suggestion, locate
 from colorize.utils.stored_config import SINCE, flatten, is_free, is_length, is_place, resolved
 from colorize.utils.trust import check_stored_value, known_class
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 
 def conf_folder() -> Path:
@@ -171,26 +174,36 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
             cfg.checkpoint.mode = None
     for word in sorted(words, key=lambda word: not word.startswith("tracker=")):  # the option before its values
         override = parse_override(word)
-        key = override.key_or_group
-        if override.is_delete():
-            raise UserError(f"{word} would leave out what the run has: say the value that it should have now")
         known = {**flatten(composed, resolve=False), **flatten(cfg, resolve=False)}
-        new_phase = override.is_add() and re.fullmatch(r"schedule\.\w+", key) and OmegaConf.select(cfg, key) is None
-        if not (is_free(key) or is_place(key) or is_length(key) or new_phase) or key == "overwrite":
-            if not override.is_add() and not any(f"{path}.".startswith(f"{key}.") for path in known):
-                raise UserError(f"there is no {key!r}{key_suggestion(key, known) or '; --cfg job shows every key'}")
-            raise UserError(
-                f"resume goes on with the config of {str(folder)!r}, which {word} would change: leave it out, "
-                "or start another run with rerun"
-            )
-        if override.is_add() and not override.is_force_add() and key in known:
-            raise UserError(f"{word}: there is a {key!r} already, say {word.lstrip('+')}")
-        if override.is_sweep_override():
-            raise UserError(f"{word} names several values, and resume goes on with one run: say one of them")
+        check_change(word, override, cfg, known, folder)
+        key = override.key_or_group
         if key == "tracker":
             cfg.tracker = compose("train", overrides=[word]).tracker  # with references to this run's names
             continue
-        if not override.is_add() and not any(f"{path}.".startswith(f"{key}.") for path in known):
-            raise UserError(f"there is no {key!r}{key_suggestion(key, known) or '; --cfg job shows every key'}")
+        check_key(key, override, known)
         OmegaConf.update(cfg, key, override.value(), force_add=True)
     return cfg
+
+
+def check_change(word: str, override: Override, cfg: DictConfig, known: Mapping[str, Any], folder: Path) -> None:
+    """Raises `UserError` for a word that the resumed run in `folder` cannot take; `known` are the keys that it has."""
+    key = override.key_or_group
+    if override.is_delete():
+        raise UserError(f"{word} would leave out what the run has: give the value that it should have now")
+    new_phase = override.is_add() and re.fullmatch(r"schedule\.\w+", key) and OmegaConf.select(cfg, key) is None
+    if not (is_free(key) or is_place(key) or is_length(key) or new_phase) or key == "overwrite":
+        check_key(key, override, known)
+        raise UserError(
+            f"resume goes on with the config of {str(folder)!r}, which {word} would change: leave it out, "
+            "or start another run with rerun"
+        )
+    if override.is_add() and not override.is_force_add() and key in known:
+        raise UserError(f"{word}: {key!r} already exists, use {word.lstrip('+')}")
+    if override.is_sweep_override():
+        raise UserError(f"{word} names several values, and resume goes on with one run: give one of them")
+
+
+def check_key(key: str, override: Override, known: Mapping[str, Any]) -> None:
+    """Raises `UserError` for a key that neither is there nor is added."""
+    if not override.is_add() and not any(f"{path}.".startswith(f"{key}.") for path in known):
+        raise UserError(f"there is no {key!r}{key_suggestion(key, known) or '; --cfg job shows every key'}")

@@ -16,7 +16,7 @@ from colorize.config import with_changes
 from colorize.utils.checkpoint import Checkpoints, checked, is_number, peek, step_of
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, as_names, read_json, write_text, write_whole
-from colorize.utils.hydra_overrides import quoted
+from colorize.utils.hydra_overrides import quoted, saved_words
 from colorize.utils.stored_config import (
     config_differences,
     is_length,
@@ -220,12 +220,3 @@ class RunFolder:
     def write_summary(self, values: Mapping[str, Any]) -> None:
         text = as_json(values, indent=2) + "\n"
         write_text(self.summary, text)
-
-
-def saved_words(folder: Path) -> list[str]:
-    """The overrides that the run in `folder` was started with. Raises `UserError` where the file is not whole."""
-    path = folder / ".hydra" / "overrides.yaml"
-    words = read_yaml(path) or []
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise UserError(f"{str(path)!r} is not whole, it holds no list of words: put it back from a copy")
-    return words

@@ -15,10 +15,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from colorize.config import conf_folder
-from colorize.run_folder import saved_words
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN, UserError, guarded
-from colorize.utils.hydra_overrides import quoted, unquoted
+from colorize.utils.hydra_overrides import quoted, saved_words, unquoted
 from colorize.utils.stored_config import asks
 from colorize.utils.trust import check_target, iterate_leaves, packages
 

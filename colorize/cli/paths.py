@@ -13,11 +13,10 @@ from pathlib import Path
 from colorize.data.filesystem import Walk
 from colorize.data.listing import SUFFIXES
 from colorize.imaging.image_io import FORMATS
-from colorize.imaging.raster import decoder_message
 from colorize.utils.console import printable
 from colorize.utils.devices import is_out_of_memory
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, decoder_message
 
 # Endings of rarer photographs, which a folder is not searched for when a network is trained
 RARE = (".apng", ".dib", ".heic", ".heif", ".ico", ".jpf", ".jpx", ".pcx", ".pfm", ".psd", ".qoi")

@@ -23,7 +23,7 @@ from colorize.data.sources import split_by_hash
 from colorize.utils.console import Count, counted, say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, UserError
-from colorize.utils.files import check_parent, write_text
+from colorize.utils.files import check_parent, cut_torn_line, write_text
 from colorize.utils.processes import choose_workers, spread
 from colorize.utils.seeds import seed_of
 
@@ -121,10 +121,9 @@ def begin(output: Path, plan: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         check_same(json.loads(manifest.read_text(encoding="utf-8")).get("plan"), plan, output)
         return None
     if progress.is_file():
-        lines = progress.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last line break was cut off
-        first, *records = [json.loads(line) for line in lines] or [None]
+        cut_torn_line(progress)
+        first, *records = map(json.loads, progress.read_text(encoding="utf-8").split("\n")[:-1] or ["null"])
         check_same(first, plan, output)
-        write_text(progress, "".join(f"{line}\n" for line in lines))
         return records
     if output.is_dir() and any(output.iterdir()):
         raise UserError(f"{str(output)!r} holds something else: name an empty folder, or one that is not there")

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from colorize.data.collection import normalized
-from colorize.utils.download import filesystem_of, reason_of, remote, without_secrets
+from colorize.utils.download import filesystem_of, remote, without_secrets
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, first_line
 
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -69,7 +69,7 @@ def _matching(pattern: str) -> list[str]:
         return sorted(filesystem.unstrip_protocol(name) for name in filesystem.glob(inside))
     except Exception as error:  # as in `download`
         raise UserError(
-            f"cannot list {without_secrets(pattern)} ({reason_of(error)}): see that it can be reached"
+            f"cannot list {without_secrets(pattern)} ({first_line(error)}): see that it can be reached"
         ) from error
 
 

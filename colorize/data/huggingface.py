@@ -12,7 +12,7 @@ from colorize.data.datamodule import Photographs
 from colorize.data.sources import split_by_hash
 from colorize.imaging.decode import UNREADABLE
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, first_line
 from colorize.utils.validation import Between, Name
 
 
@@ -127,9 +127,7 @@ def load_split(root: str, subset: str | None, part: str) -> Any:
             return held
         return datasets.load_dataset(root, subset, split=part)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise UserError(
-            f"cannot load the split {part!r} of data.root={root!r}: {str(error).splitlines()[0]}"
-        ) from error
+        raise UserError(f"cannot load the split {part!r} of data.root={root!r}: {first_line(error)}") from error
 
 
 def is_single(root: str) -> bool:

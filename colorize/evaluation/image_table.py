@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from colorize.utils.errors import UserError
-from colorize.utils.files import write_whole
+from colorize.utils.files import cut_torn_line, write_whole
 
 FIXED = ("row", "name", "label")
 
@@ -49,7 +49,7 @@ class ImageTable:
     def __init__(self, path: str | Path, metrics: Sequence[str], rows: Sequence[str] = ()):
         self.path, self.metrics, self.done = Path(path), tuple(metrics), dict[str, int]()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists() and _cut_torn_line(self.path):
+        if self.path.exists() and cut_torn_line(self.path):
             found = _metrics(self.path)
             if found != self.metrics:
                 raise UserError(
@@ -196,19 +196,3 @@ def _broken(path: Path, line: int, what: str) -> UserError:
 def _cells(values: Iterable[float]) -> list[str]:
     """The shortest text that is read as the same number; empty for NaN."""
     return ["" if isnan(value) else repr(value) for value in map(float, values)]
-
-
-def _cut_torn_line(path: Path) -> int:
-    """Remove what follows the last line break; the bytes that are left."""
-    with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end:
-            start = max(end - 2**16, 0)
-            file.seek(start)
-            at = file.read(end - start).rfind(b"\n")
-            if at >= 0:
-                end = start + at + 1
-                break
-            end = start
-        file.truncate(end)
-        return end

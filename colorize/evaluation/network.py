@@ -21,12 +21,13 @@ from colorize.models.cnn import CNN
 from colorize.models.diffusion import Diffusion
 from colorize.models.load import checked_size, load, load_trained, trained_size
 from colorize.models.transformer import Transformer
-from colorize.run_folder import RunFolder, saved_words
+from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import begin
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import check_links
+from colorize.utils.hydra_overrides import saved_words
 from colorize.utils.stored_config import resolved
 from colorize.utils.trust import check_stored_part, packages
 

@@ -111,6 +111,13 @@ def row_strips(samples: np.ndarray) -> Iterator[np.ndarray]:
     return (samples[first : first + rows] for first in range(0, len(samples), rows))
 
 
+def image_strips(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """The first row, and samples (rows, W) or (rows, W, S): of the whole, numpy would hold two copies more."""
+    rows = max(1, STRIP // image.width)
+    for top in range(0, image.height, rows):
+        yield top, np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+
+
 def scale_samples(
     samples: np.ndarray, span: Range, *, inverted: bool = False, curve: np.ndarray | None = None, top: int = 255
 ) -> np.ndarray:
@@ -201,27 +208,14 @@ def lab_image(L: np.ndarray, ab: np.ndarray | None = None) -> Image.Image:
     return _through(image, lab)
 
 
-def part_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The picture without transparency, L or RGB, and the transparency (L), if it has any."""
-    if not image.has_transparency_data:
-        return image, None
-    if image.mode in ("L", "LA", "La"):
-        full = image.convert("LA") if image.mode != "L" else _keyed(image)
-        return full.getchannel("L"), full.getchannel("A")
-    full = image if image.mode == "RGBA" else image.convert("RGBA")
-    return full.convert("RGB"), full.getchannel("A")
-
-
-def _keyed(image: Image.Image) -> Image.Image:
-    """Grey of which one tone is transparent."""
-    clear = image.point([0 if level == image.info["transparency"] else 255 for level in range(256)])
-    return Image.merge("LA", (image, clear))
-
-
-def on_white(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
-    """L or RGB, laid on white where it is transparent."""
-    if alpha is None:
+def without_palette(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """L, RGB or CMYK, of any mode; grey of 16 bits that is kept, or has been scaled, stays as it is."""
+    if image.mode in ("L", "RGB", "CMYK", "I;16"):
         return image
-    white = Image.new(image.mode, image.size, "white")
-    white.paste(image, mask=alpha)
-    return white
+    if image.mode in ("1", "LA", "La"):
+        return image.convert("L")
+    if image.mode == "LAB":
+        parts = np.asarray(image)
+        return lab_image(parts[..., 0], parts[..., 1:] ^ 128)
+    grey = profile is not None and space_of(profile) == "GRAY"  # of a palette of greys
+    return image.convert("RGB").convert("L") if grey else image.convert("RGB")

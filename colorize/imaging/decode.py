@@ -16,22 +16,21 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageChops
 from torch import Tensor
 
 from colorize.imaging import file_formats, tiff
-from colorize.imaging.color_management import on_white
 from colorize.imaging.raster import (
     Bounds,
     DecodeError,
     Raster,
-    decoder_message,
     memory_needed,
     opened,
     render_raster,
     unknown_format,
 )
-from colorize.utils.errors import UserError
+from colorize.imaging.transforms import on_white
+from colorize.utils.errors import UserError, decoder_message
 
 # What is raised for files that cannot be had, and for those that yield no picture
 UNREADABLE = (OSError, UserError)
@@ -171,7 +170,8 @@ def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Imag
     if image.format in ("JPEG", "MPO"):
         file.seek(0)
         loaded, note = file_formats.load_jpeg(image, file.read(), file_formats.scale_of(image.size, shorter))
-        loaded = file_formats.plain_cmyk(image, loaded) if mode == "CMYK" else loaded
+        if mode == "CMYK" and "adobe" not in image.info:  # then inks are stored as they are (ITU-T T.872, 6.1)
+            loaded = ImageChops.invert(loaded)  # which Pillow has done always
     elif image.format == "PNG":
         image, note = file_formats.load_png(image, file)
         loaded = image.convert("LA") if raw.startswith("LA") else image  # Pillow makes RGBA of grey of 16 bits

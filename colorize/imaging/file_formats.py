@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, ImageChops
 
-from colorize.imaging.raster import DecodeError, decoder_message
+from colorize.imaging.raster import DecodeError
+from colorize.utils.errors import decoder_message
 
 try:
     from simplejpeg import decode_jpeg
@@ -50,13 +51,12 @@ def decode_pixels(data: bytes, size: tuple[int, int], scale: int, colours: str =
     for rest in (b"", END_OF_IMAGE):
         try:
             pixels = decode_jpeg(data + rest if rest else data, colours, **least)  # strict: warnings are raised
+        except ValueError as error:
+            problem = str(error)
+        else:
             if note and not has_every_scan(data):
                 raise DecodeError("its last scans are missing, which make it sharp", "truncated")
             return pixels, note
-        except DecodeError:
-            raise
-        except ValueError as error:
-            problem = str(error)
         if not problem.startswith("Premature end of JPEG file"):
             break
         note = WHOLE
@@ -91,53 +91,47 @@ def load_jpeg(image: Image.Image, data: bytes, scale: int) -> tuple[Image.Image,
     return Image.fromarray(pixels[..., 0] if image.mode == "L" else pixels), note
 
 
-def plain_cmyk(image: Image.Image, loaded: Image.Image) -> Image.Image:
-    """Without Adobe's marker, inks are stored as they are (ITU-T T.872, 6.1); Pillow inverts them always."""
-    return loaded if "adobe" in image.info else ImageChops.invert(loaded)
-
-
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The markers of a JPEG that have a length, with what follows it, as far as they can be followed."""
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+    """Marker, data, start and end of the segments that have a length, as far as they can be followed."""
     found = MARKER.search(data, 2)
     while found and found.end() + 2 <= len(data):
-        (length,) = struct.unpack_from(">H", data, found.end())
-        yield found[0][-1], data[found.end() + 2 : found.end() + length]
-        found = MARKER.search(data, found.end() + length)
+        end = found.end() + struct.unpack_from(">H", data, found.end())[0]
+        yield found[0][-1], data[found.end() + 2 : end], found.start(), end
+        found = MARKER.search(data, end)
 
 
 def mended_jpeg(data: bytes) -> bytes:
     """The same JPEG with no more application segments than make its picture: EXIF, its profile, Adobe's colours."""
-    parts, place, found = [], 0, MARKER.search(data, 2)
-    while found and found.end() + 2 <= len(data) and found[0][-1] != START_OF_SCAN:
-        end = found.end() + struct.unpack_from(">H", data, found.end())[0]
-        told = data[found.end() + 2 : end]
-        needed = told.startswith((b"Exif\0", b"ICC_PROFILE\0")) or (told.startswith(b"Adobe") and len(told) >= 12)
-        if 0xE0 <= found[0][-1] <= 0xEF and not needed:
-            parts.append(data[place : found.start()])
+    parts, place = [], 0
+    for marker, held, start, end in jpeg_segments(data):
+        if marker == START_OF_SCAN:
+            break
+        needed = held.startswith((b"Exif\0", b"ICC_PROFILE\0")) or (held.startswith(b"Adobe") and len(held) >= 12)
+        if 0xE0 <= marker <= 0xEF and not needed:
+            parts.append(data[place:start])
             place = end
-        found = MARKER.search(data, end)
     return b"".join([*parts, data[place:]])
 
 
 def plain_size(data: bytes) -> tuple[int, int] | None:
     """Width and height of a grey or YCbCr JPEG with neither EXIF, XMP, profile nor second picture; None of others."""
     size = None
-    for marker, told in jpeg_segments(data) if data.startswith(b"\xff\xd8\xff") else ():
+    for marker, held, *_ in jpeg_segments(data) if data.startswith(b"\xff\xd8\xff") else ():
         if marker == START_OF_SCAN:
             return size
         if marker in (0xE1, 0xE2):
             return None
-        if marker in FRAMES and len(told) > 5:
-            height, width = struct.unpack_from(">HH", told, 1)
-            size = (width, height) if told[5] in (1, 3) and width and height else None
+        if marker in FRAMES and len(held) > 5:
+            height, width = struct.unpack_from(">HH", held, 1)
+            size = (width, height) if held[5] in (1, 3) and width and height else None
     return None
 
 
 def kind_of_jpeg(data: bytes) -> str:
     """What a JPEG is that no decoder here takes; nothing of one that is merely damaged."""
-    for marker, told in jpeg_segments(data):
-        if marker in FRAMES and told:
-            words = f"JPEG of {told[0]} bits" if told[0] != 8 else KINDS.get(marker, "")
+    for marker, held, *_ in jpeg_segments(data):
+        if marker in FRAMES and held:
+            words = f"JPEG of {held[0]} bits" if held[0] != 8 else KINDS.get(marker, "")
             return words and f"it is a {words}, which is not read here: save it as PNG or TIFF"
     return ""
 
@@ -145,12 +139,12 @@ def kind_of_jpeg(data: bytes) -> str:
 def has_every_scan(data: bytes) -> bool:
     """Whether the scans of a progressive JPEG give every coefficient to its last bit (ITU-T T.81, annex G)."""
     wanted: set[tuple[int, int]] = set()
-    for marker, told in jpeg_segments(data):
-        if marker == PROGRESSIVE and len(told) >= 6 + 3 * told[5]:
-            wanted = {(told[6 + 3 * i], place) for i in range(told[5]) for place in range(64)}
-        elif marker == START_OF_SCAN and len(told) >= 6 and told[-1] & 15 == 0:
-            parts = told[1 : 1 + 2 * told[0] : 2]
-            wanted -= {(part, place) for part in parts for place in range(told[-3], told[-2] + 1)}
+    for marker, held, *_ in jpeg_segments(data):
+        if marker == PROGRESSIVE and len(held) >= 6 + 3 * held[5]:
+            wanted = {(held[6 + 3 * i], place) for i in range(held[5]) for place in range(64)}
+        elif marker == START_OF_SCAN and len(held) >= 6 and held[-1] & 15 == 0:
+            bits = range(held[-3], held[-2] + 1)
+            wanted -= {(part, place) for part in held[1 : 1 + 2 * held[0] : 2] for place in bits}
     return not wanted
 
 
@@ -159,7 +153,6 @@ CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
 USED = (*CRITICAL, b"tRNS", b"gAMA", b"sRGB", b"sBIT", b"pHYs", b"iCCP", b"eXIf")  # the others can be done without
 LARGEST_PROFILE = 2**24  # bytes
 LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"sRGB": 1}
-NOTE = "parts of its file are damaged, and every pixel is there"
 
 
 class Chunk(NamedTuple):
@@ -176,7 +169,7 @@ def load_png(image: Image.Image, file: BinaryIO) -> tuple[Image.Image, str]:
         file.seek(0)
         image = Image.open(io.BytesIO(mended_png(file.read())), formats=("PNG",))
         image.load()
-        return image, NOTE
+        return image, "parts of its file are damaged, and every pixel is there"
     return image, ""
 
 
@@ -213,11 +206,10 @@ def _is_sound(chunk: Chunk, colour: int) -> bool:
     if chunk.kind != b"iCCP":
         return LENGTHS.get(chunk.kind, len(chunk.data)) == len(chunk.data)
     packed = chunk.data.partition(b"\0")[2]
-    if packed[:1] != b"\0":  # the only method there is
+    if not packed.startswith(b"\0"):  # the only method there is
         return False
-    packed = packed[1:]
     try:
-        return len(zlib.decompressobj().decompress(packed, LARGEST_PROFILE)) < LARGEST_PROFILE
+        return len(zlib.decompressobj().decompress(packed[1:], LARGEST_PROFILE)) < LARGEST_PROFILE
     except zlib.error:
         return False
 
@@ -235,8 +227,7 @@ def load_psd(image: Image.Image, file: BinaryIO) -> tuple[Image.Image, str]:
     """
     file.seek(0)
     data = file.read()
-    count, taken = struct.unpack_from(">H", data, 12)[0], len(image.getbands())
-    start = HEADER
+    count, taken, start = struct.unpack_from(">H", data, 12)[0], len(image.getbands()), HEADER
     for _ in range(SECTIONS):
         start += 4 + struct.unpack_from(">I", data, start)[0]
     if count > taken and struct.unpack_from(">H", data, start)[0] == PACKED:

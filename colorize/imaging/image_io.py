@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 from torch import Tensor
 
-from colorize.imaging.color_management import SRGB
+from colorize.imaging.color_management import SRGB, image_strips
 from colorize.imaging.decode import decode_picture, unbounded
 from colorize.imaging.exif import add_tags
 from colorize.imaging.metadata import Fitted, Metadata, fit_metadata, read_metadata
@@ -140,11 +140,10 @@ def difference(path: Path, image: Image.Image, kind: str) -> str:
 
 def _same_rows(pixels: np.ndarray | Image.Image, image: Image.Image) -> bool:
     """Whether (H, W, S), or a picture of this size, is the image; strip by strip."""
-    rows = max(1, 2**20 // image.width)
-    for top in range(0, image.height, rows):
-        box = (0, top, image.width, min(top + rows, image.height))
-        strip = pixels.crop(box) if isinstance(pixels, Image.Image) else pixels[top : box[3]]
-        if not np.array_equal(np.asarray(strip), np.asarray(image.crop(box))):
+    for top, strip in image_strips(image):
+        below = top + len(strip)
+        held = pixels.crop((0, top, image.width, below)) if isinstance(pixels, Image.Image) else pixels[top:below]
+        if not np.array_equal(np.asarray(held), strip):
             return False
     return True
 

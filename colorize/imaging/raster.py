@@ -15,17 +15,16 @@ import numpy as np
 from PIL import Image
 
 from colorize.imaging.color_management import (
-    STRIP,
     Levels,
     gamma_curve,
     grey_curve,
+    image_strips,
     is_srgb,
-    lab_image,
-    part_alpha,
     scale_samples,
-    space_of,
     to_srgb,
+    without_palette,
 )
+from colorize.imaging.transforms import part_alpha, upright
 from colorize.utils.environment import available
 from colorize.utils.errors import UserError
 
@@ -46,8 +45,6 @@ BEGINNINGS = (
     (re.compile(rb"(\x00\x05\x16\x07)"), "it holds a Mac's attributes of another file, and no picture"),
 )  # fmt: skip
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"RIFF", b"8BPS")
-ADDRESS = re.compile(r"<_io\.[^>]*>|<?[\w.]+ object at 0x[0-9a-fA-F…]+>?")
-SOURCE = re.compile(r"\S*/\S+\.(cpp|cc|c|h|py)\b(:\d+)?[,:]?\s*")
 
 
 class DecodeError(UserError):
@@ -56,13 +53,6 @@ class DecodeError(UserError):
     def __init__(self, message: str, kind: str = "unreadable"):
         super().__init__(message)
         self.kind = kind
-
-
-def decoder_message(error: BaseException) -> str:
-    """The first line of what a decoder says, without addresses of objects and places in its source."""
-    line = (str(error).strip().splitlines() or [""])[0]
-    line = SOURCE.sub("", ADDRESS.sub("the file", line)).strip().rstrip(".")
-    return line or type(error).__name__
 
 
 def unknown_format(head: bytes) -> DecodeError:
@@ -175,21 +165,6 @@ class Raster:
         if note:
             self.treat("range", note)
 
-    def add(self, part: Raster, place: tuple[int, int], size: tuple[int, int]) -> None:
-        """A rectangle of the picture at left, top; `size` is the whole picture's."""
-        image, alpha = (part.image, part.alpha) if part.alpha else part_alpha(part.image)
-        if self.image.size != size or self.image.mode != image.mode:
-            self.image = Image.new(image.mode, size)
-            self.alpha = None if alpha is None else Image.new("L", size)
-            if image.palette:
-                self.image.putpalette(image.palette)
-        self.image.paste(image, place)
-        if self.alpha is not None and alpha is not None:
-            self.alpha.paste(alpha, place)
-        self.profile, self.is_scaled = part.profile, part.is_scaled
-        self.treated += [key for key in part.treated if key not in self.treated]
-        self.notes += [note for note in part.notes if note not in self.notes]
-
     def take(self, pixels: np.ndarray, mode: str) -> None:
         """(H, W, S) uint8, or uint16 of grey whose depth is kept"""
         self.is_scaled = True
@@ -198,12 +173,6 @@ class Raster:
         if mode in ("CMYK", "YCbCr"):  # which came as RGBA and RGB
             self.image = Image.frombytes(mode, self.image.size, self.image.tobytes())
 
-
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
 
 NOTHING = Image.new("L", (1, 1))
 
@@ -220,7 +189,7 @@ def render_raster(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
         curve = None
     elif alpha is None:
         image, alpha = part_alpha(image)
-    image = _standard(image, raster)
+    image = without_palette(image, raster.profile)
     if curve is not None:
         image = image.point(np.tile(np.rint(curve), len(image.getbands())).astype(int).tolist())
     image = _in_srgb(image, raster)
@@ -231,10 +200,9 @@ def render_raster(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
         alpha = None
     if alpha is not None:
         raster.treat("alpha")
-    if raster.orientation in TURNS:
+    if raster.orientation in range(2, 9):
         raster.treat("rotated")
-        turn = TURNS[raster.orientation]
-        image, alpha = image.transpose(turn), alpha and alpha.transpose(turn)
+        image, alpha = upright(image, raster.orientation), alpha and upright(alpha, raster.orientation)
     return image, alpha
 
 
@@ -242,7 +210,7 @@ def _deep(image: Image.Image, raster: Raster, curve: np.ndarray | None) -> tuple
     """Grey of more than 8 bits -> L, its own profile applied before bits are lost; and the transparency of one tone."""
     clear = image.info.get("transparency")
     levels = Levels(32)
-    for _, samples in _strips(image):
+    for _, samples in image_strips(image):
         levels.add(samples)
     if levels.kind != "f" and levels.high < 2**16:
         levels.bits, levels.kind = 16, "i" if levels.low < 0 else "u"
@@ -253,32 +221,12 @@ def _deep(image: Image.Image, raster: Raster, curve: np.ndarray | None) -> tuple
         raster.profile = None
     pixels = Image.new("I;16" if raster.keep_depth else "L", image.size)
     alpha = None if clear is None else Image.new("L", image.size)
-    for top, samples in _strips(image):
+    for top, samples in image_strips(image):
         found = scale_samples(samples, span, curve=curve, top=65535 if raster.keep_depth else 255)
         pixels.paste(Image.fromarray(found), (0, top))
         if alpha is not None:
             alpha.paste(Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8)), (0, top))
     return pixels, alpha
-
-
-def _strips(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
-    """The first row, and samples (rows, W): of the whole, numpy would hold two copies more."""
-    rows = max(1, STRIP // image.width)
-    for top in range(0, image.height, rows):
-        yield top, np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
-
-
-def _standard(image: Image.Image, raster: Raster) -> Image.Image:
-    """L, RGB or CMYK."""
-    if image.mode in ("L", "RGB", "CMYK", "I;16"):  # the last is kept, or was scaled already
-        return image
-    if image.mode in ("1", "LA", "La"):
-        return image.convert("L")
-    if image.mode == "LAB":
-        parts = np.asarray(image)
-        return lab_image(parts[..., 0], parts[..., 1:] ^ 128)
-    grey = raster.profile is not None and space_of(raster.profile) == "GRAY"  # of a palette of greys
-    return image.convert("RGB").convert("L") if grey else image.convert("RGB")
 
 
 def _in_srgb(image: Image.Image, raster: Raster) -> Image.Image:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from colorize.imaging.color_management import Levels, Range
 from colorize.imaging.raster import DecodeError, Raster
-from colorize.imaging.tiff_parts import DEFLATE, Grid, Part, inflated, page_memory, parts
+from colorize.imaging.tiff_parts import DEFLATE, Grid, Part, inflated, page_memory, parts, paste_part
 from colorize.imaging.tiff_samples import (
     BLACK_IS_ZERO,
     CMYK,
@@ -141,7 +141,7 @@ def _in_parts(
             part = Raster(Image.new("L", (1, 1)), profile=profile, keep_depth=raster.keep_depth)
             with io.BytesIO(data) as small, tifffile.TiffFile(small) as tif:
                 _pixels(part, small, tif.pages.first, number, kind, levels)
-            raster.add(part, (left, top), size)
+            paste_part(raster, part, (left, top), size)
         span = levels.range()
         if levels.is_empty or span[:2] == (levels.assumed or span)[:2]:
             break

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 import tifffile
+from PIL import Image
 
-from colorize.imaging.raster import DecodeError
+from colorize.imaging.raster import DecodeError, Raster
 from colorize.imaging.tiff_samples import CMYK, COLOURS, LAB, PALETTE
+from colorize.imaging.transforms import part_alpha
 
 PART = 2**22  #  bytes of samples in a part
 CHUNK = 2**20  # bytes that are unpacked at a time
@@ -88,6 +90,22 @@ def parts(file: BinaryIO, page: tifffile.TiffPage, grid: Grid) -> Iterator[Part]
             places = [plane * every + place for plane in range(grid.planes) for place in range(first, last)]
             segments = [_stored(file, page, place) for place in places]
             yield Part(left, top, _file(file, page, (width, height), grid.high, segments))
+
+
+def paste_part(raster: Raster, part: Raster, place: tuple[int, int], size: tuple[int, int]) -> None:
+    """Add a rectangle at left, top to the picture; `size` is the whole picture's."""
+    image, alpha = (part.image, part.alpha) if part.alpha else part_alpha(part.image)
+    if raster.image.size != size or raster.image.mode != image.mode:
+        raster.image = Image.new(image.mode, size)
+        raster.alpha = None if alpha is None else Image.new("L", size)
+        if image.palette:
+            raster.image.putpalette(image.palette)
+    raster.image.paste(image, place)
+    if raster.alpha is not None and alpha is not None:
+        raster.alpha.paste(alpha, place)
+    raster.profile, raster.is_scaled = part.profile, part.is_scaled
+    raster.treated += [key for key in part.treated if key not in raster.treated]
+    raster.notes += [note for note in part.notes if note not in raster.notes]
 
 
 def _stored(file: BinaryIO, page: tifffile.TiffPage, place: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Cropping, resizing and guided upsampling: every filter is antialiased, the randomness is an argument.
+"""Crops, turns, sizes, guided upsampling, transparency: filters are antialiased, the randomness is an argument.
 
 B batch, H W picture or photograph, h w prediction.
 """
@@ -78,6 +78,44 @@ def random_crop(
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
     """(B, C, H, W) -> (B, C, *size), bilinear, antialiased where it shrinks."""
     return F.interpolate(x, list(size), mode="bilinear", align_corners=False, antialias=True)
+
+
+def part_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """The picture without transparency, L or RGB, and the transparency (L), if it has any."""
+    if not image.has_transparency_data:
+        return image, None
+    if image.mode in ("L", "LA", "La"):
+        full = image.convert("LA") if image.mode != "L" else _keyed(image)
+        return full.getchannel("L"), full.getchannel("A")
+    full = image if image.mode == "RGBA" else image.convert("RGBA")
+    return full.convert("RGB"), full.getchannel("A")
+
+
+def _keyed(image: Image.Image) -> Image.Image:
+    """Grey of which one tone is transparent."""
+    clear = image.point([0 if level == image.info["transparency"] else 255 for level in range(256)])
+    return Image.merge("LA", (image, clear))
+
+
+def on_white(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    """L or RGB, laid on white where it is transparent."""
+    if alpha is None:
+        return image
+    white = Image.new(image.mode, image.size, "white")
+    white.paste(image, mask=alpha)
+    return white
+
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Turned and mirrored as EXIF's `orientation`, 1 to 8, says."""
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 PILLOW = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}

@@ -10,11 +10,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from colorize.run_folder import RunFolder, saved_words
+from colorize.run_folder import RunFolder
 from colorize.tracking.logger import Logger
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_text
+from colorize.utils.hydra_overrides import saved_words
 from colorize.utils.processes import StopSignal
 
 NUMBERED = re.compile(r"(\d+)-[0-9a-f]{8}")  # as `naming.job_folder` has it

@@ -22,6 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial
 
 from colorize.utils.errors import UserError
+from colorize.utils.files import cut_torn_line
 from colorize.utils.seeds import seed_of
 from colorize.utils.trust import check_constructor_arguments, check_stored_value, find_part
 
@@ -38,7 +39,8 @@ def open_study(
 
     `about` says what is searched. Raises `UserError` where the folder holds a search of something else.
     """
-    mend(folder / JOURNAL)
+    if (folder / JOURNAL).exists():
+        cut_torn_line(folder / JOURNAL)  # another would be joined to it
     study = optuna.create_study(
         storage=storage(folder), study_name=NAME, directions=[*directions], load_if_exists=True,
         pruner=pruner or NopPruner(),
@@ -89,18 +91,6 @@ def storage(folder: Path) -> JournalStorage:
         return JournalStorage(JournalFileBackend(journal))
     except (ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
         raise UserError(f"{journal!r} is no journal of a search, or damaged: restore it, or remove it") from error
-
-
-def mend(journal: Path) -> None:
-    """Cut off the end of a line that was being written when a process was killed; another would be joined to it."""
-    if journal.exists():
-        content = journal.read_bytes()
-        if whole := content.rfind(b"\n") + 1:
-            if whole < len(content):
-                with journal.open("r+b") as file:
-                    file.truncate(whole)
-        else:
-            journal.write_bytes(b"")
 
 
 def sampler_of(sampler: Any, seed: int, number: int) -> BaseSampler:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from colorize.utils.checkpoint import step_of
 from colorize.utils.console import say
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, first_line
 from colorize.utils.files import write_text, write_whole
 
 
@@ -42,39 +42,43 @@ class Logger:
         """Nothing comes after this."""
 
 
-class Loggers(Logger):
+class _Forwarding(Logger):
+    """Hands every call on to `_call`, with the method's name and arguments."""
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self._call("scalars", values, step)
+
+    def images(self, named: Mapping[str, Image.Image], step: int) -> None:
+        self._call("images", named, step)
+
+    def summary(self, values: Mapping[str, Any]) -> None:
+        self._call("summary", values)
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        self._call("table", name, columns, rows)
+
+    def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
+        self._call("checkpoint", file, aliases, metadata)
+
+    def flush(self) -> None:
+        self._call("flush")
+
+    def finish(self, exit_code: int = 0) -> None:
+        self._call("finish", exit_code)
+
+    def _call(self, method: str, *arguments: Any) -> None:
+        raise NotImplementedError
+
+
+class Loggers(_Forwarding):
     """Tells each of several loggers the same."""
 
     def __init__(self, loggers: Sequence[Logger]):
         self.loggers = list(loggers)
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
+    def _call(self, method: str, *arguments: Any) -> None:
         for logger in self.loggers:
-            logger.scalars(values, step)
-
-    def images(self, named: Mapping[str, Image.Image], step: int) -> None:
-        for logger in self.loggers:
-            logger.images(named, step)
-
-    def summary(self, values: Mapping[str, Any]) -> None:
-        for logger in self.loggers:
-            logger.summary(values)
-
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        for logger in self.loggers:
-            logger.table(name, columns, rows)
-
-    def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
-        for logger in self.loggers:
-            logger.checkpoint(file, aliases, metadata)
-
-    def flush(self) -> None:
-        for logger in self.loggers:
-            logger.flush()
-
-    def finish(self, exit_code: int = 0) -> None:
-        for logger in self.loggers:
-            logger.finish(exit_code)
+            getattr(logger, method)(*arguments)
 
 
 class Tracker(Logger):
@@ -86,8 +90,8 @@ class Tracker(Logger):
         """`settings` is the whole config of the run."""
 
 
-ENOUGH = 3  # failures in a row that show that nothing arrives any more
-WHAT = {
+MAX_FAILURES = 3  # failures in a row that show that nothing arrives any more
+CONTENTS = {
     "scalars": "numbers", "images": "pictures", "summary": "numbers of the summary", "table": "a table",
     "checkpoint": "a checkpoint", "finish": "the end of the run",
 }  # fmt: skip
@@ -110,58 +114,40 @@ def begin(start: Callable[[], Tracker]) -> Logger:
     return Guarded(tracker)
 
 
-class Guarded(Logger):
-    """Passes everything on. What the tracker refuses is left out, and said once; after several failures in a row, the
-    tracker is left out."""
+class Guarded(_Forwarding):
+    """Passes everything on. What the tracker refuses is left out, and reported once; after several failures in a row,
+    the tracker is left out."""
 
     def __init__(self, tracker: Tracker):
         self.tracker: Tracker | None = tracker
-        self.failures, self.told = 0, set[str]()
+        self.failures, self.reported = 0, set[str]()
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        self._ask("scalars", lambda tracker: tracker.scalars(values, step))
+    def flush(self) -> None:
+        """Not passed on: the run folder is what survives a power cut."""
 
-    def images(self, named: Mapping[str, Image.Image], step: int) -> None:
-        self._ask("images", lambda tracker: tracker.images(named, step))
-
-    def summary(self, values: Mapping[str, Any]) -> None:
-        self._ask("summary", lambda tracker: tracker.summary(values))
-
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        self._ask("table", lambda tracker: tracker.table(name, columns, rows))
-
-    def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
-        self._ask("checkpoint", lambda tracker: tracker.checkpoint(file, aliases, metadata))
-
-    def finish(self, exit_code: int = 0) -> None:
-        self._ask("finish", lambda tracker: tracker.finish(exit_code))
-
-    def _ask(self, what: str, call: Callable[[Tracker], None]) -> None:
+    def _call(self, method: str, *arguments: Any) -> None:
         if self.tracker is None:
             return
         try:
-            call(self.tracker)
+            getattr(self.tracker, method)(*arguments)
             self.failures = 0
         except Exception as error:  # as above
             self.failures += 1
-            if self.failures == ENOUGH:
+            reason = first_sentence(error)
+            if self.failures == MAX_FAILURES:
                 self.tracker = None
-                say(
-                    f"the tracker failed and is left out from here on ({first_sentence(error)}): "
-                    "metrics.jsonl holds everything"
-                )
-            elif (sentence := f"the tracker left out {WHAT[what]} ({first_sentence(error)})") not in self.told:
-                self.told.add(sentence)
+                say(f"the tracker failed and is left out from here on ({reason}): metrics.jsonl holds everything")
+            elif (sentence := f"the tracker left out {CONTENTS[method]} ({reason})") not in self.reported:
+                self.reported.add(sentence)
                 say(f"{sentence}; the run folder holds everything")
 
 
 def first_sentence(error: Exception) -> str:
+    """Of pydantic's errors, the value, which stands in the second line, and the reason in the third."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
-    if (
-        len(lines) > 2 and "validation error" in lines[0]
-    ):  # pydantic's: the value is in the second line, then the reason
+    if len(lines) > 2 and "validation error" in lines[0]:
         return f"{lines[1]}: {lines[2].split(' [type=')[0]}"
-    return next(iter(lines), "") or type(error).__name__
+    return first_line(error)
 
 
 PICTURES = ("samples", "historical")  # folders of a run folder

@@ -79,15 +79,7 @@ class WandB(Tracker):
         }  # fmt: skip
         if os.environ.get("WANDB_SWEEP_ID"):  # W&B's agent has chosen these, and numbers the names itself
             self.arguments |= dict.fromkeys(("project", "entity", "id", "name"))
-        chosen, reason = self._choose(mode)
-        run = None
-        if chosen == "online":
-            try:
-                run = self._open("online")
-            except wandb.errors.Error as error:
-                wandb.teardown()  # without this the id stays "in use"
-                chosen, reason = "offline", f"cannot be online ({server_message(error)}); "
-        self.run = run or self._open(chosen)
+        self.run, chosen, reason = self._start(mode)
         self.online = chosen == "online"
         self.said = f"W&B {reason}{self._where(chosen)}" if chosen != "disabled" else ""
         if self.online:
@@ -157,6 +149,17 @@ class WandB(Tracker):
             give_up(self.place)
             return
         say(f"W&B did not take everything within {self.patience[1]:g} s: {LATER.format(self.folder)}")
+
+    def _start(self, mode: str) -> tuple[Any, str, str]:
+        """The run, in which mode it has begun, and why where that is not the one that was asked for."""
+        chosen, reason = self._choose(mode)
+        if chosen == "online":
+            try:
+                return self._open("online"), chosen, reason
+            except self.wandb.errors.Error as error:
+                self.wandb.teardown()  # without this the id stays "in use"
+                chosen, reason = "offline", f"cannot be online ({server_message(error)}); "
+        return self._open(chosen), chosen, reason
 
     def _open(self, mode: str) -> Any:
         run = self.wandb.init(mode=mode, settings=self._limits(), **self.arguments)  # type: ignore[arg-type]

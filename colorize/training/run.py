@@ -15,7 +15,7 @@ from colorize.data.datamodule import Photographs
 from colorize.evaluation.metric_info import measured_on, score_table, told_measures
 from colorize.evaluation.network import tracker_name_and_group
 from colorize.evaluation.validation import ValidationBaselines
-from colorize.run_folder import RunFolder, saved_words
+from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED, open_trial
 from colorize.tracking.logger import JsonLines, Logger, Loggers, begin
 from colorize.training.build import Parts, build_parts, build_trainer, origins
@@ -30,7 +30,7 @@ from colorize.utils.distributed import World, init_process_group, leave, restart
 from colorize.utils.environment import commit, versions
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN
 from colorize.utils.files import RunLock
-from colorize.utils.hydra_overrides import readable
+from colorize.utils.hydra_overrides import readable, saved_words
 from colorize.utils.processes import StopSignal
 from colorize.utils.trust import packages
 

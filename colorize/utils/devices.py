@@ -18,7 +18,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils.checkpoint import checkpoint
 
 from colorize.utils.distributed import World, world_from_environment
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, first_line
 
 KINDS = ("cpu", "cuda", "mps")  # torch has others, such as meta, which holds no numbers
 
@@ -73,9 +73,9 @@ def check_compiler(device: torch.device) -> None:
     try:
         torch.compile(lambda x: x + 1, dynamic=False)(torch.ones(size, device=device))
     except (RuntimeError, OSError) as error:
-        why = str(error.__cause__ or error).splitlines()[0]
+        reason = first_line(error.__cause__ or error)
         raise UserError(
-            f"trainer.compile=true cannot compile here ({why}): install a C++ compiler, such as g++, and for a GPU "
+            f"trainer.compile=true cannot compile here ({reason}): install a C++ compiler, such as g++, and for a GPU "
             "Triton; or leave trainer.compile at false"
         ) from error
 

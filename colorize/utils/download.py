@@ -6,11 +6,11 @@ import os
 import re
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from getpass import getuser
-from http.client import HTTPException
+from math import inf
 from pathlib import Path
 from tempfile import gettempdir
 from threading import Thread
@@ -21,7 +21,7 @@ import torch
 
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.errors import AbsentError, UserError, first_line
 from colorize.utils.files import digest_of, short_digest, waiting, writable, write_whole
 
 SECONDS = 15  #    that a server may be silent, also before its answer begins
@@ -84,32 +84,58 @@ def local(file: str) -> Path:
     return copy
 
 
+class MissingError(UserError):
+    """A server says that there is nothing at an address."""
+
+
 def download(address: str, path: Path) -> None:
+    """Copies a file at an address, in several attempts. Raises `UserError` where none succeeds."""
     for attempt in range(1, TRIES + 1):
         try:
-            with closing(run_with_timeout(SECONDS, lambda: _opened(address))) as source, path.open("wb") as target:
-                transfer(source, target.write, address)
+            with path.open("wb") as target:
+                fetch(address, target.write)
             return
         except UserError:
             raise
         except Exception as error:  # each kind of storage has errors of its own
             if attempt == TRIES:
-                told = f"cannot read {without_secrets(address)} ({reason_of(error)}): see that it can be reached"
-                raise UserError(told) from error
+                reason = f"cannot read {without_secrets(address)} ({first_line(error)}): see that it can be reached"
+                raise UserError(reason) from error
             time.sleep(attempt)
 
 
-def transfer(source: Any, write: Callable[[bytes], Any], address: str) -> None:
-    """Copies all that an opened address holds. Raises `UserError` where it is slower than `SLOWEST`, and `OSError`
-    where it ends before its end."""
+def fetch(
+    address: str, write: Callable[[bytes], Any], *, silent: float | None = None, longest: float = inf,
+    largest: float = inf, agent: str | None = None,
+) -> None:  # fmt: skip
+    """Hands `write` the bytes at an address as they come, in one attempt.
+
+    silent   seconds that a server may be silent, also before its answer begins; None: `SECONDS`
+    longest  seconds, and
+    largest  bytes that all of it may take
+    agent    what this program calls itself
+
+    Raises `MissingError`; `UserError` where the server refuses, is too slow or sends too much; `OSError` or an error of
+    its storage where it cannot be reached or breaks off.
+    """
+    silent = silent or SECONDS
+    with closing(run_with_timeout(silent, lambda: _opened(address, silent, agent))) as source:
+        transfer(source, write, address, longest, largest)
+
+
+def transfer(
+    source: Any, write: Callable[[bytes], Any], address: str, longest: float = inf, largest: float = inf
+) -> None:
+    """Copies all that an opened address holds, within the bounds that `fetch` names."""
     began, size = time.monotonic(), 0
     read = getattr(source, "read1", source.read)  # what has come, rather than as much as was asked for
     while piece := read(2**20):
-        write(piece)
-        size += len(piece)
-        seconds = time.monotonic() - began
+        size, seconds = size + len(piece), time.monotonic() - began
         if seconds > PATIENCE and size < SLOWEST * seconds:
             raise UserError(f"{without_secrets(address)} is too slow: {size} bytes came in {seconds:.0f} s")
+        if seconds > longest or size > largest:
+            raise UserError(f"gave up on {without_secrets(address)} after {size} bytes and {seconds:.0f} s")
+        write(piece)
     announced = getattr(source, "headers", {}).get("Content-Length")
     if announced is not None and int(announced) != size:
         raise OSError(f"it broke off after {size} of {announced} bytes")
@@ -132,22 +158,22 @@ def run_with_timeout(seconds: float, job: Callable[[], Any]) -> Any:
     if errors:
         raise errors[0]
     if not found:
-        raise TimeoutError(f"no answer within {seconds:g} s")
+        raise TimeoutError(f"no answer within {seconds:g} s: timed out")
     return found[0]
 
 
-def _opened(address: str):
+def _opened(address: str, silent: float, agent: str | None) -> Any:
     if not address.startswith(("http://", "https://")):
         filesystem, path = filesystem_of(address)
         return filesystem.open(path, "rb")
     try:
-        return urllib.request.urlopen(address, timeout=SECONDS)
+        request = urllib.request.Request(address, headers={"User-Agent": agent}) if agent else address
+        return urllib.request.urlopen(request, timeout=silent)
     except urllib.error.HTTPError as error:
-        if error.code in (401, 403, 404, 410):  # it will not be there the next time either
-            raise UserError(
-                f"cannot read {without_secrets(address)}: the server says {error.code} {error.reason}"
-            ) from error
-        raise
+        if error.code not in (401, 403, 404, 410):  # of which the next attempt gets the same answer
+            raise
+        kind = MissingError if error.code in (404, 410) else UserError
+        raise kind(f"cannot read {without_secrets(address)}: the server says {error.code} {error.reason}") from error
 
 
 def filesystem_of(address: str) -> tuple[Any, str]:
@@ -160,12 +186,7 @@ def filesystem_of(address: str) -> tuple[Any, str]:
     except ImportError as error:
         raise UserError(f"{kind}:// needs another package: {error}") from error
     except ValueError as error:
-        raise UserError(f"{without_secrets(address)}: {reason_of(error)}") from error
-
-
-def reason_of(error: Exception) -> str:
-    """Its first line, without the queries of addresses."""
-    return re.sub(r"(://[^\s?]*)\?\S+", r"\1", (str(error).splitlines() or [""])[0]) or type(error).__name__
+        raise UserError(f"{without_secrets(address)}: {first_line(error)}") from error
 
 
 SILENT = 10  #   seconds that a server may say nothing
@@ -215,23 +236,10 @@ class Pinned:
             raise AbsentError(f"{error}: put at {str(path)!r} what is there") from error
 
     def _write(self, part: Path) -> None:
-        with part.open("wb") as file:
-            for piece in _pieces(self.url):
-                file.write(piece)
+        try:
+            with part.open("wb") as file:
+                fetch(self.url, file.write, silent=SILENT, longest=LONGEST)
+        except Exception as error:  # the server's, the network's, the disk's
+            raise AbsentError(f"the weights cannot be fetched from {self.url} ({first_line(error)})") from error
         if not digest_of(part).startswith(self.sha256):
             raise AbsentError(f"what came from {self.url} is not the published file, or not all of it")
-
-
-def _pieces(url: str) -> Iterator[bytes]:
-    """What lies at an address. Raises `AbsentError` where it cannot be reached, breaks off or takes too long."""
-    began = time.monotonic()
-    try:
-        with urllib.request.urlopen(url, timeout=SILENT) as answer:
-            while piece := answer.read1(2**20):
-                yield piece
-                if time.monotonic() - began > LONGEST:
-                    raise TimeoutError(f"not all of it came within {LONGEST} s")
-    except (OSError, HTTPException) as error:
-        raise AbsentError(
-            f"the weights cannot be fetched from {url} ({getattr(error, 'reason', None) or error})"
-        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -86,10 +87,26 @@ def import_failure(error: BaseException) -> str:
     return f"{said}: {type(cause).__name__}: {cause}{place}"
 
 
-def first_line(error: Exception) -> str:
+# What decoders say of their own objects, and of places in their source
+ADDRESS = re.compile(r"<_io\.[^>]*>|<?[\w.]+ object at 0x[0-9a-fA-F…]+>?")
+SOURCE = re.compile(r"\S*/\S+\.(cpp|cc|c|h|py)\b(:\d+)?[,:]?\s*")
+QUERY = re.compile(r"(://[^\s?]*)\?\S+")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, or its kind. Queries of addresses, which may be secret, are left out."""
+    if isinstance(reason := getattr(error, "reason", None), BaseException):  # urllib's wrap their cause
+        error = reason
     if isinstance(error, OSError) and error.strerror:  # without a number and the path, which is said beside it
         return error.strerror
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    line = next(iter(str(error).strip().splitlines()), "").rstrip(".")
+    return QUERY.sub(r"\1", line) or type(error).__name__
+
+
+def decoder_message(error: BaseException) -> str:
+    """The first line of what a decoder says, without addresses of objects and places in its source."""
+    line = next(iter(str(error).strip().splitlines()), "")
+    return SOURCE.sub("", ADDRESS.sub("the file", line)).strip().rstrip(".") or type(error).__name__
 
 
 def shorten_list(names, count: int = 3) -> str:

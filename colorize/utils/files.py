@@ -194,3 +194,19 @@ def leave_nothing(folder: Path) -> None:
         (folder / ".lock").unlink(missing_ok=True)
         with suppress(OSError):  # another process has just begun there
             folder.rmdir()
+
+
+def cut_torn_line(path: Path) -> int:
+    """Remove the last line of a file where a process was killed while it wrote it. Returns the bytes that are left."""
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(end - 2**16, 0)
+            file.seek(start)
+            at = file.read(end - start).rfind(b"\n")
+            if at >= 0:
+                end = start + at + 1
+                break
+            end = start
+        file.truncate(end)
+        return end

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -15,7 +16,7 @@ from omegaconf import OmegaConf
 
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
-from colorize.utils.stored_config import FREE
+from colorize.utils.stored_config import FREE, read_yaml
 
 
 def quoted(value: object) -> str:
@@ -119,3 +120,12 @@ def register_resolvers() -> None:
 def seeded(name: str, seed: int) -> str:
     """The run name of a recipe: seed 0 has it plain, the others say their seed."""
     return name if seed == 0 else f"{name}-s{seed}"
+
+
+def saved_words(folder: Path) -> list[str]:
+    """The overrides that the run in `folder` was started with. Raises `UserError` where the file is not whole."""
+    path = folder / ".hydra" / "overrides.yaml"
+    words = read_yaml(path) or []
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise UserError(f"{str(path)!r} is not whole, it holds no list of words: put it back from a copy")
+    return words

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, first_line
 from colorize.utils.trust import iterate_leaves, known_class
 
 LARGEST = 2**20  # bytes of a file, and letters of a config once its references are followed; ours have 5,000
@@ -111,7 +111,7 @@ def resolved(config: DictConfig, where: str, *needed: str) -> dict[str, Any]:
     try:
         return OmegaConf.to_container(kept, resolve=True)  # type: ignore[return-value]
     except (OmegaConfBaseException, RecursionError, ValueError) as error:
-        raise UserError(f"the config in {where} does not hold together: {str(error).splitlines()[0]}") from error
+        raise UserError(f"the config in {where} does not hold together: {first_line(error)}") from error
 
 
 def stored_form(config: DictConfig) -> DictConfig:

@@ -16,7 +16,8 @@ from colorize.imaging import decode as decoding
 from colorize.imaging import file_formats as jpeg
 from colorize.imaging import raster as bounds
 from colorize.imaging.decode import decode, decode_picture, open_rgb
-from colorize.imaging.raster import DecodeError, decoder_message
+from colorize.imaging.raster import DecodeError
+from colorize.utils.errors import decoder_message
 from tests.helpers.pictures import JPEG, PNG, RGB, chunk, encoded, refused
 
 ROOT = Path(__file__).parents[2]

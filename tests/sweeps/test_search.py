@@ -13,8 +13,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from colorize.sweeps.jobs import Job
 from colorize.sweeps.results import ranked
 from colorize.sweeps.search import Search
-from colorize.sweeps.study import JOURNAL, mend, split
+from colorize.sweeps.study import JOURNAL, split
 from colorize.utils.errors import UserError
+from colorize.utils.files import cut_torn_line
 from tests.helpers.sweeps import finished
 
 
@@ -195,7 +196,7 @@ def test_half_a_line_of_a_killed_process_is_cut_off(search, tmp_path):
     journal = tmp_path / "sweep" / JOURNAL
     whole = journal.read_bytes()
     journal.write_bytes(whole + whole[: len(whole.splitlines()[0]) // 2])
-    mend(journal)
+    cut_torn_line(journal)
     assert journal.read_bytes() == whole
     assert len(search(closeness, LINE, n_trials=3).study.trials) == 3
 
