@@ -33,9 +33,8 @@ from torchvision import transforms
 from colorize.data import Folder, Shards
 from colorize.data.collection import Collection, Table, lines_digest
 from colorize.data.listing import kept
-from colorize.data.loader import Draw
+from colorize.data.loader import FeistelPermutation, SampleIndex
 from colorize.data.resolve import open_source
-from colorize.data.sampler import Permutation
 from colorize.data.shard_writer import Prepared, write_shard
 from colorize.imaging.color import rgb_to_lab
 from colorize.imaging.decode import decode
@@ -115,8 +114,8 @@ def film(data: Sequence[bytes], rounds: int) -> float:
 
 def epoch(source, workers: int, count: int) -> float:
     """Pictures a second of a training loader over `count` samples, begun when its first batch is there."""
-    order = Permutation(len(source.train), 0)(np.arange(len(source.train)))
-    draws = (Draw(int(order[i % len(order)]), i) for i in range(2**62))
+    order = FeistelPermutation(len(source.train), 0)(np.arange(len(source.train)))
+    draws = (SampleIndex(int(order[i % len(order)]), i) for i in range(2**62))
     batches = source.batches(draws, [16], workers)
     for _ in range(2 + 2 * workers):
         next(batches)
@@ -192,7 +191,7 @@ def start(answer, barrier, reader: int) -> None:
     began = time.perf_counter()
     table = kept("benchmark", FILES, never, lambda saved: saved == ["stamp"])
     photos = Collection(table)
-    order = Permutation(len(photos), 0)
+    order = FeistelPermutation(len(photos), 0)
     photos[int(order(np.arange(1))[0])]
     if not reader:
         lines_digest(photos.lines())  # as the main process does to tell this set from any other

@@ -16,8 +16,8 @@ import numpy as np
 from colorize.cli.parser import Arguments
 from colorize.data.collection import Collection, lines_digest
 from colorize.data.datamodule import leave_out
+from colorize.data.loader import FeistelPermutation
 from colorize.data.resolve import WORDS, ResolvedSource, open_source
-from colorize.data.sampler import Permutation
 from colorize.data.shard_writer import Prepared, Shard, crashed, numbered_keys, prepare_photo, write_shard
 from colorize.data.sources import split_by_hash
 from colorize.utils.console import Count, counted, say
@@ -107,7 +107,7 @@ def read_words(argv: list[str]) -> Namespace:
 
 def shuffled(photos: Collection, seed: int) -> Collection:
     """In a random order, so that training may read whole tar files one after the other."""
-    order = Permutation(len(photos), seed_of("prepare", seed))
+    order = FeistelPermutation(len(photos), seed_of("prepare", seed))
     return photos.select(order(np.arange(len(photos))))
 
 

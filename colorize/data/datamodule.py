@@ -17,8 +17,15 @@ from torch.utils.data import DataLoader
 from colorize.data.collection import Collection, Photo, lines_digest
 from colorize.data.duplicates import apart
 from colorize.data.findings import read_excluded
-from colorize.data.loader import Draw, Groups, Pixels, TrainingSet, collate, explain_shared_memory
-from colorize.data.sampler import ShardOrder
+from colorize.data.loader import (
+    LoadedBatch,
+    SampleIndex,
+    ShardOrder,
+    StreamBatchSampler,
+    TrainDataset,
+    collate,
+    explain_shared_memory,
+)
 from colorize.imaging.color import luma
 from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.film_look import Film, luma_of
@@ -95,16 +102,16 @@ class Photographs:
             raise UserError(f"validation photographs are missing from {file}: {why}; fetch it again")
 
     def batches(
-        self, draws: Iterable[Draw], sizes: Sequence[int], workers: int, size: int | None = None
-    ) -> Iterator[Pixels]:
+        self, draws: Iterable[SampleIndex], sizes: Sequence[int], workers: int, size: int | None = None
+    ) -> Iterator[LoadedBatch]:
         """Training batches in the order of `draws`, of so many photographs each, over and over; `size` in pixels."""
         size = size or self.size
         crop = partial(random_crop, size=size, geometry=self.geometry, crop=self.crop, flip=self.flip)
         least = sqrt(self.crop[0]) if self.geometry == "area" else self.crop[0]
         shorter = ceil(size / least)  # pixels of a side that lose nothing in the smallest crop
-        dataset = TrainingSet(self.train, shorter, crop, self.look)
+        dataset = TrainDataset(self.train, shorter, crop, self.look)
         loader: DataLoader = DataLoader(
-            dataset, batch_sampler=Groups(draws, sizes), num_workers=workers,
+            dataset, batch_sampler=StreamBatchSampler(draws, sizes), num_workers=workers,
             collate_fn=partial(collate, labelled=bool(self.classes)), pin_memory=torch.cuda.is_available(),
             worker_init_fn=leave_signals_to_the_parent,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from colorize.data.collection import LARGEST, NONE, Collection
 from colorize.data.datamodule import Photographs
 from colorize.data.filesystem import expand_pattern
 from colorize.data.listing import SUFFIXES, Labelled, Member, TarReport, file_identity, list_tars, members
-from colorize.data.sampler import ShardOrder
+from colorize.data.loader import ShardOrder
 from colorize.data.sources import split_by_hash
 from colorize.utils.download import local, remote, without_secrets
 from colorize.utils.environment import at_home

@@ -10,8 +10,7 @@ import torch
 
 from colorize.batch import Batch
 from colorize.data.datamodule import Photographs
-from colorize.data.loader import Draw, Pixels
-from colorize.data.sampler import Permutation, ShardOrder, Shuffle, looked_up
+from colorize.data.loader import FeistelPermutation, LoadedBatch, SampleIndex, ShardOrder, Shuffle, looked_up
 from colorize.imaging.decode import TREATMENT
 from colorize.utils.console import say
 from colorize.utils.distributed import World, photographs_per_process
@@ -78,13 +77,13 @@ class Phase:
 
         A pure function of its arguments (`key` starts with the seed).
         """
-        drawn = Permutation(size, seed_of(*key, "subset", epoch // self.redraw_every))
-        order = Permutation(self.seen(size), seed_of(*key, "order", epoch))
+        drawn = FeistelPermutation(size, seed_of(*key, "subset", epoch // self.redraw_every))
+        order = FeistelPermutation(self.seen(size), seed_of(*key, "order", epoch))
         return lambda places: drawn(order(places))
 
     def draws(
         self, size: int, start: int, *key: int | str, step: int = 1, order: ShardOrder | None = None
-    ) -> Iterator[Draw]:
+    ) -> Iterator[SampleIndex]:
         """The endless stream of training samples from its position `start` on: epoch after epoch, without a gap.
 
         Steps of `step` samples are cut from this stream, so each is full and every photograph of an epoch comes exactly
@@ -97,7 +96,7 @@ class Phase:
             if order is not None:
                 shuffle = order(shuffle, seen, epoch * seen, step, seed_of(*key, "shards", epoch))
             for place, index in enumerate(looked_up(shuffle, first, seen), start=first):
-                yield Draw(index, seed_of(*key, "augment", epoch, place))
+                yield SampleIndex(index, seed_of(*key, "augment", epoch, place))
             position = (epoch + 1) * seen
 
 
@@ -180,7 +179,7 @@ class Stream:
                 yield batches
                 batches = []
 
-    def batch(self, pixels: Pixels) -> Batch:
+    def batch(self, pixels: LoadedBatch) -> Batch:
         rgb, label, grey = (
             None if part is None else part.to(self.device, non_blocking=True)
             for part in (pixels.rgb, pixels.label, pixels.grey)

@@ -9,7 +9,7 @@ import pytest
 from colorize.data import listing
 from colorize.data.collection import Collection, Table, lines_digest
 from colorize.data.listing import list_folder
-from colorize.data.sampler import Permutation, ShardOrder, looked_up
+from colorize.data.loader import FeistelPermutation, ShardOrder, looked_up
 
 
 @pytest.fixture
@@ -92,17 +92,17 @@ def test_what_identifies_a_list_is_its_lines(photographs):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 110, 1000, 4097])
 def test_a_permutation_has_everything_once(size):
-    orders = [Permutation(size, seed)(np.arange(size)) for seed in range(3)]
+    orders = [FeistelPermutation(size, seed)(np.arange(size)) for seed in range(3)]
     assert all(sorted(order) == list(range(size)) for order in orders)
     if size > 7:
         assert not np.array_equal(orders[0], orders[1])
-        assert np.array_equal(Permutation(size, 1)(np.array([5, 3])), orders[1][[5, 3]])
+        assert np.array_equal(FeistelPermutation(size, 1)(np.array([5, 3])), orders[1][[5, 3]])
 
 
 def test_permutations_are_fair():
     """Of 12 things in 3,000 orders: each comes everywhere, and after each other one, as often as chance has it."""
     size, count = 12, 3000
-    orders = np.array([Permutation(size, seed)(np.arange(size)) for seed in range(count)])
+    orders = np.array([FeistelPermutation(size, seed)(np.arange(size)) for seed in range(count)])
     places, follows = np.zeros((size, size)), np.zeros((size, size))
     for order in orders:
         places[np.arange(size), order] += 1
@@ -115,8 +115,8 @@ def test_permutations_are_fair():
 
 
 def test_a_piece_of_an_order_is_that_piece(monkeypatch):
-    monkeypatch.setattr("colorize.data.sampler.PIECE", 7)
-    shuffle = Permutation(100, 3)
+    monkeypatch.setattr("colorize.data.loader.PIECE", 7)
+    shuffle = FeistelPermutation(100, 3)
     assert list(looked_up(shuffle, 13, 60)) == shuffle(np.arange(13, 60)).tolist()
 
 
@@ -124,13 +124,13 @@ FILES = np.repeat(np.arange(20), 50).astype(np.int32)  # 20 shards of 50
 
 
 def ordered(order, seen=1000, first=0, step=16, seed=0):
-    return order(Permutation(1000, 1), seen, first, step, seed)(np.arange(seen))
+    return order(FeistelPermutation(1000, 1), seen, first, step, seed)(np.arange(seen))
 
 
 @pytest.mark.parametrize(("seen", "first", "step"), [(1000, 0, 16), (1000, 1000, 16), (700, 1400, 24), (1000, 0, 3)])
 def test_shard_by_shard_everything_comes_once(seen, first, step):
     found = ordered(ShardOrder(FILES, streams=8, buffer=64), seen, first, step)
-    assert sorted(found) == sorted(Permutation(1000, 1)(np.arange(seen)))
+    assert sorted(found) == sorted(FeistelPermutation(1000, 1)(np.arange(seen)))
 
 
 def test_few_shards_are_open_at_a_time():
@@ -138,7 +138,7 @@ def test_few_shards_are_open_at_a_time():
     order = ordered(ShardOrder(FILES, streams=4, buffer=50))
     touched = [len(set(FILES[order[start : start + 160]])) for start in range(0, 960, 160)]
     assert max(touched) <= 4 * 2 + 4
-    assert min(len(set(FILES[Permutation(1000, 1)(np.arange(160))])) for _ in range(1)) == 20
+    assert min(len(set(FILES[FeistelPermutation(1000, 1)(np.arange(160))])) for _ in range(1)) == 20
 
 
 def test_shuffled_shards_are_not_in_the_order_of_the_files():

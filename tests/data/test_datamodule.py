@@ -151,5 +151,5 @@ def test_nothing_readable_at_all_is_an_error(photographs):
 def test_what_is_kept_in_memory_is_what_is_read(photographs, monkeypatch):
     data = Folder(str(photographs), size=32)
     kept = [next(data.batches(draws(data, 24), [24], 0)).rgb for _ in range(2)]
-    monkeypatch.setattr("colorize.data.loader.KEEP_BELOW", 0)
+    monkeypatch.setattr("colorize.data.loader.CACHE_LIMIT_BYTES", 0)
     assert all(torch.equal(rgb, next(data.batches(draws(data, 24), [24], 0)).rgb) for rgb in kept)

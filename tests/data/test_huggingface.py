@@ -3,7 +3,7 @@
 import pytest
 
 from colorize.data.huggingface import Hub, meet
-from colorize.data.loader import Draw
+from colorize.data.loader import SampleIndex
 from colorize.utils.errors import UserError
 from tests.helpers.data_sets import datasets, jpeg
 
@@ -62,7 +62,7 @@ def test_a_row_without_a_picture_is_skipped(tmp_path):
     row = next(photo for photo in [*data.train, *data.val] if photo.start == 0)
     with pytest.raises(OSError, match="its row has no picture"):
         row.read()
-    batch = next(data.batches([Draw(i, i) for i in range(len(data.train))], [len(data.train)], 0))
+    batch = next(data.batches([SampleIndex(i, i) for i in range(len(data.train))], [len(data.train)], 0))
     assert {why for _, why in batch.unreadable} == {"its row has no picture"}
     assert data.contents()
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from colorize.data import Folder, Shards
+from colorize.data.loader import ShardOrder
 from colorize.data.resolve import open_source
-from colorize.data.sampler import ShardOrder
 from colorize.utils.errors import UserError
 from tests.helpers.data_sets import jpeg, write_shards
 

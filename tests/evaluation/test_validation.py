@@ -9,7 +9,7 @@ from colorize.batch import Batch
 from colorize.data import Folder, sources
 from colorize.data.collection import Collection
 from colorize.data.listing import list_folder
-from colorize.data.loader import Draw
+from colorize.data.loader import SampleIndex
 from colorize.evaluation.validation import Validator, open_historical_samples
 from colorize.imaging.film import EMULSIONS
 from colorize.imaging.film_look import Film, luma_of, modern
@@ -80,7 +80,7 @@ def test_reading_at_the_start_is_told(tmp_path, capsys, monkeypatch):
 
 
 def draws(count):
-    return [Draw(i, i) for i in range(count)]
+    return [SampleIndex(i, i) for i in range(count)]
 
 
 def test_a_look_leaves_the_grey_of_the_input_to_the_others(photographs):

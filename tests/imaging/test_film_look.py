@@ -88,12 +88,12 @@ def test_training_sees_it_and_validation_does_not(inside, tmp_path):
 
 def test_the_truth_stays_as_it_was(config):
     from colorize.config import make
-    from colorize.data.loader import Draw
+    from colorize.data.loader import SampleIndex
 
     batches = []
     for name in ("modern", "film"):
         data = make(config("data=demo", f"data/look={name}", "data.size=64").data, "data")
-        batches.append(next(data.batches([Draw(3, 11), Draw(5, 12)], [2], 0)))
+        batches.append(next(data.batches([SampleIndex(3, 11), SampleIndex(5, 12)], [2], 0)))
     plain, old = batches
     assert torch.equal(plain.rgb, old.rgb)
     assert plain.grey is None

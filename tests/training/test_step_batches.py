@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from colorize.data import Folder, ImageNet, Shards
-from colorize.data.loader import Draw
+from colorize.data.loader import SampleIndex
 from colorize.imaging.color import grey_to_lightness, rgb_to_lab
 from colorize.training.schedule import Phase, Stream
 from colorize.utils.distributed import World
@@ -75,7 +75,7 @@ def test_every_photograph_of_an_epoch_comes_once(sources, kind, processes, worke
     """By their numbers: each worker hands on which photograph it was told to read."""
     data = sources(kind)
     size = len(data.train)
-    monkeypatch.setattr("colorize.data.loader.TrainingSet.__getitem__", numbered)
+    monkeypatch.setattr("colorize.data.loader.TrainDataset.__getitem__", numbered)
     steps = -(-3 * size // BATCH)
     shares = [numbers(data, steps, rank, processes, workers) for rank in range(processes)]
     order = [number for step in zip(*shares, strict=True) for part in step for number in part]
@@ -83,7 +83,7 @@ def test_every_photograph_of_an_epoch_comes_once(sources, kind, processes, worke
         assert Counter(order[epoch * size : (epoch + 1) * size]) == Counter(range(size))
 
 
-def numbered(self, draw: Draw):
+def numbered(self, draw: SampleIndex):
     from colorize.data.loader import Sample
 
     return Sample(torch.zeros(3, SIZE, SIZE, dtype=torch.uint8), None, draw.photo, draw.seed, [], [])
