@@ -154,31 +154,11 @@ class Plates(EvaluationOnly):
         return plate(photo, credit, self.balance)
 
 
-def read_black_and_white(folder: str | Path) -> Iterator[HistoricalPhoto]:
-    """Grey or toned photographs, without truth."""
-    return iter(EvaluationOnly(folder, black_and_white, option="historical", size=256))
-
-
-def read_colour(folder: str | Path) -> Iterator[HistoricalPhoto]:
-    """Photographs in period colour that are composed already; the input is their lightness."""
-    return iter(EvaluationOnly(folder, in_colour, option="plates", size=256))
-
-
-def read_plates(folder: str | Path, *, balance: str = "percentile") -> Iterator[HistoricalPhoto]:
-    """Scans of three exposures below each other; the truth is their composite, the input the blue exposure."""
-    return iter(EvaluationOnly(folder, lambda photo, credit: plate(photo, credit, balance), option="plates", size=256))
-
-
 def black_and_white(photo: Photo, credit: str) -> HistoricalPhoto:
     pixels = np.asarray(open_rgb(photo.path))
     if is_colourful(pixels):
         raise UserError("it is a colour photograph, and the folder is for black-and-white ones")
     return HistoricalPhoto(photo.name, None, grey_of(pixels), credit)
-
-
-def in_colour(photo: Photo, credit: str) -> HistoricalPhoto:
-    pixels = np.asarray(open_rgb(photo.path))
-    return HistoricalPhoto(photo.name, pixels, grey_of(pixels), credit)
 
 
 def plate(photo: Photo, credit: str, balance: str) -> HistoricalPhoto:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from colorize.cli import historical as fetching
 from colorize.cli.historical import COLUMNS, LIST, read_list
-from colorize.data.sources import read_black_and_white
+from colorize.data.sources import Historical
 
 
 def test_the_list_is_sound():
@@ -109,7 +109,7 @@ def test_pictures_come_once_and_with_their_checksums(library, inside, tmp_path):
     (tmp_path / "got/prints/b.jpg").unlink()
     assert inside(*words).returncode == 0
     assert library.asked == ["/a.jpg", "/b.jpg", "/b.jpg"]
-    (photo,) = read_black_and_white(tmp_path / "got/prints")
+    (photo,) = Historical(str(tmp_path / "got/prints"))
     assert photo.credit == "title of b.jpg, photographer of b.jpg, year of b.jpg, rights of b.jpg"
 
 

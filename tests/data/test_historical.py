@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 from skimage.color import rgb2lab
 
-from colorize.data.sources import DEMO, SHIPPED, Historical, Plates, read_black_and_white, read_colour, read_plates
+from colorize.data.sources import DEMO, SHIPPED, Historical, Plates
 from colorize.utils.errors import UserError
 from tests.helpers.published import PHOTOS, photographed
 
@@ -51,7 +51,7 @@ def folder(tmp_path):
 
 
 def test_toned_prints_become_grey_of_the_same_lightness(folder):
-    grey, sepia = read_black_and_white(folder)
+    grey, sepia = Historical(str(folder))
     assert (grey.name, sepia.name) == ("grey.png", "sub/sepia.png")
     assert np.array_equal(grey.grey, np.asarray(Image.open(folder / "grey.png")))
     toned = rgb2lab(np.asarray(Image.open(folder / "sub" / "sepia.png")))
@@ -63,18 +63,18 @@ def test_toned_prints_become_grey_of_the_same_lightness(folder):
 
 def test_credits_beside_the_photographs_are_read(folder):
     (folder / "CREDITS.tsv").write_text("file\ttitle\tyear\nsub/sepia.png\tA street\t1899\n", encoding="utf-8")
-    assert [photo.credit for photo in read_black_and_white(folder)] == ["", "A street, 1899"]
+    assert [photo.credit for photo in Historical(str(folder))] == ["", "A street, 1899"]
 
 
 def test_a_colour_photograph_is_no_black_and_white_one(folder):
     Image.open(DEMO / "pip_coffee.jpg").save(folder / "coffee.jpg")
     with pytest.raises(UserError, match=r"coffee\.jpg.*colour photograph"):
-        list(read_black_and_white(folder))
+        list(Historical(str(folder)))
 
 
 def test_unreadable_files_are_named_in_their_turn(folder):
     (folder / "half.png").write_bytes((folder / "grey.png").read_bytes()[:9000])
-    photos = read_black_and_white(folder)
+    photos = iter(Historical(str(folder)))
     assert next(photos).name == "grey.png"  # nothing behind it has been read
     with pytest.raises(UserError, match=r"half\.png.*cannot be read"):
         next(photos)
@@ -82,7 +82,7 @@ def test_unreadable_files_are_named_in_their_turn(folder):
 
 def test_folders_without_photographs_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    for read in (read_black_and_white, read_colour, read_plates, Plates, Historical):
+    for read in (Plates, Historical):
         with pytest.raises(UserError, match="no photographs"):
             read(str(tmp_path / "empty"))
         with pytest.raises(UserError, match="there is no folder"):
@@ -93,11 +93,10 @@ def test_folders_without_photographs_are_refused(tmp_path):
 
 def test_composed_photographs_keep_their_colours(tmp_path):
     Image.open(DEMO / "pip_coffee.jpg").save(tmp_path / "a.png")
-    (photo,) = read_colour(tmp_path)
+    (photo,) = Plates(str(tmp_path))
     assert np.array_equal(photo.rgb, np.asarray(Image.open(DEMO / "pip_coffee.jpg")))
     lightness = rgb2lab(photo.rgb)[..., 0], rgb2lab(np.stack([photo.grey] * 3, axis=-1))[..., 0]
     assert np.abs(lightness[0] - lightness[1]).max() < 0.3
-    assert np.array_equal(next(iter(Plates(str(tmp_path)))).grey, photo.grey)
 
 
 def test_a_grey_picture_that_is_no_plate_is_named(folder):
@@ -107,14 +106,14 @@ def test_a_grey_picture_that_is_no_plate_is_named(folder):
 
 @photographed
 def test_plates_and_composed_photographs_of_the_time():
-    plates = list(read_plates(PHOTOS / "plates_raw"))
-    assert len(plates) == len(Plates(str(PHOTOS / "plates_raw"))) == 7
+    plates = list(Plates(str(PHOTOS / "plates_raw")))
+    assert len(plates) == 7
     for photo in plates:
         assert photo.rgb.shape == (*photo.grey.shape, 3)
         assert not np.array_equal(photo.grey, photo.rgb[..., 2])  # the input is as scanned, the truth is balanced
     composed = Plates(str(PHOTOS / "historical_color"))
     assert all(photo.rgb is not None for photo in composed)
-    assert all(photo.rgb is None for photo in read_black_and_white(PHOTOS / "historical_bw"))
+    assert all(photo.rgb is None for photo in Historical(str(PHOTOS / "historical_bw")))
 
 
 @pytest.mark.parametrize("words", [["data=historical"], ["data=plates", f"data.root={SHIPPED}"]])
