@@ -32,10 +32,10 @@ from torchvision import transforms
 
 from colorize.data import Folder, Shards
 from colorize.data.collection import Collection, Table, lines_digest
-from colorize.data.listing import kept
+from colorize.data.listing import cached_listing
 from colorize.data.loader import FeistelPermutation, SampleIndex
 from colorize.data.resolve import open_source
-from colorize.data.shard_writer import Prepared, write_shard
+from colorize.data.shard_writer import PreparedPhoto, write_shard
 from colorize.imaging.color import rgb_to_lab
 from colorize.imaging.decode import decode
 from colorize.imaging.film_look import Film
@@ -144,7 +144,7 @@ def loading(data: Sequence[bytes], folder: Path, count: int) -> dict[str, float]
     names = [f"{copy:02d}-{number:04d}" for copy in range(copies) for number in range(len(data))]
     for name, one in zip(names, list(data) * copies, strict=True):
         (loose / f"{name}.jpg").write_bytes(one)
-    packed = [Prepared(name, -1, ".jpg", one) for name, one in zip(names, list(data) * copies, strict=True)]
+    packed = [PreparedPhoto(name, -1, ".jpg", one) for name, one in zip(names, list(data) * copies, strict=True)]
     for start in range(0, len(packed), 100):
         write_shard(folder / f"train-{start // 100:03d}.tar", packed[start : start + 100])
     sources = {"loose": Folder(str(loose), size=SIZE), "tar": Shards(f"{folder}/train-*.tar", size=SIZE)}
@@ -189,7 +189,7 @@ def start(answer, barrier, reader: int) -> None:
     """A process that opens the kept list and looks up 100,000 photographs in a random order."""
     before = proportional_megabytes()
     began = time.perf_counter()
-    table = kept("benchmark", FILES, never, lambda saved: saved == ["stamp"])
+    table = cached_listing("benchmark", FILES, never, lambda saved: saved == ["stamp"])
     photos = Collection(table)
     order = FeistelPermutation(len(photos), 0)
     photos[int(order(np.arange(1))[0])]
@@ -272,7 +272,7 @@ def report(data: Sequence[bytes], words: argparse.Namespace) -> None:
 def weigh() -> dict[int, tuple[float, float]]:
     """Workers -> seconds and megabytes; the list is made by a process of its own, which leaves nothing behind."""
     what = ("benchmark", FILES, big_table, lambda _: False)
-    maker = multiprocessing.get_context("fork").Process(target=kept, args=what)
+    maker = multiprocessing.get_context("fork").Process(target=cached_listing, args=what)
     maker.start()
     maker.join()
     return {workers: index(workers) for workers in (0, 2, 4)}

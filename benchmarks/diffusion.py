@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from colorize.batch import Batch
-from colorize.config import conf_folder, make
+from colorize.config import build_part, conf_folder
 from colorize.imaging.color import lab_to_rgb
 from colorize.models import Diffusion
 from colorize.models.encoders import Encoder
@@ -62,7 +62,7 @@ def seconds_of(model: Diffusion, L: torch.Tensor) -> float:
 
 def small_network() -> Diffusion:
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return make(compose("train", ["model=diffusion"]).model, "model")
+        return build_part(compose("train", ["model=diffusion"]).model, "model")
 
 
 def speed(rounds: int) -> dict[str, float]:
@@ -120,7 +120,7 @@ def colours(weights: str, resamples: int) -> dict[str, dict[str, float | bool]]:
     model = load(weights)
     if not isinstance(model, Diffusion):
         raise SystemExit(f"{weights!r} holds a {type(model).__name__}: --weights takes a diffusion run")
-    photographs = make(RunFolder(weights).read_config().data, "data")
+    photographs = build_part(RunFolder(weights).read_config().data, "data")
     batches = list(photographs.validation(16))
     encoder = Encoder("tf_efficientnet_lite0", True, (32,)).eval()
     fast = Painted(model, batches, encoder, seed=0)

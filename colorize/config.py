@@ -68,7 +68,7 @@ def part_class(node: DictConfig, name: str) -> type:
         raise UserError(f"config group {name!r} names {node._target_!r}, which {import_failure(error)}") from error
 
 
-def make(node: DictConfig, name: str) -> Any:
+def build_part(node: DictConfig, name: str) -> Any:
     """Instantiate a config group; a mistake in it reads as one sentence that begins with the group's name."""
     from hydra.errors import InstantiationException  # not before something is built: names alone need no Hydra
     from hydra.utils import instantiate
@@ -103,7 +103,7 @@ def auto_paths(cfg: DictConfig) -> list[str]:
     return [f"{group}.{path}" for group, held in groups.items() for path, value in held.items() if value == "auto"]
 
 
-def with_answers(cfg: DictConfig, resolved: Mapping[str, Any]) -> DictConfig:
+def apply_resolved(cfg: DictConfig, resolved: Mapping[str, Any]) -> DictConfig:
     """A copy of the config in which what was left open is what it came to before."""
     cfg = cfg.copy()
     for path, value in resolved.items():
@@ -135,7 +135,7 @@ def sign_of(number: str, better: str | None, said: str | None, key: str, words: 
     return SIGNS[said] if own is None and said else own or 0
 
 
-def contradicts(mode: str | None, better: str | None) -> bool:
+def contradicts_direction(mode: str | None, better: str | None) -> bool:
     """Whether a checkpoint.mode would keep the worst, as older runs did who said nothing and took the default."""
     return mode in MODES and better in ("higher", "lower") and SIGNS[mode] != SIGNS[better]
 
@@ -170,7 +170,7 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
         for key, value in SINCE.items():
             cfg.setdefault(key, value)
         cfg.overwrite, cfg.resume = False, composed.resume
-        if contradicts(cfg.checkpoint.get("mode"), better_of(cfg, cfg.checkpoint.monitor, ours=True)):
+        if contradicts_direction(cfg.checkpoint.get("mode"), better_of(cfg, cfg.checkpoint.monitor, ours=True)):
             cfg.checkpoint.mode = None
     for word in sorted(words, key=lambda word: not word.startswith("tracker=")):  # the option before its values
         override = parse_override(word)
@@ -180,7 +180,7 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
         if key == "tracker":
             cfg.tracker = compose("train", overrides=[word]).tracker  # with references to this run's names
             continue
-        check_key(key, override, known)
+        check_known_key(key, override, known)
         OmegaConf.update(cfg, key, override.value(), force_add=True)
     return cfg
 
@@ -192,7 +192,7 @@ def check_change(word: str, override: Override, cfg: DictConfig, known: Mapping[
         raise UserError(f"{word} would leave out what the run has: give the value that it should have now")
     new_phase = override.is_add() and re.fullmatch(r"schedule\.\w+", key) and OmegaConf.select(cfg, key) is None
     if not (is_free(key) or is_place(key) or is_length(key) or new_phase) or key == "overwrite":
-        check_key(key, override, known)
+        check_known_key(key, override, known)
         raise UserError(
             f"resume goes on with the config of {str(folder)!r}, which {word} would change: leave it out, "
             "or start another run with rerun"
@@ -203,7 +203,7 @@ def check_change(word: str, override: Override, cfg: DictConfig, known: Mapping[
         raise UserError(f"{word} names several values, and resume goes on with one run: give one of them")
 
 
-def check_key(key: str, override: Override, known: Mapping[str, Any]) -> None:
+def check_known_key(key: str, override: Override, known: Mapping[str, Any]) -> None:
     """Raises `UserError` for a key that neither is there nor is added."""
     if not override.is_add() and not any(f"{path}.".startswith(f"{key}.") for path in known):
         raise UserError(f"there is no {key!r}{key_suggestion(key, known) or '; --cfg job shows every key'}")

@@ -13,10 +13,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.config import with_changes
-from colorize.utils.checkpoint import Checkpoints, checked, is_number, peek, step_of
+from colorize.utils.checkpoint import Checkpoints, check_record, is_number, peek, step_of
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, as_names, read_json, write_text, write_whole
-from colorize.utils.hydra_overrides import quoted, saved_words
+from colorize.utils.hydra_overrides import quoted, saved_overrides
 from colorize.utils.stored_config import (
     config_differences,
     is_length,
@@ -69,7 +69,7 @@ class RunFolder:
 
     def check_photographs(self, cfg: DictConfig, contents: str, names: str) -> None:
         """Raises `UserError` where the run began with photographs of other names or, where they lie elsewhere now, of
-        other contents (`Photographs.fingerprint`, `Photographs.contents`)."""
+        other contents (`DataModule.fingerprint`, `DataModule.contents`)."""
         if not self.config.exists() or not (kept := self.photographs()):
             return
         if kept[-1] != names or (self.moved(cfg) and contents not in kept and len(kept) > 1):
@@ -93,7 +93,7 @@ class RunFolder:
         if path.exists():
             return path.read_text(encoding="utf-8", errors="replace").split()
         found = [(path, peek(path)) for path in Checkpoints(self.folder / "checkpoints").steps()]
-        return next(([checked(held, path)["photographs"]] for path, held in found if held), [])
+        return next(([check_record(held, path)["photographs"]] for path, held in found if held), [])
 
     def lengthened(self, cfg: DictConfig) -> bool:
         """Whether `cfg` says of a phase that it is longer or shorter, or there is another phase."""
@@ -111,7 +111,7 @@ class RunFolder:
         }  # fmt: skip
         if not changed:
             return
-        words = [word for word in saved_words(self.folder) if word.split("=", 1)[0].lstrip("+~") not in changed]
+        words = [word for word in saved_overrides(self.folder) if word.split("=", 1)[0].lstrip("+~") not in changed]
         for key, value in changed.items():
             shown = "null" if value is None else quoted(value) if isinstance(value, str) else value
             words.append(f"++{key}={shown}")  # a key that the options chosen do not have is added

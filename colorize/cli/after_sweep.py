@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
 from colorize.cli.parser import group_options
-from colorize.config import DIRECTIONS, MODES, better_of, contradicts, sign_of
+from colorize.config import DIRECTIONS, MODES, better_of, contradicts_direction, sign_of
 from colorize.reports.sweep_page import Sweep, rounded, write_sweep
 from colorize.run_folder import RunFolder
 from colorize.sweeps.hydra_plugins import NAMES, environment
@@ -119,7 +119,7 @@ def objectives(config: DictConfig, job: Job | None) -> tuple[list[str], list[boo
         own = RunFolder(job.folder).read_config()
     if "objective" not in sweeper:
         names, said, key, words = [own.checkpoint.monitor], [own.checkpoint.get("mode")], "checkpoint.mode", MODES
-        if contradicts(said[0], better_of(own, names[0])):  # jobs of before
+        if contradicts_direction(said[0], better_of(own, names[0])):  # jobs of before
             said = [None]
     else:
         names, key, words = listed(sweeper.objective), "hydra.sweeper.direction", DIRECTIONS

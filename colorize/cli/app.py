@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from colorize.cli.hydra_app import run_hydra
 from colorize.utils import hydra_overrides
-from colorize.utils.environment import print_anything, wait_passively
+from colorize.utils.environment import allow_any_text, wait_passively
 from colorize.utils.errors import UserError, guarded
 
 OPTIONS = ("-sc", "--shell-completion")
@@ -59,7 +59,7 @@ W is a run folder, a checkpoint, a published file of DDColor's or the thesis's, 
 def main(argv: list[str] | None = None) -> int:
     """Run a verb; the exit status."""
     wait_passively()
-    print_anything()
+    allow_any_text()
     verb, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if verb in ("-h", "--help"):
         print(USAGE, end="")
@@ -79,9 +79,9 @@ def unknown(verb: str) -> int:
 
 def train(argv: list[str]) -> int:
     from colorize.cli.hydra_app import expand
-    from colorize.utils.hydra_overrides import readable
+    from colorize.utils.hydra_overrides import quote_if_needed
 
-    words, changes = expand([readable(word) for word in argv])
+    words, changes = expand([quote_if_needed(word) for word in argv])
 
     def job(cfg, folder: str, overrides: list[str]) -> int:
         from colorize.training.run import train  # torch and its like take seconds: not before the words are checked

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from colorize.cli.parser import Arguments
 from colorize.data.collection import Photo
-from colorize.data.findings import FINDINGS, Limits, picture_of, write_manifest
+from colorize.data.findings import FINDINGS, Thresholds, preview, write_manifest
 from colorize.data.resolve import WORDS, open_source, open_sources
 from colorize.data.survey import Rows, Survey, find_twins, survey_all
 from colorize.imaging.color import grey_of
@@ -24,7 +24,7 @@ from colorize.utils.console import Count, console, counted, percentage, say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, UserError, first_line
 from colorize.utils.files import check_parent, write_text, write_whole
-from colorize.utils.processes import choose_workers, spread
+from colorize.utils.processes import choose_workers, map_in_processes
 
 QUALITY = 82  # of the thumbnails, as JPEG
 
@@ -41,7 +41,7 @@ def inspect(argv: list[str]) -> int:
     train, val = open_sources(words.source, words.val)
     for note in dict.fromkeys([*train.notes, *(val.notes if val else ())]):
         say(note)
-    limits = Limits(words.tiny, words.chroma, words.tint)
+    limits = Thresholds(words.tiny, words.chroma, words.tint)
     survey = Survey(train, val)
     workers = choose_workers(len(survey)) if words.workers is None else words.workers
     try:
@@ -58,7 +58,7 @@ def inspect(argv: list[str]) -> int:
 
 def parse_inspect(argv: list[str]) -> Namespace:
     parser = Arguments("inspect", "Find what is wrong with photographs before training on them.")
-    limits = Limits()
+    limits = Thresholds()
     parser.add_argument("source", help=WORDS)
     parser.add_argument("-o", "--output", required=True, help="the folder for inspect.html and manifest.tsv")
     parser.add_argument("--val", help="the validation photographs: pictures that are in both sets are leaks")
@@ -78,13 +78,13 @@ def parse_inspect(argv: list[str]) -> Namespace:
     return words
 
 
-def report(survey: Survey, limits: Limits, output: Path, workers: int) -> None:
+def report(survey: Survey, limits: Thresholds, output: Path, workers: int) -> None:
     """Writes the manifest, then the page."""
     output.mkdir(parents=True, exist_ok=True)
     manifest = output / "manifest.tsv"
     write_whole(manifest, lambda part: write_manifest(part, survey.lines()))
     rows = wanted(survey)
-    pictures = spread(thumbnail, Rows(survey, rows), workers if len(rows) > 100 else 0, crashed=_nothing)
+    pictures = map_in_processes(thumbnail, Rows(survey, rows), workers if len(rows) > 100 else 0, crashed=_nothing)
     text = inspection_page(survey, limits, dict(zip(rows, pictures, strict=True)), str(manifest))
     write_text(output / "inspect.html", text)
 
@@ -92,7 +92,7 @@ def report(survey: Survey, limits: Limits, output: Path, workers: int) -> None:
 def thumbnail(photo: Photo) -> bytes:
     """A small JPEG; nothing where there is nothing to see."""
     try:
-        image = picture_of(photo.read())
+        image = preview(photo.read())
     except UNREADABLE:
         return b""
     if image is None:

@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig, ListConfig
 from rich.table import Table
 
-from colorize.config import check_values, make
+from colorize.config import build_part, check_values
 from colorize.evaluation.baselines import measure_baselines
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.evaluate import (
@@ -53,7 +53,7 @@ def evaluate_runs(cfg: DictConfig) -> int:
     world = init_process_group(device)
     keep_freed_memory()
     try:
-        protocol: Protocol = make(cfg.protocol, "protocol")
+        protocol: Protocol = build_part(cfg.protocol, "protocol")
         if cfg.source is not None:
             protocol = replace(protocol, source=cfg.source)
         subjects = [open_network(str(word), str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]

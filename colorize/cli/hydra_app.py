@@ -17,8 +17,8 @@ from hydra.errors import HydraException
 from colorize.config import conf_folder
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN, UserError, guarded
-from colorize.utils.hydra_overrides import quoted, saved_words, unquoted
-from colorize.utils.stored_config import asks
+from colorize.utils.hydra_overrides import quoted, saved_overrides, unquote
+from colorize.utils.stored_config import calls_resolver
 from colorize.utils.trust import check_target, iterate_leaves, packages
 
 LONGEST = 80  # letters of a name that we make: services that follow runs take about 100
@@ -46,7 +46,7 @@ def expand(argv: list[str]) -> tuple[list[str], list[str]]:
         folder = run_folder("rerun", named["rerun"])
         said = [word for word in argv if not word.startswith("rerun=")]
         replaced = {"name", "overwrite", "resume", "trust", *named}
-        words = [word for word in saved_words(folder) if word.split("=", 1)[0] not in replaced]
+        words = [word for word in saved_overrides(folder) if word.split("=", 1)[0] not in replaced]
         check_words(words, folder, named.get("trust"))
         changes = [word for word in said if not word.startswith(("-", "hydra.", "name="))]
         name = [] if several or "name" in named else [f"name={quoted(new_name(folder, changes))}"]
@@ -55,7 +55,7 @@ def expand(argv: list[str]) -> tuple[list[str], list[str]]:
 
 
 def run_folder(word: str, value: str) -> Path:
-    folder = at_home(unquoted(value))
+    folder = at_home(unquote(value))
     if not (folder / ".hydra" / "config.yaml").is_file():
         raise UserError(f"{word}={value}: there is no run in that folder, it has no .hydra/config.yaml")
     return folder
@@ -82,7 +82,7 @@ def check_word(word: str, trust: Sequence[str], where: str) -> None:
     if word.startswith("-") or {"hydra", "searchpath"} & set(re.split(r"[./]", f"{key}.{override.package}")):
         raise UserError(f"{where} holds {word!r}, which would change Hydra itself: say it yourself if you want it")
     for place, held in iterate_leaves({key: value}):
-        if asks(held):
+        if calls_resolver(held):
             raise UserError(f"{where} holds {word!r}, which would ask this machine for something: say it yourself")
         part, _, last = place.rpartition(".")
         if last == "_target_":
@@ -118,10 +118,10 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
 
     from colorize.cli.overrides import check_overrides
     from colorize.cli.parser import read_words, runs, search_here
-    from colorize.utils.hydra_overrides import readable
+    from colorize.utils.hydra_overrides import quote_if_needed
 
     search_here()
-    arguments, words = read_words([readable(word) for word in argv])
+    arguments, words = read_words([quote_if_needed(word) for word in argv])
     check_overrides(conf_folder(), config_name, arguments)
     from colorize.training.config_schema import with_checked_values
 

@@ -28,7 +28,7 @@ from colorize.cli.parser import (
     values,
 )
 from colorize.config import check_values
-from colorize.utils.errors import UserError, key_suggestion, listing, suggestion
+from colorize.utils.errors import UserError, describe_options, key_suggestion, suggestion
 from colorize.utils.stored_config import flatten
 
 PACKAGES = {"joblib": "hydra-joblib-launcher", "ray": "hydra-ray-launcher"}  # of launchers
@@ -114,9 +114,8 @@ def check_choice(override: Override, places: Sequence[str]) -> bool:
     for value in map(str, values(override)):
         check_installed(key, value)
         if value not in options and value not in ("None", "null"):
-            raise UserError(
-                f"{key} has no option {value!r}{suggestion(value, options, f'{key}=')}; {listing(key, options)}"
-            )
+            close = suggestion(value, options, f"{key}=")
+            raise UserError(f"{key} has no option {value!r}{close}; {describe_options(key, options)}")
     return True
 
 

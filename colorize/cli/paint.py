@@ -27,7 +27,7 @@ from colorize.models.export import save
 from colorize.models.load import load, trained_size
 from colorize.run_folder import RunFolder
 from colorize.utils.console import printable, say
-from colorize.utils.devices import choose_device, is_out_of_memory, keep_freed_memory, release
+from colorize.utils.devices import choose_device, empty_cache, is_out_of_memory, keep_freed_memory
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.seeds import seed_of
@@ -140,7 +140,7 @@ def predicted(model: Colorizer, photograph: Photograph, size: int, seed: int) ->
             if not is_out_of_memory(error) or size < 2 * SMALLEST:
                 raise
         size //= 2
-        release(device)
+        empty_cache(device)
 
 
 def lightness(rgb: np.ndarray) -> Tensor:

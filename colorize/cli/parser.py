@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.utils.environment import at_home, without_links
-from colorize.utils.errors import UserError, listing
+from colorize.utils.errors import UserError, describe_options
 from colorize.utils.hydra_overrides import parse_override
 
 
@@ -186,7 +186,7 @@ def composed(config_name: str, words: Sequence[str]) -> DictConfig:
     except HydraException as error:
         group, _, option = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
         if group == "loss" and f"model={option}" in words:
-            options = listing(group, group_options(group))
+            options = describe_options(group, group_options(group))
             raise UserError(f"model={option} has no loss of its own: say loss=…; {options}") from error
         said = str(error).split("\nTo append")[0]  # what Hydra advises next makes a key that nothing reads
         inner = error.__cause__

@@ -15,16 +15,16 @@ import numpy as np
 
 from colorize.cli.parser import Arguments
 from colorize.data.collection import Collection, lines_digest
-from colorize.data.datamodule import leave_out
+from colorize.data.datamodule import exclude_listed
 from colorize.data.loader import FeistelPermutation
 from colorize.data.resolve import WORDS, ResolvedSource, open_source
-from colorize.data.shard_writer import Prepared, Shard, crashed, numbered_keys, prepare_photo, write_shard
+from colorize.data.shard_writer import PreparedPhoto, Shard, crashed_photo, numbered_keys, prepare_photo, write_shard
 from colorize.data.sources import split_by_hash
 from colorize.utils.console import Count, counted, say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, UserError
 from colorize.utils.files import check_parent, cut_torn_line, write_text
-from colorize.utils.processes import choose_workers, spread
+from colorize.utils.processes import choose_workers, map_in_processes
 from colorize.utils.seeds import seed_of
 
 FORMAT = 1
@@ -58,7 +58,7 @@ def prepare_source(argv: list[str]) -> int:
     source = open_source(words.source)
     for note in source.notes():
         say(note)
-    train = leave_out(source.train, words.exclude) if words.exclude else source.train
+    train = exclude_listed(source.train, words.exclude) if words.exclude else source.train
     val = source.val
     if val is None and words.val_fraction:
         train, val = split_by_hash(train, words.val_fraction, source.title)
@@ -162,7 +162,7 @@ def work(
             numbered = numbered_keys(part.photos)
             missing = [shard for shard in part.shards() if shard[0] not in whole]
             places = np.concatenate([np.arange(first, last) for _, first, last in missing] or [np.arange(0)])
-            stream = spread(task, part.photos.select(places), workers, crashed)
+            stream = map_in_processes(task, part.photos.select(places), workers, crashed_photo)
             for name, first, last in part.shards():
                 if name in whole:
                     records.append(whole[name])
@@ -177,12 +177,12 @@ def work(
     return 0
 
 
-def keyed(stream: Iterator[Prepared], first: int, numbered: Mapping[int, str]) -> Iterator[Prepared]:
+def keyed(stream: Iterator[PreparedPhoto], first: int, numbered: Mapping[int, str]) -> Iterator[PreparedPhoto]:
     for place, photo in enumerate(stream, start=first):
         yield photo._replace(key=numbered.get(place, ""))
 
 
-def watched(stream: Iterator[Prepared], count: Count, seen: int) -> Iterator[Prepared]:
+def watched(stream: Iterator[PreparedPhoto], count: Count, seen: int) -> Iterator[PreparedPhoto]:
     for number, photo in enumerate(stream, start=1):
         yield photo
         count.update(seen + number)
@@ -193,7 +193,7 @@ def intact(output: Path, record: Mapping[str, Any]) -> bool:
     return path.is_file() and path.stat().st_size == record["shard"]["bytes"]
 
 
-def finish(output: Path, name: str, photographs: Iterator[Prepared]) -> dict[str, Any]:
+def finish(output: Path, name: str, photographs: Iterator[PreparedPhoto]) -> dict[str, Any]:
     """Write a tar file and note it."""
     shard, bad = write_shard(output / name, photographs)
     record = {"shard": shard._asdict(), "bad": bad}

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colorize.cli.parser import Arguments
-from colorize.tracking.wandb import UNSENT, said, server_message
-from colorize.tracking.wandb_files import Names, give_up, read_names, stay_inside
+from colorize.tracking.wandb import UNSENT, server_message, user_setting
+from colorize.tracking.wandb_files import Names, drop_checkpoints, read_names, set_wandb_folders
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
@@ -23,7 +23,7 @@ PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize d
 def sync(argv: Sequence[str]) -> int:
     """Send what is pending, oldest first. Raises `UserError` where W&B is not logged in, or does not answer."""
     parser = Arguments("sync", "Send the runs that Weights & Biases has not got yet.")
-    default = said(None, "DIR", "outputs")
+    default = user_setting(None, "DIR", "outputs")
     parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
     folder = at_home(parser.parse_args(argv).folder)
     runs = pending(folder)
@@ -32,7 +32,7 @@ def sync(argv: Sequence[str]) -> int:
         return 0
     import wandb
 
-    stay_inside((folder.parent if folder.name == "wandb" else folder).resolve())
+    set_wandb_folders((folder.parent if folder.name == "wandb" else folder).resolve())
     try:
         known = wandb.login(prompt=False, verify=False)
     except wandb.errors.AuthenticationError as error:
@@ -86,7 +86,7 @@ def send_run(run: Path) -> bool:
     sent = done.returncode == 0 and bool(list(run.glob("*.wandb.synced")))
     if sent:
         (run / UNSENT).unlink(missing_ok=True)
-        give_up(run)
+        drop_checkpoints(run)
         say(f"sent {run.name}")
     else:
         lines = (done.stderr + done.stdout).strip().splitlines()
@@ -138,12 +138,12 @@ def send_dashboard(entity: str | None, project: str, names: Names, protocol: str
 def parse(argv: Sequence[str]):
     parser = Arguments("dashboard", "Build the W&B workspace and the report that compare the runs of a project.")
     parser.add_argument(
-        "project", nargs="?", default=said(None, "PROJECT", "colorize"), help="of W&B (default: colorize)"
+        "project", nargs="?", default=user_setting(None, "PROJECT", "colorize"), help="of W&B (default: colorize)"
     )
     parser.add_argument(
         "--entity",
         metavar="NAME",
-        default=said(None, "ENTITY", None),
+        default=user_setting(None, "ENTITY", None),
         help="user or team that has it (default: that of the login)",
     )
     parser.add_argument(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from colorize.imaging.raster import DecodeError
-from colorize.utils.download import local, without_secrets
+from colorize.utils.download import local_copy, without_secrets
 
 COLUMNS = ("names", "ends", "labels", "files", "starts", "sizes")
 WHOLE = -1  # as a size: to the end of the file
@@ -49,7 +49,7 @@ class Photo(NamedTuple):
 
     def read(self) -> bytes:
         """Raises `DecodeError` for what is no regular file, which may never end, and for more bytes than `LARGEST`."""
-        path = local(self.file)
+        path = local_copy(self.file)
         status = path.stat()
         size = status.st_size if self.size == WHOLE else self.size
         if not stat.S_ISREG(status.st_mode):

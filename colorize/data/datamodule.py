@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from math import ceil, sqrt
 from typing import Literal
@@ -15,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from colorize.data.collection import Collection, Photo, lines_digest
-from colorize.data.duplicates import apart
+from colorize.data.duplicates import without_overlap
 from colorize.data.findings import read_excluded
 from colorize.data.loader import (
     LoadedBatch,
@@ -28,11 +27,10 @@ from colorize.data.loader import (
 )
 from colorize.imaging.color import luma
 from colorize.imaging.decode import UNREADABLE, open_rgb
-from colorize.imaging.film_look import Film, luma_of
 from colorize.imaging.transforms import GEOMETRIES, centre_square, random_crop
 from colorize.utils.environment import cores_of_process
 from colorize.utils.errors import UserError, first_line
-from colorize.utils.processes import leave_signals_to_the_parent
+from colorize.utils.processes import ignore_stop_signals
 from colorize.utils.validation import Crop, Name, NonNegative, Positive, Processes, Side
 
 INPUTS = ("lab_l", "luma")
@@ -40,7 +38,7 @@ COUNTED = 4096  # photographs whose bytes are counted to tell one set from anoth
 Look = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # rgb (H, W, 3) uint8 -> grey (H, W) uint8
 
 
-class Photographs:
+class DataModule:
     """Training and validation photographs of `size`² pixels; `held_back` says in words where the latter come from.
 
     geometry     what of a training photograph is resized to `size`²: a `square` of `crop[0]` to `crop[1]` of the
@@ -48,8 +46,8 @@ class Photographs:
     flip         mirrors half of them
     enhance      colour of training truth as critics and perceptual terms see it: 1 as it is, 1.2 as DDColor has it
     input        the grey that is made of colour: `lab_l`, its lightness, or `luma`, as most programs do
-    look         makes the grey of a training photograph look old instead; None: no look. Those that a `Film` leaves as
-                 they are have the grey of `input`
+    look         makes the grey of a training photograph look old instead; None: no look. Where it has a method
+                 `for_input`, as `Film` has, that gives the look beside the grey of `input`
     exclude      a manifest of `colorize inspect`: what it leaves out of training is left out
     max_bad      training photographs that may be unreadable: a number, or a share below 1, which allows one at least
     num_workers  processes that load; `auto`: none where the CPU trains, else one for each core that this process may
@@ -81,17 +79,17 @@ class Photographs:
         num_workers: Processes | Literal["auto"] = "auto",
     ):
         check_data_options(size, geometry, crop, enhance, input, max_bad, num_workers)
-        self.train = apart(train, val)
+        self.train = without_overlap(train, val)
         self.notes = list(dict.fromkeys([*train.table.notes, *val.table.notes]))
         if both := len(train) - len(self.train):
             self.notes.append(f"{both} photographs that validate are left out of training")
         if exclude is not None:
-            self.train = leave_out(self.train, exclude)
+            self.train = exclude_listed(self.train, exclude)
         self.val, self.classes, self.held_back = val, list(classes), held_back
         files = self.train.files
         self.order = order(files) if order is not None and files is not None else None
-        if isinstance(look, Film) and input == "luma":
-            look = replace(look, plain=luma_of)
+        for_input = getattr(look, "for_input", None)
+        look = for_input(input) if for_input else look
         self.size, self.enhance, self.input, self.look = size, enhance, input, look
         self.geometry, self.crop, self.flip = geometry, (crop[0], crop[1]), flip
         self.max_bad = max(1, int(max_bad * len(self.train))) if 0 < max_bad < 1 else int(max_bad)
@@ -113,7 +111,7 @@ class Photographs:
         loader: DataLoader = DataLoader(
             dataset, batch_sampler=StreamBatchSampler(draws, sizes), num_workers=workers,
             collate_fn=partial(collate, labelled=bool(self.classes)), pin_memory=torch.cuda.is_available(),
-            worker_init_fn=leave_signals_to_the_parent,
+            worker_init_fn=ignore_stop_signals,
         )  # fmt: skip
         return explain_shared_memory(iter(loader), workers)
 
@@ -184,7 +182,7 @@ def check_data_options(size, geometry, crop, enhance, input, max_bad, num_worker
         raise UserError(f"data.num_workers is {num_workers!r}; it must be 'auto' or a number from 0 up")
 
 
-def leave_out(photos: Collection, manifest: str) -> Collection:
+def exclude_listed(photos: Collection, manifest: str) -> Collection:
     """Raises `UserError` where the manifest is of other photographs, or leaves none."""
     names = read_excluded(manifest)
     kept = photos.without(names)

@@ -6,7 +6,7 @@ N photographs, M pairs of them, H W picture.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from colorize.imaging.color import rgb_to_lab
 from colorize.utils.errors import UserError
 
 
-def apart(train: Collection, val: Collection) -> Collection:
+def without_overlap(train: Collection, val: Collection) -> Collection:
     """`train` without the files that validate too: a folder within the other, or links to it.
 
     Raises `UserError` where none is left.
@@ -153,11 +153,6 @@ def duplicates(pairs: np.ndarray, worse: np.ndarray) -> dict[int, int]:
         if kept:
             found[row] = min(kept, key=rank)
     return found
-
-
-def involved(pairs: np.ndarray) -> Iterable[int]:
-    """The rows that are in any pair."""
-    return np.unique(pairs).tolist()
 
 
 FEW = 32  #       pixels of the longer side at which tints are measured: below that of JPEG's colours

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from colorize.data.collection import normalized
-from colorize.utils.download import filesystem_of, remote, without_secrets
+from colorize.utils.download import filesystem_of, is_remote, without_secrets
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, first_line
 
@@ -26,8 +26,8 @@ def expand_pattern(pattern: str) -> list[str]:
     Raises `UserError` where there are none.
     """
     found = [file for one in _ranges(pattern) for file in (_matching(one) if is_pattern(one) else [one])]
-    found = [file if remote(file) else str(at_home(file)) for file in found]
-    if missing := [file for file in found if not remote(file) and not Path(file).is_file()]:
+    found = [file if is_remote(file) else str(at_home(file)) for file in found]
+    if missing := [file for file in found if not is_remote(file) and not Path(file).is_file()]:
         there = Path(missing[0]).exists()
         raise UserError(f"{missing[0]!r} is no regular file" if there else f"there is no file {missing[0]!r}")
     if not found:
@@ -39,7 +39,7 @@ def is_pattern(word: str) -> bool:
     """Whether it stands for several files. The query of a web address begins with "?", and its host may hold "["."""
     if word.startswith(("http://", "https://")):
         return has_magic(urlsplit(word).path)
-    return has_magic(word) and (remote(word) or not at_home(word).is_file())
+    return has_magic(word) and (is_remote(word) or not at_home(word).is_file())
 
 
 def _ranges(pattern: str) -> list[str]:
@@ -56,7 +56,7 @@ def _ranges(pattern: str) -> list[str]:
 
 
 def _matching(pattern: str) -> list[str]:
-    if not remote(pattern):
+    if not is_remote(pattern):
         path = at_home(pattern)
         fixed = next(i for i, part in enumerate(path.parts) if has_magic(part))
         return sorted(str(file) for file in Path(*path.parts[:fixed]).glob("/".join(path.parts[fixed:])))
@@ -86,12 +86,12 @@ AGAIN = "links to what is listed already"
 IRREGULAR = "no regular files"
 
 
-def hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """Whether a part of a path is hidden, or a system's own."""
     return (name.startswith(".") and name.strip(".") != "") or name.casefold() in SYSTEM
 
 
-class Passed:
+class SkippedFiles:
     """What a list leaves out: for each reason how many, and the first names."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class Walk:
         self.names: list[str] = []
         self.links: list[str] = []
         self.folders: dict[str, int] = {}
-        self.passed = Passed()
+        self.passed = SkippedFiles()
         self.broken: dict[str, str] = {}
         self._seen: set[str] = set()  # real paths of folders
         self._linked_folders: list[Place] = []
@@ -171,14 +171,14 @@ class Walk:
         name = f"{parent.name}/{entry.name}" if parent.name else entry.name
         link = entry.is_symlink()
         if is_folder(entry):
-            if hidden(entry.name):
+            if is_hidden(entry.name):
                 self.passed.add(HIDDEN, name)
             elif link:
                 self._linked_folders.append(Place(name, os.path.realpath(entry.path)))
             else:
                 return Place(name, str(Path(parent.real, entry.name)))
         elif not self.is_photograph(entry.name):
-            if not hidden(entry.name) and entry.name.casefold() not in SILENT:
+            if not is_hidden(entry.name) and entry.name.casefold() not in SILENT:
                 suffix = Path(entry.name).suffix.lower()
                 self.passed.add(f"no photographs by their ending {suffix}" if suffix else "no photographs", name)
         elif link:

@@ -38,8 +38,8 @@ def write_manifest(path: Path, lines: Iterable[Line]) -> None:
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.write(HEADER + "\n")
         for line in lines:
-            cells = (line.part, escaped(line.name), ",".join(line.findings), "yes" if line.leave_out else "no")
-            file.write("\t".join((*cells, escaped(line.twin))) + "\n")
+            cells = (line.part, escape_name(line.name), ",".join(line.findings), "yes" if line.leave_out else "no")
+            file.write("\t".join((*cells, escape_name(line.twin))) + "\n")
 
 
 def read_manifest(path: Path) -> Iterator[Line]:
@@ -67,39 +67,39 @@ def _line(text: str, number: int, path: Path) -> Line:
     if len(cells) != len(COLUMNS) or cells[0] not in (TRAIN, VAL) or cells[3] not in ("yes", "no"):
         raise UserError(f"{str(path)!r}: line {number} is not of the form {' '.join(COLUMNS)}, tabs between them")
     part, name, findings, leave_out, twin = cells
-    return Line(part, unescaped(name), tuple(findings.split(",")), leave_out == "yes", unescaped(twin))
+    return Line(part, unescape_name(name), tuple(findings.split(",")), leave_out == "yes", unescape_name(twin))
 
 
-def escaped(name: str) -> str:
+def escape_name(name: str) -> str:
     return "".join(ESCAPES.get(character, character) for character in name)
 
 
-def unescaped(cell: str) -> str:
+def unescape_name(cell: str) -> str:
     return re.sub(r"\\[\\tnr]", lambda found: PLAIN[found[0]], cell)
 
 
 SIDE = 128  # pixels of the longer side at which photographs are looked at
 
 
-class Opened(NamedTuple):
+class SmallImage(NamedTuple):
     image: Image.Image  #    RGB, upright, sRGB, on white, at most SIDE pixels long
     size: tuple[int, int]  # width, height of the whole photograph, upright
     mode: str
     notes: frozenset[str]  # findings that training takes care of
 
 
-def open_small(data: bytes) -> Opened:
+def open_small(data: bytes) -> SmallImage:
     """Decodes the whole file, JPEGs at the smallest scale that suffices. Raises `DecodeError`."""
     picture = decode_picture(data, shorter=SIDE)
-    return Opened(thumbnail(picture.opaque()), picture.size, picture.mode, frozenset(picture.treated))
+    return SmallImage(shrink(picture.opaque()), picture.size, picture.mode, frozenset(picture.treated))
 
 
-def thumbnail(image: Image.Image) -> Image.Image:
+def shrink(image: Image.Image) -> Image.Image:
     image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     return image
 
 
-def picture_of(data: bytes) -> Image.Image | None:
+def preview(data: bytes) -> Image.Image | None:
     """The small picture, of a damaged file as much as there is of it; None where there is nothing to see."""
     try:
         return open_small(data).image
@@ -111,7 +111,7 @@ def picture_of(data: bytes) -> Image.Image | None:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.draft(image.mode, (SIDE, SIDE))
             image.load()
-            return thumbnail(image.convert("RGB"))
+            return shrink(image.convert("RGB"))
     except Exception:  # decoders fail in every way there is: nothing to see is an answer
         return None
     finally:
@@ -188,7 +188,7 @@ BROKEN = frozenset({"empty", "unreadable", "truncated", "enormous"})  # these ha
 
 
 @dataclass(frozen=True)
-class Limits:
+class Thresholds:
     """Where a finding begins. Chosen by looking: scans of black-and-white photographs on one side, colour on the other.
 
     95 % of the pixels of 15 historical scans lie below a chroma of 3.4, of 4,473 colour photographs below 8.4 or more.
@@ -213,7 +213,7 @@ class Examination(NamedTuple):
     hash: int = 0  #               64 bits; 0 too for pictures without any structure
 
 
-def examine(data: bytes, limits: Limits = Limits()) -> Examination:
+def examine(data: bytes, limits: Thresholds = Thresholds()) -> Examination:
     """All that can be said about a photograph by itself. Whatever a file holds, nothing is raised."""
     try:
         opened = open_small(data)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from colorize.data.collection import NONE, Collection, Photo, Table
-from colorize.data.datamodule import Photographs
+from colorize.data.datamodule import DataModule
 from colorize.data.sources import split_by_hash
 from colorize.imaging.decode import UNREADABLE
 from colorize.utils.environment import at_home
@@ -16,7 +16,7 @@ from colorize.utils.errors import UserError, first_line
 from colorize.utils.validation import Between, Name
 
 
-class Hub(Photographs):
+class Hub(DataModule):
     """A data set with a column of pictures: `root` is its name on the hub, or a folder with it.
 
     subset      the name of one of several, such as a language; null: the only one
@@ -38,7 +38,7 @@ class Hub(Photographs):
                 "it validates alone"
             )
         training = HubTable.load(root, subset, train, image, label if labels else "")
-        if val is not None and meet(train, val, training.rows.info.splits or {}):
+        if val is not None and splits_overlap(train, val, training.rows.info.splits or {}):
             raise UserError(f"data.train={train!r} and data.val={val!r} have photographs in common: name other splits")
         photos = Collection(training)
         if val is None:
@@ -80,8 +80,8 @@ class HubTable(Table):
     @classmethod
     def load(cls, root: str, subset: str | None, part: str, image: str | None, label: str | None) -> HubTable:
         rows = load_split(root, subset, part)
-        image = column(rows, image, "Image", root)
-        label = column(rows, label, "ClassLabel", root) if label != "" else None
+        image = find_column(rows, image, "Image", root)
+        label = find_column(rows, label, "ClassLabel", root) if label != "" else None
         assert image is not None
         labels = np.full(len(rows), NONE, np.int32) if label is None else np.asarray(rows[label], np.int32)
         classes = [] if label is None else list(rows.features[label].names)
@@ -135,7 +135,7 @@ def is_single(root: str) -> bool:
     return at_home(root).joinpath("dataset_info.json").is_file()
 
 
-def meet(train: str, val: str, sizes: Mapping[str, Any]) -> bool:
+def splits_overlap(train: str, val: str, sizes: Mapping[str, Any]) -> bool:
     """Whether two splits, such as "train[:90%]" and "train[80%:]", have rows in common; `sizes`: the library's own."""
     if train == val:
         return True
@@ -152,7 +152,7 @@ def meet(train: str, val: str, sizes: Mapping[str, Any]) -> bool:
     )  # fmt: skip
 
 
-def column(rows: Any, name: str | None, kind: str, root: str) -> str | None:
+def find_column(rows: Any, name: str | None, kind: str, root: str) -> str | None:
     """The column of that name, or the first of that kind; none is all right for classes."""
     found = [key for key, feature in rows.features.items() if type(feature).__name__ == kind]
     if name is not None and name not in found:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from colorize.data.collection import NONE, Collection, Table
-from colorize.data.datamodule import Photographs
-from colorize.data.listing import Labelled, TarReport, is_photograph, list_folder, list_tars, members
+from colorize.data.datamodule import DataModule
+from colorize.data.listing import LabelledMember, TarReport, is_photograph, list_folder, list_tars, members
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.validation import Name
@@ -21,7 +21,7 @@ DEVKITS = ("ILSVRC2012_devkit_t12", "ILSVRC2012_devkit_t12.tar.gz")
 KAGGLE, SOLUTION = "ILSVRC/Data/CLS-LOC", "LOC_val_solution.csv"
 
 
-class ImageNet(Photographs):
+class ImageNet(DataModule):
     """ImageNet in `root`, in any of the ways in which it is handed out; classes are WordNet ids, in their order.
 
     Training: train/WNID/*.JPEG, or ILSVRC2012_img_train.tar, which is read as it is.
@@ -35,8 +35,8 @@ class ImageNet(Photographs):
     def __init__(self, root: Name, *, labels: bool = True, **pixels):
         folder = at_home(root)
         inner = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
-        train = training(inner)
-        val = validation(inner, folder, train.classes, labels)
+        train = list_training(inner)
+        val = list_validation(inner, folder, train.classes, labels)
         super().__init__(
             Collection(train),
             val,
@@ -46,7 +46,7 @@ class ImageNet(Photographs):
         )
 
 
-def training(folder: Path) -> Table:
+def list_training(folder: Path) -> Table:
     if (folder / "train").is_dir():
         table = list_folder(folder / "train")
     elif (folder / TRAIN_TAR).is_file():
@@ -62,7 +62,7 @@ def training(folder: Path) -> Table:
     return table
 
 
-def validation(inner: Path, root: Path, classes: list[str], labels: bool) -> Collection:
+def list_validation(inner: Path, root: Path, classes: list[str], labels: bool) -> Collection:
     if (inner / "val").is_dir():
         table = list_folder(inner / "val")
     elif (inner / VAL_TAR).is_file():
@@ -72,7 +72,7 @@ def validation(inner: Path, root: Path, classes: list[str], labels: bool) -> Col
     if not labels:
         return Collection(table)
     if not table.classes:
-        truth = solutions(root, inner)
+        truth = read_solutions(root, inner)
         wnids = [truth.get(Path(name).stem, "") for name in Collection(table).names()]
         table.classes = sorted(set(wnids))
         table.columns["labels"] = np.array([table.classes.index(wnid) for wnid in wnids], dtype=np.int32)
@@ -86,7 +86,7 @@ def validation(inner: Path, root: Path, classes: list[str], labels: bool) -> Col
     return Collection(table)
 
 
-def solutions(*folders: Path) -> dict[str, str]:
+def read_solutions(*folders: Path) -> dict[str, str]:
     """Name of a validation photograph, without its suffix -> WordNet id."""
     for folder in folders:
         if (folder / SOLUTION).is_file():
@@ -94,14 +94,14 @@ def solutions(*folders: Path) -> dict[str, str]:
                 return {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(file)}
         for name in DEVKITS:
             if (folder / name).exists():
-                return devkit(folder / name)
+                return devkit_classes(folder / name)
     raise UserError(
         f"ImageNet's validation photographs in {str(folders[0])!r} lie in one folder, and nothing tells their classes: "
         f"put {DEVKITS[1]} or {SOLUTION} beside them, sort them into class folders, or say data.labels=false"
     )
 
 
-def devkit(path: Path) -> dict[str, str]:
+def devkit_classes(path: Path) -> dict[str, str]:
     """The development kit numbers the classes in an order of its own, which its meta.mat gives."""
     from scipy.io import loadmat
 
@@ -123,5 +123,5 @@ def read_devkit(path: Path) -> tuple[io.BytesIO, str]:
     return io.BytesIO(found[0]), found[1].decode()
 
 
-def list_archive(file: str, told: TarReport) -> list[Labelled]:
-    return [Labelled(m.name, NONE, m.start, m.size) for m in members(file, told) if is_photograph(m.name)]
+def list_archive(file: str, told: TarReport) -> list[LabelledMember]:
+    return [LabelledMember(m.name, NONE, m.start, m.size) for m in members(file, told) if is_photograph(m.name)]

@@ -15,12 +15,12 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from colorize.data.collection import Table
-from colorize.data.filesystem import AGAIN, HIDDEN, IRREGULAR, Passed, Walk, hidden
+from colorize.data.filesystem import AGAIN, HIDDEN, IRREGULAR, SkippedFiles, Walk, is_hidden
 from colorize.imaging.decode import FORMATS
-from colorize.utils.download import cache, local, remote, unsigned, without_secrets
+from colorize.utils.download import cache_path, is_remote, local_copy, without_secrets, without_signature
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
-from colorize.utils.files import short_digest, waiting, write_text
+from colorize.utils.files import file_lock, short_digest, write_text
 
 # Of files that are taken for photographs; the first are preferred where two stand for one
 SUFFIXES = (
@@ -39,7 +39,7 @@ class Member(NamedTuple):
     size: int
 
 
-class Labelled(NamedTuple):
+class LabelledMember(NamedTuple):
     """A photograph in a tar file."""
 
     name: str
@@ -66,7 +66,7 @@ def list_folder(root: str | os.PathLike) -> Table:
     def unchanged(folders: dict[str, int]) -> bool:
         return all((path := folder / at).is_dir() and path.stat().st_mtime_ns == then for at, then in folders.items())
 
-    table = kept(f"folder {folder.resolve()}", [str(folder)], build, unchanged)
+    table = cached_listing(f"folder {folder.resolve()}", [str(folder)], build, unchanged)
     if not len(table):
         told = "".join(f"; {path}: {why}" for path, why in list(table.broken.items())[:1])
         raise UserError(f"no photographs in {str(folder)!r}: looked for {', '.join(SUFFIXES)} there and below{told}")
@@ -82,11 +82,11 @@ class TarReport:
     """What is said of tar files beside their photographs."""
 
     broken: dict[str, str] = field(default_factory=dict)  # file -> why a part of it is missing
-    passed: Passed = field(default_factory=Passed)
+    passed: SkippedFiles = field(default_factory=SkippedFiles)
 
 
 def list_tars(
-    files: Sequence[str], read: Callable[[str, TarReport], list[Labelled]], kind: str, *, folders: bool = False
+    files: Sequence[str], read: Callable[[str, TarReport], list[LabelledMember]], kind: str, *, folders: bool = False
 ) -> Table:
     """The photographs of tar files: of each those that `read` finds.
 
@@ -94,12 +94,12 @@ def list_tars(
     """
 
     def build() -> tuple[Table, Any]:
-        found: list[Labelled] = []
+        found: list[LabelledMember] = []
         numbers: list[np.ndarray] = []
         told = TarReport()
         first: dict[str, int] = {}
         for number, file in enumerate(files):
-            if not local(file).is_file():
+            if not local_copy(file).is_file():
                 raise UserError(f"{without_secrets(file)!r} is no regular file: name tar files")
             again = first.setdefault(file_identity(file), number) != number
             of = [] if again else read(file, told)
@@ -115,23 +115,25 @@ def list_tars(
         table.broken, table.notes = told.broken, told.passed.notes("the tar files")
         return table, [file_signature(file) for file in files]
 
-    key = f"{kind} {' '.join(map(unsigned, files))}"
-    return kept(key, files, build, lambda saved: saved == [file_signature(file) for file in files])
+    key = f"{kind} {' '.join(map(without_signature, files))}"
+    return cached_listing(key, files, build, lambda saved: saved == [file_signature(file) for file in files])
 
 
 def file_identity(file: str) -> str:
     """What tells whether two names are of one tar file."""
-    return unsigned(file) if remote(file) else os.path.realpath(file)
+    return without_signature(file) if is_remote(file) else os.path.realpath(file)
 
 
 def file_signature(file: str) -> list[Any]:
     """What changes when the file does; an address is taken to hold what it held."""
-    return [unsigned(file)] if remote(file) else [file, (stat := Path(file).stat()).st_size, stat.st_mtime_ns]
+    return (
+        [without_signature(file)] if is_remote(file) else [file, (stat := Path(file).stat()).st_size, stat.st_mtime_ns]
+    )
 
 
 def members(file: str, told: TarReport) -> Iterator[Member]:
     """The files in a tar file, those of tar files inside it too. Where it breaks off, `told` hears why."""
-    path = local(file)
+    path = local_copy(file)
     with path.open("rb") as opened:
         head = opened.read(6)
         if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
@@ -152,7 +154,7 @@ def _walk(opened: IO[bytes], file: str, end: int, prefix: str, told: TarReport) 
             name = prefix + info.name.removeprefix("./")
             if info.isfile() and not 0 <= info.size <= end - place:
                 raise tarfile.ReadError("the file ends inside it")
-            if any(hidden(part) for part in name.split("/")):
+            if any(is_hidden(part) for part in name.split("/")):
                 told.passed.add(HIDDEN, name)
             elif not info.isfile() or info.issparse():
                 if is_photograph(name.rsplit("/", 1)[-1]):
@@ -170,7 +172,7 @@ def _walk(opened: IO[bytes], file: str, end: int, prefix: str, told: TarReport) 
         told.broken[file] = f"the tar file breaks off behind byte {place}: {error}"
 
 
-def kept(
+def cached_listing(
     key: str, places: Sequence[str], build: Callable[[], tuple[Table, Any]], unchanged: Callable[[Any], bool]
 ) -> Table:
     """The table of an earlier time, if its stamp says that nothing changed, else `build`'s, which is kept if long.
@@ -178,9 +180,9 @@ def kept(
     Of several processes one lists, and the others wait for what it kept. What cannot be read or written in the cache,
     such as another user's, is passed over.
     """
-    folder = cache("lists", short_digest(f"{RULES} {key}"))
+    folder = cache_path("lists", short_digest(f"{RULES} {key}"))
     note = folder / "stamp.json"
-    with waiting(folder.parent / "lock"):
+    with file_lock(folder.parent / "lock"):
         with suppress(OSError, ValueError, KeyError, TypeError):  # it is not there, or not whole
             saved = json.loads(note.read_text(encoding="utf-8"))
             if unchanged(saved["stamp"]):

@@ -58,7 +58,7 @@ def _mixed(numbers: np.ndarray) -> np.ndarray:
     return numbers ^ numbers >> np.uint64(31)
 
 
-def looked_up(shuffle: Shuffle, first: int, last: int) -> Iterator[int]:
+def permuted(shuffle: Shuffle, first: int, last: int) -> Iterator[int]:
     """What comes at the places from `first` up to `last`."""
     for start in range(first, last, PIECE):
         yield from shuffle(np.arange(start, min(start + PIECE, last))).tolist()

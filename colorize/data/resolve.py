@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from colorize.data.collection import Collection
-from colorize.data.datamodule import Photographs
+from colorize.data.datamodule import DataModule
 from colorize.data.huggingface import Hub
 from colorize.data.imagenet import DEVKITS, KAGGLE, SOLUTION, TRAIN_TAR, VAL_TAR, ImageNet
 from colorize.data.listing import list_folder
 from colorize.data.shards import open_shards, shard_files
 from colorize.data.sources import DEMO
-from colorize.utils.download import remote, without_secrets
+from colorize.utils.download import is_remote, without_secrets
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 
@@ -45,14 +45,14 @@ def open_source(word: str) -> ResolvedSource:
         demo.notes = []  # the list of credits beside them
         return ResolvedSource("the demo photographs", Collection(demo), None, [])
     if word.startswith(HUB):
-        return divided(word, Hub(word.removeprefix(HUB)))
+        return from_data_module(word, Hub(word.removeprefix(HUB)))
     folder = at_home(word)
-    if remote(word) or (not folder.is_dir() and ".tar" in word):
+    if is_remote(word) or (not folder.is_dir() and ".tar" in word):
         return ResolvedSource(without_secrets(word), *open_shards(word))
     if not folder.is_dir():
         raise UserError(f"there is no folder {word!r}: give {WORDS}")
-    if any((folder / name).exists() for name in (TRAIN_TAR, VAL_TAR, KAGGLE)) or holds_sets(folder):
-        return divided(word, ImageNet(word, labels=tells_classes(folder)))
+    if any((folder / name).exists() for name in (TRAIN_TAR, VAL_TAR, KAGGLE)) or has_both_sets(folder):
+        return from_data_module(word, ImageNet(word, labels=has_validation_classes(folder)))
     if shard_files(folder, "train"):
         return ResolvedSource(word, *open_shards(word))
     table = list_folder(word)
@@ -60,24 +60,24 @@ def open_source(word: str) -> ResolvedSource:
     return ResolvedSource(word, Collection(table.relabelled(classes)), None, classes)
 
 
-def holds_sets(folder: Path) -> bool:
+def has_both_sets(folder: Path) -> bool:
     """Whether there are folders train/ and val/, and class folders in the former."""
-    return (folder / "val").is_dir() and (folder / "train").is_dir() and holds_folders(folder / "train")
+    return (folder / "val").is_dir() and (folder / "train").is_dir() and has_subfolders(folder / "train")
 
 
-def tells_classes(folder: Path) -> bool:
+def has_validation_classes(folder: Path) -> bool:
     """Whether ImageNet's validation photographs have classes: by their folders, or a list of them."""
     inner = folder / KAGGLE if (folder / KAGGLE).is_dir() else folder
-    if (inner / "val").is_dir() and holds_folders(inner / "val"):
+    if (inner / "val").is_dir() and has_subfolders(inner / "val"):
         return True
     return any((place / name).exists() for place in (folder, inner) for name in (SOLUTION, *DEVKITS))
 
 
-def holds_folders(folder: Path) -> bool:
+def has_subfolders(folder: Path) -> bool:
     return sum(entry.is_dir() for entry in folder.iterdir()) > 1
 
 
-def divided(word: str, data: Photographs) -> ResolvedSource:
+def from_data_module(word: str, data: DataModule) -> ResolvedSource:
     return ResolvedSource(word, data.train, data.val, data.classes or data.train.table.classes)
 
 

@@ -24,7 +24,7 @@ ENDINGS = {  # of formats whose name is none
 }  # fmt: skip
 
 
-class Prepared(NamedTuple):
+class PreparedPhoto(NamedTuple):
     """What goes into a tar file of a photograph; `why` not, if it cannot be read."""
 
     name: str
@@ -35,7 +35,7 @@ class Prepared(NamedTuple):
     key: str = ""  # in the tar file; empty: that of its name
 
 
-def prepare_photo(photo: Photo, size: int | None, quality: int) -> Prepared:
+def prepare_photo(photo: Photo, size: int | None, quality: int) -> PreparedPhoto:
     """The photograph's own bytes, once it is known that they can be read.
 
     With `size`, one whose shorter side is longer becomes a JPEG of that side, upright, in sRGB, with colour at full
@@ -47,23 +47,23 @@ def prepare_photo(photo: Photo, size: int | None, quality: int) -> Prepared:
         upright, kind = picture.opaque(), picture.format
         plain = kind == "JPEG" and not picture.treated
     except UNREADABLE as error:
-        return Prepared(photo.name, why=first_line(error))
+        return PreparedPhoto(photo.name, why=first_line(error))
     suffix = ENDINGS.get(kind, f".{kind.lower()}")
     if suffix in SUFFIXES and (size is None or (plain and min(upright.size) <= size)):
-        return Prepared(photo.name, photo.label, suffix, data)
+        return PreparedPhoto(photo.name, photo.label, suffix, data)
     file = io.BytesIO()
     if size is None:  # of a format by whose ending data=shards knows no photograph
         upright.save(file, "PNG")
-        return Prepared(photo.name, photo.label, ".png", file.getvalue())
+        return PreparedPhoto(photo.name, photo.label, ".png", file.getvalue())
     scale = min(1.0, size / min(upright.size))
     smaller = upright.resize([round(side * scale) for side in upright.size], Image.Resampling.BICUBIC)
     smaller.save(file, "JPEG", quality=quality, subsampling="4:4:4")
-    return Prepared(photo.name, photo.label, ".jpg", file.getvalue())
+    return PreparedPhoto(photo.name, photo.label, ".jpg", file.getvalue())
 
 
-def crashed(photo: Photo) -> Prepared:
+def crashed_photo(photo: Photo) -> PreparedPhoto:
     """Of a photograph that ends the process which decodes it."""
-    return Prepared(photo.name, why="its decoder crashed")
+    return PreparedPhoto(photo.name, why="its decoder crashed")
 
 
 class Shard(NamedTuple):
@@ -73,7 +73,7 @@ class Shard(NamedTuple):
     sha256: str
 
 
-def write_shard(path: Path, photographs: Iterable[Prepared]) -> tuple[Shard, list[tuple[str, str]]]:
+def write_shard(path: Path, photographs: Iterable[PreparedPhoto]) -> tuple[Shard, list[tuple[str, str]]]:
     """A tar file, there whole or not at all, and what could not be read: (name, why).
 
     Only what data=shards finds in it afterwards is counted.
@@ -87,9 +87,9 @@ def write_shard(path: Path, photographs: Iterable[Prepared]) -> tuple[Shard, lis
                     bad.append((photo.name, photo.why))
                     continue
                 key = photo.key or plain_key(photo.name)
-                add(tar, f"{key}{photo.suffix}", photo.data)
+                add_member(tar, f"{key}{photo.suffix}", photo.data)
                 if photo.label != NONE:
-                    add(tar, f"{key}.cls", str(photo.label).encode())
+                    add_member(tar, f"{key}.cls", str(photo.label).encode())
                 written[f"{key}{photo.suffix}", photo.label, len(photo.data)] = photo.name
         found = {(one.name.partition("/")[2], one.label, one.size) for one in list_shard(str(part), TarReport())}
         bad += [(name, "data=shards does not find it again") for one, name in written.items() if one not in found]
@@ -116,25 +116,27 @@ def numbered_keys(photos: Collection) -> dict[int, str]:
 
     Keys are compared by eight bytes of their hashes, so that millions take little memory.
     """
-    hashes = np.fromiter((folded(plain_key(name)) for name in photos.names()), np.uint64, len(photos))
+    hashes = np.fromiter((folded_hash(plain_key(name)) for name in photos.names()), np.uint64, len(photos))
     taken, first = np.unique(hashes, return_index=True)
     later = np.setdiff1d(np.arange(len(hashes)), first)
     own: set[int] = set()
     keys: dict[int, str] = {}
     for place in later.tolist():
         plain, number = plain_key(photos[place].name), 2
-        while (code := folded(f"{plain}-{number}")) in own or taken[np.searchsorted(taken, code) % len(taken)] == code:
+        while (code := folded_hash(f"{plain}-{number}")) in own or taken[
+            np.searchsorted(taken, code) % len(taken)
+        ] == code:
             number += 1
         own.add(code)
         keys[place] = f"{plain}-{number}"
     return keys
 
 
-def folded(key: str) -> int:
+def folded_hash(key: str) -> int:
     return int.from_bytes(sha256(key.casefold().encode(errors="surrogateescape")).digest()[:8], "big")
 
 
-def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+def add_member(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     info = tarfile.TarInfo(name)  # no owner, no time: the same bytes on every machine
     info.size = len(data)
     tar.addfile(info, io.BytesIO(data))

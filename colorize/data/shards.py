@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from colorize.data.collection import LARGEST, NONE, Collection
-from colorize.data.datamodule import Photographs
+from colorize.data.datamodule import DataModule
 from colorize.data.filesystem import expand_pattern
-from colorize.data.listing import SUFFIXES, Labelled, Member, TarReport, file_identity, list_tars, members
+from colorize.data.listing import SUFFIXES, LabelledMember, Member, TarReport, file_identity, list_tars, members
 from colorize.data.loader import ShardOrder
 from colorize.data.sources import split_by_hash
-from colorize.utils.download import local, remote, without_secrets
+from colorize.utils.download import is_remote, local_copy, without_secrets
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.validation import Between, Count, Few, Name
@@ -30,7 +30,7 @@ BESIDE = {
 }  # fmt: skip
 
 
-class Shards(Photographs):
+class Shards(DataModule):
     """Tar files: a path, a pattern such as train-*.tar or train-{000..131}.tar, or an address (http, s3, …).
 
     root            the tar files to train on; or a folder of train-*.tar and val-*.tar
@@ -64,7 +64,7 @@ def open_shards(
 
     Raises `UserError` where there are no photographs, or all tar files to train on validate too.
     """
-    train_files, val_files = sets(root, val_root)
+    train_files, val_files = find_shard_sets(root, val_root)
     held = {file_identity(file) for file in val_files}
     apart = [file for file in train_files if file_identity(file) not in held]
     if not apart:
@@ -89,19 +89,19 @@ def shard_collection(files: list[str], root: str) -> Collection:
     return photos
 
 
-def sets(root: str, val_root: str | None) -> tuple[list[str], list[str]]:
+def find_shard_sets(root: str, val_root: str | None) -> tuple[list[str], list[str]]:
     """The tar files to train on and those to validate on, of which there may be none."""
     train = tar_files(root, "train", "root")
     if val_root:
         return train, tar_files(val_root, "val", "val_root")
     folder = at_home(root)
-    return train, shard_files(folder, "val") if not remote(root) and folder.is_dir() else []
+    return train, shard_files(folder, "val") if not is_remote(root) and folder.is_dir() else []
 
 
 def tar_files(word: str, part: str, key: str) -> list[str]:
     """The tar files of a pattern, or those of a folder that are called so. Raises `UserError` where there are none."""
     folder = at_home(word)
-    if remote(word) or not folder.is_dir():
+    if is_remote(word) or not folder.is_dir():
         return expand_pattern(word)
     if not (found := shard_files(folder, part)):
         raise UserError(f"there is no {part}-*.tar in {word!r}: give the tar files, such as data.{key}='{word}/*.tar'")
@@ -112,7 +112,7 @@ def shard_files(folder: Path, part: str) -> list[str]:
     return sorted(str(path) for path in folder.glob(f"{part}-*.tar"))
 
 
-def list_shard(file: str, told: TarReport) -> list[Labelled]:
+def list_shard(file: str, told: TarReport) -> list[LabelledMember]:
     """The photographs of one tar file, named SHARD/KEY.jpg.
 
     What stands behind the first full stop of a name is a field of the key before it: KEY.seg.png is no photograph
@@ -121,9 +121,9 @@ def list_shard(file: str, told: TarReport) -> list[Labelled]:
     shard = Path(without_secrets(file)).stem
     pictures: dict[str, Member] = {}  # KEY, or a name without its ending
     labels: dict[str, int] = {}
-    with local(file).open("rb") as opened:
+    with local_copy(file).open("rb") as opened:
         for member in members(file, told):
-            stem, suffix = parted(member.name)
+            stem, suffix = split_ending(member.name)
             if suffix in (".cls", ".json"):
                 opened.seek(member.start)
                 labels[stem] = read_label(opened.read(min(member.size, LABEL)), suffix, member.name, told)
@@ -132,7 +132,7 @@ def list_shard(file: str, told: TarReport) -> list[Labelled]:
             elif not 0 < member.size <= LARGEST:
                 told.passed.add(f"no bytes, or more than {LARGEST / 1e9:.1f} GB", member.name)
             else:
-                take(pictures, stem, member, told)
+                keep_best(pictures, stem, member, told)
     found = []
     for stem, member in pictures.items():
         key = key_of(stem)
@@ -140,11 +140,11 @@ def list_shard(file: str, told: TarReport) -> list[Labelled]:
             told.passed.add(f"beside a photograph, .{member.name[len(key) + 1 :]}", member.name)
         else:
             label = labels.get(stem, labels.get(key, NONE))
-            found.append(Labelled(f"{shard}/{member.name}", label, member.start, member.size))
+            found.append(LabelledMember(f"{shard}/{member.name}", label, member.start, member.size))
     return found
 
 
-def parted(name: str) -> tuple[str, str]:
+def split_ending(name: str) -> tuple[str, str]:
     """A name without its ending, and the ending in small letters."""
     folder, slash, base = name.rpartition("/")
     stem, dot, ending = base.rpartition(".")
@@ -157,11 +157,11 @@ def key_of(name: str) -> str:
     return f"{folder}{slash}{base.partition('.')[0]}"
 
 
-def take(pictures: dict[str, Member], stem: str, member: Member, told: TarReport) -> None:
+def keep_best(pictures: dict[str, Member], stem: str, member: Member, told: TarReport) -> None:
     """Of two with one key the JPEG is the photograph; of two with one name the later, which has replaced the other."""
     before = pictures.get(stem)
     if before is not None:
-        first, then = (SUFFIXES.index(parted(one.name)[1]) for one in (before, member))
+        first, then = (SUFFIXES.index(split_ending(one.name)[1]) for one in (before, member))
         told.passed.add("another photograph has the key", before.name if then <= first else member.name)
         if then > first:
             return
@@ -192,7 +192,7 @@ def read_classes(given: str | None, beside: str, *collections: Collection | None
     if most < 0:
         return []
     path = at_home(given) if given else Path(beside).parent / "classes.txt"
-    if not given and (remote(beside) or not path.is_file()):
+    if not given and (is_remote(beside) or not path.is_file()):
         return [str(number) for number in range(most + 1)]
     if not path.is_file():
         raise UserError(f"there is no file {str(path)!r} of classes")

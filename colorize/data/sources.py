@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from colorize.data.collection import Collection, Photo, normalized
-from colorize.data.datamodule import Photographs
+from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.imaging.color import grey_of, is_colourful
 from colorize.imaging.decode import open_rgb
@@ -28,7 +28,7 @@ DEMO = Path(__file__).parent / "photos"
 DEMO_VALIDATION = 24
 
 
-class Demo(Photographs):
+class Demo(DataModule):
     """The 134 openly licensed photographs that come with the package (`photos/CREDITS.tsv`): 110 train, 24 validate.
 
     The 24 are those whose names have the smallest SHA-256, so nobody chose them and they are the same everywhere.
@@ -47,7 +47,7 @@ class Demo(Photographs):
         )
 
 
-class Folder(Photographs):
+class Folder(DataModule):
     """A folder of photographs, searched through and through.
 
     Folders directly below `root` are classes when there are at least two (`labels: false` switches that off); a

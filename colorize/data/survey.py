@@ -13,10 +13,10 @@ import numpy as np
 from colorize.data import duplicates
 from colorize.data.collection import Photo
 from colorize.data.duplicates import image_signature, is_same_picture
-from colorize.data.findings import BROKEN, KEYS, LEFT_OUT, TRAIN, VAL, Examination, Limits, Line, examine, picture_of
+from colorize.data.findings import BROKEN, KEYS, LEFT_OUT, TRAIN, VAL, Examination, Line, Thresholds, examine, preview
 from colorize.data.resolve import InspectedSource
 from colorize.imaging.decode import UNREADABLE
-from colorize.utils.processes import spread
+from colorize.utils.processes import map_in_processes
 
 BITS = {key: 1 << place for place, key in enumerate(KEYS)}
 TWINS = ("leak", "duplicate")
@@ -115,10 +115,10 @@ class Rows(Sequence[Photo]):
         return self.survey.photo(self.rows[place])
 
 
-def survey_all(survey: Survey, limits: Limits, workers: int, progress: Callable[[int], None]) -> None:
+def survey_all(survey: Survey, limits: Thresholds, workers: int, progress: Callable[[int], None]) -> None:
     """Examines every photograph; `progress` is told how many are done."""
     task = partial(examine_photo, limits=limits)
-    for row, seen in enumerate(spread(task, survey.photographs(), workers, crashed=_crashed)):
+    for row, seen in enumerate(map_in_processes(task, survey.photographs(), workers, crashed=_crashed)):
         survey.note(row, seen)
         progress(row + 1)
 
@@ -128,7 +128,7 @@ def find_twins(survey: Survey, workers: int) -> None:
     sound = np.flatnonzero((survey.flags & mask(BROKEN)) == 0)
     pairs = sound[duplicates.near_hashes(survey.hashes[sound])]
     rows = np.unique(pairs).tolist()
-    seen = dict(zip(rows, spread(signature_of, Rows(survey, rows), workers, crashed=_nothing), strict=True))
+    seen = dict(zip(rows, map_in_processes(signature_of, Rows(survey, rows), workers, crashed=_nothing), strict=True))
     same = [pair for pair in pairs.tolist() if _same(seen[pair[0]], seen[pair[1]])]
     survey.pair(np.array(same, dtype=np.int64).reshape(-1, 2))
 
@@ -137,7 +137,7 @@ def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
     return one is not None and other is not None and is_same_picture(one, other)
 
 
-def examine_photo(photo: Photo, limits: Limits) -> Examination:
+def examine_photo(photo: Photo, limits: Thresholds) -> Examination:
     try:
         data = photo.read()
     except UNREADABLE as error:
@@ -149,7 +149,7 @@ def examine_photo(photo: Photo, limits: Limits) -> Examination:
 def signature_of(photo: Photo) -> np.ndarray | None:
     """None where it has gone since it was examined."""
     try:
-        image = picture_of(photo.read())
+        image = preview(photo.read())
     except UNREADABLE:
         return None
     return None if image is None else image_signature(image)

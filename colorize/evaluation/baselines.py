@@ -19,8 +19,8 @@ from colorize.evaluation.selection import select_photographs
 from colorize.metrics.distribution import TRUTH, DistributionMetric
 from colorize.metrics.extractors import Extractor
 from colorize.metrics.feature_store import FeatureFile, Features, together
-from colorize.utils.download import cache
-from colorize.utils.files import waiting
+from colorize.utils.download import cache_path
+from colorize.utils.files import file_lock
 
 SPLIT = "split_half"
 
@@ -52,7 +52,7 @@ def measure_baselines(
     folder = cache_folder(described, stamp)
     protocol, world = measurement.protocol, measurement.world
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with waiting(folder.with_suffix(".lock")) if world.first else nullcontext():
+    with file_lock(folder.with_suffix(".lock")) if world.first else nullcontext():
         rows = baseline_predictors(protocol.truth != "none")
         paired = protocol.reference == "paired"
         measurement.measure(rows, folder, stamp, "baselines and bounds")
@@ -92,7 +92,7 @@ def measure_reference_set(measurement: Measurement, stamp: Mapping[str, Any]) ->
 def cache_folder(described: Mapping[str, Any], stamp: Mapping[str, Any]) -> Path:
     """The folder of the cache that keeps what has been measured under this stamp."""
     digest = sha256(json.dumps(stamp, sort_keys=True).encode()).hexdigest()[:12]
-    return cache("evaluations", f"{described['id']}-{digest}")
+    return cache_path("evaluations", f"{described['id']}-{digest}")
 
 
 def collect_baselines(

@@ -17,7 +17,7 @@ from colorize.evaluation.protocol import INPUTS, Protocol
 from colorize.imaging.color import grey_to_lightness, is_colourful, lab_to_rgb, rgb_to_lab, to_uint8
 from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.image_io import open_photograph
-from colorize.imaging.transforms import place, to_size
+from colorize.imaging.transforms import placement, resize_to
 from colorize.metrics.metric import Pair, Picture
 from colorize.utils.errors import UserError, first_line
 
@@ -40,8 +40,8 @@ def read_eval_image(photo: Photo, protocol: Protocol) -> EvalImage:
         rgb, grey = READ[protocol.reader](photo)
         height, width = (rgb if rgb is not None else grey).shape[:2]  # type: ignore[union-attr]
         assert protocol.size is not None
-        box, size = place(width, height, protocol.geometry, protocol.size)
-        parts = [None if part is None else to_size(part, box, size, protocol.filter) for part in (rgb, grey)]
+        box, size = placement(width, height, protocol.geometry, protocol.size)
+        parts = [None if part is None else resize_to(part, box, size, protocol.filter) for part in (rgb, grey)]
     except UNREADABLE as error:
         raise UserError(f"cannot read {photo.where!r}: {first_line(error)}; repair or remove it") from error
     return EvalImage(photo.name, *parts)

@@ -25,7 +25,7 @@ from colorize.metrics.distribution import KINDS, score_name
 from colorize.metrics.extractors import Extractor, create_extractor
 from colorize.metrics.metric import Metric
 from colorize.utils.environment import versions
-from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.errors import UnavailableError, UserError
 
 WORK = ".work"  # beside a result, while it is measured
 COMPARED = 24  # photographs whose predictions are kept as files, for the pages of `compare`
@@ -87,7 +87,7 @@ def _available_extractors(protocol: Protocol, *, strict: bool) -> tuple[list[Ext
     for name in protocol.extractors if protocol.reference != "none" else ():
         try:
             extractors.append(create_extractor(name))
-        except AbsentError as error:
+        except UnavailableError as error:
             if strict:
                 raise
             absent |= {score_name(kind, name): str(error) for kind in KINDS}

@@ -12,10 +12,10 @@ import numpy as np
 from omegaconf import DictConfig
 from rich.table import Table
 
-from colorize.config import make
+from colorize.config import build_part
 from colorize.metrics.metric import Metric
 from colorize.utils.console import console
-from colorize.utils.errors import AbsentError
+from colorize.utils.errors import UnavailableError
 
 if TYPE_CHECKING:
     from colorize.evaluation.bootstrap import Interval
@@ -133,10 +133,10 @@ def make_metrics(node: DictConfig, *, strict: bool = False) -> tuple[dict[str, M
     metrics, absent = {}, {}
     for name in map(str, node):
         try:
-            metrics[name] = make(node[name], f"metrics.{name}")
-        except AbsentError as error:
+            metrics[name] = build_part(node[name], f"metrics.{name}")
+        except UnavailableError as error:
             if strict:
-                raise AbsentError(f"metric {name!r} cannot be had: {error}") from error
+                raise UnavailableError(f"metric {name!r} cannot be had: {error}") from error
             absent[name] = str(error)
         else:
             tell_measure(name, metrics[name].label, metrics[name].better, metrics[name].unit)

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.config import make, with_answers
-from colorize.data.datamodule import Photographs
+from colorize.config import apply_resolved, build_part
+from colorize.data.datamodule import DataModule
 from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.result import Result, group_of, image_table_path
 from colorize.models.base import Colorizer
@@ -23,11 +23,11 @@ from colorize.models.load import checked_size, load, load_trained, trained_size
 from colorize.models.transformer import Transformer
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
-from colorize.tracking.logger import begin
+from colorize.tracking.logger import start_tracker
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import check_links
-from colorize.utils.hydra_overrides import saved_words
+from colorize.utils.hydra_overrides import saved_overrides
 from colorize.utils.stored_config import resolved
 from colorize.utils.trust import check_stored_part, packages
 
@@ -70,9 +70,9 @@ class EvaluatedNetwork:
         """A part of the run's config, built."""
         assert self.run is not None
         check_stored_part(OmegaConf.to_container(self.run).get(name), name, self.trust, RunFolder(self.origin).where)  # type: ignore[union-attr]
-        return make(self.run[name], name)
+        return build_part(self.run[name], name)
 
-    def photographs(self) -> Photographs:
+    def photographs(self) -> DataModule:
         """Those of the run's own data. Raises `UserError` for weights without a run folder."""
         if self.run is None:
             raise UserError(
@@ -105,7 +105,9 @@ def open_run_network(run: RunFolder, checkpoint: str, folder: Path, trust: tuple
     if folder == run.folder:
         check_links(run.folder, "results")
     kept = run.read_config()
-    plain = resolved(with_answers(kept, run.read_resolved()), run.where, "name", "names", "seed", "model", "data.size")
+    plain = resolved(
+        apply_resolved(kept, run.read_resolved()), run.where, "name", "names", "seed", "model", "data.size"
+    )
     name, seed, data = (plain.get(key) for key in ("name", "seed", "data"))
     size = checked_size(data.get("size") if isinstance(data, dict) else None, "data.size", run.where)
     if not isinstance(name, str) or not isinstance(seed, int) or size is None:
@@ -152,9 +154,9 @@ def log_to_tracker(network: EvaluatedNetwork, result: Result, target: Path, file
     settings: Any = OmegaConf.to_container(run, resolve=True)
     run_id = RunFolder(network.origin).run_id(run.name)
     name, settings["group"] = tracker_name_and_group(RunFolder(network.origin))
-    settings["overrides"] = saved_words(Path(network.origin))
+    settings["overrides"] = saved_overrides(Path(network.origin))
     start = network.part("tracker")
-    tracker = begin(lambda: start(run_id=run_id, name=name, settings=settings))
+    tracker = start_tracker(lambda: start(run_id=run_id, name=name, settings=settings))
     tracker.summary({
         f"{target.stem}/{metric}{end}": number
         for metric, cell in result.rows["model"].items()

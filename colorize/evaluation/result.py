@@ -17,7 +17,7 @@ from colorize.evaluation.metric_info import measure, tell_measure
 from colorize.run_folder import RunFolder
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, write_text
-from colorize.utils.stored_config import MOVED, SINCE, flatten, is_free, is_place, with_targets
+from colorize.utils.stored_config import MOVED, SINCE, flatten, is_free, is_place, rename_targets
 
 LABELS = {
     "model": "network", "model_luma": "network, seeing luma", "model_ortho": "network, seeing an orthochromatic film",
@@ -108,7 +108,7 @@ def group_of(cfg: DictConfig, photographs: Sequence[str]) -> str:
     """
     # under the names that were hashed first, so that results of older versions keep their group
     old_names = {new: old for old, new in MOVED.items()}
-    alike = OmegaConf.create(with_targets(OmegaConf.to_container(cfg, resolve=False), old_names))
+    alike = OmegaConf.create(rename_targets(OmegaConf.to_container(cfg, resolve=False), old_names))
     alike.seed = 0
     values = {key: value for key, value in flatten(alike).items() if not is_free(key) and not is_place(key)}
     values = {**SINCE, **values, "photographs": [*photographs][:1]}

@@ -17,7 +17,7 @@ from colorize.evaluation.metric_info import measure
 from colorize.evaluation.predictors import Predictor, grey_pixels
 from colorize.evaluation.result import LABELS
 from colorize.evaluation.significance import format_number
-from colorize.imaging.image_io import encode_jpeg, encoded
+from colorize.imaging.image_io import encode_jpeg, jpeg_base64
 
 RANKED = ("psnr", "lpips_alex", "features")  # the metrics by which pictures are ranked, if they are measured
 SEEN = {"blue_plate": "blue plate", "ortho": "orthochromatic", "luma": "luma"}
@@ -100,7 +100,7 @@ def full_album(measuring: Measurement, painters: Mapping[str, Predictor], folder
             path = folder / f"{place:03d}-{Path(stem).stem}-{re.sub(r'[^a-z]+', '-', word)}.jpg"
             path.write_bytes(encode_jpeg(pixels, 92))
             files[word] = f"{folder.name}/{path.name}"
-        images = {word: encoded(pixels, 480) for word, pixels in zip(words, pictures, strict=True)}
+        images = {word: jpeg_base64(pixels, 480) for word, pixels in zip(words, pictures, strict=True)}
         album.full.append((scene.names[0], images, files))
     return album
 
@@ -120,5 +120,6 @@ def triple(scene: EvalBatch, painter: Predictor) -> list[str]:
     assert scene.true is not None
     first = next(iter(scene.inputs.values()))
     return [
-        encoded(pixels, 256) for pixels in (grey_pixels(first)[0], painter(scene)[0].pixels[0], scene.true.pixels[0])
+        jpeg_base64(pixels, 256)
+        for pixels in (grey_pixels(first)[0], painter(scene)[0].pixels[0], scene.true.pixels[0])
     ]

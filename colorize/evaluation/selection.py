@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from colorize.data.collection import WHOLE, Collection, Photo, lines_digest, normalized
-from colorize.data.datamodule import Photographs
+from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.data.resolve import open_source
 from colorize.data.sources import SHIPPED, Demo
@@ -39,7 +39,7 @@ class Selection:
         return self.classes[photo.label] if self.classes and photo.label >= 0 else ""
 
 
-def select_photographs(protocol: Protocol, own: Callable[[], Photographs] | None = None) -> Selection:
+def select_photographs(protocol: Protocol, own: Callable[[], DataModule] | None = None) -> Selection:
     """The photographs of a protocol; `own` opens the data that the run was trained with.
 
     Raises `UserError` where there are none, or where they are not those of the protocol.
@@ -71,7 +71,7 @@ def select_photographs(protocol: Protocol, own: Callable[[], Photographs] | None
 
 
 def _find_photographs(
-    protocol: Protocol, own: Callable[[], Photographs] | None
+    protocol: Protocol, own: Callable[[], DataModule] | None
 ) -> tuple[str, Collection, Sequence[str]]:
     """Title, photographs and classes of the protocol's source."""
     word = protocol.source

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorize.batch import Batch
-from colorize.data.datamodule import Photographs
+from colorize.data.datamodule import DataModule
 from colorize.data.sources import Historical, by_hash
 from colorize.imaging.color import lab_to_rgb, lightness_to_rgb, to_uint8
 from colorize.imaging.image_io import sample_grid
@@ -54,7 +54,7 @@ class Validator:
     are rounded to 8 bits before they are measured.
     """
 
-    def __init__(self, photographs: Photographs, metrics: Mapping[str, Metric], *, batch_size: int, samples: int = 8):
+    def __init__(self, photographs: DataModule, metrics: Mapping[str, Metric], *, batch_size: int, samples: int = 8):
         if batch_size < 1 or samples < 1:
             raise UserError(f"evaluate takes a batch_size and samples of 1 or more, not {batch_size} and {samples}")
         self.photographs, self.metrics = photographs, dict(metrics)

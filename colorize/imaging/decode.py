@@ -25,7 +25,7 @@ from colorize.imaging.raster import (
     DecodeError,
     Raster,
     memory_needed,
-    opened,
+    open_binary,
     render_raster,
     unknown_format,
 )
@@ -91,7 +91,7 @@ def decode_picture(
     its size, and no smaller than that. `max_pixels` is given by who knows that the file is no trap. With `keep_depth`
     grey of more than 8 bits stays so (I;16), and no colour profile is applied.
     """
-    with opened(source) as (file, size):
+    with open_binary(source) as (file, size):
         try:
             with warnings.catch_warnings(), unbounded():
                 warnings.simplefilter("ignore")  # of odd EXIF; sizes are looked at here

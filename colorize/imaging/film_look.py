@@ -7,7 +7,7 @@ H W picture; a look is any function (rgb (H, W, 3) uint8 sRGB, random) -> grey (
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from colorize.utils.errors import UserError
 Range = Sequence[float]  # (low, high), both drawn
 
 
-def modern(rgb: np.ndarray) -> np.ndarray:
+def lightness_grey(rgb: np.ndarray) -> np.ndarray:
     """The grey (H, W) uint8 that has the CIE lightness of the colour (H, W, 3) uint8, rounded in sRGB."""
     return film.to_pixels(film.encode(film.expose(rgb, film.EYE)))
 
@@ -69,7 +69,7 @@ class Film:
     levels: Range = (0.4, 1.0)  #              how far the scan's black and white points were pulled apart
     sharpening: Range = (0.0, 0.8)  #          of the scan
     quality: Range = (50, 95)  #               of its JPEG
-    plain: Callable[[np.ndarray], np.ndarray] = modern  # (H, W, 3) uint8 -> (H, W) uint8
+    plain: Callable[[np.ndarray], np.ndarray] = lightness_grey  # (H, W, 3) uint8 -> (H, W) uint8
 
     def __post_init__(self):
         for name in PROBABILITIES:
@@ -88,6 +88,10 @@ class Film:
         if any(often < 0 for often in self.emulsions.values()) or not sum(self.emulsions.values()) > 0:
             raise UserError(f"look.emulsions is {dict(self.emulsions)}; it must be how often each is taken, 0 or more")
 
+    def for_input(self, input: str) -> Film:
+        """The same look beside photographs whose grey is that `input`: `lab_l` or `luma`."""
+        return replace(self, plain=luma_of) if input == "luma" else self
+
     def __str__(self) -> str:
         return f"{self.share:.0%} of the training inputs are made to look like old photographs"
 
@@ -104,15 +108,15 @@ class Film:
         often = np.array(list(self.emulsions.values()), dtype=float)
         kind = list(self.emulsions)[random.choice(len(often), p=often / often.sum())]
         light = film.expose(rgb, film.emulsion(kind, self.spread, random))
-        light = film.lens(light, even_in_log(self.softness, random), uniform_between(self.edge, random))
+        light = film.lens(light, log_uniform(self.softness, random), uniform_between(self.edge, random))
         light = film.vignette(light, uniform_between(self.vignette, random), tuple(random.uniform(0.25, 0.75, 2)))
         return film.metered(light, uniform_between(self.metering, random), self.exposure * random.standard_normal())
 
     def develop(self, light: np.ndarray, black: float, random: np.random.Generator) -> np.ndarray:
         """The print's density (H, W) that the light came to."""
         density = film.negative(light, uniform_between(self.toe, random))
-        noise = film.grain_field(light.shape, even_in_log(self.grain_size, random), random)
-        density = film.grain(density, noise, even_in_log(self.grain, random))
+        noise = film.grain_field(light.shape, log_uniform(self.grain_size, random), random)
+        density = film.grain(density, noise, log_uniform(self.grain, random))
         return film.printed(density, uniform_between(self.contrast, random), black)
 
     def wear(self, density: np.ndarray, black: float, random: np.random.Generator) -> np.ndarray:
@@ -172,6 +176,6 @@ def uniform_between(pair: Range, random: np.random.Generator) -> float:
     return float(random.uniform(low, high))
 
 
-def even_in_log(pair: Range, random: np.random.Generator) -> float:
+def log_uniform(pair: Range, random: np.random.Generator) -> float:
     """Drawn so that every doubling is as likely as the next."""
     return float(np.exp(random.uniform(*np.log(pair))))

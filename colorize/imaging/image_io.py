@@ -89,10 +89,10 @@ def save_photograph(image: Image.Image, like: Photograph, path: Path) -> list[st
 
     def write(part: Path) -> None:
         _write(image, kind, fitted, part)
-        if problem := difference(part, image, kind):
+        if problem := readback_problem(part, image, kind):
             notes.append("its metadata is left out: the file could not be read with it")
             _write(image, kind, Fitted(), part)
-            problem = difference(part, image, kind)
+            problem = readback_problem(part, image, kind)
         if problem:
             raise UserError(f"what was written as {kind} {problem}: give another --format")
 
@@ -106,7 +106,7 @@ def _write(image: Image.Image, kind: str, fitted: Fitted, part: Path) -> None:
         add_tags(part, fitted.tags)
 
 
-def difference(path: Path, image: Image.Image, kind: str) -> str:
+def readback_problem(path: Path, image: Image.Image, kind: str) -> str:
     """What is wrong with a file that should hold `image`; nothing where it reads back.
 
     PNG and TIFF hold every pixel as it is; of the lossy formats, the tones of 64×64 areas are compared. Of pictures of
@@ -196,7 +196,7 @@ def ellipsize(text: str, font, width: int) -> str:
 QUALITY = 88
 
 
-def encoded(pixels: Tensor, longest: int) -> str:
+def jpeg_base64(pixels: Tensor, longest: int) -> str:
     return base64.b64encode(encode_jpeg(pixels, QUALITY, longest)).decode()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from colorize.imaging.decode import decode_picture
-from colorize.imaging.registration import Motion, motion_of, moved
+from colorize.imaging.registration import Motion, motion_of, shift_image
 from colorize.utils.errors import UserError
 
 SMALLEST = 200  #            pixels of a scan's height
@@ -49,11 +49,11 @@ def compose(scan: np.ndarray, *, balance: str = "percentile") -> Plate:
     blue, green, red = split_plate(scan)
     motions = [motion_of(exposure, blue, reach=REACH) for exposure in (green, red)]
     inner = [picture_area(exposure) for exposure in (blue, green, red)]
-    top, bottom, left, right = common(inner, [Motion(0, 0), *motions], blue.shape)
-    aligned = [blue, *(moved(exposure, motion) for exposure, motion in zip((green, red), motions, strict=True))]
+    top, bottom, left, right = common_area(inner, [Motion(0, 0), *motions], blue.shape)
+    aligned = [blue, *(shift_image(exposure, motion) for exposure, motion in zip((green, red), motions, strict=True))]
     cut = [exposure[top:bottom, left:right] for exposure in aligned]
-    rgb = np.stack([stretched(e) if balance == "percentile" else e for e in reversed(cut)], axis=-1)
-    return Plate(to_uint8(rgb), to_uint8(cut[0]), *motions)
+    rgb = np.stack([stretch_contrast(e) if balance == "percentile" else e for e in reversed(cut)], axis=-1)
+    return Plate(clip_to_uint8(rgb), clip_to_uint8(cut[0]), *motions)
 
 
 def split_plate(scan: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -136,7 +136,7 @@ def rim(lines: np.ndarray) -> int:
     return int(last[-1]) + 3 if last.size else 0
 
 
-def common(
+def common_area(
     inner: list[tuple[int, int, int, int]], motions: list[Motion], shape: tuple[int, ...]
 ) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) of what lies inside all exposures, in the first one's pixels."""
@@ -162,11 +162,11 @@ def common(
     )
 
 
-def stretched(grey: np.ndarray) -> np.ndarray:
+def stretch_contrast(grey: np.ndarray) -> np.ndarray:
     """(H, W) in 0…255, of which `CLIPPED` comes to lie below 0 and as much above 255."""
     low, high = np.quantile(grey, [CLIPPED, 1 - CLIPPED])
     return (grey - low) * (255 / max(high - low, 1.0))
 
 
-def to_uint8(pixels: np.ndarray) -> np.ndarray:
+def clip_to_uint8(pixels: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)

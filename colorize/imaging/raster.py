@@ -25,7 +25,7 @@ from colorize.imaging.color_management import (
     without_palette,
 )
 from colorize.imaging.transforms import part_alpha, upright
-from colorize.utils.environment import available
+from colorize.utils.environment import available_memory
 from colorize.utils.errors import UserError
 
 # What files begin with that are no pictures, or pictures that other programs have to convert first
@@ -117,14 +117,14 @@ def memory_needed(image: Image.Image, size: int, *, turned: bool) -> int:
 
 def check_free_memory(width: int, height: int, needed: float, what: str) -> None:
     """Raises `DecodeError` where fewer bytes than `needed` are free, rather than to be killed."""
-    free = available()
+    free = available_memory()
     if free is not None and needed > free:
         need = f"{needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} are free"
         raise DecodeError(f"it has {width:,}×{height:,} pixels: {what} takes {need}", "enormous")
 
 
 @contextmanager
-def opened(source: bytes | Path | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
+def open_binary(source: bytes | Path | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
     """A file that can be read from any place, and its size."""
     if isinstance(source, bytes):
         yield io.BytesIO(source), len(source)

@@ -171,7 +171,7 @@ def motion_of(moving: np.ndarray, fixed: np.ndarray, *, reach: float) -> Motion:
         places.append((np.mean([rows.start, rows.stop]), np.mean([columns.start, columns.stop])))
     if len(places) < FEWEST:
         return whole
-    return fitted(np.array(places) - np.array(fixed.shape) / 2, np.array(shifts)) or whole
+    return fit_motion(np.array(places) - np.array(fixed.shape) / 2, np.array(shifts)) or whole
 
 
 def block_windows(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
@@ -196,7 +196,7 @@ def block_shift(
     return found[0] + dy, found[1] + dx
 
 
-def fitted(places: np.ndarray, shifts: np.ndarray) -> Motion | None:
+def fit_motion(places: np.ndarray, shifts: np.ndarray) -> Motion | None:
     """The motion of blocks at `places` (N, 2) by `shifts` (N, 2), both y and x; None where they do not agree."""
     y, x = places.T
     one, none = np.ones_like(y), np.zeros_like(y)
@@ -211,7 +211,7 @@ def fitted(places: np.ndarray, shifts: np.ndarray) -> Motion | None:
     return Motion(*map(float, found))
 
 
-def moved(exposure: np.ndarray, motion: Motion) -> np.ndarray:
+def shift_image(exposure: np.ndarray, motion: Motion) -> np.ndarray:
     """`exposure` (H, W) float32 after the motion, bicubic; what comes in from outside is black."""
     height, width = exposure.shape
     y, x = height / 2, width / 2

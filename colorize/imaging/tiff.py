@@ -19,7 +19,7 @@ from PIL import Image
 
 from colorize.imaging.color_management import Levels, Range
 from colorize.imaging.raster import DecodeError, Raster
-from colorize.imaging.tiff_parts import DEFLATE, Grid, Part, inflated, page_memory, parts, paste_part
+from colorize.imaging.tiff_parts import DEFLATE, Grid, TiffPart, inflate, page_memory, page_parts, paste_part
 from colorize.imaging.tiff_samples import (
     BLACK_IS_ZERO,
     CMYK,
@@ -126,12 +126,12 @@ def _read(file: BinaryIO, page: tifffile.TiffPage, number: int | None, keep_dept
     if (grid := Grid(page, bits)).is_whole:
         _pixels(raster, file, page, number if by_pillow else None, kind, levels)
     else:
-        _in_parts(raster, partial(parts, file, page, grid), page, 0 if by_pillow else None, kind, levels)
+        _in_parts(raster, partial(page_parts, file, page, grid), page, 0 if by_pillow else None, kind, levels)
     return raster
 
 
 def _in_parts(
-    raster: Raster, cut: Callable[[], Iterator[Part]], page: Any, number: int | None, kind: int, levels: Levels
+    raster: Raster, cut: Callable[[], Iterator[TiffPart]], page: Any, number: int | None, kind: int, levels: Levels
 ) -> None:
     """As most samples fill their type, that is assumed; where they turn out not to, the parts are read once more."""
     size, profile = (page.imagewidth, page.imagelength), raster.profile
@@ -189,7 +189,7 @@ def _check_segments(file: BinaryIO, page: tifffile.TiffPage) -> None:
 
 def _check_inflated(file: BinaryIO, start: int, size: int, most: int) -> None:
     """Raises `DecodeError` where it would fill memory."""
-    for chunk in inflated(file, start, size):
+    for chunk in inflate(file, start, size):
         most -= len(chunk)
         if most <= 0:
             raise DecodeError("its packed data are longer than its picture", "enormous")

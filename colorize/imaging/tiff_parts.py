@@ -31,7 +31,7 @@ TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS, TILE_BYTES = 322, 323, 324, 325
 SHORT, LONG = 3, 4
 
 
-class Part(NamedTuple):
+class TiffPart(NamedTuple):
     left: int
     top: int
     data: bytes  # of a TIFF file
@@ -72,7 +72,7 @@ def page_memory(page: tifffile.TiffPage, kind: int, bits: int) -> int:
     return pixels * each * (2 if turned or kind in (CMYK, PALETTE) else 1) + 2 * grid.largest
 
 
-def parts(file: BinaryIO, page: tifffile.TiffPage, grid: Grid) -> Iterator[Part]:
+def page_parts(file: BinaryIO, page: tifffile.TiffPage, grid: Grid) -> Iterator[TiffPart]:
     """The rectangles of a page that is not whole. Raises `DecodeError` for strips that end too early."""
     if grid.is_cut:
         yield from _cut(file, page, grid)
@@ -89,7 +89,7 @@ def parts(file: BinaryIO, page: tifffile.TiffPage, grid: Grid) -> Iterator[Part]
             every = grid.columns * grid.rows
             places = [plane * every + place for plane in range(grid.planes) for place in range(first, last)]
             segments = [_stored(file, page, place) for place in places]
-            yield Part(left, top, _file(file, page, (width, height), grid.high, segments))
+            yield TiffPart(left, top, _file(file, page, (width, height), grid.high, segments))
 
 
 def paste_part(raster: Raster, part: Raster, place: tuple[int, int], size: tuple[int, int]) -> None:
@@ -113,7 +113,7 @@ def _stored(file: BinaryIO, page: tifffile.TiffPage, place: int) -> bytes:
     return file.read(page.databytecounts[place])
 
 
-def _cut(file: BinaryIO, page: tifffile.TiffPage, grid: Grid) -> Iterator[Part]:
+def _cut(file: BinaryIO, page: tifffile.TiffPage, grid: Grid) -> Iterator[TiffPart]:
     """Rows of strips that are too large."""
     step = max(1, PART // grid.unpacked)
     for row in range(grid.rows):
@@ -125,14 +125,14 @@ def _cut(file: BinaryIO, page: tifffile.TiffPage, grid: Grid) -> Iterator[Part]:
         ]
         top = row * grid.high
         for height, *segments in zip(heights, *planes, strict=True):
-            yield Part(0, top, _file(file, page, (page.imagewidth, height), height, segments))
+            yield TiffPart(0, top, _file(file, page, (page.imagewidth, height), height, segments))
             top += height
 
 
 def _rows(file: BinaryIO, page: tifffile.TiffPage, place: int, sizes: list[int]) -> Iterator[bytes]:
     """A strip in pieces of so many bytes; what was deflated is stored again in deflate's form, without compression."""
     start, packed = page.dataoffsets[place], page.compression != 1
-    chunks = inflated(file, start, page.databytecounts[place]) if packed else _chunks(file, start, sum(sizes))
+    chunks = inflate(file, start, page.databytecounts[place]) if packed else _chunks(file, start, sum(sizes))
     held = bytearray()
     for size in sizes:
         while len(held) < size:
@@ -152,7 +152,7 @@ def _chunks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
         yield file.read(min(CHUNK, start + length - place))
 
 
-def inflated(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
+def inflate(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
     """What is deflated in a part of a file, some of it at a time."""
     unpack = zlib.decompressobj()
     for data in _chunks(file, start, length):

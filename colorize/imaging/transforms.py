@@ -57,7 +57,7 @@ def _somewhere(width: int, height: int, wide: int, high: int, random: np.random.
 GEOMETRIES = {"square": square, "stretch": stretch, "area": area}
 
 
-def cut(rgb: Tensor, box: Box, size: int) -> Tensor:
+def crop_resized(rgb: Tensor, box: Box, size: int) -> Tensor:
     """(3, H, W) uint8 -> (3, size, size) uint8: the box, resized."""
     left, top, width, height = box
     piece = rgb[:, top : top + height, left : left + width]  # first: a filter may not see beyond the box
@@ -71,7 +71,7 @@ def random_crop(
 ) -> Tensor:
     """(3, H, W) uint8 -> (3, size, size) uint8: a box of one of `GEOMETRIES`, resized; mirrored half of the time."""
     box = GEOMETRIES[geometry](rgb.shape[2], rgb.shape[1], random, crop=crop)
-    pixels = cut(rgb, box, size)
+    pixels = crop_resized(rgb, box, size)
     return pixels.flip(-1) if flip and random.random() < 0.5 else pixels
 
 
@@ -121,7 +121,7 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
 PILLOW = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
 
-def place(width: int, height: int, geometry: str, side: int) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
+def placement(width: int, height: int, geometry: str, side: int) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
     """What is cut out (left, top, right, bottom), and what it is brought to (height, width)."""
     if geometry == "centre":
         short = min(width, height)
@@ -133,7 +133,7 @@ def place(width: int, height: int, geometry: str, side: int) -> tuple[tuple[int,
     return (0, 0, width, height), (max(1, round(height * scale)), max(1, round(width * scale)))
 
 
-def to_size(pixels: np.ndarray, box: tuple[int, int, int, int], size: tuple[int, int], filter: str) -> Tensor:
+def resize_to(pixels: np.ndarray, box: tuple[int, int, int, int], size: tuple[int, int], filter: str) -> Tensor:
     """(H, W, 3) or (H, W) uint8 -> (C, *size): uint8 by Pillow's filters, float 0…1 by the others."""
     left, top, right, bottom = box
     pixels = pixels[top:bottom, left:right]  # first: a filter may not see beyond the box
@@ -183,7 +183,7 @@ class Upsampling:
         if method == "bilinear":
             slope, offset = torch.zeros_like(ab), ab
         else:
-            slope, offset = lines(L, ab, radius, smoothness**2)
+            slope, offset = fit_lines(L, ab, radius, smoothness**2)
         self.small = torch.cat([slope, offset], dim=1)  # (1, 4, h, w)
 
     def rows(self, L: Tensor, first: int) -> Tensor:
@@ -200,16 +200,16 @@ class Upsampling:
         return slope * L + offset
 
 
-def lines(L: Tensor, ab: Tensor, radius: int, noise: float) -> tuple[Tensor, Tensor]:
+def fit_lines(L: Tensor, ab: Tensor, radius: int, noise: float) -> tuple[Tensor, Tensor]:
     """Slope and offset (1, 2, h, w) of ab as a line in L, fitted in each window and averaged over the windows that a
     pixel lies in (He et al. 2013, eq. 5, 6 and 8)."""
-    mean_L, mean_ab = mean(L, radius), mean(ab, radius)
-    covariance = mean(L * ab, radius) - mean_L * mean_ab
-    variance = mean(L * L, radius) - mean_L * mean_L
+    mean_L, mean_ab = window_mean(L, radius), window_mean(ab, radius)
+    covariance = window_mean(L * ab, radius) - mean_L * mean_ab
+    variance = window_mean(L * L, radius) - mean_L * mean_L
     slope = covariance / (variance.clamp(min=0) + noise)
-    return mean(slope, radius), mean(mean_ab - slope * mean_L, radius)
+    return window_mean(slope, radius), window_mean(mean_ab - slope * mean_L, radius)
 
 
-def mean(x: Tensor, radius: int) -> Tensor:
+def window_mean(x: Tensor, radius: int) -> Tensor:
     """Over the window of each pixel, or what of it lies in the picture."""
     return F.avg_pool2d(x, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)

@@ -31,8 +31,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from colorize.models.encoders import PACKAGED, find_weights, packaged_state
-from colorize.utils.download import Pinned
-from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.download import PublishedFile
+from colorize.utils.errors import UnavailableError, UserError
 from colorize.utils.serialization import read_file
 
 Prepare = Callable[[Tensor], Tensor]
@@ -81,21 +81,23 @@ def _bilinear(x: Tensor) -> Tensor:
 
 
 # pytorch-fid and torch-fidelity publish one and the same file under two names
-TENSORFLOW = Pinned(
+TENSORFLOW = PublishedFile(
     ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth"), URL_INCEPTION_V3,
     "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
 )  # fmt: skip
-TORCHVISION = Pinned(
+TORCHVISION = PublishedFile(
     ("inception_v3_google-1a9a5a14.pth",), "https://download.pytorch.org/models/inception_v3_google-1a9a5a14.pth",
     "1a9a5a14",
 )  # fmt: skip
 LITE0 = "tf_efficientnet_lite0"
-LITE0_PACKAGE = Pinned(
+LITE0_PACKAGE = PublishedFile(
     (), f"the package {PACKAGED[LITE0][0]}", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 )
 LITE0_MEAN, LITE0_STD = ((value,) * 3 for value in PACKAGED[LITE0][2:])
 DINOV2 = {
-    size: Pinned((file,), f"https://dl.fbaipublicfiles.com/dinov2/{file.removesuffix('_pretrain.pth')}/{file}", sha256)
+    size: PublishedFile(
+        (file,), f"https://dl.fbaipublicfiles.com/dinov2/{file.removesuffix('_pretrain.pth')}/{file}", sha256
+    )
     for size, file, sha256 in (
         ("large", "dinov2_vitl14_pretrain.pth", "d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428"),
         ("small", "dinov2_vits14_pretrain.pth", "b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9"),
@@ -142,7 +144,7 @@ class Recipe:
     """How an extractor of the table above is made."""
 
     dimension: int
-    pinned: Pinned
+    pinned: PublishedFile
     build: Callable[[Path], nn.Module]
     prepare: Prepare
     prepared: str
@@ -160,11 +162,11 @@ def create_extractor(name: str, weights: str | Path | None = None, *, download: 
     if name == "efficientnet_lite0" and weights is None:
         weights = find_weights(LITE0)
         if weights is None:
-            raise AbsentError(f"{name} features: {LITE0_PACKAGE.url}, which carries the weights, is not installed")
+            raise UnavailableError(f"{name} features: {LITE0_PACKAGE.url}, which carries the weights, is not installed")
     try:
         path, digest = recipe.pinned.find(weights, download=download)
-    except AbsentError as error:
-        raise AbsentError(f"{name} features: {error}") from error
+    except UnavailableError as error:
+        raise UnavailableError(f"{name} features: {error}") from error
     net = recipe.build(path)
     return Extractor(name, net, recipe.prepare, recipe.dimension, prepared=recipe.prepared, weights=digest)
 

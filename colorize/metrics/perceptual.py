@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from colorize.imaging.color import lightness_to_rgb
 from colorize.metrics.metric import Better, Column, Metric, Pair, Picture
 from colorize.models.encoders import PACKAGED, Encoder, find_weights, load_trunk, packaged_state, statistics
-from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.errors import UnavailableError, UserError
 from colorize.utils.serialization import read_file
 
 # net: (torchvision's name, the ReLUs whose maps are compared, the least side that reaches the last)
@@ -85,7 +85,7 @@ def channel_weights(net: str) -> list[Tensor]:
     """(C,) for each of the five maps, of the package lpips."""
     spec = importlib.util.find_spec("lpips")
     if spec is None or spec.origin is None:
-        raise AbsentError("LPIPS needs the package lpips: pip install lpips")
+        raise UnavailableError("LPIPS needs the package lpips: pip install lpips")
     held = read_file(Path(spec.origin).parent / "weights" / "v0.1" / f"{net}.pth")
     return [held[f"lin{index}.model.1.weight"].flatten() for index in range(5)]
 
@@ -122,7 +122,7 @@ class FeatureDistance(Metric):
 def check_weights(network: str) -> None:
     """Raises `AbsentError` where a timm network's ImageNet weights are not on this machine."""
     if timm.is_model(network) and find_weights(network) is None:
-        raise AbsentError(
+        raise UnavailableError(
             f"the ImageNet weights of {network!r} are on this machine neither in a package nor in a cache"
         )
 

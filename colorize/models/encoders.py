@@ -17,8 +17,8 @@ from huggingface_hub import try_to_load_from_cache
 from torch import Tensor, nn
 
 from colorize.imaging.color import lightness_to_rgb
-from colorize.utils.download import Pinned
-from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.download import PublishedFile
+from colorize.utils.errors import UnavailableError, UserError
 from colorize.utils.serialization import read_file
 
 # Encoders whose weights an ordinary package carries: (package, file, mean and standard deviation of their training)
@@ -210,17 +210,17 @@ def load_trunk(name: str, path: str | Path | None = None, *, download: bool = Tr
     net = getattr(torchvision.models, name)(weights=None)
     try:
         found, _ = published(name).find(path, download=download)
-    except AbsentError as error:
-        raise AbsentError(f"{name}, ImageNet: {error}") from error
+    except UnavailableError as error:
+        raise UnavailableError(f"{name}, ImageNet: {error}") from error
     net.load_state_dict(read_file(found))
     return net.features
 
 
-def published(name: str) -> Pinned:
+def published(name: str) -> PublishedFile:
     """torchvision's file, whose name ends in the beginning of its hash."""
     url = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
     file = url.rsplit("/", 1)[1]
-    return Pinned((file,), url, file.removesuffix(".pth").rsplit("-", 1)[1])
+    return PublishedFile((file,), url, file.removesuffix(".pth").rsplit("-", 1)[1])
 
 
 def vgg_file(name: str) -> Path:

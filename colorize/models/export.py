@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from colorize.models.base import Colorizer
 from colorize.models.weights import construct, read_weights
-from colorize.utils.console import count_of
+from colorize.utils.console import format_count
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, write_text, write_whole
@@ -57,7 +57,7 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
     text = as_json(config, indent=2) + "\n"
     write_text(folder / "config.json", text)
     said = "".join(f"\n- {key}: {value}" for key, value in facts.items() if key != "name")
-    size = count_of(sum(p.numel() for p in model.parameters()))
+    size = format_count(sum(p.numel() for p in model.parameters()))
     licence = f"license: {facts['license']}\n" if "license" in facts else ""
     name = facts.get("name", folder.name)
     trust = "" if package == OWN else f', trust=["{package}"]'

@@ -12,7 +12,7 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from torch import Tensor
 
-from colorize.config import with_answers
+from colorize.config import apply_resolved
 from colorize.models import convert
 from colorize.models.base import Colorizer, converge_spectral_norms
 from colorize.models.export import read_card, read_export, without_pretrained
@@ -108,7 +108,7 @@ def load_file(path: Path, trust: Sequence[str] = ()) -> Colorizer:
 def load_run(path: Path, trust: Sequence[str] = ()) -> Colorizer:
     """The network of a checkpoint that lies in its run folder."""
     run = RunFolder(path.parent.parent)
-    trained = with_answers(run.read_config(), run.read_resolved())
+    trained = apply_resolved(run.read_config(), run.read_resolved())
     return load_trained(path, resolved(trained, run.where, "model").get("model"), trust)[0]
 
 

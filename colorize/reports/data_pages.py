@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image
 
 from colorize.data.duplicates import CORRELATION, DISTANCE
-from colorize.data.findings import FINDINGS, Finding, Limits
+from colorize.data.findings import FINDINGS, Finding, Thresholds
 from colorize.data.survey import TWINS, Survey
 from colorize.imaging.film import EMULSIONS, encode, expose, to_pixels
-from colorize.imaging.film_look import Film, modern
+from colorize.imaging.film_look import Film, lightness_grey
 from colorize.reports.charts import class_chart, mean_chroma_chart, size_chart
 from colorize.reports.page import STYLE
 from colorize.utils.console import counted, percentage
@@ -43,7 +43,7 @@ def wanted(survey: Survey) -> list[int]:
     return sorted(row for row in rows if row is not None)
 
 
-def inspection_page(survey: Survey, limits: Limits, thumbnails: Mapping[int, bytes], manifest: str) -> str:
+def inspection_page(survey: Survey, limits: Thresholds, thumbnails: Mapping[int, bytes], manifest: str) -> str:
     """The whole page; `thumbnails` are JPEGs, empty where there is nothing to see."""
     title = f"What is in {'/'.join(Path(survey.train.title).parts[-2:])}"
     sheets = "".join(sheet(survey, finding, thumbnails) for finding in FINDINGS)
@@ -105,7 +105,7 @@ def table_row(survey: Survey, finding: Finding) -> str:
     )
 
 
-def charts(survey: Survey, limits: Limits) -> list[str]:
+def charts(survey: Survey, limits: Thresholds) -> list[str]:
     count = len(survey.train)
     sizes, chroma, out = survey.sizes[:count], survey.chroma[:count], survey.left_out()[:count]
     known = sizes[:, 0] > 0
@@ -189,7 +189,7 @@ def breakable(name: str) -> str:
     return escape(name).replace("/", "/<wbr>").replace("_", "_<wbr>")
 
 
-def footer(limits: Limits) -> str:
+def footer(limits: Thresholds) -> str:
     return (
         f'<footer class="quiet">Tiny: shorter side below {limits.side} pixels. Almost grey: 95 % of the pixels have a '
         f"CIE Lab chroma below {limits.chroma:g}. Toned: 95 % of the pixels deviate by less than {limits.tint:g} from "
@@ -205,7 +205,7 @@ FILM_QUALITY = 88
 def variants(rgb: np.ndarray, name: str, seed: int) -> dict[str, np.ndarray]:
     """Word -> picture: the colour, its modern grey, each emulsion without wear, and draws of the whole look."""
 
-    shown = {"in colour": rgb, "modern": modern(rgb)}
+    shown = {"in colour": rgb, "modern": lightness_grey(rgb)}
     for kind, sensitivity in EMULSIONS.items():
         shown[f"{kind} film"] = to_pixels(encode(expose(rgb, sensitivity)))
     return shown | {f"drawn {number + 1}": drawn(rgb, seed, name, number) for number in range(DRAWS)}

@@ -15,7 +15,7 @@ from colorize.tracking.logger import Logger
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_text
-from colorize.utils.hydra_overrides import saved_words
+from colorize.utils.hydra_overrides import saved_overrides
 from colorize.utils.processes import StopSignal
 
 NUMBERED = re.compile(r"(\d+)-[0-9a-f]{8}")  # as `naming.job_folder` has it
@@ -71,7 +71,7 @@ def begun(folder: Path) -> list[Path]:
 
 def overrides_of(folder: Path) -> list[str]:
     if (folder / ".hydra" / "overrides.yaml").is_file():
-        return saved_words(folder)
+        return saved_overrides(folder)
     if (path := folder / FAILED).is_file():
         return json.loads(path.read_text(encoding="utf-8"))["overrides"]
     return []

@@ -97,7 +97,7 @@ CONTENTS = {
 }  # fmt: skip
 
 
-def begin(start: Callable[[], Tracker]) -> Logger:
+def start_tracker(start: Callable[[], Tracker]) -> Logger:
     """The tracker that `start` makes, guarded; none, with the reason said, where it cannot start.
 
     Raises `UserError`: a misspelt option is the user's to mend, not a failure of the service.

@@ -15,12 +15,12 @@ from PIL import Image
 
 from colorize.tracking.logger import Tracker
 from colorize.tracking.wandb_files import (
-    give_up,
-    give_up_all,
+    drop_checkpoints,
+    drop_run_checkpoints,
     hard_link,
     id_of,
     read_standing,
-    stay_inside,
+    set_wandb_folders,
     versions_of,
     write_standing,
 )
@@ -61,21 +61,21 @@ class WandB(Tracker):
         import wandb  # takes a second, and not every run is tracked
 
         self.wandb, self.artifacts, self.patience = wandb, artifacts, patience
-        self.folder = said(folder, "DIR", "outputs")
+        self.folder = user_setting(folder, "DIR", "outputs")
         home = without_links(at_home(self.folder))  # W&B's own process may have been started in another folder
         home.mkdir(parents=True, exist_ok=True)
-        stay_inside(home)
+        set_wandb_folders(home)
         if wandb.run is not None:  # of a job that failed, in this process: while it is open, login() answers False
             wandb.run.finish(exit_code=1)
         given = any(word.lstrip("+").startswith("name=") for word in settings.get("overrides", ()))
         names = [str(name) for part, name in settings.get("names", {}).items() if part in ("model", "loss", "data")]
         self.arguments: dict[str, Any] = {
-            "project": said(project, "PROJECT", "colorize"), "entity": said(entity, "ENTITY", None),
-            "id": id_of(run_id), "name": as_text(said(name if given else None, "NAME", name)),
-            "config": as_text(dict(settings)),
-            "dir": home, "group": said(group, "RUN_GROUP", settings.get("group")),
-            "job_type": said(job_type, "JOB_TYPE", "train"), "resume": "allow", "reinit": "finish_previous",
-            "tags": allowed_tags(said(tags, "TAGS", names)),
+            "project": user_setting(project, "PROJECT", "colorize"), "entity": user_setting(entity, "ENTITY", None),
+            "id": id_of(run_id), "name": escape_bytes(user_setting(name if given else None, "NAME", name)),
+            "config": escape_bytes(dict(settings)),
+            "dir": home, "group": user_setting(group, "RUN_GROUP", settings.get("group")),
+            "job_type": user_setting(job_type, "JOB_TYPE", "train"), "resume": "allow", "reinit": "finish_previous",
+            "tags": allowed_tags(user_setting(tags, "TAGS", names)),
         }  # fmt: skip
         if os.environ.get("WANDB_SWEEP_ID"):  # W&B's agent has chosen these, and numbers the names itself
             self.arguments |= dict.fromkeys(("project", "entity", "id", "name"))
@@ -109,18 +109,18 @@ class WandB(Tracker):
 
     def summary(self, values: Mapping[str, Any]) -> None:
         self.standing |= values
-        self.run.summary.update(as_text(dict(values)))
+        self.run.summary.update(escape_bytes(dict(values)))
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Into the summary: a line of the history would be one more of the training's steps."""
-        cells = [[self.wandb.Image(str(c)) if isinstance(c, Path) else as_text(c) for c in row] for row in rows]
+        cells = [[self.wandb.Image(str(c)) if isinstance(c, Path) else escape_bytes(c) for c in row] for row in rows]
         self.run.summary.update({name: self.wandb.Table(columns=list(columns), data=cells)})
 
     def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
         if not self.artifacts or self.run.disabled:
             return
         if not self.handed:
-            give_up_all(self.arguments["dir"], self.run.id)
+            drop_run_checkpoints(self.arguments["dir"], self.run.id)
         self.handed = True
         kept = hard_link(file, self.place), list(aliases), dict(metadata)
         try:
@@ -146,7 +146,7 @@ class WandB(Tracker):
             self._note_what_is_left()
         elif time.monotonic() - began < self.patience[1]:
             self.unsent.unlink(missing_ok=True)
-            give_up(self.place)
+            drop_checkpoints(self.place)
             return
         say(f"W&B did not take everything within {self.patience[1]:g} s: {LATER.format(self.folder)}")
 
@@ -178,7 +178,7 @@ class WandB(Tracker):
             say(f"W&B draws no line from {parent!r} ({server_message(error)}); the metadata of the checkpoints name it")
 
     def _keep_version(self, file: Path, aliases: list[str], metadata: dict[str, Any]) -> None:
-        artifact = self.wandb.Artifact(versions_of(self.run.id), type="model", metadata=as_text(metadata))
+        artifact = self.wandb.Artifact(versions_of(self.run.id), type="model", metadata=escape_bytes(metadata))
         # not copied, neither to be sent nor once it is sent: a checkpoint may have gigabytes
         artifact.add_file(str(file), name="checkpoint.pt", policy="immutable", skip_cache=True)
         self.run.log_artifact(artifact, aliases=aliases)
@@ -212,7 +212,7 @@ class WandB(Tracker):
         return self.wandb.Settings(init_timeout=start, finish_timeout=end, console="off", silent=True)
 
 
-def said(given: Any, variable: str, otherwise: Any) -> Any:
+def user_setting(given: Any, variable: str, otherwise: Any) -> Any:
     """What the user gave; else what the environment's WANDB_… says; else what we think."""
     return given if given is not None else os.environ.get(f"WANDB_{variable}") or otherwise
 
@@ -231,12 +231,12 @@ def allowed_tags(words: str | Sequence[str]) -> list[str]:
     return allowed
 
 
-def as_text(value: Any) -> Any:
+def escape_bytes(value: Any) -> Any:
     """The value with escapes for bytes that are no UTF-8 in its words, which W&B's own process cannot be sent."""
     if isinstance(value, Mapping):
-        return {as_text(key): as_text(each) for key, each in value.items()}
+        return {escape_bytes(key): escape_bytes(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [as_text(each) for each in value]
+        return [escape_bytes(each) for each in value]
     if not isinstance(value, str):
         return value
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

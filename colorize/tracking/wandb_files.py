@@ -20,7 +20,7 @@ STANDING = "standing.json"
 _set: dict[str, str] = {}  # by this process; what the user has set stands
 
 
-def stay_inside(home: Path) -> None:
+def set_wandb_folders(home: Path) -> None:
     """Let W&B put copies of pictures, its cache and its logs into `home`/wandb from here on."""
     for variable, folder in (("WANDB_DATA_DIR", "data"), ("WANDB_CACHE_DIR", "cache")):
         if os.environ.get(variable) == _set.get(variable):
@@ -42,11 +42,11 @@ def hard_link(file: Path, run: Path) -> Path:
     return kept
 
 
-def give_up_all(home: Path, run_id: str) -> None:
+def drop_run_checkpoints(home: Path, run_id: str) -> None:
     """Let go of what the parts of a run have not sent so far: its newest part keeps its newest checkpoints. Numbers and
     pictures of the others stay, and are sent."""
     for part in parts_of(home, run_id):
-        give_up(part)
+        drop_checkpoints(part)
 
 
 def parts_of(home: Path, run_id: str) -> list[Path]:
@@ -55,7 +55,7 @@ def parts_of(home: Path, run_id: str) -> list[Path]:
     return [path for path in (home / "wandb").glob("*run-*") if own.fullmatch(path.name)]
 
 
-def give_up(run: Path) -> None:
+def drop_checkpoints(run: Path) -> None:
     """The second names are no longer needed."""
     shutil.rmtree(run / KEPT, ignore_errors=True)
 

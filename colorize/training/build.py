@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from colorize.config import auto_paths, make, part_class, with_answers
-from colorize.data.datamodule import Photographs
+from colorize.config import apply_resolved, auto_paths, build_part, part_class
+from colorize.data.datamodule import DataModule
 from colorize.data.sources import EvaluationOnly
 from colorize.evaluation.metric_info import make_metrics, without_samples
 from colorize.evaluation.validation import HistoricalSamples, Validator, open_historical_samples
@@ -32,7 +32,7 @@ class Parts:
 
     model: Colorizer
     loss: Loss
-    photographs: Photographs
+    photographs: DataModule
     evaluator: Validator
     gallery: HistoricalSamples | None = None
     absent: dict[str, str] = field(default_factory=dict)  #   metric -> why it cannot be had here
@@ -48,18 +48,18 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     Raises `UserError` for what the config gets wrong; a model and a loss that do not fit before any data is read.
     """
     answers = dict(resolved or {})
-    cfg = with_answers(cfg, answers)
+    cfg = apply_resolved(cfg, answers)
     torch.manual_seed(seed_of(cfg.seed, "build"))  # initial weights are part of the seed
-    loss: Loss = make(cfg.loss, "loss")
+    loss: Loss = build_part(cfg.loss, "loss")
     network: type[Colorizer] = part_class(cfg.model, "model")
     loss.check(network.answers)
-    photographs: Photographs = make(cfg.data, "data")
+    photographs: DataModule = build_part(cfg.data, "data")
     check_trains(photographs)
     loss, notes = fit_to_labels(loss, photographs)
     if "classes" in cfg.model and cfg.model.classes is None:
         answers["model.classes"] = cfg.model.classes = count_classes(loss, photographs)
     with checkpoint_brings_weights() if restored else nullcontext():
-        model: Colorizer = make(cfg.model, "model")
+        model: Colorizer = build_part(cfg.model, "model")
     metrics, absent = make_metrics(cfg.metrics)
     absent |= without_samples(metrics)
     notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
@@ -69,7 +69,7 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     return Parts(model, loss, photographs, evaluator, gallery, absent, answers, notes)
 
 
-def check_trains(photographs: Photographs | EvaluationOnly) -> None:
+def check_trains(photographs: DataModule | EvaluationOnly) -> None:
     if isinstance(photographs, EvaluationOnly):
         raise UserError(
             f"data={photographs.option} has no photographs to train on: it is there to judge by; name other data"
@@ -77,24 +77,24 @@ def check_trains(photographs: Photographs | EvaluationOnly) -> None:
 
 
 def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path, world: World | None = None) -> Trainer:
-    trainer = make(cfg.trainer, "trainer")  # partial: Hydra would copy what it is handed
-    optimizers: Optimizers = make(cfg.optimizer, "optimizer")
+    trainer = build_part(cfg.trainer, "trainer")  # partial: Hydra would copy what it is handed
+    optimizers: Optimizers = build_part(cfg.optimizer, "optimizer")
     parts.notes += optimizers.notes()
     return trainer(
-        parts.model, parts.loss, parts.photographs, optimizers, make(cfg.schedule, "schedule"), parts.evaluator,
+        parts.model, parts.loss, parts.photographs, optimizers, build_part(cfg.schedule, "schedule"), parts.evaluator,
         folder=folder, seed=cfg.seed, evaluate_every=cfg.evaluate.every, checkpoint_every=cfg.checkpoint.every,
         keep=cfg.checkpoint.keep, monitor=cfg.checkpoint.monitor, mode=cfg.checkpoint.get("mode"),
         steps_scale=cfg.get("steps_scale", 1.0), world=world or World(), gallery=parts.gallery,
     )  # fmt: skip
 
 
-def count_classes(loss: Loss, photographs: Photographs) -> int:
+def count_classes(loss: Loss, photographs: DataModule) -> int:
     """The size of a classification head: the data's classes, if the loss reads one at all."""
     reads = any("logits" in term.needs for term in loss.terms.values())  # type: ignore[operator]
     return len(photographs.classes) if reads else 0
 
 
-def fit_to_labels(loss: Loss, photographs: Photographs) -> tuple[Loss, list[str]]:
+def fit_to_labels(loss: Loss, photographs: DataModule) -> tuple[Loss, list[str]]:
     """The loss less what the data has no labels for, and what to say about it."""
     if not photographs.classes:
         kept, dropped = loss.without_labels()

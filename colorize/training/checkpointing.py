@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from colorize.config import part_class
-from colorize.data.datamodule import Photographs
+from colorize.data.datamodule import DataModule
 from colorize.models.base import Colorizer
 from colorize.models.export import frozen_settings
 from colorize.models.load import load
@@ -118,7 +118,7 @@ class Source:
         return notes
 
 
-def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: Photographs, checkpoints: Checkpoints) -> None:
+def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: DataModule, checkpoints: Checkpoints) -> None:
     """Hand `log` the best checkpoint and the newest, which comes last; both are one where the newest is the best."""
     best, newest = checkpoints.best, checkpoints.steps()[:1]
     found: dict[int, tuple[Path, dict[str, float], list[str]]] = {}
@@ -133,7 +133,7 @@ def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: Photographs, che
         log.checkpoint(path, aliases, {**origin(cfg, photographs), "step": step, "val": scores})
 
 
-def origin(cfg: DictConfig, photographs: Photographs) -> dict[str, Any]:
+def origin(cfg: DictConfig, photographs: DataModule) -> dict[str, Any]:
     """What a network of this run came from. The photographs are named by their digests, and stay where they are."""
     return {
         "name": cfg.name, "seed": cfg.seed, **{part: cfg.names[part] for part in ("model", "loss", "data")},

@@ -18,7 +18,7 @@ from colorize.utils.console import say
 from colorize.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from colorize.data.datamodule import Photographs
+    from colorize.data.datamodule import DataModule
 
 
 def check_settings(evaluator: Validator, monitor: str, ema: float | None, clip: float | None, **counts: int) -> None:
@@ -107,7 +107,7 @@ def leaves_of(total: Tensor) -> set[Tensor]:
 
 
 def unread(
-    model: Colorizer, loss: Loss, weights: Mapping[str, Mapping[str, float]], photographs: Photographs
+    model: Colorizer, loss: Loss, weights: Mapping[str, Mapping[str, float]], photographs: DataModule
 ) -> dict[str, list[str]]:
     """phase -> the trainable parameters that none of its loss terms reaches; `weights` are each phase's."""
     known: dict[frozenset[str], list[str]] = {}

@@ -110,10 +110,10 @@ def check_parts(cfg: dict[str, Any]) -> None:
 
 def check_phases(cfg: dict[str, Any]) -> None:
     """Raises `UserError` for an optimizer that cannot be, in any of the phases."""
-    from colorize.config import make
+    from colorize.config import build_part
 
-    optimizers = make(OmegaConf.create(cfg["optimizer"]), "optimizer")
-    for phase in make(OmegaConf.create(cfg["schedule"]), "schedule").values():
+    optimizers = build_part(OmegaConf.create(cfg["optimizer"]), "optimizer")
+    for phase in build_part(OmegaConf.create(cfg["schedule"]), "schedule").values():
         optimizers.check(phase.optimizer)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from colorize.config import check_config, make, with_answers
+from colorize.config import apply_resolved, build_part, check_config
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import PICTURES
 from colorize.training.config_schema import with_checked_values
@@ -31,7 +31,7 @@ def saved(cfg: DictConfig, run: RunFolder, changes: Sequence[str]) -> DictConfig
     for name in (name for name in cfg if isinstance(cfg[name], DictConfig)):
         if not isinstance(held.get(name), DictConfig):
             raise UserError(f"{run.where} is damaged: it has no {name!r}")
-    check_config(with_answers(held, run.read_resolved()), packages(cfg.trust), run.where)
+    check_config(apply_resolved(held, run.read_resolved()), packages(cfg.trust), run.where)
     kept = run.saved(cfg, changes)
     kept.trust = cfg.trust
     return with_checked_values(kept, "train")
@@ -43,7 +43,7 @@ def check_lengths(cfg: DictConfig, run: RunFolder, trainer: Trainer) -> None:
     if not newest or not run.lengthened(cfg):
         return
     held = run.read_config()
-    old: dict[str, Phase] = make(held.schedule, "schedule")
+    old: dict[str, Phase] = build_part(held.schedule, "schedule")
     scale, size = held.get("steps_scale", 1.0), len(trainer.photographs.train)
     before = {name: phase.steps(size, trainer.effective_batch, scale) for name, phase in old.items()}
     check_lengthened(old, before, trainer.schedule, trainer.lengths, step_of(newest[0]) or 0, str(run.folder))

@@ -10,27 +10,27 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.config import check_values, make
-from colorize.data.datamodule import Photographs
+from colorize.config import build_part, check_values
+from colorize.data.datamodule import DataModule
 from colorize.evaluation.metric_info import measured_on, score_table, told_measures
 from colorize.evaluation.network import tracker_name_and_group
 from colorize.evaluation.validation import ValidationBaselines
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED, open_trial
-from colorize.tracking.logger import JsonLines, Logger, Loggers, begin
+from colorize.tracking.logger import JsonLines, Logger, Loggers, start_tracker
 from colorize.training.build import Parts, build_parts, build_trainer, origins
 from colorize.training.checkpointing import Source, adopt, tell_checkpoints
 from colorize.training.checks import summarised
 from colorize.training.resume import check_lengths, put_aside, saved
 from colorize.training.trainer import Trainer
 from colorize.utils.checkpoint import Checkpoints
-from colorize.utils.console import count_of, say
+from colorize.utils.console import format_count, say
 from colorize.utils.devices import choose_device, keep_freed_memory
-from colorize.utils.distributed import World, init_process_group, leave, restarted
+from colorize.utils.distributed import World, init_process_group, is_restart, leave
 from colorize.utils.environment import commit, versions
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN
 from colorize.utils.files import RunLock
-from colorize.utils.hydra_overrides import readable, saved_words
+from colorize.utils.hydra_overrides import quote_if_needed, saved_overrides
 from colorize.utils.processes import StopSignal
 from colorize.utils.trust import packages
 
@@ -43,7 +43,7 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
     keep_freed_memory()
     run = RunFolder(folder)
     cfg = saved(cfg, run, changes) if cfg.resume else cfg
-    if restarted(os.environ):
+    if is_restart(os.environ):
         cfg.overwrite = False  # what would go is this run's own
     lock = RunLock(folder)
     try:
@@ -108,13 +108,14 @@ def tell_next(folder: Path) -> None:
         say(said)
         return
     say(f"{said}; what comes next:")
-    say(f"  colorize evaluate {shlex.quote(readable(f'run={folder}'))}    # every metric with its interval, and a page")
+    run = shlex.quote(quote_if_needed(f"run={folder}"))
+    say(f"  colorize evaluate {run}    # every metric with its interval, and a page")
     say(f"  colorize paint PHOTO --weights {shlex.quote(str(folder))} -o painted")
 
 
 def accept_place(cfg: DictConfig, run: RunFolder) -> None:
     """Take it that a finished run's photographs lie elsewhere now. Raises `UserError` where they are others."""
-    photographs: Photographs = make(cfg.data, "data")
+    photographs: DataModule = build_part(cfg.data, "data")
     run.check_photographs(cfg, photographs.contents(), photographs.fingerprint())
     run.keep_changes(cfg)
 
@@ -153,7 +154,7 @@ def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer
 
 def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) -> None:
     """What is about to happen, each thing in a line."""
-    size = count_of(sum(p.numel() for p in parts.model.parameters()))
+    size = format_count(sum(p.numel() for p in parts.model.parameters()))
     say(f"{cfg.name}: {cfg.names.model} of {size} parameters on {trainer.device}, loss {cfg.names.loss}")
     data = parts.photographs
     say(
@@ -187,9 +188,13 @@ def open_logger(
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     name, group = tracker_name_and_group(run)
-    settings |= {"overrides": saved_words(run.folder) if cfg.resume else overrides, "commit": commit(), "group": group}
-    start, run_id = make(cfg.tracker, "tracker"), run.run_id(run.read_config().name)
-    return Loggers([lines, *others, begin(lambda: start(run_id=run_id, name=name, settings=settings))])
+    settings |= {
+        "overrides": saved_overrides(run.folder) if cfg.resume else overrides,
+        "commit": commit(),
+        "group": group,
+    }
+    start, run_id = build_part(cfg.tracker, "tracker"), run.run_id(run.read_config().name)
+    return Loggers([lines, *others, start_tracker(lambda: start(run_id=run_id, name=name, settings=settings))])
 
 
 def summarise(

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from colorize.batch import Batch
-from colorize.data.datamodule import Photographs
-from colorize.data.loader import FeistelPermutation, LoadedBatch, SampleIndex, ShardOrder, Shuffle, looked_up
+from colorize.data.datamodule import DataModule
+from colorize.data.loader import FeistelPermutation, LoadedBatch, SampleIndex, ShardOrder, Shuffle, permuted
 from colorize.imaging.decode import TREATMENT
 from colorize.utils.console import say
 from colorize.utils.distributed import World, photographs_per_process
@@ -95,7 +95,7 @@ class Phase:
             shuffle = self.subset(size, epoch, *key)
             if order is not None:
                 shuffle = order(shuffle, seen, epoch * seen, step, seed_of(*key, "shards", epoch))
-            for place, index in enumerate(looked_up(shuffle, first, seen), start=first):
+            for place, index in enumerate(permuted(shuffle, first, seen), start=first):
                 yield SampleIndex(index, seed_of(*key, "augment", epoch, place))
             position = (epoch + 1) * seen
 
@@ -154,7 +154,7 @@ class Stream:
     """
 
     def __init__(
-        self, photographs: Photographs, schedule: Mapping[str, Phase], device: torch.device, world: World, *,
+        self, photographs: DataModule, schedule: Mapping[str, Phase], device: torch.device, world: World, *,
         effective_batch: int, batch_size: int, seed: int,
     ):  # fmt: skip
         self.photographs, self.schedule, self.device, self.world = photographs, schedule, device, world

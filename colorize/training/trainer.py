@@ -14,7 +14,7 @@ import torch
 
 from colorize.batch import Batch
 from colorize.config import MODES, sign_of
-from colorize.data.datamodule import Photographs
+from colorize.data.datamodule import DataModule
 from colorize.evaluation.validation import HistoricalSamples, Validator
 from colorize.losses.loss import Loss
 from colorize.models.base import Colorizer
@@ -69,7 +69,7 @@ class Trainer:
     """
 
     def __init__(
-        self, model: Colorizer, loss: Loss, photographs: Photographs, optimizers: Optimizers,
+        self, model: Colorizer, loss: Loss, photographs: DataModule, optimizers: Optimizers,
         schedule: Mapping[str, Phase], evaluator: Validator, *, folder: str | Path, seed: int = 0,
         batch_size: BatchSize = 16, accumulate: Passes = 1, clip: Positive | None = 1.0, ema: Between | None = None,
         device: Name = "auto", precision: Literal["auto", "float32", "bfloat16"] = "auto", channels_last: bool = True,
@@ -92,7 +92,7 @@ class Trainer:
         self.world, self.effective_batch = world, batch_size * accumulate
         self.device = choose_device(device, world)
         configure_device(self.device, deterministic)
-        self.peak = devices.Peak(self.device)
+        self.peak = devices.PeakMemory(self.device)
         self.precision = choose_precision(precision, self.device)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         model = model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
@@ -124,7 +124,7 @@ class Trainer:
         critics = {name: term.critic for name, term in loss.terms.items() if term.critic is not None}
         self.players |= {name: Player(critic, None, world.wrap) for name, critic in critics.items()}  # type: ignore[arg-type]
         if recompute:
-            devices.recompute(self.model)
+            devices.recompute_activations(self.model)
         if compile:
             check_compiler(self.device)
             self.model.compile()
@@ -259,7 +259,7 @@ class Trainer:
         """Halve the photographs of a pass after memory ran out; an optimizer step still sees all of its own."""
         for player in self.players.values():
             player.forget()
-        devices.release(self.device)
+        devices.empty_cache(self.device)
         if self.piece == 1 or self.world.size > 1:
             raise UserError(
                 f"memory ran out on {self.piece} photographs of {self.photographs.size}² in a pass: say a smaller "

@@ -51,13 +51,13 @@ class Checkpoints:
         return held
 
     def _keep_as_best(self, state: dict[str, Any]) -> None:
-        write_whole(self.best, lambda part: _write(weights_of(state), part))
+        write_whole(self.best, lambda part: _write(weights_only_state(state), part))
 
     def conclude(self, *, weights_alone: bool) -> None:
         """Keep of a finished run its newest checkpoint, and its best; of the newest, perhaps, its weights alone."""
         newest, *older = self.steps()
         if weights_alone:
-            write_whole(newest, lambda part: _write(weights_of(read(newest)), part))
+            write_whole(newest, lambda part: _write(weights_only_state(read(newest)), part))
         for path in older:
             path.unlink()
 
@@ -105,7 +105,7 @@ def peek(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def weights_of(state: dict[str, Any]) -> dict[str, Any]:
+def weights_only_state(state: dict[str, Any]) -> dict[str, Any]:
     """The state with what is used of a network alone: its averaged weights, or those as trained where there are no
     averages; of critics, who have none, the latter. Nothing is left to train on with."""
     players = {
@@ -140,10 +140,10 @@ def _write(state: dict[str, Any], part: Path) -> None:
 
 def read_record(path: str | Path) -> dict[str, Any]:
     """The checkpoint of a run, as `Trainer.state` makes it. Raises `UserError` naming what is not as it must be."""
-    return checked(read(path), path)
+    return check_record(read(path), path)
 
 
-def checked(state: Any, path: str | Path) -> dict[str, Any]:
+def check_record(state: Any, path: str | Path) -> dict[str, Any]:
     """The same of what has been read."""
     if not isinstance(state, dict):
         raise UserError(f"{str(path)!r} holds a {type(state).__name__}, and is no checkpoint of a run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -25,33 +26,57 @@ def printable(name: str | os.PathLike) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
-class Bar:
-    """Steps, loss, images a second and time left. Off a terminal, a plain line every `every` seconds."""
+class _Progress:
+    """A bar on the terminal. Off a terminal, a plain line every `every` seconds."""
 
-    def __init__(self, total: int, done: int, every: float = 10.0):
-        self.total, self.done, self.every = total, done, every
-        self.first, self.began, self.said = done, time.monotonic(), time.monotonic()
+    def __init__(self, label: str, total: int, done: int, every: float):
+        self.total, self.first, self.every = total, done, every
+        self.began = self.printed = time.monotonic()
         self.progress = Progress(
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
+            TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(elapsed_when_finished=True), console=console, disable=not console.is_terminal,
         )  # fmt: skip
-        self.task = self.progress.add_task("training", total=total, completed=done, told="")
+        self.task = self.progress.add_task(label, total=total, completed=done, status="")
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> Self:
         self.progress.start()
         return self
 
     def __exit__(self, *_) -> None:
         self.progress.stop()
 
-    def update(self, step: int, loss: float, images_per_second: float) -> None:
-        told = f"loss {loss:.4g} · {images_per_second:.0f} images/s"
-        self.progress.update(self.task, completed=step, told=told)
+    def _show(self, done: int, status: str, line: str, *, at_once: bool = False) -> None:
+        """`status` stands beside the bar; `line`, with the time left, is printed where there is no terminal."""
+        self.progress.update(self.task, completed=done, status=status)
         now = time.monotonic()
-        if not console.is_terminal and (now - self.said >= self.every or step == self.total):
-            left = (now - self.began) / max(step - self.first, 1) * (self.total - step)
-            say(f"step {step}/{self.total} · {told} · {duration(left)} left")
-            self.said = now
+        if not console.is_terminal and (at_once or now - self.printed >= self.every):
+            left = (now - self.began) / max(done - self.first, 1) * (self.total - done)
+            say(f"{line} · {duration(left)} left")
+            self.printed = now
+
+
+class Bar(_Progress):
+    """Training steps, with the loss and images a second."""
+
+    def __init__(self, total: int, done: int, every: float = 10.0):
+        super().__init__("training", total, done, every)
+
+    def update(self, step: int, loss: float, images_per_second: float) -> None:
+        status = f"loss {loss:.4g} · {images_per_second:.0f} images/s"
+        self._show(step, status, f"step {step}/{self.total} · {status}", at_once=step == self.total)
+
+
+class Count(_Progress):
+    """How many of `total` things are done, and how fast."""
+
+    def __init__(self, verb: str, total: int, noun: str, every: float = 10.0):
+        super().__init__(verb, total, 0, every)
+        self.verb, self.noun = verb, noun
+
+    def update(self, done: int) -> None:
+        rate = done / max(time.monotonic() - self.began, 1e-9)
+        line = f"{self.verb}: {done:,} of {self.total:,} {self.noun} · {rate:.0f} a second"
+        self._show(done, f"{rate:.0f} {self.noun}/s", line)
 
 
 def duration(seconds: float) -> str:
@@ -65,40 +90,11 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
-def count_of(parameters: int) -> str:
+def format_count(parameters: int) -> str:
     """How many parameters a network has: 55.0 M, 0.35 M, 3,000."""
     if parameters < 10_000:
         return f"{parameters:,}"
     return f"{parameters / 1e6:.1f} M" if parameters >= 10**6 else f"{parameters / 1e6:.2f} M"
-
-
-class Count:
-    """How many of `total` things are done, and how fast. Off a terminal, a plain line every `every` seconds."""
-
-    def __init__(self, verb: str, total: int, noun: str, every: float = 10.0):
-        self.verb, self.total, self.noun, self.every = verb, total, noun, every
-        self.began = self.said = time.monotonic()
-        self.progress = Progress(
-            TextColumn(verb), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
-            TimeRemainingColumn(elapsed_when_finished=True), console=console, disable=not console.is_terminal,
-        )  # fmt: skip
-        self.task = self.progress.add_task(verb, total=total, told="")
-
-    def __enter__(self) -> Count:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.progress.stop()
-
-    def update(self, done: int) -> None:
-        now = time.monotonic()
-        rate = done / max(now - self.began, 1e-9)
-        self.progress.update(self.task, completed=done, told=f"{rate:.0f} {self.noun}/s")
-        if not console.is_terminal and now - self.said >= self.every:
-            left = (self.total - done) / rate
-            say(f"{self.verb}: {done:,} of {self.total:,} {self.noun} · {rate:.0f} a second · {duration(left)} left")
-            self.said = now
 
 
 def counted(count: int) -> str:

@@ -111,7 +111,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return known or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
-def release(device: torch.device) -> None:
+def empty_cache(device: torch.device) -> None:
     """Give back what torch keeps of a device's memory for later."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -119,7 +119,7 @@ def release(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
-class Peak:
+class PeakMemory:
     """The most memory held since this was made: a process may train one run after the other.
 
     Linux forgets an earlier peak when it is asked to. Elsewhere a peak counts once it is higher than the earlier one.
@@ -162,7 +162,7 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def recompute(module: nn.Module) -> int:
+def recompute_activations(module: nn.Module) -> int:
     """Let each block of `module` forget its activations, and compute them again when its gradient is due.
 
     Gradients, batch-norm statistics and spectral norms stay what they would have been. Returns the number of blocks.
@@ -191,11 +191,11 @@ def _layers(module: nn.Module) -> int:
 
 
 def _second_pass(block: nn.Module):
-    return nullcontext(), _nothing_moves(block)
+    return nullcontext(), _frozen_statistics(block)
 
 
 @contextmanager
-def _nothing_moves(block: nn.Module) -> Iterator[None]:
+def _frozen_statistics(block: nn.Module) -> Iterator[None]:
     """Batch norm's statistics and spectral norm's vectors have moved in the first pass already."""
     held = {name: buffer.clone() for name, buffer in block.named_buffers()}
     norms = [part for part in block.modules() if isinstance(part, ParametrizationList) and part.training]

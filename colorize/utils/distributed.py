@@ -107,7 +107,7 @@ def world_from_environment(env: Mapping[str, str]) -> World:
     return World()
 
 
-def restarted(env: Mapping[str, str]) -> bool:
+def is_restart(env: Mapping[str, str]) -> bool:
     """Whether torchrun or Slurm has started this command before, and starts it again to go on."""
     return int(env.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0 or int(env.get("SLURM_RESTART_COUNT", 0)) > 0
 
@@ -126,13 +126,13 @@ def init_process_group(device: torch.device) -> World:
         backend = {"cuda": "nccl"}.get(device.type, "gloo")
         limit = timedelta(minutes=30)  # the first process alone reads the validation photographs at start
         store, rank, size = next(dist.rendezvous("env://", world.rank, world.size, timeout=limit))
-        store = dist.PrefixStore(f"{attempt(os.environ)}-{next(MEETINGS)}", store)
+        store = dist.PrefixStore(f"{store_prefix(os.environ)}-{next(MEETINGS)}", store)
         own = device if backend == "nccl" else None
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit, device_id=own)
     return world
 
 
-def attempt(env: Mapping[str, str]) -> str:
+def store_prefix(env: Mapping[str, str]) -> str:
     """Where this start's processes leave their addresses for each other.
 
     torchrun keeps one store over its restarts, in which the addresses of processes that died would still be found, and

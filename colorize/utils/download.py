@@ -21,8 +21,8 @@ import torch
 
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import AbsentError, UserError, first_line
-from colorize.utils.files import digest_of, short_digest, waiting, writable, write_whole
+from colorize.utils.errors import UnavailableError, UserError, first_line
+from colorize.utils.files import digest_of, file_lock, is_writable, short_digest, write_whole
 
 SECONDS = 15  #    that a server may be silent, also before its answer begins
 PATIENCE = 20  #   seconds after which a transfer must have had SLOWEST on average
@@ -36,47 +36,49 @@ SIGNING = re.compile(  # parameters of an address that grant access for a while 
 )
 
 
-def cache(*parts: str) -> Path:
+def cache_path(*parts: str) -> Path:
     """A path in the cache: below COLORIZE_CACHE, else ~/.cache/colorize.
 
     Where the first of `parts` cannot be written to, such as another user's, a folder of the system's temporary one
     takes its place.
     """
     base = os.environ.get("COLORIZE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "colorize")
-    if not writable(at_home(Path(base, *parts[:1]))):
+    if not is_writable(at_home(Path(base, *parts[:1]))):
         base = Path(gettempdir(), f"colorize-{getuser()}")
-        if not writable(Path(base, *parts[:1])):
+        if not is_writable(Path(base, *parts[:1])):
             raise UserError(f"the cache {str(base)!r} cannot be written to: name a folder with COLORIZE_CACHE")
     return at_home(Path(base, *parts))
 
 
-def remote(file: str) -> bool:
+def is_remote(file: str) -> bool:
     return "://" in file
 
 
 def without_secrets(file: str) -> str:
     """A path, or an address without its query and password, which may be secret: for messages and names."""
-    return re.sub(r"(://)[^/?#]*@|[?#].*", r"\1", file, flags=re.DOTALL) if remote(file) else file
+    return re.sub(r"(://)[^/?#]*@|[?#].*", r"\1", file, flags=re.DOTALL) if is_remote(file) else file
 
 
-def unsigned(file: str) -> str:
+def without_signature(file: str) -> str:
     """A path, or an address without what signs it: it names the same file the next time."""
-    if not remote(file) or not (query := urlsplit(file).query):
+    if not is_remote(file) or not (query := urlsplit(file).query):
         return file
     kept = [(key, value) for key, value in parse_qsl(query, keep_blank_values=True) if not SIGNING.fullmatch(key)]
     return without_secrets(file) + (f"?{urlencode(kept)}" if kept else "")
 
 
-def local(file: str) -> Path:
+def local_copy(file: str) -> Path:
     """The path of a file on this machine; one at an address is copied first, by one process of the machine.
 
     Raises `UserError` for an address that cannot be reached.
     """
-    if not remote(file):
+    if not is_remote(file):
         return Path(file)
-    copy = cache("files", f"{short_digest(unsigned(file))}-{without_secrets(file).rsplit('/', 1)[-1][-100:]}")
+    copy = cache_path(
+        "files", f"{short_digest(without_signature(file))}-{without_secrets(file).rsplit('/', 1)[-1][-100:]}"
+    )
     if not copy.exists():
-        with waiting(Path(f"{copy}.lock")):
+        with file_lock(Path(f"{copy}.lock")):
             if not copy.exists():
                 own = copy.with_name(f"{copy.name}.{os.getpid()}")  # where nobody waits, others load it too
                 write_whole(own, lambda part: download(file, part))
@@ -93,7 +95,7 @@ def download(address: str, path: Path) -> None:
     for attempt in range(1, TRIES + 1):
         try:
             with path.open("wb") as target:
-                fetch(address, target.write)
+                fetch_bytes(address, target.write)
             return
         except UserError:
             raise
@@ -104,7 +106,7 @@ def download(address: str, path: Path) -> None:
             time.sleep(attempt)
 
 
-def fetch(
+def fetch_bytes(
     address: str, write: Callable[[bytes], Any], *, silent: float | None = None, longest: float = inf,
     largest: float = inf, agent: str | None = None,
 ) -> None:  # fmt: skip
@@ -194,7 +196,7 @@ LONGEST = 1800  # seconds that a file may take
 
 
 @dataclass(frozen=True)
-class Pinned:
+class PublishedFile:
     """A published file of weights.
 
     names   of the file in torch's hub cache; programs that use the same weights call them differently
@@ -215,13 +217,13 @@ class Pinned:
         found = next((place for place in places if place.is_file()), None)
         if found is None and (path or not download):
             said = " or ".join(repr(str(place)) for place in places)
-            raise AbsentError(f"the weights are not at {said}: put there what {self.url} has")
+            raise UnavailableError(f"the weights are not at {said}: put there what {self.url} has")
         if found is None:
             found = places[0]
             self._fetch(found)
         digest = digest_of(found)
         if not digest.startswith(self.sha256):
-            raise AbsentError(
+            raise UnavailableError(
                 f"{str(found)!r} is not the published file, or not all of it: its SHA-256 is {digest}, not "
                 f"{self.sha256}{'' if len(self.sha256) == 64 else '…'}; delete it, and put there what {self.url} has"
             )
@@ -232,14 +234,14 @@ class Pinned:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_whole(path, self._write)
-        except AbsentError as error:
-            raise AbsentError(f"{error}: put at {str(path)!r} what is there") from error
+        except UnavailableError as error:
+            raise UnavailableError(f"{error}: put at {str(path)!r} what is there") from error
 
     def _write(self, part: Path) -> None:
         try:
             with part.open("wb") as file:
-                fetch(self.url, file.write, silent=SILENT, longest=LONGEST)
+                fetch_bytes(self.url, file.write, silent=SILENT, longest=LONGEST)
         except Exception as error:  # the server's, the network's, the disk's
-            raise AbsentError(f"the weights cannot be fetched from {self.url} ({first_line(error)})") from error
+            raise UnavailableError(f"the weights cannot be fetched from {self.url} ({first_line(error)})") from error
         if not digest_of(part).startswith(self.sha256):
-            raise AbsentError(f"what came from {self.url} is not the published file, or not all of it")
+            raise UnavailableError(f"what came from {self.url} is not the published file, or not all of it")

@@ -36,17 +36,17 @@ PLAIN = {
 }  # fmt: skip
 
 
-def in_ascii(error: UnicodeError) -> tuple[str, int]:
+def escape_unencodable(error: UnicodeError) -> tuple[str, int]:
     """An error handler of codecs: letters that every encoding has. Names that are no text in UTF-8 become \\udcXX."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(PLAIN.get(c, ascii(c)[1:-1]) for c in error.object[error.start : error.end]), error.end
 
 
-codecs.register_error("colorize", in_ascii)
+codecs.register_error("colorize", escape_unencodable)
 
 
-def print_anything() -> None:
+def allow_any_text() -> None:
     """From here on standard output and standard error take every text."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -68,13 +68,13 @@ def cores_of_process(env: Mapping[str, str]) -> int:
     cores = usable_cores()
     if "LOCAL_WORLD_SIZE" in env:
         return max(1, cores // int(env["LOCAL_WORLD_SIZE"]))
-    if "SLURM_PROCID" in env and (tasks := tasks_here(env)) > 1:
+    if "SLURM_PROCID" in env and (tasks := tasks_on_this_node(env)) > 1:
         job = int(env.get("SLURM_CPUS_ON_NODE", cores))
         return max(1, min(cores, int(env.get("SLURM_CPUS_PER_TASK", job // tasks))))
     return cores
 
 
-def tasks_here(env: Mapping[str, str]) -> int:
+def tasks_on_this_node(env: Mapping[str, str]) -> int:
     """Of Slurm's "4(x2),1", the tasks on each node of a step, those on this node."""
     counts: list[int] = []
     for count, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", env.get("SLURM_STEP_TASKS_PER_NODE", "1")):
@@ -83,7 +83,7 @@ def tasks_here(env: Mapping[str, str]) -> int:
     return counts[node] if node < len(counts) else 1
 
 
-def available() -> int | None:
+def available_memory() -> int | None:
     """Bytes of memory that this process can still take; None where the system does not tell."""
     found = [*_meminfo(), *_control_group()]
     return min(found) if found else None

@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from colorize.utils.environment import print_anything
+from colorize.utils.environment import allow_any_text
 
 INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
 TRY_AGAIN = 75  #    EX_TEMPFAIL of sysexits.h: stopped from outside, and the same command goes on
@@ -27,7 +27,7 @@ class UserError(ValueError):
     exit_code = 2
 
 
-class AbsentError(UserError):
+class UnavailableError(UserError):
     """A measure that cannot be had here. Its message says why: a column to leave out, or with strict=true to refuse."""
 
 
@@ -37,7 +37,7 @@ def suggestion(word: str, known: Iterable[str], prefix: str = "") -> str:
     return f": did you mean {' or '.join(prefix + match for match in close)}?" if close else ""
 
 
-def listing(key: str, options: Iterable[str]) -> str:
+def describe_options(key: str, options: Iterable[str]) -> str:
     names = sorted(options)
     return f"the options are {', '.join(names)}" if len(names) < 30 else f"{key} has {len(names)} options"
 
@@ -121,7 +121,7 @@ def guarded(job: Callable[[], int]) -> int:
 
     HYDRA_FULL_ERROR=1 shows the traceback as well.
     """
-    print_anything()  # here too: a sweep's jobs may run in processes of their own
+    allow_any_text()  # here too: a sweep's jobs may run in processes of their own
     try:
         return job()
     except KeyboardInterrupt:
@@ -131,13 +131,13 @@ def guarded(job: Callable[[], int]) -> int:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
         if isinstance(error, UserError):
-            print(f"{speaker()}{error}", file=sys.stderr)
+            print(f"{process_prefix()}{error}", file=sys.stderr)
             return error.exit_code
-        print(f"{speaker()}{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        print(f"{process_prefix()}{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
         return 1
 
 
-def speaker() -> str:
+def process_prefix() -> str:
     """Which of several processes says something wrong; nothing for the first, which says all else."""
     rank = os.environ.get("RANK", "0")
     return "" if rank == "0" else f"process {rank}: "

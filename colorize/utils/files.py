@@ -103,7 +103,7 @@ def digest_of(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def writable(folder: Path) -> bool:
+def is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, which is made if it is not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def check_parent(folder: Path) -> None:
 
 
 @contextmanager
-def waiting(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """One process at a time goes on. Where the file system has no locks, or the lock is another user's, none waits."""
     with ExitStack() as held:
         with suppress(OSError, NotImplementedError):
@@ -173,7 +173,7 @@ class RunLock:
         if self.lock.is_locked:
             self.owner.unlink(missing_ok=True)
             self.lock.release()
-        leave_nothing(self.folder)
+        remove_unused_folder(self.folder)
 
     def read_owner(self) -> tuple[int, str] | None:
         """The process and the machine that have the lock, or had it when they were killed."""
@@ -188,7 +188,7 @@ class RunLock:
         return "is being trained by another process" + (f" (pid {owner[0]} on {owner[1]})" if owner else "")
 
 
-def leave_nothing(folder: Path) -> None:
+def remove_unused_folder(folder: Path) -> None:
     """Remove the folder of a run that was refused before it began: it holds nothing, or the lock alone."""
     if FIRST and folder.is_dir() and {path.name for path in folder.iterdir()} <= {".lock"}:
         (folder / ".lock").unlink(missing_ok=True)

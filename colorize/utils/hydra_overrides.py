@@ -25,7 +25,7 @@ def quoted(value: object) -> str:
     return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"
 
 
-def unquoted(value: str) -> str:
+def unquote(value: str) -> str:
     """The text that Hydra reads where it stands in its quotes; the value where it has none."""
     if len(value) < 2 or value[0] != value[-1] or value[0] not in "'\"":
         return value
@@ -37,7 +37,7 @@ STRUCTURE = "'\"[]{}(),"  # what Hydra makes lists, maps, sweeps, functions and 
 PLAIN = "_/-\\+.$%*@?|: \t"  # what it takes in a value as it is, besides Latin letters and digits
 
 
-def readable(word: str) -> str:
+def quote_if_needed(word: str) -> str:
     """The word as Hydra's grammar reads it: a plain value with letters that are not Latin, =, & … in quotes, and the
     home folder for a ~ that begins it.
 
@@ -46,7 +46,7 @@ def readable(word: str) -> str:
     key, equals, value = word.partition("=")
     if equals and word.startswith("-") and value.startswith("~"):
         return f"{key}={at_home(value)}"  # of an option, such as --config-dir
-    if equals and (path := unquoted(value)).startswith("~"):
+    if equals and (path := unquote(value)).startswith("~"):
         return f"{key}={quoted(os.path.expanduser(path))}"  # noqa: PTH111 (a word that is no path stays as it is)
     if (
         word.startswith("-")
@@ -96,11 +96,11 @@ def sweep_folder() -> str:
     """The name of the folder of the sweep that this program's words begin, or go on with."""
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     keys = [word.split("=", 1)[0].lstrip("+~") for word in words]
-    kept = [word for word, key in zip(words, keys, strict=True) if not movable(key)]
+    kept = [word for word, key in zip(words, keys, strict=True) if not may_change_in_sweep(key)]
     return f"sweep-{overrides_digest(kept)}"
 
 
-def movable(key: str) -> bool:
+def may_change_in_sweep(key: str) -> bool:
     return any(key == free or key.startswith(f"{free}.") for free in MOVABLE)
 
 
@@ -110,19 +110,19 @@ def job_folder(number: int, overrides: Sequence[str]) -> str:
 
 
 def register_resolvers() -> None:
-    OmegaConf.register_new_resolver("seeded", seeded, replace=True)
+    OmegaConf.register_new_resolver("seeded", seeded_name, replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
     OmegaConf.register_new_resolver(
         "sweep_folder", sweep_folder, replace=True, use_cache=True
     )  # jobs keep their sweep's
 
 
-def seeded(name: str, seed: int) -> str:
+def seeded_name(name: str, seed: int) -> str:
     """The run name of a recipe: seed 0 has it plain, the others say their seed."""
     return name if seed == 0 else f"{name}-s{seed}"
 
 
-def saved_words(folder: Path) -> list[str]:
+def saved_overrides(folder: Path) -> list[str]:
     """The overrides that the run in `folder` was started with. Raises `UserError` where the file is not whole."""
     path = folder / ".hydra" / "overrides.yaml"
     words = read_yaml(path) or []

@@ -73,7 +73,7 @@ class StopSignal:
         say(f"{signal.Signals(number).name}: stopping after this step; Ctrl-C stops at once")
 
 
-def leave_signals_to_the_parent(worker: int) -> None:
+def ignore_stop_signals(worker: int) -> None:
     """A terminal and a scheduler send their signals to every process; the parent wants to finish its step first."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
@@ -92,7 +92,9 @@ def choose_workers(count: int) -> int:
     return several if several > 1 else 0
 
 
-def spread(task: Callable[[T], R], photographs: Sequence[T], workers: int, crashed: Callable[[T], R]) -> Iterator[R]:
+def map_in_processes(
+    task: Callable[[T], R], photographs: Sequence[T], workers: int, crashed: Callable[[T], R]
+) -> Iterator[R]:
     """The results in order. For a photograph that ends the process that works on it, `crashed` gives one.
 
     `task` must be picklable. 0 workers: in this process.
@@ -113,7 +115,7 @@ def spread(task: Callable[[T], R], photographs: Sequence[T], workers: int, crash
             try:
                 results = future.result()
             except BrokenProcessPool:
-                results = list(_singly(task, group, crashed))
+                results = list(_one_by_one(task, group, crashed))
                 pool = _pool(workers)
                 waiting = deque((later, pool.submit(_work, task, later)) for later, _ in waiting)
             yield from results
@@ -144,7 +146,7 @@ def _work(task: Callable[[T], R], group: Sequence[T]) -> list[R]:
     return [task(photo) for photo in group]
 
 
-def _singly(task: Callable[[T], R], group: Sequence[T], crashed: Callable[[T], R]) -> Iterator[R]:
+def _one_by_one(task: Callable[[T], R], group: Sequence[T], crashed: Callable[[T], R]) -> Iterator[R]:
     """One after the other, so that it shows which of them ends its process."""
     pool = _pool(1)
     try:

@@ -29,7 +29,7 @@ MAGIC = (  # what a file begins with -> what it is
 )  # fmt: skip
 
 
-def what_it_is(path: Path) -> str:
+def describe_content(path: Path) -> str:
     """`a web page (HTML): …`, to follow "it is"."""
     with path.open("rb") as file:
         head = file.read(HEAD)
@@ -43,7 +43,7 @@ def what_it_is(path: Path) -> str:
     if head[257:262] == b"ustar":
         return "a tar archive: unpack it" if not holds_old_checkpoint(head) else "damaged, or cut short: fetch it again"
     if head[:2] == b"PK":
-        return what_zip_it_is(path)
+        return describe_zip(path)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         return "a web page (HTML), such as a site shows instead of the file: download the file itself"
     if is_text(head):
@@ -53,7 +53,7 @@ def what_it_is(path: Path) -> str:
     return "damaged, or of no kind that is known here: fetch it again, or restore it from a copy"
 
 
-def what_zip_it_is(path: Path) -> str:
+def describe_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -103,7 +103,7 @@ def load_plain(source: BinaryIO | Path, path: Path, *, mmap: bool = False) -> An
     except Exception as error:  # the unpickler does what the file says, and fails at it in every way
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # of a file cut short, it seeks before the start
             raise
-        raise UserError(f"{str(path)!r} is not a whole, plain checkpoint: it is {what_it_is(path)}") from error
+        raise UserError(f"{str(path)!r} is not a whole, plain checkpoint: it is {describe_content(path)}") from error
 
 
 def check_storage(file: BinaryIO, path: Path) -> None:
@@ -167,7 +167,7 @@ def read_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UserError(f"there are no weights {str(path)!r}") from error
     except (SafetensorError, OSError, ValueError) as error:
-        reason = f"it is {what_it_is(path)}" if not begins_as_safetensors(path) else error
+        reason = f"it is {describe_content(path)}" if not begins_as_safetensors(path) else error
         raise UserError(f"{str(path)!r} is not a whole safetensors file ({reason})") from error
 
 

@@ -76,16 +76,16 @@ def read_config(path: Path) -> DictConfig:
     if not isinstance(plain, dict) or not all(isinstance(key, str) for key in plain):
         raise UserError(f"{str(path)!r} holds no config: a run's has names and values")
     check_growth(plain, path)
-    return OmegaConf.create(with_targets(plain, MOVED))
+    return OmegaConf.create(rename_targets(plain, MOVED))
 
 
-def with_targets(node: Any, names: Mapping[str, str]) -> Any:
+def rename_targets(node: Any, names: Mapping[str, str]) -> Any:
     """A plain config with each `_target_` under its other name, by `names` as `MOVED` has them."""
     if isinstance(node, list):
-        return [with_targets(value, names) for value in node]
+        return [rename_targets(value, names) for value in node]
     if not isinstance(node, dict):
         return node
-    found = {key: with_targets(value, names) for key, value in node.items()}
+    found = {key: rename_targets(value, names) for key, value in node.items()}
     if isinstance(target := found.get("_target_"), str):
         module, _, name = target.rpartition(".")
         found["_target_"] = names.get(target) or f"{names.get(module, module)}.{name}"
@@ -101,7 +101,7 @@ def resolved(config: DictConfig, where: str, *needed: str) -> dict[str, Any]:
     """
     kept = config.copy()
     for path, value in iterate_leaves(OmegaConf.to_container(config, resolve=False)):
-        if asks(value):
+        if calls_resolver(value):
             if not needed or any(path == each or path.startswith(f"{each}.") for each in needed):
                 raise UserError(
                     f"{path} in {where} is {value!r}, which would ask this machine for something: a config that is "
@@ -121,12 +121,12 @@ def stored_form(config: DictConfig) -> DictConfig:
     """
     kept = config.copy()
     for path, value in iterate_leaves(OmegaConf.to_container(config, resolve=False)):
-        if asks(value):
+        if calls_resolver(value):
             OmegaConf.update(kept, path, OmegaConf.select(config, path))
     return kept
 
 
-def asks(value: Any) -> bool:
+def calls_resolver(value: Any) -> bool:
     """Whether a value calls a resolver other than ours."""
     return isinstance(value, str) and any(name not in RESOLVERS for name in RESOLVER.findall(value))
 
@@ -176,7 +176,7 @@ FREE = (
     "trainer.log_every", "data.num_workers", "data.max_bad", "evaluate.batch_size", "evaluate.samples",
     "evaluate.historical", "checkpoint.every", "checkpoint.keep", "checkpoint.mode", "checkpoint.final",
 )  # fmt: skip
-# Where the photographs lie: free as long as they are the same (`Photographs.contents`)
+# Where the photographs lie: free as long as they are the same (`DataModule.contents`)
 PLACES = ("data.root", "data.val_root", "data.exclude", "data.classes")
 # How long the phases are: free as long as the steps already taken would have been the same (`check_lengthened`)
 LENGTH = re.compile(r"steps_scale|schedule\.\w+\.(steps|epochs)")

@@ -36,7 +36,7 @@ NAME = re.compile(r"(?!.*__\w*__)[^\W\d]\w*(\.[^\W\d]\w*)+")  # of a class, with
 KINDS: dict[str, tuple[tuple[str, ...], bool]] = {
     "model": (("Colorizer",), False), "network": (("Colorizer",), False),
     "loss": (("Loss",), False), "loss.terms.*": (("Term",), False), "loss.terms.*.critic": (("Critic",), False),
-    "data": (("Photographs", "EvaluationOnly"), False), "data.look": (("Film",), False),
+    "data": (("DataModule", "EvaluationOnly"), False), "data.look": (("Film",), False),
     "optimizer": (("Optimizers",), False), "trainer": (("Trainer",), True), "metrics.*": (("Metric",), False),
     "schedule.*": (("Phase",), False), "schedule.*.lr": (("learning-rate curve",), True),
     "tracker": (("Tracker",), True),

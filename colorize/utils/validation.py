@@ -151,14 +151,14 @@ def sentence(path: str, given: Any, errors: Sequence[Any], hint: Any) -> str:
             path, given = f"{path}[{key}]", given[key]
             hint = None
     null = ["null"] if type(None) in get_args(hint) else []
-    plain = [error for error in errors if error["type"] != "is_instance_of" or "_target_" not in expected(error)]
-    words = list(dict.fromkeys([*map(expected, plain or errors), *null]))
+    plain = [error for error in errors if error["type"] != "is_instance_of" or "_target_" not in describe_type(error)]
+    words = list(dict.fromkeys([*map(describe_type, plain or errors), *null]))
     known = [word.strip("'") for error in errors for word in alternatives(error)]
     close = suggestion(given, known) if isinstance(given, str) else ""
     return f"{path} is {as_override(given)}; it must be {' or '.join(words)}{close}"
 
 
-def expected(error: Any) -> str:
+def describe_type(error: Any) -> str:
     if error["type"] == "literal_error":
         return error["ctx"]["expected"].replace("'", "")
     if error["type"] == "is_instance_of" and (kind := error["ctx"]["class"]) not in ("Sequence", "Mapping"):

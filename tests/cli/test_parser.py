@@ -11,7 +11,7 @@ import pytest
 from colorize.cli.hydra_app import new_name
 from colorize.cli.parser import Arguments
 from colorize.utils.errors import UserError
-from colorize.utils.hydra_overrides import parse_override, quoted, readable, unquoted
+from colorize.utils.hydra_overrides import parse_override, quote_if_needed, quoted, unquote
 from tests.helpers.configs import BIN, ROOT
 
 COMPLETED = [
@@ -48,7 +48,7 @@ def test_bash_completes():
     ],
 )  # fmt: skip
 def test_a_plain_value_needs_no_quotes(value):
-    assert parse_override(readable(f"data.root={value}")).value() == value
+    assert parse_override(quote_if_needed(f"data.root={value}")).value() == value
 
 
 @pytest.mark.parametrize("value", ["~/my photos", "'~/my photos'", '"~/my photos"'])
@@ -56,7 +56,7 @@ def test_the_home_folder_stands_for_a_tilde(value, monkeypatch):
     """Behind an = many shells leave it as it is."""
     monkeypatch.setenv("HOME", "/home/ann [1]")
     for key in ("run", "data.root", "init_from", "resume", "tracker.folder", "hydra.run.dir", "evaluate.historical"):
-        assert parse_override(readable(f"{key}={value}")).value() == "/home/ann [1]/my photos"
+        assert parse_override(quote_if_needed(f"{key}={value}")).value() == "/home/ann [1]/my photos"
     arguments = Arguments("test", "")
     arguments.add_argument("photographs", nargs="+")
     arguments.add_argument("-o", type=Path)
@@ -66,7 +66,7 @@ def test_the_home_folder_stands_for_a_tilde(value, monkeypatch):
 
 @pytest.mark.parametrize("text", ["it's", "C:\\x\\y", "a\\'b\\\\", 'say "x"', "[a,b]", "ф (1)"])
 def test_what_we_quote_is_read_back(text):
-    assert parse_override(f"key={quoted(text)}").value() == unquoted(quoted(text)) == text
+    assert parse_override(f"key={quoted(text)}").value() == unquote(quoted(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_what_we_quote_is_read_back(text):
 )
 def test_a_refusal_names_the_character(word, character):
     with pytest.raises(UserError, match=re.escape(f"cannot read {word!r}, for its {character}: ")):
-        parse_override(readable(word))
+        parse_override(quote_if_needed(word))
 
 
 def test_names_that_we_make_are_read_by_our_own_command_line(tmp_path):
@@ -82,7 +82,7 @@ def test_names_that_we_make_are_read_by_our_own_command_line(tmp_path):
     changes = ["optimizer.lr=1e-3", "+model.x={a: 1, b: [2]}", "~loss.terms.pixel", "seed=-7", "data.root=/ä/ö (1)"]
     name = new_name(folder, changes)
     for key in ("resume", "run", "init_from", "rerun", "name"):
-        assert parse_override(readable(f"{key}={name}")).value() == name
+        assert parse_override(quote_if_needed(f"{key}={name}")).value() == name
     assert parse_override(f"run=[{new_name(folder, changes[:2])},b]").value()[1] == "b"
     assert len(new_name(folder, changes * 9)) < 100
     assert new_name(folder, changes * 9) != new_name(folder, changes * 8)

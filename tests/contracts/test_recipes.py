@@ -5,7 +5,7 @@ import math
 import pytest
 from omegaconf import OmegaConf
 
-from colorize.config import make
+from colorize.config import build_part
 from colorize.training.build import build_parts, build_trainer
 from tests.helpers.configs import CONF
 
@@ -47,7 +47,7 @@ def test_the_numbers_of_the_thesis(name, config):
     crop = 224 / 256 if "cnn" in name else 1
     assert (list(cfg.data.crop), cfg.data.flip) == ([crop, crop], "cnn" in name)
     for phase, (share, epochs, _) in phases.items():
-        steps = make(cfg.schedule[phase], phase).steps(1_281_167, batch * accumulate)
+        steps = build_part(cfg.schedule[phase], phase).steps(1_281_167, batch * accumulate)
         assert steps == math.ceil(epochs * round(share * 1_281_167) / (batch * accumulate))
 
 
@@ -86,7 +86,7 @@ def test_the_phases_of_the_gan(config):
     run = config("experiment=thesis/gan_as_run", "data.root=x")
     assert run.schedule.adversarial.optimizer.lr == 2e-4
     assert run.loss.terms.adversarial.smooth == 0.9
-    curve = make(run.schedule.adversarial, "schedule").lr
+    curve = build_part(run.schedule.adversarial, "schedule").lr
     assert [curve(epoch / 20) for epoch in (0, 10, 15, 19)] == pytest.approx([1, 1, 0.5, 0.1])
 
 
@@ -121,7 +121,7 @@ def test_the_numbers_of_ddcolor(name, encoder, config):
     critic = {"algorithm": "Adam", "lr": 1e-4, "betas": [0.9, 0.99], "weight_decay": 0}
     assert OmegaConf.to_container(cfg.optimizer.critic) == critic
     assert (cfg.trainer.batch_size, cfg.data.size, cfg.schedule["all"].steps) == (16, 256, 400_000)
-    phase = make(cfg.schedule, "schedule")["all"]
+    phase = build_part(cfg.schedule, "schedule")["all"]
     factors = [phase.lr((step + 1) / 400_000) for step in (79_999, 80_000, 119_999, 120_000, 359_999, 360_000)]
     assert factors == [1, 0.5, 0.5, 0.25, 0.5**7, 0.5**8]
 

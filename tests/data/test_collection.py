@@ -9,7 +9,7 @@ import pytest
 from colorize.data import listing
 from colorize.data.collection import Collection, Table, lines_digest
 from colorize.data.listing import list_folder
-from colorize.data.loader import FeistelPermutation, ShardOrder, looked_up
+from colorize.data.loader import FeistelPermutation, ShardOrder, permuted
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_permutations_are_fair():
 def test_a_piece_of_an_order_is_that_piece(monkeypatch):
     monkeypatch.setattr("colorize.data.loader.PIECE", 7)
     shuffle = FeistelPermutation(100, 3)
-    assert list(looked_up(shuffle, 13, 60)) == shuffle(np.arange(13, 60)).tolist()
+    assert list(permuted(shuffle, 13, 60)) == shuffle(np.arange(13, 60)).tolist()
 
 
 FILES = np.repeat(np.arange(20), 50).astype(np.int32)  # 20 shards of 50

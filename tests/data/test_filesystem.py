@@ -11,7 +11,7 @@ import torch
 
 from colorize.data import Folder, collection
 from colorize.data.collection import Collection, Photo, lines_digest
-from colorize.data.datamodule import Photographs
+from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.evaluation.selection import order_of_names
 from colorize.training.schedule import Stream
@@ -244,4 +244,4 @@ def test_too_little_shared_memory_is_one_sentence(photographs, monkeypatch):
 def test_a_copy_of_the_photographs_has_the_same_fingerprint(photographs, tmp_path):
     copy = shutil.copytree(photographs, tmp_path / "copy")
     assert Folder(str(copy)).fingerprint() == Folder(str(photographs)).fingerprint()
-    assert isinstance(Folder(str(copy)), Photographs)
+    assert isinstance(Folder(str(copy)), DataModule)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from colorize.data.huggingface import Hub, meet
+from colorize.data.huggingface import Hub, splits_overlap
 from colorize.data.loader import SampleIndex
 from colorize.utils.errors import UserError
 from tests.helpers.data_sets import datasets, jpeg
@@ -46,7 +46,7 @@ def test_splits_that_overlap_are_refused(train, val, refused):
     sizes = {
         name: datasets.SplitInfo(name, num_examples=count) for name, count in {"train": 10, "validation": 4}.items()
     }
-    assert meet(train, val, sizes) == refused
+    assert splits_overlap(train, val, sizes) == refused
 
 
 def test_a_split_of_the_same_name_is_refused(hub):

@@ -18,7 +18,7 @@ from colorize.data.duplicates import duplicates, near_hashes
 from colorize.data.findings import FINDINGS, LEFT_OUT, Line, examine, read_excluded, read_manifest, write_manifest
 from colorize.data.sources import DEMO
 from colorize.utils.errors import INTERRUPTED, UserError
-from colorize.utils.processes import GROUP, spread
+from colorize.utils.processes import GROUP, map_in_processes
 from tests.helpers.planted import encoded, plant
 
 
@@ -132,7 +132,7 @@ def test_a_file_that_kills_its_process_is_named_and_the_others_are_done():
     names = [f"photo {i}" for i in range(GROUP + 4)]
     names[GROUP - 1] = "deadly"
     photographs = [Photo(Path(name), name) for name in names]
-    done = list(spread(ends_its_process, photographs, 2, crashed=lambda photo: f"lost {photo.name}"))
+    done = list(map_in_processes(ends_its_process, photographs, 2, crashed=lambda photo: f"lost {photo.name}"))
     assert done == [name.replace("deadly", "lost deadly") for name in names]
 
 

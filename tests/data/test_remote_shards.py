@@ -11,7 +11,7 @@ from colorize.data.filesystem import expand_pattern
 from colorize.data.listing import list_folder
 from colorize.data.resolve import open_source
 from colorize.utils import download as storage
-from colorize.utils.download import cache, local, unsigned, without_secrets
+from colorize.utils.download import cache_path, local_copy, without_secrets, without_signature
 from colorize.utils.errors import UserError
 from tests.faults.servers import served, slowly
 from tests.helpers.data_sets import jpeg, tarred, write_shards
@@ -82,8 +82,8 @@ def test_a_refusal_keeps_the_secret(monkeypatch):
     ],
 )
 def test_what_signs_does_not_identify(address, same):
-    assert unsigned(address) == same
-    assert "?" not in without_secrets(address) or not storage.remote(address)
+    assert without_signature(address) == same
+    assert "?" not in without_secrets(address) or not storage.is_remote(address)
 
 
 def test_numbers_and_hosts_in_signed_addresses():
@@ -136,11 +136,11 @@ def test_a_cache_that_cannot_be_made_is_passed_over(tmp_path, monkeypatch, photo
     monkeypatch.setattr(storage, "gettempdir", lambda: str(tmp_path))
     assert len(list_folder(photographs)) == 14
     with served(whole) as (address, _):
-        assert local(f"{address}/a.tar").read_bytes() == TAR
-    assert cache("files").is_relative_to(tmp_path / f"colorize-{storage.getuser()}")
+        assert local_copy(f"{address}/a.tar").read_bytes() == TAR
+    assert cache_path("files").is_relative_to(tmp_path / f"colorize-{storage.getuser()}")
     monkeypatch.setattr(storage, "gettempdir", lambda: str(tmp_path / "file"))
     with pytest.raises(UserError, match="cannot be written to: name a folder with COLORIZE_CACHE"):
-        cache("files")
+        cache_path("files")
 
 
 def test_where_nothing_can_be_locked_nobody_waits(photographs, monkeypatch):

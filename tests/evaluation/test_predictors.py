@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from colorize.config import make
+from colorize.config import build_part
 from colorize.evaluation.predictors import Meter, network_predictor
 from colorize.metrics import Diversity, Picture
 from colorize.models import Colorizer
@@ -50,7 +50,7 @@ def test_what_a_painting_costs():
 @pytest.mark.parametrize("name", options("model"))
 def test_every_network_paints_the_same_under_the_meter(name, small):
     """Twice, as the first call is counted and the second timed."""
-    model = make(small(name, f"loss={own_loss(name)}").model, "model").eval()
+    model = build_part(small(name, f"loss={own_loss(name)}").model, "model").eval()
     L = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 100
     meter, painted = Meter(model, CPU), []
     for painter in (model, meter, meter):

@@ -12,7 +12,7 @@ from colorize.data.listing import list_folder
 from colorize.data.loader import SampleIndex
 from colorize.evaluation.validation import Validator, open_historical_samples
 from colorize.imaging.film import EMULSIONS
-from colorize.imaging.film_look import Film, luma_of, modern
+from colorize.imaging.film_look import Film, lightness_grey, luma_of
 
 CPU = torch.device("cpu")
 RED, BLUE, GREY = (200, 40, 40), (40, 40, 200), (120, 120, 120)
@@ -95,5 +95,7 @@ def test_a_look_leaves_the_grey_of_the_input_to_the_others(photographs):
     same = [np.array_equal(grey[0].numpy(), luma_of(one)) for grey, one in zip(mixed.grey, rgb, strict=True)]
     assert 0 < sum(same) < 12
     lightness = next(Folder(str(photographs), size=32, look=Film(share=0)).batches(draws(12), [12], 0))
-    assert all(np.array_equal(grey[0].numpy(), modern(one)) for grey, one in zip(lightness.grey, rgb, strict=True))
+    assert all(
+        np.array_equal(grey[0].numpy(), lightness_grey(one)) for grey, one in zip(lightness.grey, rgb, strict=True)
+    )
     assert EMULSIONS

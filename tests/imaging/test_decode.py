@@ -14,7 +14,7 @@ from colorize.imaging import file_formats as jpeg
 from colorize.imaging import raster as bounds
 from colorize.imaging.decode import UNREADABLE, decode, open_rgb
 from colorize.imaging.raster import DecodeError
-from colorize.imaging.transforms import GEOMETRIES, centre_square, cut, random_crop
+from colorize.imaging.transforms import GEOMETRIES, centre_square, crop_resized, random_crop
 
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
@@ -175,13 +175,13 @@ NOISE = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 150, 210)
 def test_a_cut_is_what_torchvision_cuts():
     box = (13, 7, 120, 100)
     expected = reference.resized_crop(NOISE, 7, 13, 100, 120, [48, 48], antialias=True, interpolation=3)
-    assert (cut(NOISE, box, 48).int() - expected.int()).abs().max() <= 1
+    assert (crop_resized(NOISE, box, 48).int() - expected.int()).abs().max() <= 1
 
 
 def test_a_cut_is_antialiased():
     """Stripes finer than the pixels they are cut to come out grey, not as other stripes."""
     stripes = (255 * (torch.arange(400) % 2)).to(torch.uint8).expand(3, 400, 400)
-    assert cut(stripes, (0, 0, 400, 400), 60).float().std() < 3
+    assert crop_resized(stripes, (0, 0, 400, 400), 60).float().std() < 3
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)

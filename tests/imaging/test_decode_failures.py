@@ -78,7 +78,7 @@ def test_what_would_fill_memory_is_refused_before_it_is_decoded(monkeypatch):
 
 
 def test_memory_that_is_not_there(monkeypatch):
-    monkeypatch.setattr(bounds, "available", lambda: 1000)
+    monkeypatch.setattr(bounds, "available_memory", lambda: 1000)
     assert "memory" in refused(PNG, "enormous")
 
 

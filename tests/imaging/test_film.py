@@ -6,7 +6,7 @@ import torch
 
 from colorize.imaging import film
 from colorize.imaging.color import rgb_to_lab
-from colorize.imaging.film_look import modern
+from colorize.imaging.film_look import lightness_grey
 from tests.helpers.light import seeded
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.uint8).reshape(3, 1, 1, 3) * 255
@@ -48,7 +48,7 @@ def test_what_each_emulsion_is_blind_to():
 def test_modern_has_the_lightness_of_the_colour(photograph):
     """Within half a grey level, everywhere."""
     L = rgb_to_lab(torch.from_numpy(photograph).permute(2, 0, 1))[0]
-    grey = rgb_to_lab(torch.from_numpy(modern(photograph))[None].expand(3, -1, -1))[0]
+    grey = rgb_to_lab(torch.from_numpy(lightness_grey(photograph))[None].expand(3, -1, -1))[0]
     assert (L - grey).abs().max() < 0.9  # of L*: near black a grey level is nearly one
     assert (L - grey).abs().mean() < 0.12
 

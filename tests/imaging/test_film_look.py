@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorize.imaging.film_look import LIMITS, PROBABILITIES, Film, modern
+from colorize.imaging.film_look import LIMITS, PROBABILITIES, Film, lightness_grey
 from colorize.utils.errors import UserError
 from tests.helpers.configs import tiny_words
 from tests.helpers.light import seeded
@@ -23,7 +23,7 @@ def test_it_is_a_function_of_picture_and_seed(photograph):
 
 
 def test_share_says_how_many_look_old(photograph):
-    plain = modern(photograph)
+    plain = lightness_grey(photograph)
     mixed = Film(share=0.5)
     old = sum(not np.array_equal(mixed(photograph, seeded(seed)), plain) for seed in range(80))
     assert 25 < old < 55  # 40 ± 3.4 deviations
@@ -42,7 +42,7 @@ def test_a_red_thing_is_dark_to_a_plate_that_is_blind_to_red():
     assert contrast(blue=1.0) < -20
     assert contrast(orthochromatic=1.0) < -8
     assert contrast(panchromatic=1.0) > 20
-    assert modern(rgb)[48, 48] > modern(rgb)[0, 0]
+    assert lightness_grey(rgb)[48, 48] > lightness_grey(rgb)[0, 0]
 
 
 @pytest.mark.parametrize("name", PROBABILITIES)
@@ -87,12 +87,12 @@ def test_training_sees_it_and_validation_does_not(inside, tmp_path):
 
 
 def test_the_truth_stays_as_it_was(config):
-    from colorize.config import make
+    from colorize.config import build_part
     from colorize.data.loader import SampleIndex
 
     batches = []
     for name in ("modern", "film"):
-        data = make(config("data=demo", f"data/look={name}", "data.size=64").data, "data")
+        data = build_part(config("data=demo", f"data/look={name}", "data.size=64").data, "data")
         batches.append(next(data.batches([SampleIndex(3, 11), SampleIndex(5, 12)], [2], 0)))
     plain, old = batches
     assert torch.equal(plain.rgb, old.rgb)

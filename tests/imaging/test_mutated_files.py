@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from colorize.data.findings import examine, picture_of
+from colorize.data.findings import examine, preview
 from colorize.imaging.decode import decode, decode_picture
 from colorize.imaging.raster import DecodeError
 from tests.faults.mutations import FORMATS, MUTATIONS, mutated
@@ -55,7 +55,7 @@ def test_every_format_is_read_as_it_is():
 
 def test_what_is_left_of_a_damaged_photograph_is_shown_without_warnings(recwarn):
     for number in (1250, 2594, 2802, 3841, 4766, 4864, 4992):
-        picture_of(mutated(number)[1])
+        preview(mutated(number)[1])
     assert not recwarn.list
 
 

@@ -7,7 +7,7 @@ from scipy.ndimage import map_coordinates
 from skimage.registration import phase_cross_correlation
 
 from colorize.data.sources import DEMO
-from colorize.imaging.registration import Motion, estimate_shift, motion_of, moved
+from colorize.imaging.registration import Motion, estimate_shift, motion_of, shift_image
 from colorize.utils.errors import UserError
 from tests.helpers.exposures import cut
 
@@ -105,8 +105,8 @@ def test_a_turn_and_a_stretch_are_found(name, true):
         max(np.hypot(*np.subtract(true.at(*corner), true[:2])) for corner in corners) > 0.8
     )  # what a shift would leave
     inner = slice(20, -20)
-    after = np.abs(moved(moving, found) - fixed)[inner, inner].mean()
-    before = np.abs(moved(moving, Motion(*found[:2])) - fixed)[inner, inner].mean()
+    after = np.abs(shift_image(moving, found) - fixed)[inner, inner].mean()
+    before = np.abs(shift_image(moving, Motion(*found[:2])) - fixed)[inner, inner].mean()
     assert after < 0.7 * before
 
 

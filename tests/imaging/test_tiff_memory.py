@@ -109,7 +109,7 @@ def test_what_cannot_be_read_in_parts_is_counted(compression, whole):
 
 
 def test_memory_that_a_tiff_takes_has_to_be_free(monkeypatch):
-    monkeypatch.setattr(bounds, "available", lambda: 500_000_000)
+    monkeypatch.setattr(bounds, "available_memory", lambda: 500_000_000)
     for compression, word in ((5, "1.0 GB of memory"), (1, "beyond its end")):
         data = by_hand(
             bytes(200_000), {258: (3, 16), 259: (3, compression), 262: (3, 1), 277: (3, 1), 279: (4, 2**28)},

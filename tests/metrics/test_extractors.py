@@ -17,8 +17,8 @@ from colorize.metrics import extractors
 from colorize.metrics.extractors import create_extractor
 from colorize.utils import download as weights
 from colorize.utils import files
-from colorize.utils.download import Pinned
-from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.download import PublishedFile
+from colorize.utils.errors import UnavailableError, UserError
 
 
 @pytest.fixture
@@ -127,18 +127,22 @@ def test_efficientnet_is_always_there(rgb):
 @pytest.mark.parametrize("name", ["inception", "pytorch_fid", "clean_fid", "legacy_ddcolor", "dinov2", "dinov2_small"])
 def test_what_is_not_there_is_absent_with_a_reason(name, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(AbsentError, match=rf"^{name} features: the weights are not at '.*: put there what https://"):
+    with pytest.raises(
+        UnavailableError, match=rf"^{name} features: the weights are not at '.*: put there what https://"
+    ):
         create_extractor(name, download=False)
-    with pytest.raises(AbsentError, match=r"not at '.*mine\.pth'"):
+    with pytest.raises(UnavailableError, match=r"not at '.*mine\.pth'"):
         create_extractor(name, tmp_path / "mine.pth")
 
 
 def test_another_file_is_refused(inception, tmp_path):
-    with pytest.raises(AbsentError, match=r"not the published file, or not all of it: its SHA-256 is \w{64}, not 67"):
+    with pytest.raises(
+        UnavailableError, match=r"not the published file, or not all of it: its SHA-256 is \w{64}, not 67"
+    ):
         create_extractor("inception", inception)
     whole = extractors.find_weights(extractors.LITE0).read_bytes()
     (tmp_path / "half.pth").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(AbsentError, match=r"half\.pth' is not the published file, or not all of it"):
+    with pytest.raises(UnavailableError, match=r"half\.pth' is not the published file, or not all of it"):
         create_extractor("efficientnet_lite0", tmp_path / "half.pth")
     (tmp_path / "whole.pth").write_bytes(whole)
     assert create_extractor("efficientnet_lite0", tmp_path / "whole.pth").weights.startswith("57934424")
@@ -153,7 +157,7 @@ def test_a_file_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     source = tmp_path / "published.pth"
     source.write_bytes(b"weights")
-    pinned = Pinned(("kept.pth",), source.as_uri(), files.digest_of(source)[:8])
+    pinned = PublishedFile(("kept.pth",), source.as_uri(), files.digest_of(source)[:8])
     path, digest = pinned.find()
     assert path.read_bytes() == b"weights"
     assert digest == files.digest_of(source)
@@ -161,7 +165,9 @@ def test_a_file_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch):
     assert pinned.find() == (path, digest)  # it is not fetched again
     path.unlink()
     source.write_bytes(b"weigh")
-    with pytest.raises(AbsentError, match=r"what came from .* is not the published file, or not all of it: put at "):
+    with pytest.raises(
+        UnavailableError, match=r"what came from .* is not the published file, or not all of it: put at "
+    ):
         pinned.find()
     assert not list(path.parent.iterdir())
 
@@ -171,10 +177,12 @@ def test_a_server_that_is_silent_or_not_there_is_not_waited_for(tmp_path, monkey
     monkeypatch.setattr(weights, "SILENT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/weights.pth"
-        with pytest.raises(AbsentError, match=r"cannot be fetched from http://127.*timed out"):
-            Pinned(("kept.pth",), address, "").find()
-    with pytest.raises(AbsentError, match=r"cannot be fetched from .*refused\): put at '.*kept\.pth' what is there"):
-        Pinned(("kept.pth",), address, "").find()
+        with pytest.raises(UnavailableError, match=r"cannot be fetched from http://127.*timed out"):
+            PublishedFile(("kept.pth",), address, "").find()
+    with pytest.raises(
+        UnavailableError, match=r"cannot be fetched from .*refused\): put at '.*kept\.pth' what is there"
+    ):
+        PublishedFile(("kept.pth",), address, "").find()
 
 
 def test_a_server_that_dribbles_is_given_up(tmp_path, monkeypatch):
@@ -195,7 +203,7 @@ def test_a_server_that_dribbles_is_given_up(tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=serve, args=(server,))
         thread.start()
-        with pytest.raises(AbsentError, match="gave up on"):
-            Pinned(("kept.pth",), f"http://127.0.0.1:{server.getsockname()[1]}/x", "").find()
+        with pytest.raises(UnavailableError, match="gave up on"):
+            PublishedFile(("kept.pth",), f"http://127.0.0.1:{server.getsockname()[1]}/x", "").find()
         stop.set()
         thread.join()

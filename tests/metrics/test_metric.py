@@ -26,7 +26,7 @@ from colorize.metrics import (
     grey_note,
     measure_all,
 )
-from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.errors import UnavailableError, UserError
 from tests.helpers.configs import CONF
 from tests.helpers.distorted import painted
 
@@ -170,5 +170,7 @@ def test_absent_metrics_are_left_out_or_refused(tmp_path):
     assert list(metrics) == ["psnr"]
     assert absent.keys() == {"lpips"}
     assert "put there what" in absent["lpips"]
-    with pytest.raises(AbsentError, match="metric 'lpips' cannot be had: alexnet, ImageNet: the weights are not at"):
+    with pytest.raises(
+        UnavailableError, match="metric 'lpips' cannot be had: alexnet, ImageNet: the weights are not at"
+    ):
         make_metrics(node, strict=True)

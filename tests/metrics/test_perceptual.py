@@ -5,17 +5,10 @@ import torch
 import torchvision
 from omegaconf import OmegaConf
 
-from colorize.config import make
+from colorize.config import build_part
 from colorize.data import Demo
-from colorize.metrics import (
-    LPIPS,
-    FeatureDistance,
-    Judge,
-    Pair,
-    Picture,
-    Recognition,
-)
-from colorize.utils.errors import AbsentError, UserError
+from colorize.metrics import LPIPS, FeatureDistance, Judge, Pair, Picture, Recognition
+from colorize.utils.errors import UnavailableError, UserError
 from tests.helpers.distorted import painted
 
 
@@ -56,7 +49,7 @@ def test_a_judge_is_any_function_of_pictures():
     rgb = torch.rand(3, 3, 8, 8)
     model = {"_target_": "torch.mean", "_partial_": True, "dim": [1, 2, 3]}
     node = {"_target_": "colorize.metrics.Judge", "label": "brightness", "better": "higher", "model": model}
-    judge = make(OmegaConf.create(node), "metrics.brightness")
+    judge = build_part(OmegaConf.create(node), "metrics.brightness")
     torch.testing.assert_close(judge.measure(rgb), rgb.mean(dim=(1, 2, 3)))
     with pytest.raises(UserError, match="one number for each of 3 pictures, not shape"):
         Judge(torch.mean, "all", "higher").measure(rgb)
@@ -76,16 +69,16 @@ def test_lpips_takes_pictures_down_to_its_least(net):
 
 def test_weights_that_are_not_there_are_a_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(AbsentError, match=r"are not at .*none\.pth'.*: put there what https"):
+    with pytest.raises(UnavailableError, match=r"are not at .*none\.pth'.*: put there what https"):
         LPIPS("alex", weights=tmp_path / "none.pth")
-    with pytest.raises(AbsentError, match=r"alexnet-owt-7be5be79.pth"):
+    with pytest.raises(UnavailableError, match=r"alexnet-owt-7be5be79.pth"):
         LPIPS("alex", download=False)
     (tmp_path / "other.pth").write_bytes(b"not the published file")
-    with pytest.raises(AbsentError, match=r"^vgg16, ImageNet: .* is not the published file, or not all of it"):
+    with pytest.raises(UnavailableError, match=r"^vgg16, ImageNet: .* is not the published file, or not all of it"):
         LPIPS("vgg", weights=tmp_path / "other.pth")
-    with pytest.raises(AbsentError, match="'resnet18' are on this machine neither in a package nor in a cache"):
+    with pytest.raises(UnavailableError, match="'resnet18' are on this machine neither in a package nor in a cache"):
         FeatureDistance("resnet18")
-    with pytest.raises(AbsentError, match="resnet18"):
+    with pytest.raises(UnavailableError, match="resnet18"):
         Recognition("resnet18")
     with pytest.raises(UserError, match="no classifier 'resnet19'"):
         Recognition("resnet19")
@@ -101,7 +94,9 @@ def test_a_download_that_fails_says_so_and_leaves_nothing(tmp_path, monkeypatch)
         raise TimeoutError("timed out")
 
     monkeypatch.setattr("urllib.request.urlopen", unreachable)
-    with pytest.raises(AbsentError, match=r"^alexnet, ImageNet: .*cannot be fetched from https.*timed out.*put at"):
+    with pytest.raises(
+        UnavailableError, match=r"^alexnet, ImageNet: .*cannot be fetched from https.*timed out.*put at"
+    ):
         LPIPS("alex")
     assert not list((tmp_path / "checkpoints").iterdir())
 

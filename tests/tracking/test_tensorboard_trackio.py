@@ -119,7 +119,7 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, tracker, pack
 
 @pytest.mark.parametrize("name", ["tensorboard", "trackio"])
 def test_their_options_are_what_they_take(config, name):
-    from colorize.config import make
+    from colorize.config import build_part
 
     cfg = config(f"tracker={name}", "model=cnn")
-    assert make(cfg.tracker, "tracker").keywords["folder"] == f"outputs/{name}"
+    assert build_part(cfg.tracker, "tracker").keywords["folder"] == f"outputs/{name}"

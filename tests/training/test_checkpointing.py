@@ -12,7 +12,7 @@ import torch
 from colorize.tracking import JsonLines, Logger
 from colorize.training.build import build_parts, build_trainer
 from colorize.utils import devices as memory
-from colorize.utils.checkpoint import weights_of
+from colorize.utils.checkpoint import weights_only_state
 from colorize.utils.distributed import World
 from colorize.utils.serialization import read
 from tests.faults.runs import same
@@ -51,7 +51,7 @@ def test_a_kill_between_the_checkpoint_and_its_copy_is_repaired(left, killed):
     else:
         checkpoints.best.write_bytes(newest.read_bytes()[:5000])
     assert resumed(cfg, folder).best == 21.0
-    assert same(read(checkpoints.best), weights_of(read(newest)))
+    assert same(read(checkpoints.best), weights_only_state(read(newest)))
 
 
 def test_a_best_checkpoint_that_cannot_be_brought_back_is_made_anew(killed, capsys):
@@ -143,6 +143,6 @@ def test_a_peak_that_the_system_does_not_forget_is_not_told_twice(monkeypatch):
     monkeypatch.setattr(memory, "FORGETS", False)
     heights = iter([5_000_000_000, 5_000_000_000, 6_000_000_000])
     monkeypatch.setattr(memory, "_peak_bytes", lambda: next(heights))
-    peak = memory.Peak(torch.device("cpu"))
+    peak = memory.PeakMemory(torch.device("cpu"))
     assert peak.read() == {}
     assert peak.read() == {"memory": 6.0}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from colorize.training.build import build_parts, build_trainer
-from colorize.utils.devices import is_out_of_memory, recomputable_blocks, recompute
+from colorize.utils.devices import is_out_of_memory, recomputable_blocks, recompute_activations
 from colorize.utils.errors import UserError
 from tests.helpers.configs import SMALL, options, own_loss
 
@@ -52,7 +52,7 @@ def test_recomputing_saves_memory():
         return sum(sizes)
 
     thrifty = copy.deepcopy(net)
-    assert recompute(thrifty) == 6
+    assert recompute_activations(thrifty) == 6
     assert kept(thrifty) < kept(net) / 2
 
 
