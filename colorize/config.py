@@ -33,7 +33,7 @@ def check_values(cfg: DictConfig) -> None:
     if missing:
         words = " ".join(f"{path}=…" for path in missing)
         have = "has" if len(missing) == 1 else "have"
-        raise UserError(f"{' and '.join(missing)} {have} no value: say {words} on the command line")
+        raise UserError(f"{' and '.join(missing)} {have} no value: use {words} on the command line")
 
 
 def check_resolves(cfg: DictConfig) -> None:
@@ -128,7 +128,7 @@ def sign_of(number: str, better: str | None, said: str | None, key: str, words: 
     own = SIGNS.get(better or "")
     if own is None and said is None:
         raise UserError(
-            f"neither end of {number} is the better one: choose another number, or say {key}={words[0]} or {words[1]}"
+            f"neither end of {number} is the better one: choose another number, or use {key}={words[0]} or {words[1]}"
         )
     if own is not None and said is not None and SIGNS[said] != own:
         raise UserError(f"{key}={said} would keep the worst, since of {number} {better} is better: leave {key} out")

@@ -59,7 +59,7 @@ class RunFolder:
             instead = f", or resume={self.folder} {longer} to train it further" if longer else ""
             raise UserError(
                 f"{str(self.folder)!r} holds a run with another config: {shown}{more}; "
-                f"say name=… for a new run{instead}, or overwrite=true to put the old one aside"
+                f"use name=… for a new run{instead}, or overwrite=true to put the old one aside"
             )
 
     def saved(self, composed: DictConfig, words: Sequence[str] = ()) -> DictConfig:
@@ -75,7 +75,7 @@ class RunFolder:
         if kept[-1] != names or (self.moved(cfg) and contents not in kept and len(kept) > 1):
             raise UserError(
                 f"the photographs are not those that the run in {str(self.folder)!r} was trained on: put them back, or "
-                "say name=… for a new run"
+                "use name=… for a new run"
             )
 
     def moved(self, cfg: DictConfig) -> bool:

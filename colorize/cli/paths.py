@@ -100,7 +100,7 @@ def photographs(path: Path, alone: bool, output: Path | None, notes: list[str]) 
 def inside(folder: Path, place: Path, output: Path | None, notes: list[str]) -> list[tuple[Path, Path]]:
     """The photographs below a folder, without those below the output folder."""
     walk = Walk(str(folder), lambda name: name.lower().endswith(ENDINGS) and not name.startswith("."))
-    notes += [*walk.passed.notes(str(folder)), *(f"{where}: {why}" for where, why in walk.broken.items())]
+    notes += [*walk.skipped.notes(str(folder)), *(f"{where}: {why}" for where, why in walk.unreadable_files.items())]
     names = walk.names
     if output is not None:
         whole, painted = (Path(os.path.realpath(path)) for path in (folder, output))

@@ -75,7 +75,7 @@ class Table:
     files    (N,) number of the file in `places`; loose files lie in `places[0]` under their names, and have no
              files, starts (first byte) or sizes
     classes  names of the folders directly below the root, which `labels` numbers; empty where labels are of the file's
-    broken   file or folder -> why a part of it is missing here
+    unreadable_files  file or folder -> why a part of it is missing here
     notes    what was left out, in sentences
     links    names of the loose files that are links
     """
@@ -83,7 +83,7 @@ class Table:
     def __init__(self, columns: dict[str, np.ndarray], places: Sequence[str], folder: Path | None = None):
         self.columns, self.places, self.folder = columns, list(places), folder
         self.classes: list[str] = []
-        self.broken: dict[str, str] = {}
+        self.unreadable_files: dict[str, str] = {}
         self.notes: list[str] = []
         self.links: list[str] = []
 
@@ -110,21 +110,21 @@ class Table:
         return cls(columns, places)
 
     @classmethod
-    def open(cls, folder: Path, places: Sequence[str], told: Mapping[str, Any] | None = None) -> Table:
-        """What `save` wrote, with what it `told`."""
+    def open(cls, folder: Path, places: Sequence[str], metadata: Mapping[str, Any] | None = None) -> Table:
+        """What `save` wrote, with its `metadata`."""
         paths = {name: folder / f"{name}.npy" for name in COLUMNS}
         columns = {name: np.load(path, mmap_mode="r") for name, path in paths.items() if path.is_file()}
         table = cls(columns, places, folder)
-        table.__dict__ |= told or {}
+        table.__dict__ |= metadata or {}
         return table
 
-    def said(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """What is missing and what was left out, in sentences."""
-        return [*(f"{file}: {why}" for file, why in self.broken.items()), *self.notes]
+        return [*(f"{file}: {why}" for file, why in self.unreadable_files.items()), *self.notes]
 
-    def told(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """All but the columns and the places, as JSON holds it."""
-        return {name: getattr(self, name) for name in ("classes", "broken", "notes", "links")}
+        return {name: getattr(self, name) for name in ("classes", "unreadable_files", "notes", "links")}
 
     @classmethod
     def in_folders(cls, names: Sequence[str], places: Sequence[str], pieces: np.ndarray | None = None) -> Table:

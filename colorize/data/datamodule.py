@@ -94,9 +94,9 @@ class DataModule:
         self.geometry, self.crop, self.flip = geometry, (crop[0], crop[1]), flip
         self.max_bad = max(1, int(max_bad * len(self.train))) if 0 < max_bad < 1 else int(max_bad)
         self.num_workers = num_workers
-        self.broken = self.train.table.broken
-        if self.val.table is not self.train.table and self.val.table.broken:
-            file, why = next(iter(self.val.table.broken.items()))
+        self.broken = self.train.table.unreadable_files
+        if self.val.table is not self.train.table and self.val.table.unreadable_files:
+            file, why = next(iter(self.val.table.unreadable_files.items()))
             raise UserError(f"validation photographs are missing from {file}: {why}; fetch it again")
 
     def batches(

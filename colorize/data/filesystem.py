@@ -121,8 +121,8 @@ class Place(NamedTuple):
 class Walk:
     """names    of the photographs, in order; those of `links` are links to files, of which some lead nowhere
     folders  name -> time of its last change, ns
-    passed   what was left out
-    broken   path -> why it could not be read
+    skipped  what was left out
+    unreadable_files  path -> why it could not be read
     """
 
     def __init__(self, root: str, is_photograph: Callable[[str], bool]):
@@ -130,8 +130,8 @@ class Walk:
         self.names: list[str] = []
         self.links: list[str] = []
         self.folders: dict[str, int] = {}
-        self.passed = SkippedFiles()
-        self.broken: dict[str, str] = {}
+        self.skipped = SkippedFiles()
+        self.unreadable_files: dict[str, str] = {}
         self._seen: set[str] = set()  # real paths of folders
         self._linked_folders: list[Place] = []
         self._linked_files: list[Place] = []
@@ -141,7 +141,7 @@ class Walk:
             place = min(self._linked_folders)
             self._linked_folders.remove(place)
             if Path(start).is_relative_to(place.real) or place.real in self._seen:
-                self.passed.add(AGAIN, place.name)
+                self.skipped.add(AGAIN, place.name)
             else:
                 self._below(place)
         self._follow_files()
@@ -155,7 +155,7 @@ class Walk:
         while waiting:
             place = waiting.pop()
             if place.real in self._seen:  # a link has led here before
-                self.passed.add(AGAIN, place.name)
+                self.skipped.add(AGAIN, place.name)
                 continue
             self._seen.add(place.real)
             try:
@@ -164,7 +164,7 @@ class Walk:
                     found = [self._enter(entry, place) for entry in sorted(entries, key=lambda entry: entry.name)]
                 waiting += [folder for folder in found if folder]
             except OSError as error:
-                self.broken[self.path(place.name)] = f"the folder cannot be read: {error.strerror}"
+                self.unreadable_files[self.path(place.name)] = f"the folder cannot be read: {error.strerror}"
 
     def _enter(self, entry: os.DirEntry[str], parent: Place) -> Place | None:
         """Notes a file; the folder to be walked, if it is one."""
@@ -172,7 +172,7 @@ class Walk:
         link = entry.is_symlink()
         if is_folder(entry):
             if is_hidden(entry.name):
-                self.passed.add(HIDDEN, name)
+                self.skipped.add(HIDDEN, name)
             elif link:
                 self._linked_folders.append(Place(name, os.path.realpath(entry.path)))
             else:
@@ -180,13 +180,13 @@ class Walk:
         elif not self.is_photograph(entry.name):
             if not is_hidden(entry.name) and entry.name.casefold() not in SILENT:
                 suffix = Path(entry.name).suffix.lower()
-                self.passed.add(f"no photographs by their ending {suffix}" if suffix else "no photographs", name)
+                self.skipped.add(f"no photographs by their ending {suffix}" if suffix else "no photographs", name)
         elif link:
             self._linked_files.append(Place(name, os.path.realpath(entry.path)))
         elif entry.is_file(follow_symlinks=False):
             self.names.append(name)
         else:
-            self.passed.add(IRREGULAR, name)
+            self.skipped.add(IRREGULAR, name)
         return None
 
     def _follow_files(self) -> None:
@@ -196,9 +196,9 @@ class Walk:
             real = Path(place.real)
             kind = file_type(real)
             if place.real in files or (kind and str(real.parent) in self._seen and self.is_photograph(real.name)):
-                self.passed.add(AGAIN, place.name)
+                self.skipped.add(AGAIN, place.name)
             elif kind not in (0, stat.S_IFREG):
-                self.passed.add(IRREGULAR, place.name)
+                self.skipped.add(IRREGULAR, place.name)
             else:
                 files.add(place.real)
                 self.names.append(place.name)

@@ -91,7 +91,7 @@ class SmallImage(NamedTuple):
 def open_small(data: bytes) -> SmallImage:
     """Decodes the whole file, JPEGs at the smallest scale that suffices. Raises `DecodeError`."""
     picture = decode_picture(data, shorter=SIDE)
-    return SmallImage(shrink(picture.opaque()), picture.size, picture.mode, frozenset(picture.treated))
+    return SmallImage(shrink(picture.opaque()), picture.size, picture.mode, frozenset(picture.conversions))
 
 
 def shrink(image: Image.Image) -> Image.Image:

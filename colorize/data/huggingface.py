@@ -34,7 +34,7 @@ class Hub(DataModule):
     ):  # fmt: skip
         if val is not None and is_single(root):
             raise UserError(
-                f"data.root={root!r} is a single set, which would train and validate: say data.val=null, and a part of "
+                f"data.root={root!r} is a single set, which would train and validate: use data.val=null, and a part of "
                 "it validates alone"
             )
         training = HubTable.load(root, subset, train, image, label if labels else "")

@@ -97,7 +97,7 @@ def read_solutions(*folders: Path) -> dict[str, str]:
                 return devkit_classes(folder / name)
     raise UserError(
         f"ImageNet's validation photographs in {str(folders[0])!r} lie in one folder, and nothing tells their classes: "
-        f"put {DEVKITS[1]} or {SOLUTION} beside them, sort them into class folders, or say data.labels=false"
+        f"put {DEVKITS[1]} or {SOLUTION} beside them, sort them into class folders, or use data.labels=false"
     )
 
 
@@ -123,5 +123,5 @@ def read_devkit(path: Path) -> tuple[io.BytesIO, str]:
     return io.BytesIO(found[0]), found[1].decode()
 
 
-def list_archive(file: str, told: TarReport) -> list[LabelledMember]:
-    return [LabelledMember(m.name, NONE, m.start, m.size) for m in members(file, told) if is_photograph(m.name)]
+def list_archive(file: str, report: TarReport) -> list[LabelledMember]:
+    return [LabelledMember(m.name, NONE, m.start, m.size) for m in members(file, report) if is_photograph(m.name)]

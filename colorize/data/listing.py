@@ -55,12 +55,14 @@ def list_folder(root: str | os.PathLike) -> Table:
     """
     folder = at_home(root)
     if not folder.is_dir():
-        raise UserError(f"there is no folder {str(folder)!r}: give the folder that holds the photographs")
+        found = f"{str(folder)!r} is a file" if folder.exists() else f"there is no folder {str(folder)!r}"
+        raise UserError(f"{found}: give the folder that holds the photographs")
 
     def build() -> tuple[Table, Any]:
         walk = Walk(str(folder), is_photograph)
         table = Table.in_folders(walk.names, [str(folder)])
-        table.links, table.broken, table.notes = walk.links, walk.broken, walk.passed.notes(str(folder))
+        table.links, table.unreadable_files = walk.links, walk.unreadable_files
+        table.notes = walk.skipped.notes(str(folder))
         return table, walk.folders
 
     def unchanged(folders: dict[str, int]) -> bool:
@@ -68,8 +70,8 @@ def list_folder(root: str | os.PathLike) -> Table:
 
     table = cached_listing(f"folder {folder.resolve()}", [str(folder)], build, unchanged)
     if not len(table):
-        told = "".join(f"; {path}: {why}" for path, why in list(table.broken.items())[:1])
-        raise UserError(f"no photographs in {str(folder)!r}: looked for {', '.join(SUFFIXES)} there and below{told}")
+        first = "".join(f"; {path}: {why}" for path, why in list(table.unreadable_files.items())[:1])
+        raise UserError(f"no photographs in {str(folder)!r}: looked for {', '.join(SUFFIXES)} there and below{first}")
     return table
 
 
@@ -81,8 +83,8 @@ def is_photograph(name: str) -> bool:
 class TarReport:
     """What is said of tar files beside their photographs."""
 
-    broken: dict[str, str] = field(default_factory=dict)  # file -> why a part of it is missing
-    passed: SkippedFiles = field(default_factory=SkippedFiles)
+    unreadable_files: dict[str, str] = field(default_factory=dict)  # file -> why a part of it is missing
+    skipped: SkippedFiles = field(default_factory=SkippedFiles)
 
 
 def list_tars(
@@ -96,15 +98,15 @@ def list_tars(
     def build() -> tuple[Table, Any]:
         found: list[LabelledMember] = []
         numbers: list[np.ndarray] = []
-        told = TarReport()
+        report = TarReport()
         first: dict[str, int] = {}
         for number, file in enumerate(files):
             if not local_copy(file).is_file():
                 raise UserError(f"{without_secrets(file)!r} is no regular file: name tar files")
             again = first.setdefault(file_identity(file), number) != number
-            of = [] if again else read(file, told)
+            of = [] if again else read(file, report)
             if again:
-                told.passed.add(AGAIN, without_secrets(file))
+                report.skipped.add(AGAIN, without_secrets(file))
             found += of
             numbers.append(np.full(len(of), number))
         pieces = np.array([(one.start, one.size) for one in found], dtype=np.int64).reshape(-1, 2)
@@ -112,7 +114,7 @@ def list_tars(
         names = [one.name for one in found]
         labels = None if folders else [one.label for one in found]
         table = Table.in_folders(names, files, pieces) if folders else Table.of(names, files, labels, pieces)
-        table.broken, table.notes = told.broken, told.passed.notes("the tar files")
+        table.unreadable_files, table.notes = report.unreadable_files, report.skipped.notes("the tar files")
         return table, [file_signature(file) for file in files]
 
     key = f"{kind} {' '.join(map(without_signature, files))}"
@@ -131,8 +133,8 @@ def file_signature(file: str) -> list[Any]:
     )
 
 
-def members(file: str, told: TarReport) -> Iterator[Member]:
-    """The files in a tar file, those of tar files inside it too. Where it breaks off, `told` hears why."""
+def members(file: str, report: TarReport) -> Iterator[Member]:
+    """The files in a tar file, those of tar files inside it too. Why it breaks off somewhere goes into the `report`."""
     path = local_copy(file)
     with path.open("rb") as opened:
         head = opened.read(6)
@@ -142,10 +144,10 @@ def members(file: str, told: TarReport) -> Iterator[Member]:
                 "unpack it to a plain .tar"
             )
         opened.seek(0)
-        yield from _walk(opened, without_secrets(file), path.stat().st_size, "", told)
+        yield from _walk(opened, without_secrets(file), path.stat().st_size, "", report)
 
 
-def _walk(opened: IO[bytes], file: str, end: int, prefix: str, told: TarReport) -> Iterator[Member]:
+def _walk(opened: IO[bytes], file: str, end: int, prefix: str, report: TarReport) -> Iterator[Member]:
     place = opened.tell()
     try:
         tar = tarfile.TarFile(fileobj=opened, mode="r")
@@ -155,13 +157,13 @@ def _walk(opened: IO[bytes], file: str, end: int, prefix: str, told: TarReport) 
             if info.isfile() and not 0 <= info.size <= end - place:
                 raise tarfile.ReadError("the file ends inside it")
             if any(is_hidden(part) for part in name.split("/")):
-                told.passed.add(HIDDEN, name)
+                report.skipped.add(HIDDEN, name)
             elif not info.isfile() or info.issparse():
                 if is_photograph(name.rsplit("/", 1)[-1]):
-                    told.passed.add(IRREGULAR, name)
+                    report.skipped.add(IRREGULAR, name)
             elif info.name.endswith(".tar"):
                 opened.seek(place)
-                yield from _walk(opened, file, place + info.size, f"{prefix}{Path(info.name).stem}/", told)
+                yield from _walk(opened, file, place + info.size, f"{prefix}{Path(info.name).stem}/", report)
             else:
                 yield Member(name, place, info.size)
             tar.members = []  # type: ignore[attr-defined]  # tarfile keeps them all
@@ -169,7 +171,7 @@ def _walk(opened: IO[bytes], file: str, end: int, prefix: str, told: TarReport) 
         if opened.read(tarfile.BLOCKSIZE).strip(b"\0"):  # tarfile takes whatever is no header for the end
             raise tarfile.ReadError("no header follows")
     except (tarfile.TarError, ValueError, OverflowError) as error:  # a header's numbers and texts may be anything
-        told.broken[file] = f"the tar file breaks off behind byte {place}: {error}"
+        report.unreadable_files[file] = f"the tar file breaks off behind byte {place}: {error}"
 
 
 def cached_listing(
@@ -188,13 +190,13 @@ def cached_listing(
             if unchanged(saved["stamp"]):
                 return Table.open(folder, places, saved["told"])
         table, stamp = build()
-        if len(table) < WORTH_KEEPING or table.broken:  # what could not be read may be there the next time
+        if len(table) < WORTH_KEEPING or table.unreadable_files:  # what could not be read may be there the next time
             return table
         with suppress(OSError):
             shutil.rmtree(folder, ignore_errors=True)
             table.save(folder)
-            saved = {"stamp": stamp, "told": table.told()}
+            saved = {"stamp": stamp, "told": table.metadata()}
             text = json.dumps(saved)
             write_text(note, text)  # last: it is whole then
-            return Table.open(folder, places, table.told())
+            return Table.open(folder, places, table.metadata())
         return table

@@ -222,6 +222,6 @@ def explain_shared_memory(batches: Iterator[LoadedBatch], workers: int) -> Itera
         if not any(sign in str(error) for sign in SHARED_MEMORY_FULL):
             raise
         raise UserError(
-            f"the {workers} processes that load have too little shared memory (/dev/shm): say data.num_workers=0, or "
+            f"the {workers} processes that load have too little shared memory (/dev/shm): use data.num_workers=0, or "
             "give more (docker run --shm-size=8g, or --ipc=host)"
         ) from error

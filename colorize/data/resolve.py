@@ -34,7 +34,7 @@ class ResolvedSource(NamedTuple):
     def notes(self) -> list[str]:
         """What is not among the photographs, in sentences."""
         held = [photos.table for photos in (self.train, self.val) if photos is not None]
-        return list(dict.fromkeys(note for table in held for note in table.said()))
+        return list(dict.fromkeys(note for table in held for note in table.remarks()))
 
 
 def open_source(word: str) -> ResolvedSource:
@@ -50,7 +50,8 @@ def open_source(word: str) -> ResolvedSource:
     if is_remote(word) or (not folder.is_dir() and ".tar" in word):
         return ResolvedSource(without_secrets(word), *open_shards(word))
     if not folder.is_dir():
-        raise UserError(f"there is no folder {word!r}: give {WORDS}")
+        found = f"{word!r} is a file" if folder.exists() else f"there is no folder {word!r}"
+        raise UserError(f"{found}: give {WORDS}")
     if any((folder / name).exists() for name in (TRAIN_TAR, VAL_TAR, KAGGLE)) or has_both_sets(folder):
         return from_data_module(word, ImageNet(word, labels=has_validation_classes(folder)))
     if shard_files(folder, "train"):
@@ -103,13 +104,13 @@ def open_sources(word: str, val_word: str | None) -> tuple[InspectedSource, Insp
     Raises `UserError` where both are the same photographs, which would all be leaks.
     """
     found = open_source(word)
-    train = InspectedSource(found.title, found.train, found.classes, found.train.table.said())
+    train = InspectedSource(found.title, found.train, found.classes, found.train.table.remarks())
     if val_word is None:
         held = found.val
         title = f"{found.title}, validation"
-        return train, None if held is None else InspectedSource(title, held, found.classes, held.table.said())
+        return train, None if held is None else InspectedSource(title, held, found.classes, held.table.remarks())
     other = open_source(val_word)
-    val = InspectedSource(other.title, other.train, other.classes, other.train.table.said())
+    val = InspectedSource(other.title, other.train, other.classes, other.train.table.remarks())
     if len(train) == len(val) and source_start(train) == source_start(val):
         raise UserError(f"{found.title!r} and --val are the same photographs: name some that training never sees")
     return train, val

@@ -45,7 +45,7 @@ def prepare_photo(photo: Photo, size: int | None, quality: int) -> PreparedPhoto
         data = photo.read()
         picture = decode_picture(data)
         upright, kind = picture.opaque(), picture.format
-        plain = kind == "JPEG" and not picture.treated
+        plain = kind == "JPEG" and not picture.conversions
     except UNREADABLE as error:
         return PreparedPhoto(photo.name, why=first_line(error))
     suffix = ENDINGS.get(kind, f".{kind.lower()}")

@@ -82,7 +82,7 @@ def open_shards(
 def shard_collection(files: list[str], root: str) -> Collection:
     photos = Collection(list_tars(files, list_shard, "shards"))
     if not len(photos):
-        why = next(iter(photos.table.broken.values()), "looked for KEY.jpg and such")
+        why = next(iter(photos.table.unreadable_files.values()), "looked for KEY.jpg and such")
         raise UserError(
             f"there are no photographs in {without_secrets(root)!r}, e.g. {without_secrets(files[0])!r}: {why}"
         )
@@ -112,7 +112,7 @@ def shard_files(folder: Path, part: str) -> list[str]:
     return sorted(str(path) for path in folder.glob(f"{part}-*.tar"))
 
 
-def list_shard(file: str, told: TarReport) -> list[LabelledMember]:
+def list_shard(file: str, report: TarReport) -> list[LabelledMember]:
     """The photographs of one tar file, named SHARD/KEY.jpg.
 
     What stands behind the first full stop of a name is a field of the key before it: KEY.seg.png is no photograph
@@ -122,22 +122,22 @@ def list_shard(file: str, told: TarReport) -> list[LabelledMember]:
     pictures: dict[str, Member] = {}  # KEY, or a name without its ending
     labels: dict[str, int] = {}
     with local_copy(file).open("rb") as opened:
-        for member in members(file, told):
+        for member in members(file, report):
             stem, suffix = split_ending(member.name)
             if suffix in (".cls", ".json"):
                 opened.seek(member.start)
-                labels[stem] = read_label(opened.read(min(member.size, LABEL)), suffix, member.name, told)
+                labels[stem] = read_label(opened.read(min(member.size, LABEL)), suffix, member.name, report)
             elif suffix not in SUFFIXES:
-                told.passed.add(f"no photographs by their ending {suffix}", member.name)
+                report.skipped.add(f"no photographs by their ending {suffix}", member.name)
             elif not 0 < member.size <= LARGEST:
-                told.passed.add(f"no bytes, or more than {LARGEST / 1e9:.1f} GB", member.name)
+                report.skipped.add(f"no bytes, or more than {LARGEST / 1e9:.1f} GB", member.name)
             else:
-                keep_best(pictures, stem, member, told)
+                keep_best(pictures, stem, member, report)
     found = []
     for stem, member in pictures.items():
         key = key_of(stem)
         if stem != key and (key in pictures or stem.rpartition(".")[2].lower() in BESIDE):
-            told.passed.add(f"beside a photograph, .{member.name[len(key) + 1 :]}", member.name)
+            report.skipped.add(f"beside a photograph, .{member.name[len(key) + 1 :]}", member.name)
         else:
             label = labels.get(stem, labels.get(key, NONE))
             found.append(LabelledMember(f"{shard}/{member.name}", label, member.start, member.size))
@@ -157,19 +157,19 @@ def key_of(name: str) -> str:
     return f"{folder}{slash}{base.partition('.')[0]}"
 
 
-def keep_best(pictures: dict[str, Member], stem: str, member: Member, told: TarReport) -> None:
+def keep_best(pictures: dict[str, Member], stem: str, member: Member, report: TarReport) -> None:
     """Of two with one key the JPEG is the photograph; of two with one name the later, which has replaced the other."""
     before = pictures.get(stem)
     if before is not None:
         first, then = (SUFFIXES.index(split_ending(one.name)[1]) for one in (before, member))
-        told.passed.add("another photograph has the key", before.name if then <= first else member.name)
+        report.skipped.add("another photograph has the key", before.name if then <= first else member.name)
         if then > first:
             return
     pictures[stem] = member
 
 
-def read_label(text: bytes, suffix: str, name: str, told: TarReport) -> int:
-    """The class, from 0 up. JSON without "label", such as a caption's, tells none; what is no class is `told`."""
+def read_label(text: bytes, suffix: str, name: str, report: TarReport) -> int:
+    """The class, from 0 up. JSON without "label", such as a caption's, has none; others go into the `report`."""
     try:
         value: Any = text.decode("utf-8-sig").strip()
         if suffix == ".json":
@@ -182,7 +182,7 @@ def read_label(text: bytes, suffix: str, name: str, told: TarReport) -> int:
             return number
     except (ValueError, OverflowError, RecursionError):  # no number, no text, no JSON
         pass
-    told.passed.add(f"classes that are no number from 0 to {MOST_CLASSES - 1}", name)
+    report.skipped.add(f"classes that are no number from 0 to {MOST_CLASSES - 1}", name)
     return NONE
 
 

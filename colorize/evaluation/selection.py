@@ -67,7 +67,7 @@ def select_photographs(protocol: Protocol, own: Callable[[], DataModule] | None 
         raise UserError(
             f"{title} is not the set of the protocol: its manifest is {manifest}, and must be {protocol.manifest}"
         )
-    return Selection(title, picked, classes, whole, manifest, photos.table.said())
+    return Selection(title, picked, classes, whole, manifest, photos.table.remarks())
 
 
 def _find_photographs(

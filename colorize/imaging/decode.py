@@ -71,7 +71,7 @@ class DecodedImage:
     format: str  #                   Pillow's name
     size: tuple[int, int]  #         width, height of the whole photograph, upright
     mode: str  #                     of the samples, as they are stored
-    treated: list[str]  #            keys of `TREATMENT`
+    conversions: list[str]  #            keys of `TREATMENT`
     notes: list[str]  #              sentences about what had to be decided
     info: dict[Any, Any] = field(default_factory=dict)  #  what Pillow read beside the pixels
     texts: dict[str, str] = field(default_factory=dict)  # of a PNG
@@ -113,7 +113,7 @@ def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
     if rgb is not None:
         return torch.from_numpy(rgb).permute(2, 0, 1).contiguous(), []
     picture = decode_picture(data, shorter=shorter)
-    return torch.from_numpy(np.array(picture.opaque())).permute(2, 0, 1).contiguous(), picture.treated
+    return torch.from_numpy(np.array(picture.opaque())).permute(2, 0, 1).contiguous(), picture.conversions
 
 
 def open_rgb(source: bytes | Path) -> Image.Image:
@@ -139,7 +139,7 @@ def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: boo
         del image  # or it is in memory beside what is made of it
     size = size[::-1] if raster.orientation >= 5 else size
     image, alpha = render_raster(raster)
-    return DecodedImage(image, alpha, form, size, raster.mode, raster.treated, raster.notes, info, texts)
+    return DecodedImage(image, alpha, form, size, raster.mode, raster.conversions, raster.notes, info, texts)
 
 
 def _identified(file: BinaryIO, head: bytes) -> Image.Image:
@@ -184,11 +184,11 @@ def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Imag
     raster.gamma = image.info.get("gamma") if "srgb" not in image.info else None
     raster.notes += [left_out] if left_out else []
     if note:
-        raster.treat("mended", note)
+        raster.record("mended", note)
     if frames > 1:
-        raster.treat("animated", f"it has {frames} frames: the first one is painted")
+        raster.record("animated", f"it has {frames} frames: the first one is painted")
     if deep:
-        raster.treat("16-bit", "it has 16 bits a sample, of which 8 are kept")
+        raster.record("16-bit", "it has 16 bits a sample, of which 8 are kept")
     return image, raster
 
 

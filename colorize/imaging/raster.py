@@ -151,19 +151,19 @@ class Raster:
     gamma: float | None = None  #   of a PNG: light is a sample to the power of 1 / gamma
     is_scaled: bool = False  #      its range has been found
     keep_depth: bool = False  #     grey of more than 8 bits stays so, as I;16, and no profile is applied
-    treated: list[str] = field(default_factory=list)  # keys of `TREATMENT`
+    conversions: list[str] = field(default_factory=list)  # keys of `TREATMENT`
     notes: list[str] = field(default_factory=list)  #   what had to be decided, in words
 
-    def treat(self, key: str, note: str = "") -> None:
-        if key not in self.treated:
-            self.treated.append(key)
+    def record(self, key: str, note: str = "") -> None:
+        if key not in self.conversions:
+            self.conversions.append(key)
         if note:
             self.notes.append(note)
 
-    def decided(self, note: str) -> None:
+    def record_range(self, note: str) -> None:
         """On the range of its samples."""
         if note:
-            self.treat("range", note)
+            self.record("range", note)
 
     def take(self, pixels: np.ndarray, mode: str) -> None:
         """(H, W, S) uint8, or uint16 of grey whose depth is kept"""
@@ -183,7 +183,7 @@ def render_raster(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
     raster.image = NOTHING  # of two pictures in a row the first is forgotten
     curve = None if raster.gamma is None or raster.profile else gamma_curve(raster.gamma)
     if curve is not None:
-        raster.treat("gamma")
+        raster.record("gamma")
     if image.mode == "F" or (image.mode.startswith("I") and not raster.is_scaled):
         image, alpha = _deep(image, raster, curve)
         curve = None
@@ -199,9 +199,9 @@ def render_raster(raster: Raster) -> tuple[Image.Image, Image.Image | None]:
     if alpha is not None and alpha.getextrema()[0] == 255:
         alpha = None
     if alpha is not None:
-        raster.treat("alpha")
+        raster.record("alpha")
     if raster.orientation in range(2, 9):
-        raster.treat("rotated")
+        raster.record("rotated")
         image, alpha = upright(image, raster.orientation), alpha and upright(alpha, raster.orientation)
     return image, alpha
 
@@ -215,9 +215,9 @@ def _deep(image: Image.Image, raster: Raster, curve: np.ndarray | None) -> tuple
     if levels.kind != "f" and levels.high < 2**16:
         levels.bits, levels.kind = 16, "i" if levels.low < 0 else "u"
     span = levels.range()
-    raster.decided(span.note)
+    raster.record_range(span.note)
     if curve is None and not raster.keep_depth and (curve := grey_curve(raster.profile)) is not None:
-        raster.treat("profile")
+        raster.record("profile")
         raster.profile = None
     pixels = Image.new("I;16" if raster.keep_depth else "L", image.size)
     alpha = None if clear is None else Image.new("L", image.size)
@@ -233,11 +233,11 @@ def _in_srgb(image: Image.Image, raster: Raster) -> Image.Image:
     """L or RGB, through the picture's own profile."""
     profile = raster.profile
     if image.mode == "CMYK":
-        raster.treat("cmyk")
+        raster.record("cmyk")
         return to_srgb(image, profile, raster.notes)
     if not profile or raster.keep_depth or is_srgb(profile, image.mode):
         return image
-    raster.treat("profile")
+    raster.record("profile")
     if image.mode == "L":
         curve = grey_curve(profile)
         if curve is None:

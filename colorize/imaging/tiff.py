@@ -102,7 +102,7 @@ def _number(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> int | None:
 def _note_pages(raster: Raster, pages: list[tifffile.TiffPage], page: tifffile.TiffPage) -> None:
     first = pages[0]
     if page is first and sum(2 * _area(one) >= _area(page) for one in pages) > 1:
-        raster.treat("animated", f"it has {len(pages)} pages: the first one is painted")
+        raster.record("animated", f"it has {len(pages)} pages: the first one is painted")
     elif page is not first:
         raster.notes.append(
             f"its first page has {first.imagewidth}×{first.imagelength} pixels: the largest, "
@@ -120,7 +120,7 @@ def _read(file: BinaryIO, page: tifffile.TiffPage, number: int | None, keep_dept
         profile=page.iccprofile if isinstance(page.iccprofile, bytes) else None, keep_depth=keep_depth,
     )  # fmt: skip
     if bits > 8:
-        raster.treat("16-bit", f"it has {bits} bits a sample, of which 8 are kept")
+        raster.record("16-bit", f"it has {bits} bits a sample, of which 8 are kept")
     levels = levels_of(page, bits)
     by_pillow = page.compression not in PLAIN and _pillow_reads(page, kind, bits, number)
     if (grid := Grid(page, bits)).is_whole:
@@ -146,7 +146,7 @@ def _in_parts(
         if levels.is_empty or span[:2] == (levels.assumed or span)[:2]:
             break
         levels.assumed = Range(*span[:2])
-    raster.decided(span.note)
+    raster.record_range(span.note)
 
 
 def _photometric(page: tifffile.TiffPage) -> int:
@@ -226,7 +226,7 @@ def _through_pillow(raster: Raster, image: Image.Image, page: Any, number: int, 
     image.seek(number)
     image.load()  # turned as its tag says
     if raster.orientation > 1:
-        raster.treat("rotated")
+        raster.record("rotated")
         raster.orientation = 1
     if image.mode == "F" or image.mode.startswith("I"):
         samples = np.asarray(image)[..., None]

@@ -104,7 +104,7 @@ def paste_part(raster: Raster, part: Raster, place: tuple[int, int], size: tuple
     if raster.alpha is not None and alpha is not None:
         raster.alpha.paste(alpha, place)
     raster.profile, raster.is_scaled = part.profile, part.is_scaled
-    raster.treated += [key for key in part.treated if key not in raster.treated]
+    raster.conversions += [key for key in part.conversions if key not in raster.conversions]
     raster.notes += [note for note in part.notes if note not in raster.notes]
 
 

@@ -102,7 +102,7 @@ def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind
     colours, alpha = samples[..., :count], alpha_of(raster, page, samples, kind, count)
     levels.add(colours)
     span = levels.assumed or levels.range()
-    raster.decided(span.note)
+    raster.record_range(span.note)
     if alpha is not None:
         if ASSOCIATED in page.extrasamples:
             colours = _unmultiplied(colours, alpha, span.white)
@@ -114,7 +114,7 @@ def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind
         {CMYK: "CMYK", YCBCR: "YCbCr"}.get(kind, "L" if count == 1 else "RGB"),
     )
     if curve is not None:
-        raster.treat("profile")
+        raster.record("profile")
         raster.profile = None
 
 

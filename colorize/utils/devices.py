@@ -36,8 +36,8 @@ def choose_device(name: str, world: World | None = None, *, said: str = "trainer
     if name == "cuda" and world.size > 1 and (count := torch.cuda.device_count()):
         name = f"cuda:{world.local_rank % count}"  # Slurm may show each process its own GPU alone
     elif name.startswith("cuda:") and world.local_rank:
-        raise UserError(f"{said}={name} is one GPU for several processes: say cuda, and each takes one of its own")
-    refusal = UserError(f"{said}={name!r} is not here: say auto, cpu, cuda, cuda:N or mps")
+        raise UserError(f"{said}={name} is one GPU for several processes: use cuda, and each takes one of its own")
+    refusal = UserError(f"{said}={name!r} is not here: use auto, cpu, cuda, cuda:N or mps")
     if name.partition(":")[0] not in KINDS:
         raise refusal
     try:

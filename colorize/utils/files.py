@@ -157,7 +157,7 @@ class RunLock:
             try:
                 self.lock.acquire(timeout=PATIENCE)
             except Timeout as error:
-                told = f"{str(self.folder)!r} {self.taken()}: wait for it, or say name=… for another run"
+                told = f"{str(self.folder)!r} {self.taken()}: wait for it, or use name=… for another run"
                 raise UserError(told) from error
         except (OSError, NotImplementedError) as error:
             if getattr(error, "filename", None):  # it cannot be opened, which the error says

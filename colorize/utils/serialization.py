@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,8 +99,10 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def load_plain(source: BinaryIO | Path, path: Path, *, mmap: bool = False) -> Any:
+    """What a file of torch's holds: tensors and plain values. Raises `UserError` that says what it is otherwise."""
     try:
-        return torch.load(source, map_location="cpu", weights_only=True, mmap=mmap)
+        with warnings.catch_warnings(action="ignore"):  # of pickles by other programs: errors are raised
+            return torch.load(source, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # the unpickler does what the file says, and fails at it in every way
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # of a file cut short, it seeks before the start
             raise

@@ -127,7 +127,7 @@ def find_part(target: Any, path: str, trust: Sequence[str], where: str) -> Any:
         first = package.split(".")[0]
         raise UserError(
             f"{path} in {where} names {target!r}, which is not of this program, and nothing of others is run: "
-            f"if you know the code and trust it, say trust=[{first}] (colorize paint and export: --trust {first})"
+            f"if you know the code and trust it, use trust=[{first}] (colorize paint and export: --trust {first})"
         )
     try:
         return locate(target)

@@ -60,8 +60,8 @@ MISTAKES = [
     (["seed=x"], ["seed is a number"]),
     (["optimizer.lr=${optimizer.lrr}"], ["'optimizer.lrr' not found: did you mean optimizer.lr?"]),
     (["optimizer.lr=${oc.env:COLORIZE_NOTHING}"], ["Environment variable 'COLORIZE_NOTHING' not found"]),
-    (["data=folder"], ["data.root has no value: say data.root=… on"]),
-    (["data=folder", "name=???"], ["data.root and name have no value: say data.root=… name=… on"]),
+    (["data=folder"], ["data.root has no value: use data.root=… on"]),
+    (["data=folder", "name=???"], ["data.root and name have no value: use data.root=… name=… on"]),
     # several runs
     (["seed=0,1"], ["seed=0,1 names several values: say -m as well"]),
     (["model.width=0.1,0.2"], ["or model.width=[0.1,0.2] for a list"]),
@@ -95,7 +95,7 @@ EVALUATE = [
     (["run=x", "protocol=claen"], ["did you mean protocol=clean?"]),
     (["run=x", "checkpiont=last"], ["did you mean checkpoint?"]),
     (["run=x", "+protocol.sise=3"], ["Protocol takes no 'sise': did you mean protocol.size?"]),
-    (["protocol=clean"], ["run has no value: say run=…"]),
+    (["protocol=clean"], ["run has no value: use run=…"]),
     (["-m", "run=a,b", "name=???"], ["name has no value"]),
 ]
 

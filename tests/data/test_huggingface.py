@@ -28,7 +28,7 @@ def test_a_folder_of_pictures_is_a_data_set_of_the_hub_too(photographs):
 
 def test_a_single_set_does_not_validate_on_what_it_trains(hub, tmp_path):
     datasets.load_from_disk(hub)["train"].save_to_disk(tmp_path / "one")
-    with pytest.raises(UserError, match=r"single set, which would train and validate: say data\.val=null"):
+    with pytest.raises(UserError, match=r"single set, which would train and validate: use data\.val=null"):
         Hub(str(tmp_path / "one"))
     data = Hub(str(tmp_path / "one"), val=None, val_fraction=0.2)
     assert (len(data.train), len(data.val)) == (8, 2)

@@ -8,7 +8,9 @@ from functools import partial
 import pytest
 
 from colorize.data import Folder, Shards
+from colorize.data.listing import list_folder
 from colorize.data.resolve import open_source
+from colorize.data.sources import DEMO
 from colorize.utils import download as storage
 from colorize.utils.errors import UserError
 from tests.helpers.data_sets import (
@@ -160,3 +162,7 @@ def test_words_mean_sources(tmp_path, photographs, hub):
     assert len(open_source(f"hf://{hub}").train) == 10
     with pytest.raises(UserError, match="there is no folder 'gone': give demo, a folder, tar files"):
         open_source("gone")
+    with pytest.raises(UserError, match=r"pip_coffee\.jpg' is a file: give demo, a folder, tar files"):
+        open_source(str(DEMO / "pip_coffee.jpg"))
+    with pytest.raises(UserError, match=r"pip_coffee\.jpg' is a file: give the folder that holds"):
+        list_folder(DEMO / "pip_coffee.jpg")

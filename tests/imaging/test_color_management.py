@@ -190,7 +190,7 @@ def test_every_kind_of_png(bits, colour, layers):
     found = np.asarray(picture.image)
     assert np.abs(found.astype(int) - (colours if found.ndim == 3 or layers < 3 else GREY)).max() <= 1
     assert (picture.alpha is not None) == (layers in (2, 4))
-    assert ("16-bit" in picture.treated) == (bits == 16)
+    assert ("16-bit" in picture.conversions) == (bits == 16)
 
 
 @pytest.mark.parametrize("gamma", [1.0, 0.5, 1 / 1.8])

@@ -24,7 +24,7 @@ def test_a_jpeg_that_lacks_its_end_marker_alone_is_whole(rest, shorter, options)
     data = encoded(RGB, "JPEG", quality=95, **options)
     picture = decode_picture(data.removesuffix(END) + rest, shorter=shorter)
     assert np.array_equal(np.asarray(picture.image), np.asarray(decode_picture(data, shorter=shorter).image))
-    assert picture.treated == ["mended"]
+    assert picture.conversions == ["mended"]
     assert len(picture.notes) == 1
 
 

@@ -155,14 +155,14 @@ def test_a_process_takes_the_gpu_of_its_number_among_those_it_sees(count, world,
     monkeypatch.setattr("torch.cuda.device_count", lambda: count)  # one where srun shows each task its own
     monkeypatch.setattr("torch.empty", lambda *_, **settings: None)
     assert choose_device("auto", world) == torch.device(device)
-    with pytest.raises(UserError, match=r"trainer\.device=cuda:1 is one GPU for several processes: say cuda"):
+    with pytest.raises(UserError, match=r"trainer\.device=cuda:1 is one GPU for several processes: use cuda"):
         choose_device("cuda:1", World(1, 2, 1))
     assert choose_device("cuda:1", World(1, 2, 0)) == torch.device("cuda:1")  # the only process of its machine
 
 
 @pytest.mark.parametrize("name", ["meta", "cuda:99", "gpu", "cpu:x"])
 def test_a_device_that_does_not_compute_here_is_refused(name):
-    with pytest.raises(UserError, match=rf"--device='{name}' is not here: say auto, cpu, cuda, cuda:N or mps"):
+    with pytest.raises(UserError, match=rf"--device='{name}' is not here: use auto, cpu, cuda, cuda:N or mps"):
         choose_device(name, said="--device")
 
 
