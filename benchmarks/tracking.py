@@ -63,7 +63,7 @@ def follow(words: list[str]) -> None:
 
         return inner
 
-    run.begin = clock("start", run.begin)
+    run.start_tracker = clock("start", run.start_tracker)
     for name in CALLS[1:]:
         setattr(Guarded, name, clock(name, getattr(Guarded, name)))
     began = time.perf_counter()

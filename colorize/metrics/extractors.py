@@ -153,7 +153,7 @@ class Recipe:
 def create_extractor(name: str, weights: str | Path | None = None, *, download: bool = True) -> Extractor:
     """The extractor of a name, with weights from a file, from torch's hub cache, or fetched into it where `download`.
 
-    Of several processes on a machine, one should call it before the others do. Raises `AbsentError` with the reason
+    Of several processes on a machine, one should call it before the others do. Raises `UnavailableError` with the reason
     where its weights cannot be had, and `UserError` for a name that there is not.
     """
     if name not in EXTRACTORS:

@@ -110,7 +110,7 @@ class KernelDistance(Metric):
     It is that of `evaluate.py`, kd_paired_NAME, whose interval it lacks: a number to follow in training. Features are
     held in memory, 10 kB a picture. It has no number for one picture, and needs three.
 
-    extractor, weights, download   as in `create_extractor`; `AbsentError` where the weights cannot be had
+    extractor, weights, download   as in `create_extractor`; `UnavailableError` where the weights cannot be had
     """
 
     better, needs, of_sets = "lower", frozenset({"true"}), True

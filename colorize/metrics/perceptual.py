@@ -32,7 +32,7 @@ class LPIPS(Metric):
     download  fetch them where they are not there
     trunk     convolutions to use instead, in torchvision's order
 
-    The channels' weights come with the package lpips. Raises `AbsentError` where the network's cannot be had.
+    The channels' weights come with the package lpips. Raises `UnavailableError` where the network's cannot be had.
     """
 
     better, needs = "lower", frozenset({"true"})
@@ -96,7 +96,7 @@ class FeatureDistance(Metric):
     The features are the network's last map, averaged over its places. It rises where a colour is implausible, and does
     not reward grey as PSNR does.
     network     a timm network; its weights must be on this machine, as those of tf_efficientnet_lite0 always are, else
-                `AbsentError`
+                `UnavailableError`
     """
 
     label, better, needs = "feature distance", "lower", frozenset({"true"})
@@ -120,7 +120,7 @@ class FeatureDistance(Metric):
 
 
 def check_weights(network: str) -> None:
-    """Raises `AbsentError` where a timm network's ImageNet weights are not on this machine."""
+    """Raises `UnavailableError` where a timm network's ImageNet weights are not on this machine."""
     if timm.is_model(network) and find_weights(network) is None:
         raise UnavailableError(
             f"the ImageNet weights of {network!r} are on this machine neither in a package nor in a cache"
@@ -139,7 +139,7 @@ class Recognition(Metric):
     lies between them. The whole picture is shown, its shorter side resized to 224 pixels.
 
     network  one of timm's; its ImageNet weights must be on this machine, as those of tf_efficientnet_lite0 always are,
-             else `AbsentError`
+             else `UnavailableError`
     """
 
     better, needs, share = "higher", frozenset({"true"}), True
@@ -203,7 +203,7 @@ class Judge(Metric):
     """What `model` says of each painted picture; no truth needed.
 
     model   (B, 3, H, W) RGB float32 in 0…1 -> (B,) or (B, 1); a module is put into eval mode and on the pictures'
-            device. It raises `AbsentError` in its constructor where its weights cannot be had
+            device. It raises `UnavailableError` in its constructor where its weights cannot be had
     better  higher or lower, as the model means it, or truth
     """
 

@@ -205,7 +205,7 @@ def load_trunk(name: str, path: str | Path | None = None, *, download: bool = Tr
     """The convolutions of torchvision's network `name` with its ImageNet weights.
 
     They are read from `path`, else from torch's hub cache, else fetched into it where `download`.
-    Raises `AbsentError` where they are not there and do not come, or are others.
+    Raises `UnavailableError` where they are not there and do not come, or are others.
     """
     net = getattr(torchvision.models, name)(weights=None)
     try:

@@ -210,7 +210,7 @@ class PublishedFile:
     def find(self, path: str | Path | None = None, *, download: bool = True) -> tuple[Path, str]:
         """The file and its whole SHA-256: at `path`, else in torch's hub cache, else fetched into it where `download`.
 
-        Raises `AbsentError` where it is not there and does not come, within a bounded time, or is another file.
+        Raises `UnavailableError` where it is not there and does not come, within a bounded time, or is another file.
         """
         held = Path(torch.hub.get_dir(), "checkpoints")
         places = [at_home(path)] if path else [held / name for name in self.names]

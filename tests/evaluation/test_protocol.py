@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from colorize.config import make
+from colorize.config import build_part
 from colorize.evaluation.selection import select_photographs
 from colorize.utils.errors import UserError
 from tests.helpers.configs import options
@@ -33,7 +33,7 @@ def test_every_protocol_is_one(name, config):
     cfg = config(f"protocol={name}", "run=x", name="evaluate")
     if name == "coltran-fid5k":
         cfg.protocol.names, cfg.protocol.reference = "list.txt", "demo"
-    assert make(cfg.protocol, "protocol").name == name
+    assert build_part(cfg.protocol, "protocol").name == name
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_one_byte_more_is_another_set(imagenet):
 
 
 def test_a_part_of_val5k_is_marked(imagenet, config):
-    wanted = make(config("protocol=clean-val5k", "run=x", name="evaluate").protocol, "protocol")
+    wanted = build_part(config("protocol=clean-val5k", "run=x", name="evaluate").protocol, "protocol")
     chosen = select_photographs(replace(wanted, source=str(imagenet)))
     assert (len(chosen.photos), chosen.whole) == (12, 5000)
     assert wanted.record(12, 5000, chosen.manifest)["id"].startswith("clean-val5k-12-of-5000-")

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from colorize.tracking import JsonLines, Loggers, Tracker, WandB, begin
+from colorize.tracking import JsonLines, Loggers, Tracker, WandB, start_tracker
 from colorize.utils.errors import UserError
 
 
@@ -60,7 +60,7 @@ class Failing(Tracker):
 
 def test_one_failure_of_a_tracker_is_told_once_and_it_goes_on(capsys):
     tracker = Failing()
-    log = begin(lambda: tracker)
+    log = start_tracker(lambda: tracker)
     for step in range(5):
         log.scalars({"lr": 1.0}, step)
     log.finish()
@@ -69,8 +69,8 @@ def test_one_failure_of_a_tracker_is_told_once_and_it_goes_on(capsys):
 
 
 def test_a_tracker_that_cannot_start_stops_nothing_but_a_misspelt_option_does(tmp_path, capsys):
-    log = begin(lambda: 1 / 0)
+    log = start_tracker(lambda: 1 / 0)
     log.scalars({"lr": 1.0}, 1)
     assert "the tracker could not start (division by zero)" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"tracker\.mode is 'onlin'; it must be one of auto, online"):
-        begin(lambda: WandB("id", "name", {}, mode="onlin", folder=str(tmp_path)))
+        start_tracker(lambda: WandB("id", "name", {}, mode="onlin", folder=str(tmp_path)))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize.tracking import TensorBoard, Trackio, begin
+from colorize.tracking import TensorBoard, Trackio, start_tracker
 from colorize.utils.errors import UserError
 
 SETTINGS = {"model": {"width": 1}, "overrides": ["model=cnn"]}
@@ -114,7 +114,7 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, tracker, pack
     monkeypatch.setitem(sys.modules, package, None)  # as Python marks what cannot be imported
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
     with pytest.raises(UserError, match=rf"tracker={extra} needs the package {extra}: pip install {extra}"):
-        begin(lambda: tracker("id", "name", {}))
+        start_tracker(lambda: tracker("id", "name", {}))
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "trackio"])

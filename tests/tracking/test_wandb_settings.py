@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from colorize.tracking import Tracker, WandB, begin
+from colorize.tracking import Tracker, WandB, start_tracker
 from tests.helpers.configs import BIN
 from tests.helpers.tracked_runs import blank
 
@@ -110,7 +110,7 @@ class Refusing(Tracker):
 
 def test_what_is_refused_is_left_out_and_the_rest_goes_on(capsys):
     tracker = Refusing()
-    log = begin(lambda: tracker)
+    log = start_tracker(lambda: tracker)
     for step in range(6):
         log.scalars({}, step)
         log.checkpoint(None, [], {})
