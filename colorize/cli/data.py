@@ -15,7 +15,7 @@ from colorize.cli.parser import Arguments
 from colorize.data.collection import Photo
 from colorize.data.findings import FINDINGS, Thresholds, preview, write_manifest
 from colorize.data.resolve import WORDS, open_source, open_sources
-from colorize.data.survey import Rows, Survey, find_twins, survey_all
+from colorize.data.survey import Rows, Survey, find_duplicates, survey_all
 from colorize.imaging.color import grey_of
 from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.transforms import centre_square
@@ -47,7 +47,7 @@ def inspect(argv: list[str]) -> int:
     try:
         with Count("examined", len(survey), "photographs") as count:
             survey_all(survey, limits, workers, count.update)
-        find_twins(survey, workers)
+        find_duplicates(survey, workers)
         report(survey, limits, output, workers)
     except KeyboardInterrupt:
         say("interrupted before the report was written: the same command begins again")

@@ -49,7 +49,7 @@ def evaluate_runs(cfg: DictConfig) -> int:
     words = list(cfg.run) if isinstance(cfg.run, ListConfig) else [cfg.run]
     if len(words) > 1 and cfg.out is not None:
         raise UserError(f"out={cfg.out} is one folder for {len(words)} networks: leave it out")
-    device = choose_device(cfg.device, said="device")
+    device = choose_device(cfg.device, option="device")
     world = init_process_group(device)
     keep_freed_memory()
     try:

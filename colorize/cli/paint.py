@@ -87,7 +87,7 @@ def is_there(job: Job, samples: int) -> bool:
 
 def paint_all(jobs: list[Job], words: Namespace) -> int:
     """Paint each, whatever happens to the others; how many could not be."""
-    device = choose_device(words.device, said="--device")
+    device = choose_device(words.device, option="--device")
     keep_freed_memory()
     model = load(words.weights, trusted(words.trust)).to(device)
     if words.samples > 1 and not model.stochastic:

@@ -1,4 +1,4 @@
-"""Photographs by number, without a Python object for each: 14 million of them take less than a gigabyte."""
+"""Lists of photographs, without a Python object for each: 14 million of them take less than a gigabyte."""
 
 from __future__ import annotations
 

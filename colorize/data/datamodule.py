@@ -1,4 +1,4 @@
-"""Two rows of photographs, one to train on and one to validate on, and how pixels are made."""
+"""The base class of data sources: photographs to train on and to validate on, and how batches are made of them."""
 
 from __future__ import annotations
 

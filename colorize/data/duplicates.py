@@ -1,4 +1,4 @@
-"""The same photograph twice: by its file in two lists; by near hashes first, among millions, then pixels.
+"""Duplicates: the same file in two lists; the same picture among millions, by near hashes and then by pixels.
 
 N photographs, M pairs of them, H W picture.
 """

@@ -1,4 +1,4 @@
-"""Which photographs a folder or a row of tar files holds; long lists are kept, and made anew when something changed."""
+"""Lists of the photographs in folders and tar files; long ones are cached, and made again when something changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The photographs that a word on the command line means."""
+"""The data source that an argument of the command line means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photographs into tar files, as webdataset lays them out: always the same bytes for the same photographs."""
+"""Writes photographs into tar files, as webdataset lays them out: always the same bytes for the same photographs."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Survey:
             self.why[row] = seen.why
 
     def pair(self, pairs: np.ndarray) -> None:
-        """Notes who is whose twin, of the pairs (M, 2) that show the same."""
+        """Record duplicates and leaks, from the pairs (M, 2) of rows that show the same picture."""
         training = np.arange(len(self)) < len(self.train)
         self.twins["leak"] = duplicates.leaks(pairs, len(self.train))
         self._mark("leak")
@@ -116,15 +116,15 @@ class Rows(Sequence[Photo]):
 
 
 def survey_all(survey: Survey, limits: Thresholds, workers: int, progress: Callable[[int], None]) -> None:
-    """Examines every photograph; `progress` is told how many are done."""
+    """Examine every photograph; `progress` gets the number of those that are done."""
     task = partial(examine_photo, limits=limits)
     for row, seen in enumerate(map_in_processes(task, survey.photographs(), workers, crashed=_crashed)):
         survey.note(row, seen)
         progress(row + 1)
 
 
-def find_twins(survey: Survey, workers: int) -> None:
-    """Compares the pixels of those with near hashes; their files are read a second time."""
+def find_duplicates(survey: Survey, workers: int) -> None:
+    """Compare the pixels of photographs with near hashes; their files are read a second time."""
     sound = np.flatnonzero((survey.flags & mask(BROKEN)) == 0)
     pairs = sound[duplicates.near_hashes(survey.hashes[sound])]
     rows = np.unique(pairs).tolist()

@@ -82,9 +82,9 @@ class Levels:
             return Range(0, self.highest)
         if self.bits >= 32 and self.high >= 2**16 and (self.kind == "i" or self.high < 2**24):
             raise UserError("its pixels are 32-bit numbers of unknown range: convert it to 8 or 16 bits first")
-        return self._told_by_values()
+        return self._range_from_values()
 
-    def _told_by_values(self) -> Range:
+    def _range_from_values(self) -> Range:
         """Files of 16 or 32 bits often hold 8, 10, 12 or 16 and do not say so; only their largest number tells.
 
         Multiples of 257 or 256 are 8 bits, as programs spread them: a dark picture, and nothing else.

@@ -1,4 +1,4 @@
-"""From a photograph's file to an upright 8-bit picture in sRGB, whatever the file is: the one place that does.
+"""Decoding: the file of a photograph, of any format, becomes an upright 8-bit picture in sRGB.
 
 Anything but the pixels may be broken in every way. What a decoder raises becomes a `DecodeError`, a sentence about the
 file; what had to be decided is noted. H W picture.

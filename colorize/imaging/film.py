@@ -1,4 +1,4 @@
-"""From a scene's light to a print's density: what an old camera, negative and paper did, each step a pure function.
+"""Photography on film, from a scene's light to a print's density: what an old camera, negative and paper did.
 
 H W picture, float32 throughout. Light is linear, 0…1 from black to white; density is −log10 of the light that passes
 or returns. Lengths are shares of the picture's shorter side, so that a picture looks alike at every size.

@@ -1,4 +1,4 @@
-"""What time, handling, printing presses and scanners do to a print: each a pure function.
+"""Damage to prints, by time, handling, printing presses and scanners.
 
 H W picture, float32. Density is −log10 of the light that a print returns; lengths are shares of the shorter side.
 """

@@ -1,4 +1,4 @@
-"""What a photograph's file says beside its pixels: EXIF, XMP, IPTC, texts, resolution; read from any, fit for any.
+"""Metadata of a photograph: EXIF, XMP, IPTC, texts, resolution; read from any, fit for any.
 
 What describes the pixels of the old file (size, depth, compression, thumbnails, colour space, orientation) is left
 behind, and what is damaged is left out: nothing here is ever a reason not to read the photograph.

@@ -1,4 +1,4 @@
-"""What readers of single formats share: their errors and limits, the raster they hand on, its way to upright sRGB."""
+"""What the decoders of all formats share: errors, limits, and the raster that they make upright sRGB of."""
 
 from __future__ import annotations
 

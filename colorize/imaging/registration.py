@@ -1,4 +1,4 @@
-"""How one exposure of a scene lies against another: shifted, and turned and stretched a little.
+"""Registration of two exposures of a scene: the shift between them, and a little rotation and scale.
 
 Edges are compared, not grey values: through a red and a blue filter a sash is white and black, but its rim is one rim.
 A glass plate moved in its frame and the gelatine shrank: half a pixel in 400, but four in a scan of 3,000. H W picture.

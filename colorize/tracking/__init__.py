@@ -1,4 +1,4 @@
-"""Where numbers and pictures of a run go: always to the run folder, and to a service that follows runs beside it."""
+"""Loggers of a run: the run folder always, and a tracker (W&B, TensorBoard, trackio) beside it."""
 
 from colorize.tracking.logger import Guarded, JsonLines, Logger, Loggers, Tracker, start_tracker
 from colorize.tracking.tensorboard_trackio import TensorBoard, Trackio

@@ -1,4 +1,4 @@
-"""What keeps the numbers and pictures of a run: the run folder, and a service that may fail."""
+"""Loggers: numbers and pictures of a run into its folder, and to a tracker, which may fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colorize.utils.files import write_text, write_whole
 
 
 class Logger:
-    """One place that keeps what a run tells. The names are those of `metrics.jsonl`: train/pixel, lr, val/psnr, …"""
+    """A place that keeps what a run logs. The names are those of `metrics.jsonl`: train/pixel, lr, val/psnr, …"""
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Numbers of optimizer step `step`."""
@@ -27,16 +27,16 @@ class Logger:
         where it lies already, if it does: to write a sheet as PNG takes longer than all else that is logged."""
 
     def summary(self, values: Mapping[str, Any]) -> None:
-        """What stands about the run at its end."""
+        """The final values of the run."""
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Words, numbers and pictures about the run, of no step. A cell that is a `Path` is the file of a picture."""
+        """Text, numbers and pictures about the run as a whole. A cell that is a `Path` is the file of a picture."""
 
     def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
         """A checkpoint that the run leaves: `latest`, `best`, `step-N`, and what it came from."""
 
     def flush(self) -> None:
-        """What was told so far has to survive a power cut."""
+        """Make what has been logged so far survive a power cut."""
 
     def finish(self, exit_code: int = 0) -> None:
         """Nothing comes after this."""
@@ -71,7 +71,7 @@ class _Forwarding(Logger):
 
 
 class Loggers(_Forwarding):
-    """Tells each of several loggers the same."""
+    """Hands everything on to each of several loggers."""
 
     def __init__(self, loggers: Sequence[Logger]):
         self.loggers = list(loggers)

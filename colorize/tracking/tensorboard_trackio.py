@@ -1,4 +1,4 @@
-"""TensorBoard and trackio beside the run folder: event files and a data base on this machine; nothing listens."""
+"""TensorBoard and trackio beside the run folder: event files and a database on this machine, without a server."""
 
 from __future__ import annotations
 

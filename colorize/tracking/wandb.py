@@ -1,4 +1,4 @@
-"""Weights & Biases beside the run folder. What it does when left alone, and each cure, is in docs/tracking.md."""
+"""Weights & Biases beside the run folder. docs/tracking.md says what it does by default, and how that is changed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from colorize.tracking.wandb_files import (
     drop_run_checkpoints,
     hard_link,
     id_of,
-    read_standing,
+    read_last_values,
     set_wandb_folders,
     versions_of,
-    write_standing,
+    write_last_values,
 )
 from colorize.utils.console import say
 from colorize.utils.environment import at_home, without_links
@@ -133,7 +133,7 @@ class WandB(Tracker):
 
     def finish(self, exit_code: int = 0) -> None:
         began = time.monotonic()
-        write_standing(self.place, self.standing)
+        write_last_values(self.place, self.standing)
         try:
             self.run.finish(exit_code=exit_code)
         except Exception:
@@ -165,7 +165,7 @@ class WandB(Tracker):
         run = self.wandb.init(mode=mode, settings=self._limits(), **self.arguments)  # type: ignore[arg-type]
         run.define_metric("step")
         run.define_metric("*", step_metric="step")
-        self.standing = read_standing(self.arguments["dir"], run.id)
+        self.standing = read_last_values(self.arguments["dir"], run.id)
         if mode == "offline":  # once it is sent, the summary of this part stands for the whole run
             run.summary.update(self.standing)
         return run

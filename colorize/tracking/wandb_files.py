@@ -43,8 +43,8 @@ def hard_link(file: Path, run: Path) -> Path:
 
 
 def drop_run_checkpoints(home: Path, run_id: str) -> None:
-    """Let go of what the parts of a run have not sent so far: its newest part keeps its newest checkpoints. Numbers and
-    pictures of the others stay, and are sent."""
+    """Delete the checkpoints that earlier parts of a run have not sent: the newest part keeps the newest ones. Numbers
+    and pictures of the earlier parts stay, and are sent."""
     for part in parts_of(home, run_id):
         drop_checkpoints(part)
 
@@ -56,17 +56,17 @@ def parts_of(home: Path, run_id: str) -> list[Path]:
 
 
 def drop_checkpoints(run: Path) -> None:
-    """The second names are no longer needed."""
+    """Delete the hard links to checkpoints in the folder of W&B's `run`."""
     shutil.rmtree(run / KEPT, ignore_errors=True)
 
 
-def write_standing(run: Path, values: Mapping[str, Any]) -> None:
-    """Keep the last value of everything that W&B's `run` was told, for a part of it that comes later."""
+def write_last_values(run: Path, values: Mapping[str, Any]) -> None:
+    """Keep the last value of everything that W&B's `run` has logged, for a later part of it."""
     write_text(run / STANDING, json.dumps(dict(values)))
 
 
-def read_standing(home: Path, run_id: str) -> dict[str, Any]:
-    """What the newest part of a run was told; nothing of a run that has none here."""
+def read_last_values(home: Path, run_id: str) -> dict[str, Any]:
+    """The last values that the newest part of a run has logged; none of a run that has no part here."""
     found = [part / STANDING for part in parts_of(home, run_id) if (part / STANDING).exists()]
     parts = sorted(found, key=lambda path: path.stat().st_mtime_ns)
     return json.loads(parts[-1].read_text(encoding="utf-8")) if parts else {}

@@ -1,4 +1,4 @@
-"""Checkpoints: files that appear whole or not at all, carry a checksum, and hold what a record of a run must."""
+"""Checkpoints of a run: written whole or not at all, with a checksum, and checked field by field when they are read."""
 
 from __future__ import annotations
 

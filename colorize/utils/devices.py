@@ -1,4 +1,4 @@
-"""Devices: where a network runs, in which precision, how much memory it takes, and less by computing twice."""
+"""Devices: which one, its precision and memory, and activation checkpointing."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from colorize.utils.errors import UserError, first_line
 KINDS = ("cpu", "cuda", "mps")  # torch has others, such as meta, which holds no numbers
 
 
-def choose_device(name: str, world: World | None = None, *, said: str = "trainer.device") -> torch.device:
+def choose_device(name: str, world: World | None = None, *, option: str = "trainer.device") -> torch.device:
     """`auto` is CUDA, else Apple's MPS, else the CPU. As `cuda`, each process of a machine takes a GPU of its own.
 
     world   which of several processes this is; None: as the environment says
-    said    where the user says it
+    option  what the user calls it
     Raises `UserError` for a device that is not here, and for one GPU that several processes would share.
     """
     world = world or world_from_environment(os.environ)
@@ -36,8 +36,8 @@ def choose_device(name: str, world: World | None = None, *, said: str = "trainer
     if name == "cuda" and world.size > 1 and (count := torch.cuda.device_count()):
         name = f"cuda:{world.local_rank % count}"  # Slurm may show each process its own GPU alone
     elif name.startswith("cuda:") and world.local_rank:
-        raise UserError(f"{said}={name} is one GPU for several processes: use cuda, and each takes one of its own")
-    refusal = UserError(f"{said}={name!r} is not here: use auto, cpu, cuda, cuda:N or mps")
+        raise UserError(f"{option}={name} is one GPU for several processes: use cuda, and each takes one of its own")
+    refusal = UserError(f"{option}={name!r} is not here: use auto, cpu, cuda, cuda:N or mps")
     if name.partition(":")[0] not in KINDS:
         raise refusal
     try:

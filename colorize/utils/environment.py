@@ -1,4 +1,4 @@
-"""What a process finds around it: home folder, cores, memory, threads, encodings, versions. Imports nothing slow."""
+"""The environment of a process: home folder, cores, memory, threads, encodings, versions. Imports nothing slow."""
 
 from __future__ import annotations
 

@@ -138,6 +138,6 @@ def guarded(job: Callable[[], int]) -> int:
 
 
 def process_prefix() -> str:
-    """Which of several processes says something wrong; nothing for the first, which says all else."""
+    """`process 3: `, before an error of one of several processes; nothing for the main one."""
     rank = os.environ.get("RANK", "0")
     return "" if rank == "0" else f"process {rank}: "

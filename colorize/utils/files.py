@@ -1,4 +1,4 @@
-"""Whole files, digests and locks; links that lead out of a folder."""
+"""Files written whole or not at all, digests, locks, torn last lines, and links that lead out of a folder."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def read_json(path: Path, cure: str) -> dict[str, Any]:
 
 
 def as_names(value: Any) -> dict[str, Any]:
-    """The value where it has names; else one name, whose value is no number."""
+    """The value where it is a mapping; else a mapping to None, which no check of numbers lets pass."""
     return value if isinstance(value, dict) else {"": None}
 
 

@@ -1,4 +1,4 @@
-"""Processes: the signals that stop them, and a pool that survives what a task does."""
+"""Signals that stop a process, and a pool of worker processes that survives a task that crashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random numbers as a pure function of what they are for."""
+"""Seeds and generators, as a pure function of what they are for."""
 
 from __future__ import annotations
 

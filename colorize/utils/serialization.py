@@ -1,4 +1,4 @@
-"""Reading files of weights (torch's, safetensors) without running anything in them, and saying what a file is."""
+"""Files of weights (torch's, safetensors), read without running anything in them, and what a file is instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a run folder, read as data: nothing in them is run, looked up on this machine, or grows."""
+"""What a config from a run folder may build: classes of this package, and of packages that the user trusts."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def check_target(target: Any, path: str, trust: Sequence[str], where: str) -> tu
         raise UserError(f"{path} in {where} would build {target!r}, and no part belongs there")
     classes, partial = found
     part = find_part(target, path, trust, where)
-    if not is_of(part, classes):
+    if not is_of_kind(part, classes):
         raise UserError(f"{path} in {where} would build {target!r}, which is no {' or '.join(classes)}")
     return part, partial
 
@@ -147,7 +147,7 @@ def known_class(target: Any) -> Any:
     return getattr(sys.modules.get(module), name, None)
 
 
-def is_of(part: Any, classes: Sequence[str]) -> bool:
+def is_of_kind(part: Any, classes: Sequence[str]) -> bool:
     if classes == CURVE:
         return isinstance(part, FunctionType) and next(iter(inspect.signature(part).parameters), "") == "progress"
     own = [each for each in getattr(part, "__mro__", ()) if each.__module__.startswith(f"{OWN}.")]

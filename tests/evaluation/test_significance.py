@@ -148,7 +148,7 @@ def test_what_evaluation_lacks_has_the_name_of_its_metric(run_folder, inside, tm
     run = f"run={run_folder()}"
     refused(inside("evaluate", run, "device=gpu"), "device='gpu' is not here")
     with pytest.raises(UserError, match="--device='gpu' is not here"):
-        choose_device("gpu", said="--device")
+        choose_device("gpu", option="--device")
     done = inside("evaluate", run, "+protocol.extractors=[inception]", "metrics=quick", "table=false", "track=false")
     assert done.returncode == 0, done.stderr
     result = read_result(tmp_path / "outputs" / "toy" / "results" / "validation.json")

@@ -163,7 +163,7 @@ def test_a_process_takes_the_gpu_of_its_number_among_those_it_sees(count, world,
 @pytest.mark.parametrize("name", ["meta", "cuda:99", "gpu", "cpu:x"])
 def test_a_device_that_does_not_compute_here_is_refused(name):
     with pytest.raises(UserError, match=rf"--device='{name}' is not here: use auto, cpu, cuda, cuda:N or mps"):
-        choose_device(name, said="--device")
+        choose_device(name, option="--device")
 
 
 def test_compiling_without_a_compiler_is_one_sentence(monkeypatch):
