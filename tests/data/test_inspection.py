@@ -186,7 +186,7 @@ def test_ctrl_c_ends_in_a_sentence(inside, photographs, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(inspecting, "find_twins", interrupted)
+    monkeypatch.setattr(inspecting, "find_duplicates", interrupted)
     done = inside("inspect", photographs, "-o", tmp_path / "out")
     assert done.returncode == INTERRUPTED
     assert "interrupted before the report was written" in done.stdout
