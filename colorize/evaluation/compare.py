@@ -11,7 +11,7 @@ from typing import Any
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.entries import Entry, make_entries
 from colorize.evaluation.metric_info import measure
-from colorize.evaluation.result import ROWS, Result, read_result
+from colorize.evaluation.result import LABELS, Result, read_result
 from colorize.evaluation.significance import ComparisonResult, compare_all, significance
 from colorize.utils.checkpoint import Checkpoints, peek, step_of
 from colorize.utils.errors import UserError
@@ -172,7 +172,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
 
 def _sanity(entries: Sequence[Entry]) -> Rows:
     rows: Rows = {}
-    for row in ROWS[1:]:
+    for row in [row for row in LABELS if row != "model"]:
         found = {entry.label: entry.one.rows[row] for entry in entries if row in entry.one.rows}
         first = next(iter(found.values()), None)
         if first is None:

@@ -18,7 +18,7 @@ from colorize.evaluation.metric_info import make_metrics, told_measures
 from colorize.evaluation.network import EvaluatedNetwork, SampleFiles
 from colorize.evaluation.predictors import Meter, Predictor
 from colorize.evaluation.protocol import Protocol
-from colorize.evaluation.result import Result, image_table_path
+from colorize.evaluation.result import LABELS, Result, image_table_path
 from colorize.evaluation.samples import Album, full_album, ranked_album
 from colorize.evaluation.selection import Selection, select_photographs
 from colorize.metrics.distribution import KINDS, score_name
@@ -140,6 +140,7 @@ def assemble_result(
     return Result(
         network.name, setup.described, cells | baselines.rows, absent, library_versions(), weights,
         setup.chosen.manifest, network.group, network.seed, measures=told_measures(setup.metrics),
+        row_labels={row: label for row, label in setup.protocol.row_labels.items() if row not in LABELS},
     )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class ImageTable:
     def add(
         self, row: str, names: Sequence[str], values: Mapping[str, Iterable[float]], labels: Sequence | None = None
     ) -> None:
-        """Append a batch of B pictures of one row: B names, B values for each metric, and B labels, if there are any."""
+        """Append a batch of B pictures of one row: names, B values for each metric, and labels, if there are any."""
         self.add_all({row: values}, names, labels)
 
     def add_all(

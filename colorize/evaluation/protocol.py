@@ -26,7 +26,7 @@ UPSAMPLINGS = ("guided", "bilinear")
 
 
 class NetworkInput(NamedTuple):
-    """What a network is shown of a photograph.
+    """What a network is shown of a photograph. A package of one's own adds an entry to `INPUTS`.
 
     label        in the label of its row, and above a picture of it
     description  in a sentence on the photographs
@@ -138,6 +138,12 @@ class Protocol:
     def rows(self) -> dict[str, str]:
         """Row of the table -> its input"""
         return {"model" if not place else f"model_{mode}": mode for place, mode in enumerate(self.input)}
+
+    @property
+    def row_labels(self) -> dict[str, str]:
+        """Row of the table -> its label"""
+        inputs = [(row, INPUTS[mode].label) for row, mode in self.rows.items()]
+        return {row: "network" if row == "model" else f"network, shown {label}" for row, label in inputs}
 
     def record(self, count: int, whole: int, manifest: str) -> dict[str, Any]:
         """Every field, what was found of the photographs, and the `id`, which is the same where all of these are.

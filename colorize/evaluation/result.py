@@ -14,24 +14,19 @@ from omegaconf import DictConfig, OmegaConf
 
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.metric_info import measure, tell_measure
+from colorize.evaluation.protocol import INPUTS
 from colorize.run_folder import RunFolder
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, write_text
 from colorize.utils.stored_config import MOVED, SINCE, flatten, is_free, is_place, rename_targets
 
-LABELS = {
-    "model": "network", "model_luma": "network, seeing luma", "model_ortho": "network, seeing an orthochromatic film",
-    "model_blue_plate": "network, seeing the blue plate", "grey": "grey", "mean_ab": "mean colour of training",
-    "lab_roundtrip": "truth through Lab", "jpeg95": "truth through JPEG 95", "split_half": "truth, half against half",
-    "truth": "truth",
+LABELS = {  # row -> its label, in the order of tables
+    "model": "network", **{f"model_{name}": f"network, shown {each.label}" for name, each in INPUTS.items()},
+    "grey": "grey", "mean_ab": "mean colour of training", "lab_roundtrip": "ground truth through Lab",
+    "jpeg95": "ground truth through JPEG 95", "split_half": "ground truth, half against half", "truth": "ground truth",
 }  # fmt: skip
-
-ROWS = (
-    "model", "model_luma", "model_ortho", "model_blue_plate",
-    "grey", "mean_ab", "lab_roundtrip", "jpeg95", "split_half", "truth",
-)  # fmt: skip
 CELL = ("value", "low", "high", "n")
-LATER = ("cost", "measures")  # fields that results did not have from the beginning
+LATER = ("cost", "measures", "row_labels")  # fields that results did not have from the beginning
 BETTER = ("higher", "lower", "truth", None)
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
 
@@ -42,17 +37,17 @@ class Result:
 
     name       the run's; the numbers of its network are the row `model`
     protocol   every field that says how it was measured, and their `id`: results of different ones are never compared
-    rows       row -> metric -> value with its interval. The other rows are what the numbers are read next to; `truth`
-               is what the true pictures have of a metric that they too have, such as colourfulness
-    absent     metric -> why it is not there
+    rows       row -> metric -> value with its interval. The other rows are baselines and bounds; `truth` has the ground
+               truth's own value of a metric such as colourfulness
+    absent     metric -> why it is unavailable
     versions   of the libraries
-    weights    of the network that was judged, and of those that judge: where each came from, and its hash
+    weights    of the evaluated network, and of the networks of metrics: where each came from, and its hash
     manifest   of the photographs
-    group      what runs that differ by nothing but their seed have in common (`group_of`): they may be pooled
-    seed       of the training; None for weights from elsewhere
+    group      the same for runs that differ by their seed alone (`group_of`), which can be pooled
+    seed       of the training; None for weights without a run folder
     measures   label, better and unit of metrics that this package does not know itself
-    cost       of painting a photograph: parameters, gmacs and their size, seconds, batch_size, device, where these are
-               known
+    cost       of a prediction: parameters, gmacs and their size, seconds, batch_size, device, where these are known
+    row_labels  labels of rows that this package does not know itself
     """
 
     name: str
@@ -66,6 +61,7 @@ class Result:
     seed: int | None = None
     cost: dict[str, Any] = field(default_factory=dict)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    row_labels: dict[str, str] = field(default_factory=dict)
 
 
 def write_result(path: str | Path, result: Result) -> Path:
@@ -84,10 +80,12 @@ def read_result(path: str | Path) -> Result:
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"there is no result {str(path)!r}: evaluate the run under that protocol first") from error
+        raise UserError(f"there is no result {str(path)!r}: evaluate the run with that protocol first") from error
     except ValueError as error:  # not JSON, or not text
         raise UserError(f"{str(path)!r} is not whole, or no JSON: evaluate the run again to replace it") from error
     _check(path, held)
+    for row, label in held.get("row_labels", {}).items():
+        LABELS.setdefault(row, label)
     rows = {row: {metric: _interval(cell) for metric, cell in cells.items()} for row, cells in held["rows"].items()}
     for name, each in held.get("measures", {}).items():
         tell_measure(name, each["label"], each["better"], each["unit"])
@@ -95,16 +93,16 @@ def read_result(path: str | Path) -> Result:
 
 
 def image_table_path(path: str | Path) -> Path:
-    """Where the values of a result's pictures lie: beside it, as .csv."""
+    """The table of a result's pictures, a .csv beside it."""
     return Path(path).with_suffix(".csv")
 
 
 def group_of(cfg: DictConfig, photographs: Sequence[str]) -> str:
-    """The `group` of a run: the same for those whose configs differ by the seed alone, by what moves no weight, and by
-    where the same photographs lie.
+    """The `group` of a run: the same for runs whose configs differ by nothing but the seed, settings that change no
+    weight, and where the same photographs lie.
 
-    cfg          as a run folder keeps it: references to the seed are still references
-    photographs  their digests, as `RunFolder.photographs` has it
+    cfg          as a run folder keeps it: with references to the seed not replaced
+    photographs  their digests, as `RunFolder.photographs` returns them
     """
     # under the names that were hashed first, so that results of older versions keep their group
     old_names = {new: old for old, new in MOVED.items()}
@@ -116,22 +114,22 @@ def group_of(cfg: DictConfig, photographs: Sequence[str]) -> str:
 
 
 def _check(path: Path, held: Any) -> None:
-    """Refuse what is no record, naming the first thing that is wrong with it."""
+    """Raise `UserError` for anything but a result, naming the first thing that is wrong with it."""
 
     def refuse(what: str):
-        return UserError(f"{str(path)!r} is no result of an evaluation: {what}")
+        return UserError(f"{str(path)!r} is not the result of an evaluation: {what}")
 
     if not isinstance(held, dict):
-        raise refuse("it holds no record")
+        raise refuse("it is not a JSON object")
     names = [each.name for each in fields(Result)]
     for name in names:
         if name not in held and name not in LATER:
             raise refuse(f"it has no {name!r}")
     if foreign := sorted(held.keys() - set(names)):
-        raise refuse(f"it has a field {foreign[0]!r} that no result has")
+        raise refuse(f"it has an unknown field {foreign[0]!r}")
     for name in ("protocol", "rows", "absent", "versions", "weights", *LATER):
         if not isinstance(held.get(name, {}), dict):
-            raise refuse(f"its {name!r} has no names")
+            raise refuse(f"its {name!r} is not a JSON object")
     for name, each in held.get("measures", {}).items():
         if not isinstance(each, Mapping) or set(each) != {"label", "better", "unit"} or each["better"] not in BETTER:
             raise refuse(f"its measure {name!r} is not {{label, better, unit}}")
@@ -140,8 +138,8 @@ def _check(path: Path, held: Any) -> None:
     if "model" not in held["rows"]:
         raise refuse("it has no row 'model'")
     for row, metrics in held["rows"].items():
-        if row not in ROWS:
-            raise refuse(f"it has a row {row!r}; the rows are {', '.join(ROWS)}")
+        if row not in LABELS and not isinstance(held.get("row_labels", {}).get(row), str):
+            raise refuse(f"it has a row {row!r} without a label; rows with one are {', '.join(LABELS)}")
         for metric, cell in metrics.items() if isinstance(metrics, Mapping) else [("", None)]:
             if not _is_cell(cell):
                 raise refuse(f"{metric!r} of its row {row!r} is not {{{', '.join(CELL)}}}")
@@ -164,7 +162,7 @@ def _interval(cell: Mapping[str, Any]) -> Interval:
 
 
 def _plain(value: Any) -> Any:
-    """The same with what JSON lacks in words."""
+    """The same with NaN as null and infinities as text, which JSON has no numbers for."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -180,13 +178,15 @@ Summaries = dict[str, dict[str, Any]]
 
 
 def read_summaries(folders: Sequence[str]) -> Summaries:
-    """folder -> summary, the best first. Raises `UserError` where one has not finished, and for what was not measured
-    on the same photographs."""
+    """Folder -> summary of a run, the best first.
+
+    Raises `UserError` for a run that has not finished, and for runs that validated on different photographs.
+    """
     summaries = {folder: RunFolder(folder).read_summary() for folder in folders}
     for folder, summary in summaries.items():
         if summary.get("status") != "finished":
             raise UserError(
-                f"{folder!r} holds no finished run: its summary.json says {summary.get('status', 'nothing')}"
+                f"the run in {folder!r} has not finished: its summary.json says {summary.get('status', 'nothing')}"
             )
     for summary in summaries.values():
         for name, each in summary.get("measures", {}).items():
@@ -204,7 +204,7 @@ def read_summaries(folders: Sequence[str]) -> Summaries:
 
 
 def rank_summaries(summaries: Summaries) -> Summaries:
-    """The best first, by the first number that all have and of which one end is the better one."""
+    """The best first, by the first metric that all have and that has a direction."""
     scores = {folder: summary["val"] for folder, summary in summaries.items()}
     shared = [name for name in next(iter(scores.values())) if all(name in row for row in scores.values())]
     signs = {"higher": -1, "lower": 1}

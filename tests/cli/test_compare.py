@@ -121,7 +121,7 @@ def test_a_sweep_of_which_nothing_finished(sweep):
     [
         (["out*"], "no run folder matches 'out*'"),
         (["emp*"], "no run folder matches 'emp*': empty are none"),
-        (["untrained"], "'untrained' holds no finished run: its summary.json says nothing"),
+        (["untrained"], "the run in 'untrained' has not finished: its summary.json says nothing"),
         (["torn"], "'torn/summary.json' is not whole, or no JSON"),
         ([], "compare takes run folders: python compare.py outputs/a outputs/b"),
         (["gone"], "there is no run folder 'gone'"),

@@ -75,7 +75,7 @@ def test_the_page_needs_nothing_else(tmp_path):
     assert not re.findall(r'(?:src|href)="(?!data:image/jpeg;base64,)', text)
     assert text.count("<img") >= 2 * 9 * 3  # the best, middling and worst by two metrics, three pictures each
     assert "Not there, and why" in text
-    for row in ("network", "grey", "truth through Lab", "truth through JPEG 95"):
+    for row in ("network", "grey", "ground truth through Lab", "ground truth through JPEG 95"):
         assert row in text
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from colorize.evaluation import result as result_module
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.image_table import ImageTable, read_image_values, stream_image_rows
-from colorize.evaluation.result import Result, group_of, read_result, write_result
+from colorize.evaluation.protocol import INPUTS, Protocol
+from colorize.evaluation.result import LABELS, Result, group_of, read_result, write_result
 from colorize.utils.errors import UserError
 
 
@@ -46,14 +48,14 @@ def test_a_result_from_before_costs_were_kept(result, tmp_path):
     ("change", "sentence"),
     [
         (lambda held: held.pop("rows"), "it has no 'rows'"),
-        (lambda held: held.update(extra=1), "it has a field 'extra' that no result has"),
+        (lambda held: held.update(extra=1), "it has an unknown field 'extra'"),
         (lambda held: held["protocol"].pop("id"), "its protocol has no id"),
         (lambda held: held["rows"].pop("model"), "it has no row 'model'"),
-        (lambda held: held["rows"].update(blue={}), "it has a row 'blue'"),
+        (lambda held: held["rows"].update(blue={}), "it has a row 'blue' without a label"),
         (lambda held: held["rows"]["model"].update(psnr=3), "'psnr' of its row 'model' is not {value, low, high, n}"),
         (lambda held: held["rows"]["model"]["psnr"].update(value="many"), "'psnr' of its row 'model' is not"),
-        (lambda held: held.update(absent=[]), "its 'absent' has no names"),
-        (lambda held: held.update(cost=3), "its 'cost' has no names"),
+        (lambda held: held.update(absent=[]), "its 'absent' is not a JSON object"),
+        (lambda held: held.update(cost=3), "its 'cost' is not a JSON object"),
     ],
 )
 def test_what_is_no_result(change, sentence, result, tmp_path):
@@ -61,7 +63,7 @@ def test_what_is_no_result(change, sentence, result, tmp_path):
     held = json.loads(path.read_text())
     change(held)
     path.write_text(json.dumps(held))
-    with pytest.raises(UserError, match="is no result of an evaluation") as error:
+    with pytest.raises(UserError, match="is not the result of an evaluation") as error:
         read_result(path)
     assert sentence in str(error.value)
 
@@ -79,6 +81,25 @@ def test_what_cannot_be_read_is_not_written(result, tmp_path):
     with pytest.raises(UserError, match="it has a row 'pink'"):
         write_result(tmp_path / "toy.json", Result("x", {"id": "a"}, {"model": {}, "pink": {}}))
     assert not (tmp_path / "toy.json").exists()
+
+
+def test_a_row_of_ones_own_brings_its_label(result, tmp_path, monkeypatch):
+    """An input that a user's package adds makes a row, which whoever reads the result can show without the package."""
+    inputs = {**INPUTS, "sepia": INPUTS["luma"]._replace(label="sepia")}
+    monkeypatch.setattr("colorize.evaluation.protocol.INPUTS", inputs)
+    labels = Protocol(name="mine", source="demo", size=32, input=["lab_l", "sepia"]).row_labels
+    assert labels == {"model": LABELS["model"], "model_sepia": "network, shown sepia"}
+    rows = {**result.rows, "model_sepia": result.rows["model"]}
+    path = write_result(tmp_path / "toy.json", replace(result, rows=rows, row_labels=labels))
+    monkeypatch.setattr("colorize.evaluation.result.LABELS", {**LABELS})
+    assert "model_sepia" in read_result(path).rows
+    assert result_module.LABELS["model_sepia"] == "network, shown sepia"
+
+
+def test_every_input_has_the_label_of_its_row():
+    for name in INPUTS:
+        both = Protocol(name="x", source="demo", size=32, input=["lab_l" if name != "lab_l" else "luma", name])
+        assert both.row_labels.items() <= LABELS.items()
 
 
 def test_groups_are_recipes():

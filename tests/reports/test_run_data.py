@@ -35,7 +35,7 @@ def test_the_page_of_a_run_that_was_not_evaluated(tmp_path, monkeypatch, capsys)
     page = (tmp_path / "deep" / "page.html").read_text(encoding="utf-8")
     assert cells(section(page, "Scores at the end of training")) == [
         ["", "PSNR dB ↑", "colourfulness → truth"], ["one", "21.50", "–"], ["grey", "22.50", "–"],
-        ["mean colour of training", "22.60", "–"], ["truth", "–", "48.0"],
+        ["mean colour of training", "22.60", "–"], ["ground truth", "–", "48.0"],
     ]  # fmt: skip
     for heading in ("Photographs at the end of training", "Old photographs"):
         (sheet,) = pictures_in(section(page, heading))
