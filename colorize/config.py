@@ -194,13 +194,13 @@ def check_change(word: str, override: Override, cfg: DictConfig, known: Mapping[
     if not (is_free(key) or is_place(key) or is_length(key) or new_phase) or key == "overwrite":
         check_known_key(key, override, known)
         raise UserError(
-            f"resume goes on with the config of {str(folder)!r}, which {word} would change: leave it out, "
+            f"resume continues with the config of {str(folder)!r}, which {word} would change: leave it out, "
             "or start another run with rerun"
         )
     if override.is_add() and not override.is_force_add() and key in known:
         raise UserError(f"{word}: {key!r} already exists, use {word.lstrip('+')}")
     if override.is_sweep_override():
-        raise UserError(f"{word} names several values, and resume goes on with one run: give one of them")
+        raise UserError(f"{word} names several values, and resume continues one run: give one of them")
 
 
 def check_known_key(key: str, override: Override, known: Mapping[str, Any]) -> None:

@@ -129,7 +129,7 @@ class DataModule:
         try:
             square = centre_square(open_rgb(photo.read()), self.size)
         except UNREADABLE as error:
-            raise UserError(f"cannot read {photo.where!r}: {first_line(error)}; mend it or take it away") from error
+            raise UserError(f"cannot read {photo.where!r}: {first_line(error)}; repair or remove it") from error
         return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
 
     def grey(self, rgb: Tensor) -> Tensor | None:

@@ -63,7 +63,7 @@ def decode_pixels(data: bytes, size: tuple[int, int], scale: int, colours: str =
     if note and "extraneous bytes" in problem and data.endswith(b"\0"):
         return decode_pixels(data.rstrip(b"\0") + END_OF_IMAGE, size, scale, colours)[0], note  # of a broken transfer
     if "remature end" in problem:
-        raise DecodeError("its pixels end before the picture is full", "truncated")
+        raise DecodeError("its pixels end before the picture is complete", "truncated")
     if not problem.startswith(WARNINGS):
         kind = kind_of_jpeg(data)
         words = kind or f"it cannot be read: {decoder_message(ValueError(problem))}"

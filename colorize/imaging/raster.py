@@ -65,7 +65,9 @@ def unknown_format(head: bytes) -> DecodeError:
     for beginning, words in BEGINNINGS:
         if beginning.match(head):
             return DecodeError(words)
-    return DecodeError("it is a text" if _is_text(head) else "it is no picture that can be read")
+    return DecodeError(
+        "it is a text file" if _is_text(head) else "it is not a picture, or of a format that is not read here"
+    )
 
 
 def _is_text(head: bytes) -> bool:

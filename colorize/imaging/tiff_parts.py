@@ -143,7 +143,7 @@ def _rows(file: BinaryIO, page: tifffile.TiffPage, place: int, sizes: list[int])
 
 
 def _ended() -> bytes:
-    raise DecodeError("its pixels end before the picture is full", "truncated")
+    raise DecodeError("its pixels end before the picture is complete", "truncated")
 
 
 def _chunks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:

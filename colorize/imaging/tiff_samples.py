@@ -211,7 +211,7 @@ def _subsampled(file: BinaryIO, page: tifffile.TiffPage, across: int, down: int)
 
 def _units(data: bytes, rows: int, columns: int, size: int) -> np.ndarray:
     if len(data) < rows * columns * size:
-        raise DecodeError("its pixels end before the picture is full", "truncated")
+        raise DecodeError("its pixels end before the picture is complete", "truncated")
     return np.frombuffer(data, np.uint8, rows * columns * size).reshape(rows, columns, size)
 
 

@@ -93,7 +93,7 @@ def check_links(folder: Path, *names: str) -> None:
         if place.is_symlink() and not without_links(place).is_relative_to(home):
             raise UserError(
                 f"{str(place)!r} is a link that leads out of the run folder, to {str(place.readlink())!r}: put what it "
-                "means in its place, or take it away"
+                "means in its place, or remove it"
             )
 
 

@@ -126,7 +126,7 @@ def check_tensors(content: Any, path: Path) -> Any:
         value = waiting.pop()
         if isinstance(value, torch.Tensor):
             if value.numel() * value.element_size() > max(LOOSE, value.untyped_storage().nbytes()):
-                raise UserError(f"{str(path)!r} holds a tensor of {list(value.shape)}, which it has not the bytes for")
+                raise UserError(f"{str(path)!r} holds a tensor of {list(value.shape)}, for which it has too few bytes")
         elif isinstance(value, Mapping):
             waiting += value.values()
         elif isinstance(value, list | tuple):

@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> Any:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
-            raise UserError(f"{str(path)!r} is larger than any config is: it is none of this program's")
+            raise UserError(f"{str(path)!r} is larger than any config is: this program did not write it")
         text = content.decode("utf-8")
         check_nesting(text, path)
         return OmegaConf.to_container(OmegaConf.create(text), resolve=False) if text.strip() else {}  # asserts: no 1
@@ -40,7 +40,7 @@ def read_yaml(path: Path) -> Any:
         if isinstance(error, UserError):
             raise
         raise UserError(
-            f"{str(path)!r} is not whole, or no YAML: put the file back from a copy, or take the folder away"
+            f"{str(path)!r} is not whole, or no YAML: put the file back from a copy, or remove the folder"
         ) from error
 
 
@@ -52,12 +52,12 @@ def check_nesting(text: str, path: Path) -> None:
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         if count > 4 * MOST:
-            raise UserError(f"{str(path)!r} has more values than any config: it is none of this program's")
+            raise UserError(f"{str(path)!r} has more values than any config: this program did not write it")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):
             raise UserError(f"{str(path)!r} repeats parts of itself by name (*alias), which no config here does")
         if depth > DEEPEST:
-            raise UserError(f"{str(path)!r} nests deeper than any config does: it is none of this program's")
+            raise UserError(f"{str(path)!r} nests deeper than any config does: this program did not write it")
 
 
 # Where the parts that older run folders name lie today: old name of a module, or of one thing in it -> new name
@@ -135,7 +135,7 @@ def check_growth(plain: Mapping[str, Any], path: Path) -> None:
     """Raises `UserError` where references to references would become a config that fills the memory."""
     held = list(iterate_leaves(plain))
     if len(held) > MOST:
-        raise UserError(f"{str(path)!r} has {len(held)} values, more than any config: it is none of this program's")
+        raise UserError(f"{str(path)!r} has {len(held)} values, more than any config: this program did not write it")
     known: dict[str, int] = {}
 
     def length(place: str, above: tuple[str, ...]) -> int:

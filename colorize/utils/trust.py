@@ -126,7 +126,7 @@ def find_part(target: Any, path: str, trust: Sequence[str], where: str) -> Any:
     if not any(target.startswith(f"{each}.") for each in (OWN, *trust)):
         first = package.split(".")[0]
         raise UserError(
-            f"{path} in {where} names {target!r}, which is not of this program, and nothing of others is run: "
+            f"{path} in {where} names {target!r}, which is not of this program, and is not run: "
             f"if you know the code and trust it, use trust=[{first}] (colorize paint and export: --trust {first})"
         )
     try:

@@ -136,7 +136,7 @@ def test_unreadable_photographs_stop_a_validation(photographs, tmp_path):
     whole = shutil.copytree(photographs, tmp_path / "whole")
     damage(photographs)
     data = Folder(str(whole), val_root=str(photographs))
-    with pytest.raises(UserError, match=r"cannot read .*mend it or take it away"):
+    with pytest.raises(UserError, match=r"cannot read .*repair or remove it"):
         list(data.validation(4))
 
 

@@ -61,7 +61,7 @@ def test_the_page_shows_every_finding_and_needs_no_network(inspected, planted):
     pictures = [2 if key in ("leak", "duplicate") else key not in invisible for key in keys]
     assert page.count("<img") == sum(pictures)
     assert "it is a web page" in page
-    assert "its pixels end before the picture is full" in page
+    assert "its pixels end before the picture is complete" in page
 
 
 def test_no_false_alarm_among_the_demo_photographs(inside, tmp_path):

@@ -37,7 +37,7 @@ def test_a_frame_that_is_larger_than_its_pixels(mode):
     Image.fromarray(RGB).convert(mode).save(file := io.BytesIO(), "JPEG")
     data = bytearray(file.getvalue())
     struct.pack_into(">HH", data, data.find(b"\xff\xc0") + 5, 960, 1280)
-    assert "before the picture is full" in refused(bytes(data), "truncated")
+    assert "before the picture is complete" in refused(bytes(data), "truncated")
     with pytest.raises(DecodeError):
         decode(bytes(data), 100)
 

@@ -61,7 +61,7 @@ def test_several_that_were_not_evaluated(tmp_path, monkeypatch):
         ("results/demo.json", "is not whole, or no JSON: evaluate the run again to replace it"),
         ("results/historical.json", "is not whole, or no JSON: evaluate the run again to replace it"),
         ("summary.json", "is not whole, or no JSON: remove it and train on"),
-        (".hydra/config.yaml", "is not whole, or no YAML: put the file back from a copy, or take the folder away"),
+        (".hydra/config.yaml", "is not whole, or no YAML: put the file back from a copy, or remove the folder"),
     ],
 )
 def test_what_is_half_written_is_one_sentence(name, sentence, run, inside, tmp_path):
