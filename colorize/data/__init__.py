@@ -2,7 +2,7 @@
 
 from colorize.data.datamodule import DataModule
 from colorize.data.huggingface import Hub
-from colorize.data.imagenet import ImageNet
+from colorize.data.resolve import ImageNet
 from colorize.data.shards import Shards
 from colorize.data.sources import Demo, Folder, Historical, Plates
 
