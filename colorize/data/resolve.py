@@ -1,4 +1,4 @@
-"""ImageNet, in the layouts in which it is handed out, and the data source that an argument of the command line means."""
+"""ImageNet, in the layouts in which it is handed out, and the data source that an argument of a command line means."""
 
 from __future__ import annotations
 
