@@ -38,7 +38,7 @@ def finished(once, tmp_path):
         assert done.returncode == 0, done.stderr
         (home / "printed.txt").write_text(done.stdout, encoding="utf-8")
 
-    home = shutil.copytree(once("finished", run), tmp_path / "finished run [1]")
+    home = shutil.copytree(once("finished", run), tmp_path / "finished run [1]", symlinks=True)
     (folder,) = (path for path in (home / "outputs").iterdir() if path.name != "wandb")
     return folder, (home / "printed.txt").read_text(encoding="utf-8")
 

@@ -59,7 +59,7 @@ def forget() -> None:
 @pytest.fixture
 def home(followed, tmp_path, monkeypatch):
     """A copy that may be written into; the package can be imported from there."""
-    shutil.copytree(followed, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(followed, tmp_path, symlinks=True, dirs_exist_ok=True)  # W&B links to its logs
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     yield tmp_path
