@@ -19,13 +19,13 @@ from colorize.utils.trust import iterate_leaves
 
 
 def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
-    """place -> its result's file, of the protocol named, or of the only one with a truth that all have; none where no
-    run has any.
+    """place -> its result's file, of the named protocol, or of the only protocol with a ground truth that all have
+    results of; empty where no run has any.
 
-    places  run folders, and result files, which are taken as they are
+    places  run folders and result files
     """
     if twice := [place for i, place in enumerate(places) if Path(place) in map(Path, places[:i])]:
-        raise UserError(f"{twice[0]!r} is given twice: compare takes each run once")
+        raise UserError(f"{twice[0]!r} is given twice: name each run once")
     files = {place: Path(place) for place in places if Path(place).suffix == ".json"}
     held = {place: results_by_protocol(place) for place in places if place not in files}
     if not held:
@@ -40,14 +40,14 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
 
 
 def results_by_protocol(folder: str | Path) -> dict[str, Path]:
-    """protocol -> the file of its result in a run folder."""
+    """protocol -> the file of its result, in a run folder."""
     return {path.stem: path for path in sorted(Path(folder, "results").glob("*.json"))}
 
 
 def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
     for place, found in held.items():
         if not found:
-            raise UserError(f"{place!r} has no result of a named protocol, and others have: evaluate it first")
+            raise UserError(f"{place!r} has no results, and others have: evaluate it first")
     common = sorted(set.intersection(*(set(found) for found in held.values())))
     if len(common) > 1:  # old photographs without truth are shown beside the others
         first = next(iter(held.values()))
@@ -55,13 +55,13 @@ def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
     if len(common) == 1:
         return common[0]
     if common:
-        raise UserError(f"there are results of {' and of '.join(common)}: say which with --protocol")
+        raise UserError(f"there are results of {' and of '.join(common)}: choose one with --protocol")
     lists = "; ".join(f"{place!r} has {', '.join(found)}" for place, found in held.items())
     raise UserError(f"the runs have no protocol in common: {lists}")
 
 
 def check_comparable(results: Mapping[str, Result]) -> None:
-    """Raise `UserError` where two of the results, by place, were measured differently, naming what differs."""
+    """Raise `UserError` where two of the results, by place, were measured differently; it names what differs."""
     (first, one), *others = results.items()
     for place, other in others:
         if different := protocol_differences(one, other):
@@ -70,7 +70,7 @@ def check_comparable(results: Mapping[str, Result]) -> None:
 
 
 def describe_outdated(path: Path, result: Result) -> str | None:
-    """A sentence where the run has trained on since its result was made; None where it has not, or nobody knows."""
+    """A sentence where the run has been trained further since its result; None where it has not, or this is unknown."""
     network = result.weights.get("network", {})
     checkpoint = Path(path).parent.parent / "checkpoints" / str(network.get("of", ""))
     if "step" not in network or checkpoint.suffix != ".pt":
@@ -82,7 +82,7 @@ def describe_outdated(path: Path, result: Result) -> str | None:
         now = next(map(step_of, Checkpoints(checkpoint.parent).steps()), None)
     if now in (None, network["step"]):
         return None
-    return f"the result of {result.name} is of step {network['step']}, and the run has gone on to {now}: evaluate again"
+    return f"the result of {result.name} is of step {network['step']}, and the run is at step {now}: evaluate it again"
 
 
 def protocol_differences(one: Result, other: Result) -> dict[str, tuple[Any, Any]]:
@@ -104,17 +104,17 @@ DISTANCES = ("fid", "fd_", "kid", "kd_")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What several results come to.
+    """Several results side by side, and what their differences are.
 
     protocol  the one that all were measured by
     metrics   that any of the runs has, in order
     runs      label -> metric -> value with its interval
-    sanity    the other rows: grey, mean_ab, …; one that runs do not share is there for each of them, as "grey of NAME"
-    absent    label -> metric -> why it is not there
+    sanity    baselines and bounds: grey, mean_ab, …; where runs differ in one, it is there for each, as "grey of NAME"
+    absent    label -> metric -> why it is unavailable
     verdicts  for every two runs and every metric that both have
-    notes     sentences on what a reader should know before using the numbers
-    results   label -> the files that its numbers are from, one for each seed
-    cost      label -> what painting costs, as its first result has it
+    notes     sentences on what limits the comparison
+    results   label -> the files of its results, one for each seed
+    cost      label -> cost of a prediction, of its first result
     """
 
     protocol: dict[str, Any]
@@ -135,7 +135,7 @@ class Comparison:
         return [*first, *distance[:1]] or self.metrics
 
     def leaders(self, metric: str) -> set[str]:
-        """The labels of the runs that no other is better than; none where that is not known of all."""
+        """Labels of the runs that no other run is significantly better than; empty where this is unknown."""
         of_metric = [verdict for verdict in self.verdicts if verdict.metric == metric]
         if measure(metric).better is None or any(significance(v.difference, v.adjusted) is None for v in of_metric):
             return set()
@@ -146,9 +146,9 @@ class Comparison:
 def compare_results(places: Sequence[str], protocol: str | None = None, *, pool: bool = False) -> Comparison | None:
     """Compare run folders and result files; None where none of the folders holds a result of a named protocol.
 
-    protocol  its name, where the runs have been measured by several
+    protocol  its name, where the runs have results of several
     pool      take runs that differ by their seed alone together
-    Raises `UserError` where two were measured differently, naming what differs.
+    Raises `UserError` where two results were measured differently; it names what differs.
     """
     paths = find_results(places, protocol)
     if not paths:
@@ -192,22 +192,24 @@ def _alike(one: dict[str, Interval], other: dict[str, Interval]) -> bool:
 def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequence[str]) -> list[str]:
     notes = []
     if len(entries) == len(results) > 1:
-        notes.append("a verdict is on these trainings, not on their recipes, which another seed may turn out otherwise")
+        notes.append("the comparisons hold for these trained networks: with another seed the same configs may differ")
     (first, one), *others = results.items()
     for place, other in others:
         names = [name for name in one.versions if other.versions.get(name) != one.versions[name]]
         if names:
             told = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
-            notes.append(f"{first} and {place} were measured with other versions: {told}")
+            notes.append(f"{first} and {place} were measured with different versions: {told}")
     for entry in entries:
         notes += [note for path, result in entry.results.items() if (note := describe_outdated(path, result))]
         if entry.pictures is None:
-            notes.append(f"the values of {entry.label}'s pictures are not there: it is compared by intervals alone")
+            notes.append(f"the values of {entry.label}'s pictures are missing: it is compared by intervals alone")
         if len(entries) < len(results) and len(entry.results) == 1:
-            notes.append(f"{entry.label} is one training: how much its seed matters is not in its interval")
+            notes.append(f"{entry.label} has one seed: its interval does not include the variance between seeds")
         if entry.unlike:
             told = ", ".join(sorted(entry.unlike))
-            notes.append(f"of {entry.label}, {told} is not the mean of what its pictures have: by its interval alone")
+            notes.append(
+                f"{told} of {entry.label} is not the mean of its pictures' values: compared by intervals alone"
+            )
         missing = [m for m in metrics if m not in entry.cells]
         notes += [f"{entry.label} has no {m}: {entry.absent.get(m, 'it was not measured')}" for m in missing]
     return notes

@@ -100,7 +100,7 @@ BASES = {"pairs": "", "seeds": ", over seeds and pictures", "intervals": ", from
 
 
 def significance(difference: Difference, adjusted: float | None = None) -> int | None:
-    """1 where A is better (higher, where neither end is), −1 where B is, 0 where they cannot be told apart.
+    """1 where A is better (higher, where neither end is), −1 where B is, 0 where there is no significant difference.
 
     It takes both: an interval that leaves out 0, and a p of at most 0.05, if there is one. None without an interval.
     adjusted   the p after Holm's correction; without it the difference's own
@@ -114,14 +114,14 @@ def significance(difference: Difference, adjusted: float | None = None) -> int |
 
 
 def describe_difference(measure: Measure, a: str, b: str, difference: Difference, adjusted: float | None = None) -> str:
-    """“A is better than B by 0.42 dB (0.31 to 0.53)”, or “A and B cannot be told apart: 0.02 dB (−0.05 to 0.09)”."""
+    """“A is better than B by 0.42 dB (0.31 to 0.53)”, or “no significant difference between A and B: 0.02 dB (…)”."""
     advantage, p = difference.advantage, difference.p if adjusted is None else adjusted
     found, aside = significance(difference, adjusted), BASES[difference.basis] + _left_out(difference)
     if found is None:
         return f"{a} and {b} cannot be compared: {_why(advantage)}{aside}"
     if found == 0:
         but = "" if advantage.low <= 0 <= advantage.high else f", but p is {p:.2g}"
-        return f"{a} and {b} cannot be told apart: {format_interval(measure, advantage)}{but}{aside}"
+        return f"no significant difference between {a} and {b}: {format_interval(measure, advantage)}{but}{aside}"
     if found < 0:
         a, b = b, a
         advantage = Interval(-advantage.value, -advantage.high, -advantage.low, advantage.n)
@@ -142,7 +142,7 @@ def format_interval(measure: Measure, interval: Interval) -> str:
 
 
 def format_number(value: float, digits: int) -> str:
-    """With a true minus sign and no negative zero; "–" for NaN, "∞" for infinities."""
+    """With the minus sign of typography and no negative zero; "–" for NaN, "∞" for infinite values."""
     if isnan(value):
         return "–"
     if isinf(value):
@@ -166,7 +166,7 @@ def _why(advantage: Interval) -> str:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """One metric of two entries, by their labels.
+    """The comparison of two entries, by their labels, in one metric.
 
     adjusted  p after Holm's correction over all tests of the comparison; None where there is no test
     winner    the label of the better one, or of the higher where neither end is better; None where that is not known
@@ -182,7 +182,7 @@ class ComparisonResult:
 
 
 def compare_all(entries: Sequence[Entry], metrics: Sequence[str]) -> list[ComparisonResult]:
-    """Every two entries in every metric that both have."""
+    """Compare every two entries in every metric that both have; p is corrected over all of these tests."""
     couples = list(combinations(entries, 2))
     flips = max(FLIPS, round(4 * len(couples) * len(metrics) / ALPHA))  # the smallest p survives the correction
     found = []

@@ -126,7 +126,7 @@ def test_a_sweep_of_which_nothing_finished(sweep):
         ([], "compare takes run folders: python compare.py outputs/a outputs/b"),
         (["gone"], "there is no run folder 'gone'"),
         (["one", "one"], "'one' is given twice"),
-        (["one", "empty"], "'empty' has no result of a named protocol, and others have: evaluate it first"),
+        (["one", "empty"], "'empty' has no results, and others have: evaluate it first"),
         (["one", "--protocol", "clean"], "'one' has no result of the protocol 'clean'; it has toy"),
         (["one", "half"], "is not whole, or no JSON: evaluate the run again"),
         (["one", "--pol"], "there is no option '--pol': did you mean --pool?"),

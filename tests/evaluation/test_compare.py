@@ -34,7 +34,7 @@ def test_a_known_difference_is_found(evaluated):
 def test_no_difference_is_none(evaluated):
     found = compare_results([evaluated("one"), evaluated("two")])
     assert verdict(found, "psnr").winner is None
-    assert "cannot be told apart" in verdict(found, "psnr").sentence
+    assert "no significant difference between" in verdict(found, "psnr").sentence
     assert found.leaders("psnr") == {"one", "two"}
 
 
@@ -50,7 +50,7 @@ def test_without_the_table_of_pictures(evaluated, tmp_path):
     image_table_path(tmp_path / "two" / "results" / "toy.json").unlink()
     found = compare_results(places)
     assert verdict(found, "psnr").difference.basis == "intervals"
-    assert any("two's pictures are not there: it is compared by intervals alone" in note for note in found.notes)
+    assert any("two's pictures are missing: it is compared by intervals alone" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_other_photographs_are_refused(evaluated):
 
 def test_other_versions_are_noted(evaluated):
     found = compare_results([evaluated("one"), evaluated("two", versions={"torch": "3"})])
-    assert any("were measured with other versions: torch is 2 and 3" in note for note in found.notes)
+    assert any("were measured with different versions: torch is 2 and 3" in note for note in found.notes)
 
 
 def test_seeds_are_pooled(evaluated):
@@ -128,7 +128,7 @@ def test_a_result_of_before_its_run_went_on_is_named(of, evaluated, tmp_path):
     checkpoints.save({"steps": 4}, best=True)
     assert not any("evaluate again" in note for note in compare_results(places).notes)
     checkpoints.save({"steps": 8}, best=True)
-    told = "the result of one is of step 4, and the run has gone on to 8: evaluate again"
+    told = "the result of one is of step 4, and the run is at step 8: evaluate it again"
     assert told in compare_results(places).notes
 
 

@@ -24,8 +24,11 @@ def said(value, low, high, p=0.001, name="psnr", **more):
 def test_sentences():
     assert said(0.42, 0.31, 0.53) == "A is better than B by 0.42 dB (0.31 to 0.53)"
     assert said(-0.42, -0.53, -0.31) == "B is better than A by 0.42 dB (0.31 to 0.53)"
-    assert said(0.02, -0.05, 0.09, p=0.4) == "A and B cannot be told apart: 0.02 dB (−0.05 to 0.09)"
-    assert said(0.2, 0.01, 0.39, p=0.08) == "A and B cannot be told apart: 0.20 dB (0.01 to 0.39), but p is 0.08"
+    assert said(0.02, -0.05, 0.09, p=0.4) == "no significant difference between A and B: 0.02 dB (−0.05 to 0.09)"
+    assert (
+        said(0.2, 0.01, 0.39, p=0.08)
+        == "no significant difference between A and B: 0.20 dB (0.01 to 0.39), but p is 0.08"
+    )
     assert said(3, 1, 5, name="colorfulness") == "A is nearer to the truth than B by 3.0 (1.0 to 5.0)"
     assert said(1, nan, nan).startswith("A and B cannot be compared")
     assert said(1, 0.5, 1.5, left_out=3).endswith("; 3 of 53 pictures have no value and are left out")
