@@ -38,15 +38,16 @@ def train(models: list[str], steps: int) -> None:
         trainer = build_trainer(cfg, build_parts(cfg), "unused", world)
         *before, last = trainer.lengths
         trainer.steps = sum(trainer.lengths[name] for name in before)
-        trainer.enter(last)
-        stream = trainer.stream(last, 0)
+        trainer.start_phase(last)
+        stream = trainer.step_batches(last, 0)
         seconds = []
         for _ in range(steps + 3):
             batches = next(stream)
             began = time.perf_counter()
-            trainer.advance(batches)
+            trainer.train_step(batches)
             seconds.append(time.perf_counter() - began)
-        size = sum(p.numel() * p.element_size() for name in trainer.playing for p in trainer.players[name].parameters)
+        active = [trainer.train_states[name] for name in trainer.optimizer_step.active]
+        size = sum(p.numel() * p.element_size() for state in active for p in state.parameters)
         found[model] = (statistics.median(seconds[3:]), size)
     if world.first:
         print(json.dumps(found))

@@ -52,8 +52,8 @@ class Side:
         trainer = self.trainer
         *before, last = trainer.lengths
         trainer.steps = sum(trainer.lengths[name] for name in before)
-        trainer.enter(last)
-        self.stream = trainer.stream(last, 0)
+        trainer.start_phase(last)
+        self.stream = trainer.step_batches(last, 0)
         self.batches = [next(self.stream) for _ in range(4)]
         trainer.checkpoints.folder.mkdir(parents=True)
         self.log, self.bar = JsonLines(folder), Bar(trainer.total, trainer.steps, every=float("inf"))
@@ -81,11 +81,11 @@ class Bare(Side):
             pred = trainer.model(batch)
             total, _ = trainer.loss(pred, batch, trainer.weights[trainer.phase])
             total.backward()
-            for name in trainer.playing[1:]:
+            for name in trainer.optimizer_step.active[1:]:
                 term = trainer.loss.terms[name]
                 term.critic_loss(term.critic, pred.detach(), batch)[0].backward()
-        for name in trainer.playing:
-            player = trainer.players[name]
+        for name in trainer.optimizer_step.active:
+            player = trainer.train_states[name]
             torch.nn.utils.clip_grad_norm_(player.parameters, trainer.clip)
             player.optimizer.step()
             player.optimizer.zero_grad(set_to_none=True)
@@ -93,7 +93,7 @@ class Bare(Side):
 
 class Whole(Side):
     def step(self, i: int, batches) -> None:
-        self.trainer.tell(self.trainer.advance(batches), 1.0, self.log, self.bar)
+        self.trainer.log_step(self.trainer.train_step(batches), 1.0, self.log, self.bar)
 
 
 class Loading(Whole):

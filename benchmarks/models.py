@@ -34,7 +34,7 @@ from colorize.imaging.color import lightness_to_rgb
 from colorize.models import CNN, Colorizer, Diffusion, MultiColor, ResNetUNet, Transformer, UNet
 from colorize.models.dual_decoder import blur, sine_places
 from colorize.training.optimizers import Optimizers
-from colorize.training.train_state import Player
+from colorize.training.train_state import TrainState
 from colorize.utils.devices import choose_device, keep_freed_memory
 
 THESIS = {"encoder": "convnext_tiny", "pretrained": False, "freeze": True}
@@ -76,8 +76,8 @@ def work(name: str, rounds: int) -> dict[str, float]:
     torch.manual_seed(0)
     model = build().to(device, memory_format=torch.channels_last)
     batch = Batch.from_rgb(torch.rand(count, 3, size, size, device=device))
-    player = Player(model)
-    player.begin(Optimizers("AdamW", lr=1e-5).build(model))
+    player = TrainState(model)
+    player.start_phase(Optimizers("AdamW", lr=1e-5).build(model))
 
     def step() -> None:
         pred = model.train()(batch)

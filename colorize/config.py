@@ -169,6 +169,7 @@ def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], 
     with open_dict(cfg):
         for key, value in SINCE.items():
             cfg.setdefault(key, value)
+        cfg.evaluate.setdefault("judges", composed.evaluate.judges)
         cfg.overwrite, cfg.resume = False, composed.resume
         if contradicts_direction(cfg.checkpoint.get("mode"), better_of(cfg, cfg.checkpoint.monitor, ours=True)):
             cfg.checkpoint.mode = None

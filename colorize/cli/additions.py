@@ -10,7 +10,8 @@ from typing import Annotated, Any, get_args, get_origin
 from colorize.utils.errors import UserError, import_failure, key_suggestion, locate, suggestion
 
 OWN = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")  # words of Hydra's instantiate
-OPEN = {  # nodes of Hydra's own config whose readers judge their keys
+OPEN = {  # nodes whose readers check their keys
+    "evaluate.judges",
     "hydra.launcher", "hydra.sweeper", "hydra.job_logging", "hydra.hydra_logging", "hydra.callbacks", "hydra.env",
     "hydra.job.env_set", "hydra.runtime", "hydra.overrides",
 }  # fmt: skip

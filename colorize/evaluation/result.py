@@ -109,7 +109,7 @@ def group_of(cfg: DictConfig, photographs: Sequence[str]) -> str:
     alike = OmegaConf.create(rename_targets(OmegaConf.to_container(cfg, resolve=False), old_names))
     alike.seed = 0
     values = {key: value for key, value in flatten(alike).items() if not is_free(key) and not is_place(key)}
-    values = {**SINCE, **values, "photographs": [*photographs][:1]}
+    values = {**SINCE, "trainer._partial_": True, **values, "photographs": [*photographs][:1]}
     return sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 

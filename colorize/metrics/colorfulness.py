@@ -117,6 +117,11 @@ class MeanChroma(Metric):
         return picture_mean(pair.painted.chroma)
 
 
+def without_truth() -> dict[str, Metric]:
+    """What is measured of predictions for old photographs, whose true colours nobody knows."""
+    return {"colorfulness": Colorfulness(), "chroma_mean": MeanChroma()}
+
+
 class ChromaSpread(Metric):
     """Standard deviation of chroma within a painted picture in CIE units: 0 where all is equally colourful."""
 

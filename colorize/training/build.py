@@ -1,47 +1,38 @@
-"""From a config to the parts of a run: model, loss, data, validation, trainer."""
+"""From a config to the parts of a run: model, loss, data, judges, trainer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import DictConfig
 
 from colorize.config import apply_resolved, auto_paths, build_part, part_class
+from colorize.data.collection import Collection, Photo
 from colorize.data.datamodule import DataModule
-from colorize.data.sources import EvaluationOnly
+from colorize.data.listing import list_folder
+from colorize.data.sources import EvaluationOnly, by_hash
 from colorize.evaluation.metric_info import make_metrics, without_samples
-from colorize.evaluation.validation import HistoricalSamples, Validator, open_historical_samples
+from colorize.evaluation.validation import Validator, black_and_white_squares, first_by_hash, squares_of
 from colorize.losses.loss import Loss
+from colorize.metrics.metric import Metric
 from colorize.models.base import Colorizer
 from colorize.models.encoders import checkpoint_brings_weights
+from colorize.training.config_schema import CheckpointSettings
 from colorize.training.optimizers import Optimizers
-from colorize.training.trainer import Trainer
+from colorize.training.trainer import Parts, Trainer
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError
 from colorize.utils.seeds import seed_of
 
 
-@dataclass
-class Parts:
-    """What a config describes, built."""
-
-    model: Colorizer
-    loss: Loss
-    photographs: DataModule
-    evaluator: Validator
-    gallery: HistoricalSamples | None = None
-    absent: dict[str, str] = field(default_factory=dict)  #   metric -> why it cannot be had here
-    resolved: dict[str, Any] = field(default_factory=dict)  # config path -> what was left open (auto, classes) came to
-    notes: list[str] = field(default_factory=list)  #         what the user should know, each said once
-
-
 def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, restored: bool = False) -> Parts:
-    """Model, loss, photographs, evaluator and gallery.
+    """Model, loss, photographs and judges.
 
     resolved    what the config left open came to at an earlier start; a resumed run keeps to it
     restored    the model's weights come from a checkpoint afterwards: no pretrained file is asked for
@@ -63,10 +54,9 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     metrics, absent = make_metrics(cfg.metrics)
     absent |= without_samples(metrics)
     notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
-    evaluator = Validator(photographs, metrics, batch_size=cfg.evaluate.batch_size, samples=cfg.evaluate.samples)
-    gallery = open_historical_samples(cfg.evaluate.historical, photographs.size, cfg.evaluate.samples)
-    answers |= {path: lookup({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
-    return Parts(model, loss, photographs, evaluator, gallery, absent, answers, notes)
+    judges = build_judges(cfg.evaluate, photographs, metrics)
+    answers |= {path: get_attribute({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
+    return Parts(model, loss, photographs, judges, absent, answers, notes)
 
 
 def check_trains(photographs: DataModule | EvaluationOnly) -> None:
@@ -76,15 +66,57 @@ def check_trains(photographs: DataModule | EvaluationOnly) -> None:
         )
 
 
+def build_judges(evaluate: DictConfig, photographs: DataModule, metrics: Mapping[str, Metric]) -> dict[str, Validator]:
+    """The judges of a run by name. Raises `UserError` for a source that is not there, and for two of one prefix."""
+    judges: dict[str, Validator] = {}
+    own = {"historical": {"source": evaluate.historical, "truth": False}}  # it had this key before there were judges
+    for name, node in evaluate.judges.items():
+        said = {**evaluate, **own.get(name, {}), **(node or {"source": False})}
+        source = said.get("source", True)
+        if source is False:
+            continue
+        judges[str(name)] = build_judge(str(name), name if source is True else source, said, photographs, metrics)
+    prefixes = [judge.prefix for judge in judges.values()]
+    for name, judge in judges.items():
+        if prefixes.count(judge.prefix) > 1 or judge.prefix in ("train", "lr") or not judge.prefix.isidentifier():
+            raise UserError(
+                f"evaluate.judges.{name}.prefix is {judge.prefix!r}; it must be one word that no other numbers have"
+            )
+    if "validation" not in judges or judges["validation"].prefix != "val":
+        raise UserError("evaluate.judges.validation must be there, with prefix=val: best.pt is chosen by it")
+    return judges
+
+
+def build_judge(
+    name: str, source: str, said: Mapping[str, Any], photographs: DataModule, metrics: Mapping[str, Metric]
+) -> Validator:
+    """A judge whose photographs are of `source`; `said` is its node, with what `evaluate` says of all."""
+    count, samples = said.get("photographs"), said["samples"]
+    if source == "historical" or not said.get("truth", True):
+        folder = None if source == "historical" else source
+        chosen = black_and_white_squares(folder, photographs.size, count or samples)
+        shown = list(range(min(samples, len(chosen.names))))
+    else:
+        known = {"validation": photographs.val, "train_slice": photographs.train}
+        photos = first_by_hash(known[source] if source in known else Collection(list_folder(source)), count)
+        photos = readable(photographs, photos) if source == "train_slice" else photos
+        chosen = squares_of(photographs, photos)
+        shown = sorted(by_hash(photos)[:samples].tolist())  # of a list by class the first are of one class
+    folder = {"validation": "samples", "historical": "historical"}.get(name, f"samples/{name}")
+    return Validator(
+        chosen, metrics, shown=shown, batch_size=said["batch_size"], every=said["every"],
+        prefix=said.get("prefix", name), folder=folder,
+    )  # fmt: skip
+
+
 def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path, world: World | None = None) -> Trainer:
-    trainer = build_part(cfg.trainer, "trainer")  # partial: Hydra would copy what it is handed
     optimizers: Optimizers = build_part(cfg.optimizer, "optimizer")
     parts.notes += optimizers.notes()
-    return trainer(
-        parts.model, parts.loss, parts.photographs, optimizers, build_part(cfg.schedule, "schedule"), parts.evaluator,
-        folder=folder, seed=cfg.seed, evaluate_every=cfg.evaluate.every, checkpoint_every=cfg.checkpoint.every,
-        keep=cfg.checkpoint.keep, monitor=cfg.checkpoint.monitor, mode=cfg.checkpoint.get("mode"),
-        steps_scale=cfg.get("steps_scale", 1.0), world=world or World(), gallery=parts.gallery,
+    known = {each.name for each in fields(CheckpointSettings)}
+    checkpoint = CheckpointSettings(**{name: value for name, value in cfg.checkpoint.items() if name in known})
+    return Trainer(
+        parts, optimizers, build_part(cfg.schedule, "schedule"), build_part(cfg.trainer, "trainer"), folder=folder,
+        checkpoint=checkpoint, seed=cfg.seed, steps_scale=cfg.get("steps_scale", 1.0), world=world or World(),
     )  # fmt: skip
 
 
@@ -106,7 +138,7 @@ def fit_to_labels(loss: Loss, photographs: DataModule) -> tuple[Loss, list[str]]
     return loss, []
 
 
-def lookup(parts: Mapping[str, Any], path: str) -> Any:
+def get_attribute(parts: Mapping[str, Any], path: str) -> Any:
     """The attribute at a config path: a constructor keeps what it resolved under the argument's own name."""
     first, *names = path.split(".")
     found = parts[first]
@@ -124,3 +156,15 @@ def origins(parts: Parts) -> dict[str, str]:
                 name = ".".join(p for p in (group, *path.split(".")) if p not in ("terms", "net"))
                 found.setdefault(name, origin)
     return found
+
+
+def readable(photographs: DataModule, photos: Collection) -> Collection:
+    """Those of `photos` that can be read: training skips the others, names and counts them."""
+
+    def is_readable(photo: Photo) -> bool:
+        with suppress(UserError):
+            photographs.centre(photo)
+            return True
+        return False
+
+    return photos.select(np.flatnonzero([is_readable(photo) for photo in photos]))

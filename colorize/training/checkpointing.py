@@ -1,8 +1,8 @@
-"""The weights that a run begins with (init_from), and the checkpoints that it leaves."""
+"""The weights that a run begins with (init_from), the checkpoints that it leaves, and the return to one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,17 @@ from colorize.models.export import frozen_settings
 from colorize.models.load import load
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import Logger
-from colorize.training.train_state import Player
+from colorize.training.train_state import TrainState
 from colorize.utils.checkpoint import Checkpoints, peek, read_record
 from colorize.utils.console import say
+from colorize.utils.distributed import World
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, shorten_list
 from colorize.utils.stored_config import resolved
 from colorize.utils.trust import check_stored_part, packages
 
 
-def adopt(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Source | None:
+def init_from(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> InitialWeights | None:
     """Make the network of `cfg.init_from` the config's, if one is named, and return what to start from.
 
     Its sizes are the file's; what the `overrides` say of the model besides, such as model.freeze=true, holds.
@@ -33,7 +34,7 @@ def adopt(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Source |
     """
     if not cfg.init_from:
         return None
-    said = said_of_model(cfg, overrides)
+    said = model_overrides(cfg, overrides)
     if not cfg.overwrite and run.config.exists() and Checkpoints(run.folder / "checkpoints").steps():
         saved = run.read_config()
         if saved.get("init_from") == cfg.init_from:
@@ -56,10 +57,10 @@ def adopt(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Source |
         settings["classes"] = cfg.model.classes  # the data decide
     with open_dict(cfg):
         cfg.model, cfg.published = OmegaConf.create(settings), {}
-    return Source(cfg.init_from, model, said)
+    return InitialWeights(cfg.init_from, model, said)
 
 
-def said_of_model(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+def model_overrides(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
     """What the words of the command line say of the model, by argument; its head for classes is the data's."""
     keys = [word.lstrip("+").partition("=")[0].split(".") for word in overrides]
     names = dict.fromkeys(key[1] for key in keys if key[0] == "model" and len(key) > 1)
@@ -70,13 +71,13 @@ def said_of_model(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
     return said | ({"pretrained": False} if "pretrained" in said else {})
 
 
-class Source:
+class InitialWeights:
     """The network that a run begins from, and what was `said` of the new one besides."""
 
     def __init__(self, file: str, model: Colorizer, said: Mapping[str, Any]):
         self.file, self.model, self.said = file, model, said
 
-    def fill(self, model: Colorizer) -> list[str]:
+    def load_into(self, model: Colorizer) -> list[str]:
         """Copy its weights into `model`; what to say about it. Only a head for classes may differ, and starts fresh.
 
         Raises `UserError` where what was said of the network changes the shape of another part.
@@ -100,25 +101,25 @@ class Source:
             notes.append(f"the file's head for classes is left out: {shorten_list(left)}")
         return notes
 
-    def fill_critics(self, players: Mapping[str, Player]) -> list[str]:
+    def load_into_critics(self, states: Mapping[str, TrainState]) -> list[str]:
         """Copy the critics' weights, where the file is a checkpoint that has them; what to say about it."""
         path, notes = at_home(self.file), []
         if path.is_dir():
             path = path / "checkpoints" / "best.pt"
         of_run = path.suffix == ".pt" and path.is_file() and (path.parent.parent / ".hydra").is_dir()
         content = read_record(path) if of_run else {}
-        for name, player in list(players.items())[1:]:
+        for name, state in list(states.items())[1:]:
             held = content.get("players", {}).get(name, {}).get("module", {})
-            wanted = player.module.state_dict()
+            wanted = state.module.state_dict()
             if {k: v.shape for k, v in held.items()} == {k: v.shape for k, v in wanted.items()}:
-                player.module.load_state_dict(held)
+                state.module.load_state_dict(held)
                 notes.append(f"critic {name!r}: weights of {self.file}")
             else:
                 notes.append(f"critic {name!r} starts fresh: {self.file} has none like it")
         return notes
 
 
-def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: DataModule, checkpoints: Checkpoints) -> None:
+def log_checkpoints(log: Logger, cfg: DictConfig, photographs: DataModule, checkpoints: Checkpoints) -> None:
     """Hand `log` the best checkpoint and the newest, which comes last; both are one where the newest is the best."""
     best, newest = checkpoints.best, checkpoints.steps()[:1]
     found: dict[int, tuple[Path, dict[str, float], list[str]]] = {}
@@ -130,21 +131,81 @@ def tell_checkpoints(log: Logger, cfg: DictConfig, photographs: DataModule, chec
         aliases = found[step][2] if step in found else [f"step-{step}"]
         found[step] = path, scores, [*aliases, alias]
     for step, (path, scores, aliases) in found.items():
-        log.checkpoint(path, aliases, {**origin(cfg, photographs), "step": step, "val": scores})
+        log.checkpoint(path, aliases, {**provenance_of(cfg, photographs), "step": step, "val": scores})
 
 
-def origin(cfg: DictConfig, photographs: DataModule) -> dict[str, Any]:
+def provenance_of(cfg: DictConfig, photographs: DataModule) -> dict[str, Any]:
     """What a network of this run came from. The photographs are named by their digests, and stay where they are."""
     return {
         "name": cfg.name, "seed": cfg.seed, **{part: cfg.names[part] for part in ("model", "loss", "data")},
         "photographs": photographs.fingerprint(), "validation": photographs.manifest(),
-        "init_from": cfg.init_from, "parent": parent(cfg.init_from),
+        "init_from": cfg.init_from, "parent": parent_run(cfg.init_from),
     }  # fmt: skip
 
 
-def parent(init_from: str | None) -> str | None:
+def parent_run(init_from: str | None) -> str | None:
     """The id of the run whose weights another began with; None where it began with none, or with a file's."""
     run = RunFolder(at_home(init_from)) if init_from else None
     if run is None or not run.config.exists():
         return None
     return run.run_id(run.read_config().name)
+
+
+def read_checkpoint(path: Path, photographs: str, total: int, phases: Iterable[str]) -> dict[str, Any]:
+    """The content of a run's checkpoint. Raises `UserError` where the run cannot go on with it.
+
+    photographs  the fingerprint of the run's
+    total        its optimizer steps in all
+    """
+    content = read_record(path)
+    if content["photographs"] != photographs:
+        raise UserError(
+            f"the photographs are not those that {str(path)!r} was trained on: put them back, or "
+            "use name=… for a new run"
+        )
+    if content.get("weights_alone") and content["steps"] < total:
+        raise UserError(
+            f"{str(path)!r} holds weights alone, as checkpoint.final=weights keeps them, and cannot be trained "
+            f"further: use init_from={path} for a new run that begins with them"
+        )
+    if content["phase"] not in phases:
+        raise UserError(
+            f"{str(path)!r} is of a phase {content['phase']!r}; this run's are {[*phases]}: put "
+            "the run's own checkpoint there"
+        )
+    return content
+
+
+def load_states(states: Mapping[str, TrainState], content: Mapping[str, Any], path: Path) -> None:
+    """Put networks, optimizers and averages back. Raises `UserError` where the file's are others."""
+    try:
+        for name, state in states.items():
+            state.load(content["players"][name])
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{str(path)!r} is a checkpoint of another network, critic or optimizer than this run's: put the run's "
+            "own there, or use init_from=… to begin a new run with its weights"
+        ) from error
+
+
+def best_score(content: Mapping[str, Any], sign: int) -> float | None:
+    """The best score so far, times `sign`; None where it was kept in the wrong direction, and is the worst."""
+    best = content["best"]
+    wrong = best is not None and best * sign < 0  # older checkpoints do not say their sign
+    return best if content.get("sign", -sign if wrong else sign) == sign else None
+
+
+def repair_best(checkpoints: Checkpoints, best: float | None, best_at: int, world: World) -> float | None:
+    """The best score once best.pt is whole. A kill may leave it absent, or older than the best score, of step
+    `best_at`: it is made anew, or what it holds counts."""
+    if best is None:
+        return None
+
+    def repair() -> tuple[int, float | None]:
+        held = checkpoints.repair_best(best_at)
+        return (best_at, None) if held is None else (held["steps"], held["best"])
+
+    step, held = world.by_first(repair)
+    if held is None:
+        say("best.pt is missing, and so is the checkpoint that it was a copy of: the next evaluation makes it anew")
+    return held if held is None or step < best_at else best

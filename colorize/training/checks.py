@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,7 +13,6 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from colorize.batch import Batch
-from colorize.evaluation.validation import Validator
 from colorize.losses.loss import Loss
 from colorize.models.base import Colorizer
 from colorize.training.schedule import Phase
@@ -21,26 +23,24 @@ if TYPE_CHECKING:
     from colorize.data.datamodule import DataModule
 
 
-def check_settings(evaluator: Validator, monitor: str, ema: float | None, clip: float | None, **counts: int) -> None:
-    """Raises `UserError` for a trainer's setting that cannot be."""
-    for name, value in counts.items():
-        if not isinstance(value, int) or value < 1:
-            raise UserError(f"trainer's {name} is {value!r}; it must be a whole number from 1 up")
-    known = [f"val/{name}" for name in evaluator.metrics]
+def check_monitor(monitor: str, metrics: Iterable[str]) -> None:
+    """Raises `UserError` for a number that validation does not have."""
+    known = [f"val/{name}" for name in metrics]
     if monitor not in known:
         raise UserError(f"checkpoint.monitor is {monitor!r}; it must be one of {known}")
-    if ema is not None and not 0 < ema < 1:
-        raise UserError(f"trainer.ema is {ema}; it must lie between 0 and 1, such as 0.999, or be null")
-    if clip is not None and clip <= 0:
-        raise UserError(f"trainer.clip is {clip}; it must be above 0, or null for no limit")
 
 
-def check_compiled(compile: bool, recompute: bool) -> None:
-    """Raises `UserError` for both: torch.compile does not take what recomputing holds still in a second pass."""
-    if compile and recompute:
+PIXEL = 3 + 3 * 4 + 3 * 4  # bytes of a pixel of a batch: as decoded, as lightness and ab, as the network answers
+
+
+def check_memory(batch_size: int, size: int) -> None:
+    """Raises `UserError` where the photographs of one forward pass alone, before any network, fill this machine."""
+    needed = batch_size * size**2 * PIXEL
+    held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else inf
+    if needed > held / 2:
         raise UserError(
-            "trainer.compile=true and trainer.recompute=true do not go together: leave one out; a compiled network "
-            "computes again by itself what is cheap"
+            f"trainer.batch_size={batch_size} at data.size={size} takes {needed / 1e9:.0f} GB for photographs alone, "
+            f"and this machine has {held / 1e9:.0f} GB: make one of them smaller, and trainer.accumulate larger"
         )
 
 
@@ -72,7 +72,7 @@ def check_sizes(model: Colorizer, loss: Loss, size: int, schedule: Mapping[str, 
                 raise UserError(f"{name} is {pixels}; the critic of {term!r}, {critic}, takes {least} pixels and more")
 
 
-def unreached(model: Colorizer, loss: Loss, weights: Mapping[str, float], size: int, classes: int) -> list[str]:
+def unused_parameters(model: Colorizer, loss: Loss, weights: Mapping[str, float], size: int, classes: int) -> list[str]:
     """The names of trainable parameters that no gradient comes to.
 
     A forward pass is taken on tensors that have shapes but no numbers: nothing is computed, and nothing changes
@@ -106,7 +106,7 @@ def leaves_of(total: Tensor) -> set[Tensor]:
     return leaves
 
 
-def unread(
+def unused_in_phases(
     model: Colorizer, loss: Loss, weights: Mapping[str, Mapping[str, float]], photographs: DataModule
 ) -> dict[str, list[str]]:
     """phase -> the trainable parameters that none of its loss terms reaches; `weights` are each phase's."""
@@ -114,12 +114,12 @@ def unread(
     for terms in map(frozenset, weights.values()):
         if terms not in known:
             ones = dict.fromkeys(terms, 1.0)
-            known[terms] = unreached(model, loss, ones, photographs.size, len(photographs.classes))
+            known[terms] = unused_parameters(model, loss, ones, photographs.size, len(photographs.classes))
     return {phase: known[frozenset(own)] for phase, own in weights.items()}
 
 
-def resting(
-    model: Colorizer, schedule: Mapping[str, Phase], unread: Mapping[str, Iterable[str]]
+def frozen_parameters(
+    model: Colorizer, schedule: Mapping[str, Phase], unused: Mapping[str, Iterable[str]]
 ) -> dict[str, list[str]]:
     """phase -> the trainable parameters that do not learn in it: what no term reads, and what it freezes.
 
@@ -128,7 +128,7 @@ def resting(
     found = {}
     names = [name for name, p in model.named_parameters() if p.requires_grad]
     for phase, settings in schedule.items():
-        rest = set(unread[phase])
+        rest = set(unused[phase])
         for beginning in settings.frozen:
             frozen = [name for name in names if name == beginning or name.startswith(beginning + ".")]
             if not frozen:
@@ -143,18 +143,15 @@ def resting(
     return found
 
 
-def in_all(phases: Mapping[str, Sequence[str]]) -> list[str]:
+def in_every_phase(phases: Mapping[str, Sequence[str]]) -> list[str]:
     """The names that every phase has."""
     first, *others = phases.values()
     return [name for name in first if all(name in other for other in others)]
 
 
-def summarised(names: Iterable[str]) -> str:
+def count_by_module(names: Iterable[str]) -> str:
     """Parameters by the module that they belong to: "classify (4)"."""
-    counts: dict[str, int] = {}
-    for name in names:
-        part = name.split(".")[0]
-        counts[part] = counts.get(part, 0) + 1
+    counts = Counter(name.split(".")[0] for name in names)
     return ", ".join(f"{part} ({count})" for part, count in counts.items())
 
 
@@ -167,15 +164,15 @@ GREY = 0.3  #          chroma of predictions over that of the truth
 STALLED = 0.5  #       share of the schedule without a better score
 
 
-class Health:
+class TrainingMonitor:
     """Watches the numbers of a run. Its state is plain: a resumed run says what the whole run would say."""
 
     def __init__(self) -> None:
-        self.found: dict[str, dict[str, Any]] = {}  # sign -> the step, and the sentence
+        self.warnings: dict[str, dict[str, Any]] = {}  # sign -> the step, and the sentence
         self.best_at = 0  #                            step of the best evaluation
-        self.enter()
+        self.start_phase()
 
-    def enter(self) -> None:
+    def start_phase(self) -> None:
         """A new phase: another loss, other optimizers."""
         self.means: dict[str, float] = {}  # number -> its running mean in this phase
         self.seen = 0
@@ -231,16 +228,18 @@ class Health:
         chroma = scores.get("chroma")
         if chroma is not None and chroma < GREY and step > total / 2:
             self.warn("grey", step, f"predictions are nearly grey: {chroma:.0%} of the truth's chroma")
-        if step - self.best_at > STALLED * total:
+        if step < total and step - self.best_at > STALLED * total:
             self.warn("stalled", step, f"no better score since step {self.best_at}")
 
     def warn(self, sign: str, step: int, sentence: str) -> None:
-        if sign not in self.found:
-            self.found[sign] = {"step": step, "sentence": sentence}
+        if sign not in self.warnings:
+            self.warnings[sign] = {"step": step, "sentence": sentence}
             say(f"warning at step {step}: {sentence}")
 
     def state(self) -> dict[str, Any]:
-        return dict(vars(self))
+        held = dict(vars(self))
+        return {"found": held.pop("warnings"), **held}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        vars(self).update({name: value for name, value in state.items() if name in vars(self)})
+        held = {"warnings" if name == "found" else name: value for name, value in state.items()}
+        vars(self).update({name: value for name, value in held.items() if name in vars(self)})

@@ -2,21 +2,94 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from math import inf, isfinite
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, Literal, get_type_hints
 
 from annotated_types import Interval
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.config import check_resolves
-from colorize.utils.errors import UserError
-from colorize.utils.validation import BatchSize, Count, Few, Name, Positive, as_override, check_value
+from colorize.config import build_part, check_resolves
+from colorize.utils.errors import UserError, suggestion
+from colorize.utils.trust import iterate_leaves
+from colorize.utils.validation import (
+    BatchSize,
+    Between,
+    Count,
+    Few,
+    Name,
+    Number,
+    Passes,
+    Positive,
+    as_override,
+    check_arguments,
+    check_value,
+    hints_of,
+)
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """The group `trainer` of a config. Raises `UserError` for a value that cannot be.
+
+    batch_size      photographs in a forward pass. Of several processes each takes an even part of an optimizer step's
+                    photographs, in passes of this size at most
+    accumulate      batch_size × accumulate photographs make an optimizer step, however many processes share it
+    clip            largest norm of each network's gradient; None: no limit
+    ema             decay of the averaged weights that are evaluated and saved, such as 0.999; None: none
+    device          auto, cpu, cuda, mps or one GPU, such as cuda:1
+    precision       float32, bfloat16 (autocast around the model's forward), or auto: bfloat16 where a GPU gains by it
+    compile         let torch.compile make one program of the model's forward pass
+    recompute       activation checkpointing: keep a block's input alone, and compute its activations again for the
+                    gradient
+    sync_batchnorm  batch norm reads the photographs of all processes; GPUs only
+    deterministic   the same bits on every start; without, a GPU may choose faster ways that add in any order
+    log_every       optimizer steps between two lines of numbers
+    """
+
+    batch_size: BatchSize = 16
+    accumulate: Passes = 1
+    clip: Positive | None = 1.0
+    ema: Between | None = None
+    device: Name = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    channels_last: bool = True
+    compile: bool = False
+    recompute: bool = False
+    sync_batchnorm: bool = False
+    deterministic: bool = False
+    log_every: Count = 10
+
+    def __post_init__(self) -> None:
+        check_arguments(vars(self), hints_of(TrainerSettings), "trainer")
+        if self.compile and self.recompute:  # torch.compile does not take what recomputing holds still in a second pass
+            raise UserError(
+                "trainer.compile=true and trainer.recompute=true do not go together: leave one out; a compiled network "
+                "computes again by itself what is cheap"
+            )
 
 
 class Section:
     """The annotations of its attributes are the types of the values of a node."""
+
+
+class Judge(Section):
+    """A set of photographs that training scores; what it does not say, `evaluate` says.
+
+    source       validation, train_slice, historical, or a folder; false leaves the judge out. Without: its name
+    prefix       of its scores in the log
+    truth        whether the photographs of a folder have their true colours, or are black and white
+    photographs  at most, those whose names have the smallest hashes
+    """
+
+    source: bool | Name
+    prefix: Name
+    truth: bool
+    photographs: Count
+    every: Count
+    batch_size: BatchSize
+    samples: Number
 
 
 class Evaluation(Section):
@@ -24,14 +97,16 @@ class Evaluation(Section):
     batch_size: BatchSize
     samples: Few
     historical: bool | str
+    judges: dict[str, Judge]
 
 
-class Checkpointing(Section):
-    every: Count
-    keep: Count
-    monitor: Name
-    mode: Literal["max", "min"] | None
-    final: Literal["whole", "weights"]
+@dataclass(frozen=True)
+class CheckpointSettings(Section):
+    every: Count = 100
+    keep: Count = 2
+    monitor: Name = "val/psnr"
+    mode: Literal["max", "min"] | None = None
+    final: Literal["whole", "weights"] = "whole"
 
 
 class Train(Section):
@@ -45,7 +120,7 @@ class Train(Section):
     overwrite: bool
     steps_scale: Positive
     evaluate: Evaluation
-    checkpoint: Checkpointing
+    checkpoint: CheckpointSettings
 
 
 class Evaluate(Section):
@@ -67,7 +142,6 @@ class Evaluate(Section):
 PROGRAMS: dict[str, type[Section]] = {"train": Train, "evaluate": Evaluate}
 PART = ("model", "loss", "data", "optimizer", "trainer", "tracker", "protocol")  # groups that are one part
 PARTS = ("schedule", "metrics")  # groups of several
-PIXEL = 3 + 3 * 4 + 3 * 4  # bytes of a pixel of a batch: as decoded, as lightness and ab, as the network answers
 
 
 def kinds() -> dict[str, Any]:
@@ -81,7 +155,7 @@ def kinds() -> dict[str, Any]:
 
     return {
         "model": Colorizer, "loss": Loss, "optimizer": Optimizers, "schedule": Mapping[str, Phase],
-        "metrics": Mapping[str, Metric], "protocol": Protocol, "trainer": Callable[..., Any],
+        "metrics": Mapping[str, Metric], "protocol": Protocol, "trainer": TrainerSettings,
         "tracker": Callable[..., Any],
     }  # fmt: skip
 
@@ -89,8 +163,8 @@ def kinds() -> dict[str, Any]:
 def check_settings(cfg: dict[str, Any], program: str) -> None:
     """Check the values of a program's config that no constructor takes, and put those that were said in other words (no
     for false) in their place. Raises `UserError` for the first that cannot be, such as a number that is not finite."""
-    for path, number in numbers(cfg, ""):
-        if not isfinite(number):
+    for path, number in iterate_leaves(cfg):
+        if isinstance(number, float) and not isfinite(number):
             raise UserError(f"{path} is {number}; it must be a finite number")
     check_groups(cfg)
     if program in PROGRAMS:
@@ -104,17 +178,12 @@ def check_parts(cfg: dict[str, Any]) -> None:
         if group in cfg:
             cfg[group] = check_value(known.get(group, Any), cfg[group], group)
     if "optimizer" in cfg:
-        check_phases(cfg)
+        from colorize.training.checks import check_memory
+
+        optimizers = build_part(OmegaConf.create(cfg["optimizer"]), "optimizer")
+        for phase in build_part(OmegaConf.create(cfg["schedule"]), "schedule").values():
+            optimizers.check(phase.optimizer)
         check_memory(cfg["trainer"].get("batch_size", 1), cfg["data"].get("size", 32))
-
-
-def check_phases(cfg: dict[str, Any]) -> None:
-    """Raises `UserError` for an optimizer that cannot be, in any of the phases."""
-    from colorize.config import build_part
-
-    optimizers = build_part(OmegaConf.create(cfg["optimizer"]), "optimizer")
-    for phase in build_part(OmegaConf.create(cfg["schedule"]), "schedule").values():
-        optimizers.check(phase.optimizer)
 
 
 def with_checked_values(cfg: DictConfig, program: str) -> DictConfig:
@@ -124,25 +193,6 @@ def with_checked_values(cfg: DictConfig, program: str) -> DictConfig:
     check_settings(values, program)
     check_parts(values)
     return OmegaConf.create(values)
-
-
-def check_memory(batch_size: int, size: int) -> None:
-    """Raises `UserError` where the photographs of one forward pass alone, before any network, fill this machine."""
-    needed = batch_size * size**2 * PIXEL
-    held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else inf
-    if needed > held / 2:
-        raise UserError(
-            f"trainer.batch_size={batch_size} at data.size={size} takes {needed / 1e9:.0f} GB for photographs alone, "
-            f"and this machine has {held / 1e9:.0f} GB: make one of them smaller, and trainer.accumulate larger"
-        )
-
-
-def numbers(node: Any, path: str) -> Iterator[tuple[str, float]]:
-    if isinstance(node, dict | list):
-        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from numbers(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(node, float):
-        yield path, node
 
 
 def check_groups(cfg: Mapping[str, Any]) -> None:
@@ -175,10 +225,29 @@ def check_section(values: dict[str, Any], section: type[Section], path: str) -> 
         below = f"{path}.{name}" if path else name
         if name not in values:
             continue
-        if not (isinstance(hint, type) and issubclass(hint, Section)):
+        if hint == dict[str, Judge]:
+            check_judges(values[name], below)
+        elif not (isinstance(hint, type) and issubclass(hint, Section)):
             values[name] = check_value(hint, values[name], below)
         elif isinstance(values[name], dict):
             check_section(values[name], hint, below)
         else:
             keys = ", ".join(get_type_hints(hint))
             raise UserError(f"{below} is {as_override(values[name])}; it must be a mapping with {keys}")
+
+
+def check_judges(values: Any, path: str) -> None:
+    """The same for the judges of a run by name; one that is false is left out."""
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is {as_override(values)}; it must be a mapping {{name: judge}}")
+    for name, judge in values.items():
+        if judge is False:
+            continue
+        known = get_type_hints(Judge)
+        if not isinstance(judge, dict):
+            raise UserError(
+                f"{path}.{name} is {as_override(judge)}; it must be false, or a mapping with {', '.join(known)}"
+            )
+        for key in judge.keys() - known.keys():
+            raise UserError(f"{path}.{name} has no {key!r}{suggestion(key, known) or '; it takes ' + ', '.join(known)}")
+        check_section(judge, Judge, f"{path}.{name}")

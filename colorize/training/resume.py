@@ -15,7 +15,7 @@ from colorize.config import apply_resolved, build_part, check_config
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import PICTURES
 from colorize.training.config_schema import with_checked_values
-from colorize.training.schedule import Phase
+from colorize.training.schedule import Phase, phase_lengths
 from colorize.training.trainer import Trainer
 from colorize.utils.checkpoint import Checkpoints, step_of
 from colorize.utils.console import say
@@ -45,7 +45,7 @@ def check_lengths(cfg: DictConfig, run: RunFolder, trainer: Trainer) -> None:
     held = run.read_config()
     old: dict[str, Phase] = build_part(held.schedule, "schedule")
     scale, size = held.get("steps_scale", 1.0), len(trainer.photographs.train)
-    before = {name: phase.steps(size, trainer.effective_batch, scale) for name, phase in old.items()}
+    before = phase_lengths(old, size, trainer.effective_batch, scale)
     check_lengthened(old, before, trainer.schedule, trainer.lengths, step_of(newest[0]) or 0, str(run.folder))
 
 

@@ -14,15 +14,15 @@ from colorize.config import build_part, check_values
 from colorize.data.datamodule import DataModule
 from colorize.evaluation.metric_info import measured_on, score_table, told_measures
 from colorize.evaluation.network import tracker_name_and_group
-from colorize.evaluation.validation import ValidationBaselines
+from colorize.evaluation.validation import ValidationBaselines, measure_baselines
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED, open_trial
 from colorize.tracking.logger import JsonLines, Logger, Loggers, start_tracker
-from colorize.training.build import Parts, build_parts, build_trainer, origins
-from colorize.training.checkpointing import Source, adopt, tell_checkpoints
-from colorize.training.checks import summarised
+from colorize.training.build import build_parts, build_trainer, origins
+from colorize.training.checkpointing import InitialWeights, init_from, log_checkpoints
+from colorize.training.checks import count_by_module
 from colorize.training.resume import check_lengths, put_aside, saved
-from colorize.training.trainer import Trainer
+from colorize.training.trainer import Parts, Trainer
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.console import format_count, say
 from colorize.utils.devices import choose_device, keep_freed_memory
@@ -60,7 +60,7 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
 
 
 def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
-    source = adopt(cfg, run, overrides)
+    initial = init_from(cfg, run, overrides)
     world.by_first(lambda: run.check(cfg))
     summary = {} if cfg.overwrite else run.read_summary()
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
@@ -70,8 +70,7 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         say(f"{str(run.folder)!r} is {told}")
         show(summary)
         return 0
-    parts, trainer, resumed, baselines = prepare(cfg, run, overrides, world, source)
-    introduce(cfg, parts, trainer, resumed)
+    parts, trainer, baselines = prepare(cfg, run, overrides, world, initial)
     trial = open_trial(run.folder, stop, packages(cfg.trust)) if world.first else None
     log = open_logger(cfg, run, trainer, overrides, [trial] if trial else []) if world.first else Logger()
     status, code = "failed", 1
@@ -89,7 +88,7 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
         log.summary({name: summary[name] for name in ("seconds", "parameters")})
         if world.first:
-            tell_checkpoints(log, cfg, parts.photographs, trainer.checkpoints)
+            log_checkpoints(log, cfg, parts.photographs, trainer.checkpoints)
         log.finish(code)
         if world.first:
             run.write_summary(summary)
@@ -121,38 +120,42 @@ def accept_place(cfg: DictConfig, run: RunFolder) -> None:
 
 
 def prepare(
-    cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, source: Source | None
-) -> tuple[Parts, Trainer, bool, ValidationBaselines]:
-    """Build everything, make the folder the run's, and go back to its newest checkpoint; whether there was one."""
+    cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, initial: InitialWeights | None
+) -> tuple[Parts, Trainer, ValidationBaselines]:
+    """Build everything, make the folder the run's, and go back to its newest checkpoint, if there is one."""
     begun = not cfg.overwrite and bool(Checkpoints(run.folder / "checkpoints").steps())
     parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved(), restored=begun)
-    if source:
-        parts.notes += source.fill(parts.model)
+    if initial:
+        parts.notes += initial.load_into(parts.model)
     trainer = build_trainer(cfg, parts, run.folder, world)
-    if source:
-        parts.notes += source.fill_critics(trainer.players)
+    if initial:
+        parts.notes += initial.load_into_critics(trainer.train_states)
     digests = world.by_first(lambda: [parts.photographs.contents(), parts.photographs.fingerprint()])
     if not cfg.overwrite:
         run.check_photographs(cfg, *digests)
         check_lengths(cfg, run, trainer)
+    introduce(cfg, parts, trainer)
     baselines = world.by_first(lambda: baselines_of(cfg, run, parts, trainer))
     if cfg.overwrite:
         world.by_first(lambda: put_aside(run.folder))
     world.by_first(lambda: run.claim(cfg, overrides, parts.resolved, digests))
     world.by_first(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
-    resumed = trainer.restore()
+    if trainer.restore():
+        say(f"going on after step {trainer.steps}")
     world.by_first(lambda: run.keep_changes(cfg))
-    return parts, trainer, resumed, baselines
+    return parts, trainer, baselines
 
 
 def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer) -> ValidationBaselines:
     """Those of the run's first start; else measured, which reads every validation photograph, and finds broken ones
     before the folder is claimed."""
     kept = None if cfg.overwrite else run.read_baselines(parts.photographs.manifest())
-    return ValidationBaselines(**kept) if kept else parts.evaluator.baselines(trainer.device)
+    return (
+        ValidationBaselines(**kept) if kept else measure_baselines(parts.validator, parts.photographs, trainer.device)
+    )
 
 
-def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) -> None:
+def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
     """What is about to happen, each thing in a line."""
     size = format_count(sum(p.numel() for p in parts.model.parameters()))
     say(f"{cfg.name}: {cfg.names.model} of {size} parameters on {trainer.device}, loss {cfg.names.loss}")
@@ -174,12 +177,10 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer, resumed: bool) ->
         *(f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items() if text),
     ]:
         say(note)
-    if trainer.unread:
-        say(f"frozen, since no loss term reads what they say: {summarised(trainer.unread)}")
-    if frozen := [name for name in trainer.frozen if name not in trainer.unread]:
-        say(f"frozen by the schedule: {summarised(frozen)}")
-    if resumed:
-        say(f"going on after step {trainer.steps}")
+    if trainer.always_unused:
+        say(f"frozen, since no loss term reads what they say: {count_by_module(trainer.always_unused)}")
+    if frozen := [name for name in trainer.always_frozen if name not in trainer.always_unused]:
+        say(f"frozen by the schedule: {count_by_module(frozen)}")
 
 
 def open_logger(
@@ -201,7 +202,7 @@ def summarise(
     cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: ValidationBaselines, status: str
 ) -> dict[str, Any]:
     seen = trainer.steps * trainer.effective_batch
-    data = parts.photographs
+    data, evaluated = parts.photographs, "moving average" if trainer.settings.ema else "as trained"
     return {
         "name": cfg.name, "model": cfg.names.model, "loss": cfg.names.loss, "data": cfg.names.data, "status": status,
         "steps": trainer.steps, "seconds": round(trainer.seconds, 1),
@@ -212,9 +213,9 @@ def summarise(
             "photographs": len(data.val), "size": data.size, "input": data.input,
             "manifest": data.manifest(), "held_back": data.held_back,
         },
-        "weights": {**origins(parts), "evaluated": trainer.evaluated, "init_from": cfg.init_from},
+        "weights": {**origins(parts), "evaluated": evaluated, "init_from": cfg.init_from},
         "absent": parts.absent, "measures": told_measures(trainer.scores), "notes": parts.notes,
-        "health": trainer.health.found, "unreadable": trainer.stream.unreadable,
+        "health": trainer.monitor.warnings, "unreadable": trainer.step_batches.unreadable,
         "versions": versions(), "commit": commit(), "device": str(trainer.device), "processes": trainer.world.size,
         "seed": cfg.seed,
     }  # fmt: skip

@@ -100,7 +100,12 @@ class Phase:
             position = (epoch + 1) * seen
 
 
-def locate(lengths: Mapping[str, int], step: int) -> tuple[str, int]:
+def phase_lengths(schedule: Mapping[str, Phase], size: int, batch_size: int, scale: float = 1.0) -> dict[str, int]:
+    """phase -> its length in optimizer steps, as `Phase.steps` has it."""
+    return {name: phase.steps(size, batch_size, scale) for name, phase in schedule.items()}
+
+
+def phase_at(lengths: Mapping[str, int], step: int) -> tuple[str, int]:
     """The phase that takes optimizer step number `step` (from 0), and the step's number inside it."""
     for name, length in lengths.items():
         if step < length:
@@ -145,7 +150,7 @@ def multistep(progress: float, *, milestones: Sequence[Between], factor: Share =
     return factor ** sum(progress > milestone for milestone in milestones)
 
 
-class Stream:
+class StepBatches:
     """Cuts the endless stream of a phase into optimizer steps of `effective_batch` photographs, and those into passes
     of `batch_size` at most; of several processes each gets its share.
 
@@ -159,7 +164,9 @@ class Stream:
     ):  # fmt: skip
         self.photographs, self.schedule, self.device, self.world = photographs, schedule, device, world
         self.effective_batch, self.seed = effective_batch, seed
-        self.passes = even_parts(photographs_per_process(effective_batch, world, len(photographs.train)), batch_size)
+        self.passes = micro_batch_sizes(
+            photographs_per_process(effective_batch, world, len(photographs.train)), batch_size
+        )
         self.unreadable: dict[str, str] = {}  # file -> why
         self.treated: set[str] = set()  #       keys of `TREATMENT` that were said
 
@@ -207,7 +214,7 @@ class Stream:
                 say(f"{file} is {TREATMENT[how]}, and so are others like it")
 
 
-def even_parts(count: int, most: int) -> list[int]:
+def micro_batch_sizes(count: int, most: int) -> list[int]:
     """`count` divided into as few parts of at most `most` as can be, as even as can be."""
     parts = math.ceil(count / most)
     return [count * (i + 1) // parts - count * i // parts for i in range(parts)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
@@ -15,10 +16,13 @@ from colorize.batch import Batch
 from colorize.losses.loss import Loss
 from colorize.models.base import converge_spectral_norms
 from colorize.models.load import best_state
+from colorize.utils import devices
+from colorize.utils.console import say
+from colorize.utils.distributed import World
 from colorize.utils.errors import UserError
 
 
-class Player:
+class TrainState:
     """The model, or a critic inside a loss term: a network, its optimizer, and perhaps the average of its past weights.
 
     ema     decay of the exponential moving average of the weights; None: no average. It starts low, (1 + n)/(10 + n)
@@ -32,10 +36,10 @@ class Player:
         self.module, self.wrap = module, wrap
         self.wrapped = module  # forward passes go through it, state does not
         self.optimizer: torch.optim.Optimizer | None = None
-        self.average = AveragedModel(module, multi_avg_fn=_moving_average(ema)) if ema else None
+        self.ema = AveragedModel(module, multi_avg_fn=_moving_average(ema)) if ema else None
 
-    def begin(self, optimizer: torch.optim.Optimizer) -> None:
-        """Start a phase: the network carries over, its optimizer is fresh."""
+    def start_phase(self, optimizer: torch.optim.Optimizer) -> None:
+        """The network carries over, its optimizer is fresh."""
         self.optimizer = optimizer
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.base_lr = [group["lr"] for group in optimizer.param_groups]
@@ -57,26 +61,26 @@ class Player:
         for group, base in zip(self.optimizer.param_groups, self.base_lr, strict=True):
             group["lr"] = base * lr
         self.optimizer.step()
-        self.forget()
-        if self.average is not None:
-            self.average.update_parameters(self.module)
+        self.clear_gradients()
+        if self.ema is not None:
+            self.ema.update_parameters(self.module)
 
-    def forget(self) -> None:
+    def clear_gradients(self) -> None:
         """Drop the gradients gathered."""
         self.module.zero_grad(set_to_none=True)
 
-    def best_module(self) -> nn.Module:
+    def ema_or_model(self) -> nn.Module:
         """The averaged network if there is one, ready for use: the one to evaluate and to hand on."""
-        if self.average is None:
+        if self.ema is None:
             return self.module
-        converge_spectral_norms(self.average.module)
-        return self.average.module
+        converge_spectral_norms(self.ema.module)
+        return self.ema.module
 
     def state(self) -> dict[str, Any]:
         return {
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict() if self.optimizer else None,
-            "average": self.average.state_dict() if self.average is not None else None,
+            "average": self.ema.state_dict() if self.ema is not None else None,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -87,8 +91,8 @@ class Player:
             for group, held in zip(self.optimizer.param_groups, kinds, strict=True):
                 if {name: type(value) for name, value in group.items()} != held:
                     raise ValueError("the optimizer's settings are of other kinds")
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["average"])
 
 
 def _moving_average(decay: float):
@@ -100,14 +104,96 @@ def _moving_average(decay: float):
     return update
 
 
-def gather_gradients(
-    players: Mapping[str, Player],
-    loss: Loss,
-    batches: Sequence[Batch],
-    weights: Mapping[str, float],
+class OptimizerStep:
+    """An update of every active network: all gradients are taken before any weight moves.
+
+    states  the model's and, by the names of their loss terms, the critics'
+    passes  photographs in each forward pass of this process
+    clip    largest norm of each network's gradient
+    """
+
+    def __init__(
+        self, states: Mapping[str, TrainState], loss: Loss, *, device: torch.device, precision: torch.dtype,
+        clip: float | None, world: World, passes: Sequence[int],
+    ):  # fmt: skip
+        self.states, self.loss, self.device, self.clip, self.world = states, loss, device, clip, world
+        self.autocast = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+        self.passes = passes
+        self.limit: int | None = None  # of photographs in a pass, once memory ran out
+        self.active: list[str] = []  #   the networks of the current phase
+        self.frozen: Sequence[str] = ()
+
+    def __call__(
+        self, batches: Sequence[Batch], weights: Mapping[str, float], lr: float, step: int
+    ) -> dict[str, float]:
+        """Returns what `accumulate_gradients` does, and the gradient norms. `lr` is a factor on the optimizers' rates.
+
+        Raises `UserError` when one of them is not a finite number; no weight has moved then.
+        """
+        self.train_mode()
+        states = {name: self.states[name] for name in self.active}
+        while (terms := self.gradients(states, batches, weights)) is None:
+            self.halve_micro_batch(batches[0].L.shape[-1])
+        terms = self.world.mean(terms)
+        for name, state in states.items():
+            terms["gradient" if name == "model" else f"gradient_{name}_critic"] = state.gradient_norm(self.clip)
+        values = finite(terms, step)
+        for state in states.values():
+            state.step(lr)
+        return values
+
+    def gradients(
+        self, states: Mapping[str, TrainState], batches: Sequence[Batch], weights: Mapping[str, float]
+    ) -> dict[str, Tensor] | None:
+        """None where memory ran out; the handler, which keeps the failed step's tensors alive, is left by then."""
+        pieces = [piece for batch in batches for piece in batch.split(self.micro_batch)]
+        try:
+            return accumulate_gradients(states, self.loss, pieces, weights, self.autocast)
+        except (RuntimeError, MemoryError) as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            return None
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):  # torch's batch norm
+                raise
+            raise UserError(
+                "batch norm needs two photographs or more in a pass, of each process: use a larger "
+                "trainer.batch_size, or start fewer processes"
+            ) from error
+
+    def train_mode(self) -> None:
+        """Everything learns but what is frozen in this phase, whose batch norms keep their statistics."""
+        model = self.states["model"].module
+        model.train()
+        self.loss.train()
+        for name in self.frozen:
+            if name in dict(model.named_modules()):
+                model.get_submodule(name).eval()
+
+    @property
+    def micro_batch(self) -> int:
+        """DataModule that a pass takes at most."""
+        return min(max(self.passes), self.limit or max(self.passes))
+
+    def halve_micro_batch(self, size: int) -> None:
+        """After memory ran out on pictures of `size`²; an optimizer step still sees all of its photographs."""
+        for state in self.states.values():
+            state.clear_gradients()
+        devices.empty_cache(self.device)
+        if self.micro_batch == 1 or self.world.size > 1:
+            raise UserError(
+                f"memory ran out on {self.micro_batch} photographs of {size}² in a pass: use a smaller "
+                "trainer.batch_size and as much more trainer.accumulate, trainer.recompute=true, or a smaller data.size"
+            )
+        self.limit = math.ceil(self.micro_batch / 2)
+        say(f"memory ran out: a pass takes {self.limit} photographs from here on; an optimizer step as many as before")
+
+
+def accumulate_gradients(
+    states: Mapping[str, TrainState], loss: Loss, batches: Sequence[Batch], weights: Mapping[str, float],
     autocast: AbstractContextManager,
-) -> dict[str, Tensor]:
-    """The first player is the model, the others are critics of the loss terms of their names.
+) -> dict[str, Tensor]:  # fmt: skip
+    """The first of `states` is the model, the others are critics of the loss terms of their names.
 
     Each batch counts by its photographs, so that it does not matter how an optimizer step is divided among passes.
     Returns, averaged over photographs: the unweighted terms, `NAME_critic`, the loss of a critic, and
@@ -119,27 +205,27 @@ def gather_gradients(
         share = len(batch) / photographs
         with ExitStack() as pending:
             if batch is not batches[-1]:
-                keep_local(players, pending)
+                no_sync(states, pending)
             with autocast:
-                pred = players["model"].wrapped(batch)
+                pred = states["model"].wrapped(batch)
             pred = pred.float()
             total, terms = loss(pred, batch, weights)
             (share * total).backward()
             terms["loss"] = total
-            for name in list(players)[1:]:
+            for name in list(states)[1:]:
                 term = loss.terms[name]
-                value, right = term.critic_loss(players[name].wrapped, pred.detach(), batch)  # type: ignore[operator]
+                value, right = term.critic_loss(states[name].wrapped, pred.detach(), batch)  # type: ignore[operator]
                 (share * value).backward()
                 terms |= {f"{name}_critic": value, f"{name}_critic_right": right}
         sums = {name: sums.get(name, 0) + share * value.detach() for name, value in terms.items()}
     return sums
 
 
-def keep_local(players: Mapping[str, Player], pending: ExitStack) -> None:
+def no_sync(states: Mapping[str, TrainState], pending: ExitStack) -> None:
     """Several processes average their gradients once in a step, at its last pass."""
-    for player in players.values():
-        if isinstance(player.wrapped, DistributedDataParallel):
-            pending.enter_context(player.wrapped.no_sync())
+    for state in states.values():
+        if isinstance(state.wrapped, DistributedDataParallel):
+            pending.enter_context(state.wrapped.no_sync())
 
 
 def finite(terms: Mapping[str, Tensor], step: int) -> dict[str, float]:

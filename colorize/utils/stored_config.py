@@ -62,7 +62,8 @@ def check_nesting(text: str, path: Path) -> None:
 
 # Where the parts that older run folders name lie today: old name of a module, or of one thing in it -> new name
 MOVED = {
-    "colorize.trainer": "colorize.training.trainer",
+    "colorize.training.trainer.Trainer": "colorize.training.TrainerSettings",
+    "colorize.trainer.Trainer": "colorize.training.TrainerSettings",  # the last of its old names, which groups are of
     "colorize.optimizers": "colorize.training.optimizers",
     "colorize.schedule": "colorize.training.schedule",
     "colorize.data.look": "colorize.imaging.film_look",
@@ -89,6 +90,8 @@ def rename_targets(node: Any, names: Mapping[str, str]) -> Any:
     if isinstance(target := found.get("_target_"), str):
         module, _, name = target.rpartition(".")
         found["_target_"] = names.get(target) or f"{names.get(module, module)}.{name}"
+        if found["_target_"].endswith(".TrainerSettings"):
+            found.pop("_partial_", None)  # a trainer was handed over unfinished, its settings are not
     return found
 
 
@@ -174,7 +177,8 @@ FREE = (
     "name", "overwrite", "resume", "trust", "published", "tracker",
     "trainer.device", "trainer.recompute", "trainer.compile", "trainer.channels_last", "trainer.deterministic",
     "trainer.log_every", "data.num_workers", "data.max_bad", "evaluate.batch_size", "evaluate.samples",
-    "evaluate.historical", "checkpoint.every", "checkpoint.keep", "checkpoint.mode", "checkpoint.final",
+    "evaluate.historical", "evaluate.judges", "checkpoint.every", "checkpoint.keep", "checkpoint.mode",
+    "checkpoint.final",
 )  # fmt: skip
 # Where the photographs lie: free as long as they are the same (`DataModule.contents`)
 PLACES = ("data.root", "data.val_root", "data.exclude", "data.classes")

@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[tuple[str, ...], bool]] = {
     "model": (("Colorizer",), False), "network": (("Colorizer",), False),
     "loss": (("Loss",), False), "loss.terms.*": (("Term",), False), "loss.terms.*.critic": (("Critic",), False),
     "data": (("DataModule", "EvaluationOnly"), False), "data.look": (("Film",), False),
-    "optimizer": (("Optimizers",), False), "trainer": (("Trainer",), True), "metrics.*": (("Metric",), False),
+    "optimizer": (("Optimizers",), False), "trainer": (("TrainerSettings",), False), "metrics.*": (("Metric",), False),
     "schedule.*": (("Phase",), False), "schedule.*.lr": (("learning-rate curve",), True),
     "tracker": (("Tracker",), True),
 }  # fmt: skip

@@ -155,7 +155,7 @@ def test_three_steps_at_full_size(name, config, photographs, tmp_path):
     cfg = config(f"experiment={name}", *words)
     trainer = build_trainer(cfg, build_parts(cfg), tmp_path)
     for phase in trainer.lengths:
-        trainer.enter(phase)
-        stream = trainer.stream(phase, 0)
+        trainer.start_phase(phase)
+        stream = trainer.step_batches(phase, 0)
         for _ in range(3):
-            assert math.isfinite(trainer.advance(next(stream))["loss"])
+            assert math.isfinite(trainer.train_step(next(stream))["loss"])

@@ -14,7 +14,7 @@ from colorize.data.collection import Collection, Photo, lines_digest
 from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.evaluation.selection import order_of_names
-from colorize.training.schedule import Stream
+from colorize.training.schedule import StepBatches
 from colorize.utils.errors import UserError
 from tests.helpers.data_sets import jpeg
 
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_read_counts_as_unreadable(locked, capsys):
     data = Folder(str(locked), max_bad=0)
     assert len(data.train) + len(data.val) == 4
     assert data.broken == {f"{locked}/b": "the folder cannot be read: Permission denied"}
-    stream = Stream.__new__(Stream)
+    stream = StepBatches.__new__(StepBatches)
     stream.photographs, stream.unreadable = data, {}
     with pytest.raises(UserError, match=r"1 training photographs cannot be read, and data\.max_bad allows 0"):
         stream.remember_unreadable(data.broken.items())

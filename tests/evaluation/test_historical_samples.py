@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from colorize.data.sources import SHIPPED
-from colorize.evaluation.validation import open_historical_samples
+from colorize.evaluation.validation import Validator, black_and_white_squares
 from colorize.imaging.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorize.utils.errors import UserError
 
@@ -18,20 +18,21 @@ def orange(L, _):
 
 
 def test_those_of_the_package_are_grey_squares_in_the_order_of_their_names():
-    gallery = open_historical_samples(True, 32, 8)
-    assert gallery.names == sorted(path.name for path in SHIPPED.glob("*.jpg"))
-    assert gallery.grey.shape == (5, 3, 32, 32)
-    assert (gallery.grey[:, :1] == gallery.grey).all()
-    assert len(open_historical_samples(True, 32, 2).names) == 2
-    assert open_historical_samples(False, 32, 8) is open_historical_samples(None, 32, 8) is None
+    old = black_and_white_squares(None, 32, 8)
+    grey = torch.stack([old.read(place) for place in range(5)])
+    assert old.names == sorted(path.name for path in SHIPPED.glob("*.jpg"))
+    assert grey.shape == (5, 3, 32, 32)
+    assert (grey[:, :1] == grey).all()
+    assert len(black_and_white_squares(None, 32, 2).names) == 2
 
 
 def test_grey_paint_scores_nothing_and_colour_scores_its_own():
-    gallery = open_historical_samples(True, 32, 8)
-    scores, _ = gallery.score(lambda L, _: torch.zeros(len(L), 2, *L.shape[2:]), CPU, 3)
+    old = black_and_white_squares(None, 32, 8)
+    validator = Validator(old, {}, batch_size=3, shown=range(5))
+    scores, _ = validator.score(lambda L, _: torch.zeros(len(L), 2, *L.shape[2:]), CPU)
     assert scores == {"colorfulness": 0.0, "chroma_mean": pytest.approx(0.0, abs=0.05)}
-    scores, grid = gallery.score(orange, CPU, 3)
-    L = rgb_to_lab(gallery.grey)[:, :1]
+    scores, grid = validator.score(orange, CPU)
+    L = rgb_to_lab(torch.stack([old.read(place) for place in range(5)]))[:, :1]
     ab = rgb_to_lab((lab_to_rgb(L, orange(L, None)) * 255).round().to(torch.uint8))[:, 1:]
     assert scores["chroma_mean"] == pytest.approx(float(ab.norm(dim=1).mean()), rel=1e-3)
     assert scores["colorfulness"] > 20
@@ -45,23 +46,25 @@ def test_every_photograph_sees_its_own_chance_whatever_the_batch():
     def drawn(L, chances):
         return torch.stack([10 * torch.randn(2, *L.shape[2:], generator=chance) for chance in chances])
 
-    gallery = open_historical_samples(True, 16, 8)
-    assert gallery.score(drawn, CPU, 5)[0] == pytest.approx(gallery.score(drawn, CPU, 2)[0])
+    old = black_and_white_squares(None, 16, 8)
+    five, two = (Validator(old, {}, batch_size=size).score(drawn, CPU)[0] for size in (5, 2))
+    assert five == pytest.approx(two)
 
 
 def test_a_folder_of_ones_own(tmp_path):
     Image.fromarray(np.tile(np.arange(64, dtype=np.uint8), (48, 1))).save(tmp_path / "ramp.png")
-    gallery = open_historical_samples(str(tmp_path), 16, 8)
-    assert gallery.names == ["ramp.png"]
-    assert gallery.grey.shape == (1, 3, 16, 16)
-    lightness = lightness_to_rgb(rgb_to_lab(gallery.grey)[:, :1])
+    old = black_and_white_squares(str(tmp_path), 16, 8)
+    assert old.names == ["ramp.png"]
+    grey = old.read(0)[None]
+    assert grey.shape == (1, 3, 16, 16)
+    lightness = lightness_to_rgb(rgb_to_lab(grey)[:, :1])
     assert (lightness[:, 0].diff(dim=-1).mean() > 0).all()
 
 
 def test_what_cannot_be_shown_is_refused(tmp_path):
     with pytest.raises(UserError, match="nowhere"):
-        open_historical_samples(str(tmp_path / "nowhere"), 16, 8)
+        black_and_white_squares(str(tmp_path / "nowhere"), 16, 8)
     colour = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(colour).save(tmp_path / "colour.png")
     with pytest.raises(UserError, match="it is a colour photograph"):
-        open_historical_samples(str(tmp_path), 16, 8)
+        black_and_white_squares(str(tmp_path), 16, 8)

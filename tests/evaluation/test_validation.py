@@ -10,7 +10,13 @@ from colorize.data import Folder, sources
 from colorize.data.collection import Collection
 from colorize.data.listing import list_folder
 from colorize.data.loader import SampleIndex
-from colorize.evaluation.validation import Validator, open_historical_samples
+from colorize.evaluation.validation import (
+    Validator,
+    black_and_white_squares,
+    mean_ab,
+    measure_baselines,
+    squares_of,
+)
 from colorize.imaging.film import EMULSIONS
 from colorize.imaging.film_look import Film, lightness_grey, luma_of
 
@@ -30,7 +36,7 @@ def coloured(folder, **counts):
 def test_the_mean_colour_is_not_that_of_the_first_class(tmp_path, monkeypatch):
     monkeypatch.setattr("colorize.evaluation.validation.MEAN_AB_OF", 60)
     data = Folder(str(coloured(tmp_path / "photos", blue=100, red=100)), size=32)
-    found = Validator(data, {}, batch_size=8).mean_ab()
+    found = mean_ab(data)
     each = [Batch.from_rgb(data.centre(photo)[None]).ab.mean(dim=(0, 2, 3)) for photo in data.train]
     blue, mean = each[0], torch.stack(each).mean(dim=0)
     assert float((found - mean).norm()) < 0.2 * float((blue - mean).norm())
@@ -39,12 +45,13 @@ def test_the_mean_colour_is_not_that_of_the_first_class(tmp_path, monkeypatch):
 def test_the_sample_sheet_shows_several_classes(tmp_path):
     train = coloured(tmp_path / "train", red=2)
     data = Folder(str(train), val_root=str(coloured(tmp_path / "val", blue=30, grey=30, red=30)), size=32)
-    evaluator = Validator(data, {}, batch_size=7, samples=8)
-    names = [data.val[place].name for place in evaluator.shown]
+    shown_places = sorted(sources.by_hash(data.val)[:8].tolist())
+    validator = Validator(squares_of(data, data.val), {}, batch_size=7, shown=shown_places)
+    names = [data.val[place].name for place in validator.shown]
     assert len({name.split("/")[0] for name in names}) == 3
     shown = []
-    evaluator._grid = lambda tiles: shown.extend(tiles)
-    evaluator.score(lambda L, _: torch.zeros(len(L), 2, *L.shape[2:]), CPU)
+    validator._grid = lambda tiles: shown.extend(tiles)
+    validator.score(lambda L, _: torch.zeros(len(L), 2, *L.shape[2:]), CPU)
     pixels = torch.cat([true for _, _, true in shown])[:, :, 16, 16].tolist()
     colours = {"red": list(RED), "blue": list(BLUE), "grey": list(GREY)}
     assert pixels == [colours[name.split("/")[0]] for name in names]
@@ -54,7 +61,7 @@ def test_old_photographs_are_not_the_first_of_their_folder(tmp_path):
     for place in range(40):
         (tmp_path / f"{'ab'[place // 20]}").mkdir(exist_ok=True)
         Image.new("L", (32, 32), 5 * place).save(tmp_path / "ab"[place // 20] / f"{place:02}.png")
-    names = open_historical_samples(str(tmp_path), 16, 8).names
+    names = black_and_white_squares(str(tmp_path), 16, 8).names
     assert names == sorted(names)
     assert {name[0] for name in names} == {"a", "b"}
     every = Collection(list_folder(tmp_path))
@@ -65,7 +72,7 @@ def test_old_photographs_are_not_the_first_of_their_folder(tmp_path):
 def test_a_grey_training_set_is_warned_of(grey, colour, warned, tmp_path, capsys):
     val = coloured(tmp_path / "val", red=2)
     data = Folder(str(coloured(tmp_path / "train", grey=grey, red=colour)), val_root=str(val), size=32)
-    Validator(data, {}, batch_size=8).baselines(CPU)
+    measure_baselines(Validator(squares_of(data, data.val), {}), data, CPU)
     printed = " ".join(capsys.readouterr().out.split())
     assert (f"{grey} of 20 training photographs that were looked at are grey" in printed) == warned
 
@@ -73,10 +80,11 @@ def test_a_grey_training_set_is_warned_of(grey, colour, warned, tmp_path, capsys
 def test_reading_at_the_start_is_told(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("colorize.evaluation.validation.Count.__init__.__defaults__", (0.0,))
     data = Folder(str(coloured(tmp_path / "photos", blue=10, red=10)), size=32, val_fraction=0.5)
-    Validator(data, {}, batch_size=5).baselines(CPU)
+    measure_baselines(Validator(squares_of(data, data.val), {}, batch_size=5), data, CPU)
     printed = " ".join(capsys.readouterr().out.split())
     assert "mean colour: 10 of 10 training photographs" in printed
-    assert "baselines: 20 of 20 photographs" in printed
+    for name in ("grey", "mean ab"):
+        assert f"baseline {name}: 10 of 10 validation photographs" in printed
 
 
 def draws(count):

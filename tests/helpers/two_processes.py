@@ -53,7 +53,7 @@ def train(model: str, folder: Path, steps: int, batch_norm: bool = False) -> Non
     trainer = build_trainer(cfg, parts, folder / f"{model}-{world.size}", world)
     began = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     # a network may round otherwise for another number of pictures at a time; one colour does not
-    scores, _ = trainer.evaluator.score(constant_ab(torch.tensor([9.0, -5.0]).view(1, 2, 1, 1)), trainer.device, world)
+    scores, _ = parts.validator.score(constant_ab(torch.tensor([9.0, -5.0]).view(1, 2, 1, 1)), trainer.device, world)
     assert trainer.fit(Logger())
     if world.first:
         terms = trainer.scores

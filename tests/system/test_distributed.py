@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from colorize.training.schedule import even_parts
+from colorize.training.schedule import micro_batch_sizes
 from colorize.utils.devices import check_compiler, choose_device, choose_precision
 from colorize.utils.distributed import World, photographs_per_process, synchronise_batch_norm, world_from_environment
 from colorize.utils.errors import UserError
@@ -98,10 +98,10 @@ def test_a_batch_that_cannot_be_shared():
 
 
 def test_passes_are_even():
-    assert even_parts(8, 16) == [8]
-    assert even_parts(24, 16) == [12, 12]
-    assert even_parts(10, 4) == [3, 3, 4]
-    assert even_parts(5, 1) == [1] * 5
+    assert micro_batch_sizes(8, 16) == [8]
+    assert micro_batch_sizes(24, 16) == [12, 12]
+    assert micro_batch_sizes(10, 4) == [3, 3, 4]
+    assert micro_batch_sizes(5, 1) == [1] * 5
 
 
 @pytest.fixture

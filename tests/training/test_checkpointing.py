@@ -28,7 +28,7 @@ def killed(small, tmp_path):
     cfg = small("cnn", "loss=l1", "evaluate.historical=false")
     trainer = trainer_of(cfg, tmp_path)
     scores = iter([{"psnr": 1.0}, {"psnr": 20.0}, {"psnr": 21.0}])
-    trainer.evaluator.score = lambda *_: (next(scores), None)
+    trainer.judges["validation"].score = lambda *_: (next(scores), None)
     assert trainer.fit(Logger())
     return cfg, tmp_path, trainer.checkpoints
 
@@ -91,30 +91,30 @@ def test_a_power_cut_leaves_checkpoint_best_and_the_numbers_before_them(small, t
 def test_passes_grow_again_with_fewer_processes(small, tmp_path):
     cfg = small("cnn", "loss=l1", "trainer.batch_size=4")
     two = trainer_of(cfg, tmp_path, World(0, 2))
-    assert two.piece == 2
-    two.players["model"].wrap = lambda module: module  # there is no other process
-    two.enter("all")
+    assert two.optimizer_step.micro_batch == 2
+    two.train_states["model"].wrap = lambda module: module  # there is no other process
+    two.start_phase("all")
     two.checkpoints.save(two.state())
     one = trainer_of(cfg, tmp_path)
     assert one.restore()
-    assert one.piece == 4
+    assert one.optimizer_step.micro_batch == 4
 
 
 def test_passes_that_memory_has_no_room_for_stay_small(small, tmp_path):
     cfg = small("cnn", "loss=l1", "trainer.batch_size=4")
     one = trainer_of(cfg, tmp_path)
-    one.enter("all")
-    one.take_smaller_pieces()
+    one.start_phase("all")
+    one.optimizer_step.halve_micro_batch(32)
     one.checkpoints.save(one.state())
     again = trainer_of(cfg, tmp_path)
     assert again.restore()
-    assert again.piece == 2
+    assert again.optimizer_step.micro_batch == 2
 
 
 def test_a_run_goes_on_where_the_pretrained_file_is_not(small, tmp_path, monkeypatch):
     cfg = small("gan", "loss=l1", "model.encoder=tf_efficientnet_lite0", "model.pretrained=true")
     first = trainer_of(cfg, tmp_path)
-    first.enter("all")
+    first.start_phase("all")
     first.checkpoints.save(first.state())
     monkeypatch.setattr("colorize.models.encoders.find_weights", lambda name: None)
     second = trainer_of(cfg, tmp_path, restored=True)

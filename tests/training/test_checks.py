@@ -5,7 +5,7 @@ import torch
 from omegaconf import OmegaConf
 
 from colorize.training.build import build_parts, build_trainer
-from colorize.training.checks import summarised, unreached
+from colorize.training.checks import count_by_module, unused_parameters
 from colorize.training.run import introduce
 from colorize.utils.errors import UserError
 from tests.helpers.configs import options, own_loss
@@ -15,13 +15,13 @@ from tests.helpers.trainers import Record, same, trainer_of
 def test_what_no_term_reads_is_frozen_and_named(small, tmp_path):
     trainer = trainer_of(small("cnn", "loss=l1", "model.classes=7"), tmp_path)
     names = [f"classify.{layer}.{kind}" for layer in (0, 2) for kind in ("weight", "bias")]
-    assert trainer.frozen == names
-    assert summarised(names) == "classify (4)"
-    trainer.enter("all")
+    assert trainer.always_frozen == names
+    assert count_by_module(names) == "classify (4)"
+    trainer.start_phase("all")
     assert not any(p.requires_grad for p in trainer.model.classify.parameters())
     assert all(p.requires_grad for p in trainer.model.colour.parameters())
     before = [p.clone() for p in trainer.model.classify.parameters()]
-    trainer.advance(next(trainer.stream("all", 0)))
+    trainer.train_step(next(trainer.step_batches("all", 0)))
     assert all(torch.equal(p, old) for p, old in zip(trainer.model.classify.parameters(), before, strict=True))
 
 
@@ -29,11 +29,11 @@ def test_what_the_schedule_freezes_is_not_said_to_be_unread(small, tmp_path, cap
     cfg = small("gan", "loss=l1", "+schedule.all.frozen=[encoder]")
     parts = build_parts(cfg)
     trainer = build_trainer(cfg, parts, tmp_path)
-    assert trainer.unread == []
-    assert {name.split(".")[0] for name in trainer.frozen} == {"encoder"}
-    introduce(cfg, parts, trainer, False)
+    assert trainer.always_unused == []
+    assert {name.split(".")[0] for name in trainer.always_frozen} == {"encoder"}
+    introduce(cfg, parts, trainer)
     printed = capsys.readouterr().out
-    assert f"frozen by the schedule: encoder ({len(trainer.frozen)})" in printed
+    assert f"frozen by the schedule: encoder ({len(trainer.always_frozen)})" in printed
     assert "no loss term reads" not in printed
 
 
@@ -42,11 +42,11 @@ def test_what_one_phase_reads_is_not_frozen(small, tmp_path):
     phase = {"_target_": "colorize.training.schedule.Phase", "steps": 2}
     nothing_but = {"hsv": 0, "yuv": 0, "rgb": 0, "perceptual": 0, "adversarial": 0, "colorful": 0}
     cfg.schedule = OmegaConf.create({"lab": {**phase, "weights": nothing_but}})
-    frozen = trainer_of(cfg, tmp_path).frozen
+    frozen = trainer_of(cfg, tmp_path).always_frozen
     assert {name.split(".")[0] for name in frozen} == {"colours", "mappers", "complement"}
     assert not any(".lab." in name for name in frozen)
     cfg.schedule = OmegaConf.create({"lab": {**phase, "weights": nothing_but}, "all": phase})
-    assert trainer_of(cfg, tmp_path).frozen == []
+    assert trainer_of(cfg, tmp_path).always_frozen == []
 
 
 def test_finding_what_is_reached_changes_nothing(small, tmp_path):
@@ -54,7 +54,7 @@ def test_finding_what_is_reached_changes_nothing(small, tmp_path):
         parts = build_parts(small(model, f"loss={own_loss(model)}"))
         before = {k: v.clone() for k, v in parts.model.state_dict().items()}
         state = torch.get_rng_state()
-        unreached(parts.model, parts.loss, parts.loss.weights, 64, 3)
+        unused_parameters(parts.model, parts.loss, parts.loss.weights, 64, 3)
         assert same(before, dict(parts.model.state_dict()))
         assert torch.equal(state, torch.get_rng_state())
 
@@ -68,9 +68,9 @@ def test_a_network_of_one_size_is_trained_at_that_size(size, small, tmp_path):
 
 def test_one_photograph_is_too_few_for_batch_norm(small, tmp_path):
     trainer = trainer_of(small("cnn", "loss=l1", "trainer.batch_size=1"), tmp_path)
-    trainer.enter("all")
+    trainer.start_phase("all")
     with pytest.raises(UserError, match="batch norm needs two photographs or more in a pass"):
-        trainer.advance(next(trainer.stream("all", 0)))
+        trainer.train_step(next(trainer.step_batches("all", 0)))
 
 
 @pytest.mark.parametrize(("model", "loss"), [("gan_unet", "l1"), ("cnn", "pix2pix")])

@@ -2,61 +2,69 @@
 
 import pytest
 
-from colorize.training.checks import Health
+from colorize.training.checks import TrainingMonitor
 
 
 def watch(numbers, **others):
-    health = Health()
-    health.enter()
+    health = TrainingMonitor()
+    health.start_phase()
     for step, loss in enumerate(numbers, start=1):
         health.step({"loss": loss, **others}, step)
     return health
 
 
 def test_a_falling_loss_is_well():
-    assert watch([10 * 0.99**i for i in range(1000)]).found == {}
+    assert watch([10 * 0.99**i for i in range(1000)]).warnings == {}
 
 
 def test_a_loss_that_explodes_is_said_once(capsys):
     health = watch([1.0] * 300 + [1.0 * 1.1**i for i in range(100)])
-    assert list(health.found) == ["exploding"]
-    assert 300 < health.found["exploding"]["step"] < 400
+    assert list(health.warnings) == ["exploding"]
+    assert 300 < health.warnings["exploding"]["step"] < 400
     assert capsys.readouterr().out.count("warning at step") == 1
 
 
 @pytest.mark.parametrize(("share", "sign"), [(0.999, "won"), (0.5, "lost"), (0.7, None)])
 def test_a_critic_that_wins_or_collapses(share, sign):
     health = watch([1.0] * 200, adversarial_critic_right=share)
-    assert list(health.found) == ([f"adversarial_critic_{sign}"] if sign else [])
+    assert list(health.warnings) == ([f"adversarial_critic_{sign}"] if sign else [])
 
 
 def test_nothing_is_said_before_a_phase_has_settled():
-    assert watch([1.0] * 99, adversarial_critic_right=1.0).found == {}
+    assert watch([1.0] * 99, adversarial_critic_right=1.0).warnings == {}
     health = watch([1.0] * 150, adversarial_critic_right=0.7)
-    health.enter()
+    health.start_phase()
     health.step({"loss": 1e6, "adversarial_critic_right": 1.0}, 151)
-    assert health.found == {}
+    assert health.warnings == {}
 
 
 def test_going_grey_and_stalling():
-    health = Health()
+    health = TrainingMonitor()
     for step in range(100, 1100, 100):
         health.evaluated({"chroma": 0.1}, step <= 300, step, 1000)
-    assert health.found["grey"]["step"] == 600
-    assert health.found["stalled"]["step"] == 900
-    fine = Health()
+    assert health.warnings["grey"]["step"] == 600
+    assert health.warnings["stalled"]["step"] == 900
+    fine = TrainingMonitor()
     for step in range(100, 1100, 100):
         fine.evaluated({"chroma": 0.6}, step % 200 == 0, step, 1000)
-    assert fine.found == {}
+    assert fine.warnings == {}
+
+
+def test_a_run_that_ends_does_not_stall():
+    """Newcomers read it twice below a finished run: there is nothing left to do about it."""
+    monitor = TrainingMonitor()
+    for step in (100, 200, 300, 400, 500):
+        monitor.evaluated({}, step <= 200, step, 500)
+    assert monitor.warnings == {}
 
 
 def test_its_state_goes_on():
-    one, two = watch([1.0] * 150), Health()
+    one, two = watch([1.0] * 150), TrainingMonitor()
     two.load(one.state())
     for health in (one, two):
         for step in range(151, 250):
             health.step({"loss": 50.0}, step)
-    assert one.found == two.found != {}
+    assert one.warnings == two.warnings != {}
 
 
 @pytest.mark.parametrize(
@@ -65,8 +73,8 @@ def test_its_state_goes_on():
 )
 def test_a_loss_that_was_zero_or_negative_explodes_too(before, after):
     health = watch([before] * 200 + [after] * 200)
-    assert list(health.found) == ["exploding"]
-    assert health.found["exploding"]["sentence"].endswith(f"and was {before:.3g} at its best")
+    assert list(health.warnings) == ["exploding"]
+    assert health.warnings["exploding"]["sentence"].endswith(f"and was {before:.3g} at its best")
 
 
 @pytest.mark.parametrize(
@@ -79,14 +87,14 @@ def test_a_loss_that_was_zero_or_negative_explodes_too(before, after):
     ],
 )
 def test_a_loss_about_zero_is_well(numbers):
-    assert watch(numbers).found == {}
+    assert watch(numbers).warnings == {}
 
 
 def test_a_state_of_before_goes_on():
     health = watch([-1.0] * 150)
     state = {name: value for name, value in health.state().items() if name not in ("first", "spread", "noise")}
-    resumed = Health()
+    resumed = TrainingMonitor()
     resumed.load(state)
     for step in range(151, 400):
         resumed.step({"loss": 50.0}, step)
-    assert list(resumed.found) == ["exploding"]
+    assert list(resumed.warnings) == ["exploding"]

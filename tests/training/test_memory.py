@@ -14,8 +14,8 @@ from tests.helpers.configs import SMALL, options, own_loss
 def one_step(cfg, tmp_path, *, prepare=lambda trainer: None):
     trainer = build_trainer(cfg, build_parts(cfg), tmp_path)
     prepare(trainer)
-    trainer.enter("all")
-    values = trainer.advance(next(trainer.stream("all", 0)))
+    trainer.start_phase("all")
+    values = trainer.train_step(next(trainer.step_batches("all", 0)))
     return values, trainer
 
 
@@ -77,7 +77,7 @@ def test_out_of_memory_halves_a_pass_and_keeps_the_step(small, tmp_path, capsys)
 
     def prepare(trainer):
         hungry.append(Hungry(trainer.model, 2))
-        trainer.players["model"].wrap = lambda module: hungry[0]
+        trainer.train_states["model"].wrap = lambda module: hungry[0]
 
     pieces, trainer = one_step(cfg, tmp_path, prepare=prepare)
     assert hungry[0].passes == [2, 2, 2, 1]
@@ -89,9 +89,9 @@ def test_out_of_memory_halves_a_pass_and_keeps_the_step(small, tmp_path, capsys)
 
 def test_one_photograph_that_does_not_fit_is_said(small, tmp_path):
     def prepare(trainer):
-        trainer.players["model"].wrap = lambda module: Hungry(module, 0)
+        trainer.train_states["model"].wrap = lambda module: Hungry(module, 0)
 
-    with pytest.raises(UserError, match="memory ran out on 1 photographs of 32² in a pass: say a smaller"):
+    with pytest.raises(UserError, match="memory ran out on 1 photographs of 32² in a pass: use a smaller"):
         one_step(small("cnn", "loss=l1"), tmp_path, prepare=prepare)
 
 
@@ -117,7 +117,7 @@ class WithoutRoom(Hungry):
 
 def test_memory_that_ran_out_elsewhere_halves_a_pass_too(small, tmp_path):
     def prepare(trainer):
-        trainer.players["model"].wrap = lambda module: WithoutRoom(module, 2)
+        trainer.train_states["model"].wrap = lambda module: WithoutRoom(module, 2)
 
     _, trainer = one_step(small("cnn", "loss=l1", "trainer.batch_size=4"), tmp_path, prepare=prepare)
-    assert trainer.piece == 2
+    assert trainer.optimizer_step.micro_batch == 2

@@ -16,9 +16,9 @@ def test_every_optimizer_and_schedule_takes_a_step(optimizer, schedule, small, t
     cfg = small("cnn", f"loss={loss}", f"optimizer={optimizer}", f"schedule={schedule}")
     cfg.schedule = {phase: settings for phase, settings in cfg.schedule.items() if "_target_" in settings}
     trainer = trainer_of(cfg, tmp_path)
-    trainer.enter(next(iter(trainer.lengths)))
+    trainer.start_phase(next(iter(trainer.lengths)))
     before = [p.clone() for p in trainer.model.parameters()]
-    trainer.advance(next(trainer.stream(trainer.phase, 0)))
+    trainer.train_step(next(trainer.step_batches(trainer.phase, 0)))
     assert any((p != old).any() for p, old in zip(trainer.model.parameters(), before, strict=True))
 
 
@@ -33,8 +33,8 @@ def test_a_phase_asks_nothing_that_an_optimizer_does_not_take(optimizer, small, 
 def test_the_encoder_learns_at_its_own_rate(small, tmp_path):
     words = ("optimizer.lr=0.001", "optimizer.encoder=0.1", "optimizer.critic.lr=0.0005")
     trainer = trainer_of(small("transformer", *words), tmp_path)
-    trainer.enter("all")
-    groups = trainer.players["model"].optimizer.param_groups
+    trainer.start_phase("all")
+    groups = trainer.train_states["model"].optimizer.param_groups
     names = {p: name for name, p in trainer.model.named_parameters()}
     for group in groups:
         slow = {names[p].startswith("encoder.") for p in group["params"]}
@@ -43,4 +43,4 @@ def test_the_encoder_learns_at_its_own_rate(small, tmp_path):
         assert group["lr"] == (0.0001 if slow == {True} else 0.001)
         assert group["weight_decay"] == (0 if plain == {True} else 0.01)
     assert sum(len(group["params"]) for group in groups) == len(names)
-    assert {g["lr"] for g in trainer.players["adversarial"].optimizer.param_groups} == {0.0005}
+    assert {g["lr"] for g in trainer.train_states["adversarial"].optimizer.param_groups} == {0.0005}

@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from colorize.training.schedule import Phase, constant, locate, warmup_cosine
+from colorize.training.schedule import Phase, constant, phase_at, warmup_cosine
 from colorize.utils.errors import UserError
 from colorize.utils.seeds import seed_of
 
@@ -83,7 +83,7 @@ def test_a_scale_makes_every_phase_longer_or_shorter(phase, scale, steps):
     """To the nearest step, of epochs of 100 photographs in batches of 16, and never to none."""
     assert Phase(**phase).steps(100, 16, scale) == steps
     lengths = {"first": 3, "second": 2}
-    assert [locate(lengths, step) for step in range(5)] == [
+    assert [phase_at(lengths, step) for step in range(5)] == [
         ("first", 0), ("first", 1), ("first", 2), ("second", 0), ("second", 1),
     ]  # fmt: skip
 

@@ -13,7 +13,7 @@ import torch
 from colorize.data import Folder, ImageNet, Shards
 from colorize.data.loader import SampleIndex
 from colorize.imaging.color import grey_to_lightness, rgb_to_lab
-from colorize.training.schedule import Phase, Stream
+from colorize.training.schedule import Phase, StepBatches
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError
 from tests.helpers.configs import SMALL
@@ -38,7 +38,7 @@ def sources(tmp_path, photographs):
 def stream(data, rank=0, processes=1, workers=0, phase=None, seed=0):
     data.num_workers = workers
     schedule = {"all": phase or Phase(steps=1)}
-    return Stream(
+    return StepBatches(
         data, schedule, torch.device("cpu"), World(rank, processes), effective_batch=BATCH, batch_size=3, seed=seed
     )
 

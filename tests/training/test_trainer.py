@@ -34,12 +34,12 @@ def test_a_run_cut_in_two_ends_where_the_whole_run_ends(model, loss, small, tmp_
 def test_every_player_moves(model, loss, small, tmp_path):
     # at 32² the deepest map is one pixel, and batch norm takes away all that a bias adds to it
     trainer = trainer_of(small(model, f"loss={loss}", "data.size=64"), tmp_path)
-    assert trainer.frozen == []
-    before = {k: [p.clone() for p in player.module.parameters()] for k, player in trainer.players.items()}
-    trainer.enter("all")
-    for _, batches in zip(range(2), trainer.stream("all", 0), strict=False):  # some branches start at zero
-        trainer.advance(batches)
-    for name, player in trainer.players.items():
+    assert trainer.always_frozen == []
+    before = {k: [p.clone() for p in player.module.parameters()] for k, player in trainer.train_states.items()}
+    trainer.start_phase("all")
+    for _, batches in zip(range(2), trainer.step_batches("all", 0), strict=False):  # some branches start at zero
+        trainer.train_step(batches)
+    for name, player in trainer.train_states.items():
         pairs = zip(player.module.named_parameters(), before[name], strict=True)
         still = [n for (n, p), old in pairs if torch.equal(p, old)]
         assert still == [], name
@@ -52,11 +52,11 @@ def comparing(loss):
 
 def steps_of(trainer):
     """The named terms of one optimizer step after another on the same photographs: same noise at the same levels."""
-    trainer.enter("all")
-    batches = next(trainer.stream("all", 0))
+    trainer.start_phase("all")
+    batches = next(trainer.step_batches("all", 0))
     while True:
         torch.manual_seed(0)
-        yield trainer.step(batches, trainer.weights["all"], 1.0)
+        yield trainer.optimizer_step(batches, trainer.weights["all"], 1.0, 1)
 
 
 @pytest.mark.parametrize(("model", "loss"), PAIRS)
@@ -95,7 +95,7 @@ def test_phases_start_with_fresh_optimizers_and_their_own_weights(small, tmp_pat
     terms = {step: set(values) for step, values in heard.lines if "lr" in values}
     assert "train/adversarial" not in terms[2]
     assert {"train/adversarial", "train/adversarial_critic"} <= terms[3]
-    for player in trainer.players.values():
+    for player in trainer.train_states.values():
         assert player.optimizer.param_groups[0]["betas"] == (0.5, 0.9)
         assert {int(state["step"]) for state in player.optimizer.state.values()} == {2}
 
@@ -107,28 +107,28 @@ def test_the_gan_pretrains_alone_and_begins_its_second_phase_fresh(small, tmp_pa
     cfg.schedule = {name: phase for name, phase in cfg.schedule.items() if name != "all"}
     OmegaConf.update(cfg, "schedule.adversarial.optimizer.critic", {"lr": 0.007}, force_add=True)
     trainer = trainer_of(cfg, tmp_path)
-    trainer.enter("pretrain")
-    assert list(trainer.players) == ["model", "adversarial"]
-    assert trainer.playing == ["model"]
-    model, critic = trainer.players["model"], trainer.players["adversarial"]
+    trainer.start_phase("pretrain")
+    assert list(trainer.train_states) == ["model", "adversarial"]
+    assert trainer.optimizer_step.active == ["model"]
+    model, critic = trainer.train_states["model"], trainer.train_states["adversarial"]
     assert critic.optimizer is None
     untouched = {name: value.clone() for name, value in critic.module.state_dict().items()}
-    for _, batches in zip(range(3), trainer.stream("pretrain", 0), strict=False):
-        assert "adversarial" not in trainer.advance(batches)
+    for _, batches in zip(range(3), trainer.step_batches("pretrain", 0), strict=False):
+        assert "adversarial" not in trainer.train_step(batches)
     assert same(untouched, dict(critic.module.state_dict()))
     first, learned = model.optimizer, {name: value.clone() for name, value in model.module.state_dict().items()}
     assert {int(state["step"]) for state in first.state.values()} == {3}
     assert {group["betas"] for group in first.param_groups} == {(0.9, 0.999)}
 
-    trainer.enter("adversarial")
-    assert trainer.playing == ["model", "adversarial"]
+    trainer.start_phase("adversarial")
+    assert trainer.optimizer_step.active == ["model", "adversarial"]
     assert same(learned, dict(model.module.state_dict()))
     assert model.optimizer is not first
     assert len(model.optimizer.state) == len(critic.optimizer.state) == 0
     assert {group["betas"] for group in model.optimizer.param_groups} == {(0.5, 0.999)}
     assert {group["betas"] for group in critic.optimizer.param_groups} == {(0.5, 0.999)}
     assert {group["lr"] for group in critic.optimizer.param_groups} == {0.007}
-    values = trainer.advance(next(trainer.stream("adversarial", 0)))
+    values = trainer.train_step(next(trainer.step_batches("adversarial", 0)))
     assert {"adversarial", "adversarial_critic", "adversarial_critic_right"} <= values.keys()
     assert not same(untouched, dict(critic.module.state_dict()))
 
@@ -139,22 +139,22 @@ def test_a_phase_has_its_size_and_its_frozen_parts(small, tmp_path):
     small_first = {**phase, "size": 32, "frozen": ["encoder", "pixels.steps.0"]}
     cfg.schedule = OmegaConf.create({"small": small_first, "whole": phase})
     trainer = trainer_of(cfg, tmp_path)
-    assert trainer.frozen == []
+    assert trainer.always_frozen == []
     before = {name: p.clone() for name, p in trainer.model.named_parameters()}
     statistics = {name: b.clone() for name, b in trainer.model.encoder.named_buffers()}
-    trainer.enter("small")
-    batches = next(trainer.stream("small", 0))
+    trainer.start_phase("small")
+    batches = next(trainer.step_batches("small", 0))
     assert batches[0].L.shape == (2, 1, 32, 32)
-    trainer.advance(batches)
+    trainer.train_step(batches)
     moved = {name for name, p in trainer.model.named_parameters() if not torch.equal(p, before[name])}
     assert moved
     assert not any(name.startswith(("encoder.", "pixels.steps.0.")) for name in moved)
     assert same(statistics, dict(trainer.model.encoder.named_buffers()))
     trainer.steps = 2
-    trainer.enter("whole")
-    batches = next(trainer.stream("whole", 0))
+    trainer.start_phase("whole")
+    batches = next(trainer.step_batches("whole", 0))
     assert batches[0].L.shape == (2, 1, 64, 64)
-    trainer.advance(batches)
+    trainer.train_step(batches)
     assert any(not torch.equal(p, before[name]) for name, p in trainer.model.named_parameters() if "encoder" in name)
 
 
@@ -165,7 +165,7 @@ def test_unreadable_photographs_are_counted_once(small, photographs, tmp_path, c
     cfg = small("cnn", "loss=l1", "data=folder", *folders, "schedule.all.steps=20", "evaluate.every=20")
     trainer = trainer_of(cfg, tmp_path / "run")
     trainer.fit(Record())
-    assert list(trainer.stream.unreadable) == [str(bad)]
+    assert list(trainer.step_batches.unreadable) == [str(bad)]
     assert capsys.readouterr().out.count(f"skipped {bad}") == 1
 
 
