@@ -49,7 +49,7 @@ def train(models: list[str], steps: int) -> None:
         active = [trainer.train_states[name] for name in trainer.optimizer_step.active]
         size = sum(p.numel() * p.element_size() for state in active for p in state.parameters)
         found[model] = (statistics.median(seconds[3:]), size)
-    if world.first:
+    if world.is_main:
         print(json.dumps(found))
     leave()
 

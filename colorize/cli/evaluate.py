@@ -60,7 +60,7 @@ def evaluate_runs(cfg: DictConfig) -> int:
         told: set[tuple[str, str]] = set()
         for subject in subjects:
             if world.size > 1:  # what has to be fetched, the first process fetches
-                world.by_first(partial(rehearse, cfg, protocol, subject))
+                world.on_main_then_broadcast(partial(rehearse, cfg, protocol, subject))
             setting = set_up(cfg, protocol, subject)
             evaluate_one(cfg, subject, setting, device, world, told)
     finally:
@@ -81,7 +81,9 @@ def evaluate_one(
     told: set[tuple[str, str]],
 ) -> None:
     target = subject.folder / "results" / f"{cfg.name}.json"
-    if world.by_first(lambda: measured_already(target, subject, setting, overwrite=cfg.overwrite, table=cfg.table)):
+    if world.on_main_then_broadcast(
+        lambda: measured_already(target, subject, setting, overwrite=cfg.overwrite, table=cfg.table)
+    ):
         return
     introduce(subject, setting, device, told)
     few = photographs_at_a_time(cfg.batch_size, device)

@@ -39,7 +39,7 @@ Look = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # rgb (H, W, 3) 
 
 
 class DataModule:
-    """Training and validation photographs of `size`² pixels; `held_back` says in words where the latter come from.
+    """Training and validation photographs of `size`² pixels; `val_description` says where the latter come from.
 
     geometry     what of a training photograph is resized to `size`²: a `square` of `crop[0]` to `crop[1]` of the
                  shorter side; that share of both sides, `stretch`; or a rectangle of that share of the `area`
@@ -65,7 +65,7 @@ class DataModule:
         val: Collection,
         *,
         classes: Sequence[str] = (),
-        held_back: str,
+        val_description: str,
         order: Callable[[np.ndarray], ShardOrder] | None = None,
         size: Side = 96,
         geometry: Literal["square", "stretch", "area"] = "square",
@@ -85,7 +85,7 @@ class DataModule:
             self.notes.append(f"{both} photographs that validate are left out of training")
         if exclude is not None:
             self.train = exclude_listed(self.train, exclude)
-        self.val, self.classes, self.held_back = val, list(classes), held_back
+        self.val, self.classes, self.val_description = val, list(classes), val_description
         files = self.train.files
         self.order = order(files) if order is not None and files is not None else None
         for_input = getattr(look, "for_input", None)
@@ -94,7 +94,7 @@ class DataModule:
         self.geometry, self.crop, self.flip = geometry, (crop[0], crop[1]), flip
         self.max_bad = max(1, int(max_bad * len(self.train))) if 0 < max_bad < 1 else int(max_bad)
         self.num_workers = num_workers
-        self.broken = self.train.table.unreadable_files
+        self.unreadable_files = self.train.table.unreadable_files
         if self.val.table is not self.train.table and self.val.table.unreadable_files:
             file, why = next(iter(self.val.table.unreadable_files.items()))
             raise UserError(f"validation photographs are missing from {file}: {why}; fetch it again")

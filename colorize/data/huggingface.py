@@ -43,11 +43,11 @@ class Hub(DataModule):
         photos = Collection(training)
         if val is None:
             photos, held = split_by_hash(photos, val_fraction, root)
-            held_back = f"{val_fraction:.0%} of {root}, those whose places have the smallest hashes"
+            val_description = f"{val_fraction:.0%} of {root}, those whose places have the smallest hashes"
         else:
             held = Collection(HubTable.load(root, subset, val, image, label if labels else ""))
-            held_back = f"the split {val!r} of {root}"
-        super().__init__(photos, held, classes=training.classes, held_back=held_back, **pixels)
+            val_description = f"the split {val!r} of {root}"
+        super().__init__(photos, held, classes=training.classes, val_description=val_description, **pixels)
 
 
 class Row(Photo):

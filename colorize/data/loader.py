@@ -125,7 +125,7 @@ class Sample(NamedTuple):
     label: int
     seed: int
     unreadable: list[tuple[str, str]]
-    treated: list[tuple[str, str]]
+    conversions: list[tuple[str, str]]
 
 
 class LoadedBatch(NamedTuple):
@@ -136,7 +136,7 @@ class LoadedBatch(NamedTuple):
     label: Tensor | None  #      (B,) int64, -1 where a photograph has none; None where no photograph has one
     seeds: Sequence[int]  #      (B,) of each sample
     unreadable: Sequence[tuple[str, str]] = ()  # (file, why) of photographs that another one stood in for
-    treated: Sequence[tuple[str, str]] = ()  #    (file, how) of photographs that were not plain 8-bit sRGB
+    conversions: Sequence[tuple[str, str]] = ()  #    (file, how) of photographs that were not plain 8-bit sRGB
 
 
 class TrainDataset(Dataset):
@@ -171,7 +171,7 @@ class TrainDataset(Dataset):
             place = (index.photo + offset) % len(self.photos)
             photo = self.photos[place]
             try:
-                whole, treated = self.open(place)
+                whole, conversions = self.open(place)
             except UNREADABLE as error:
                 unreadable.append((photo.where, first_line(error)))
                 continue
@@ -180,7 +180,7 @@ class TrainDataset(Dataset):
             grey = None
             if self.look is not None:
                 grey = torch.from_numpy(self.look(rgb.permute(1, 2, 0).numpy(), random))[None]
-            return Sample(rgb, grey, photo.label, index.seed, unreadable, [(photo.where, how) for how in treated])
+            return Sample(rgb, grey, photo.label, index.seed, unreadable, [(photo.where, how) for how in conversions])
         raise UserError(
             f"none of the {len(self.photos)} training photographs can be read, e.g. "
             f"{unreadable[0][0]}: {unreadable[0][1]}"
@@ -210,7 +210,7 @@ def collate(samples: Sequence[Sample], labelled: bool) -> LoadedBatch:
         torch.tensor([sample.label for sample in samples]) if labelled else None,
         [sample.seed for sample in samples],
         [name for sample in samples for name in sample.unreadable],
-        [name for sample in samples for name in sample.treated],
+        [name for sample in samples for name in sample.conversions],
     )
 
 

@@ -49,7 +49,7 @@ class ImageNet(DataModule):
             Collection(train),
             val,
             classes=train.classes if labels else [],
-            held_back=f"the validation set of {root}",
+            val_description=f"the validation set of {root}",
             **pixels,
         )
 

@@ -49,12 +49,14 @@ class Shards(DataModule):
         train, val, names = open_shards(root, val_root, classes, labels=labels)
         self.every = train
         if val is not None:
-            held_back = f"all of {without_secrets(val_root or root)}"
+            val_description = f"all of {without_secrets(val_root or root)}"
         else:
             train, val = split_by_hash(train, val_fraction, without_secrets(root))
-            held_back = f"{val_fraction:.0%} of {without_secrets(root)}, those whose names have the smallest hashes"
+            val_description = (
+                f"{val_fraction:.0%} of {without_secrets(root)}, those whose names have the smallest hashes"
+            )
         order = partial(ShardOrder, streams=streams, buffer=buffer)
-        super().__init__(train, val, classes=names, held_back=held_back, order=order, **pixels)
+        super().__init__(train, val, classes=names, val_description=val_description, order=order, **pixels)
 
 
 def open_shards(

@@ -42,7 +42,7 @@ class Demo(DataModule):
         super().__init__(
             every.select(ranked[DEMO_VALIDATION:]),
             every.select(ranked[:DEMO_VALIDATION]),
-            held_back=f"the {DEMO_VALIDATION} whose names have the smallest hashes",
+            val_description=f"the {DEMO_VALIDATION} whose names have the smallest hashes",
             **pixels,
         )
 
@@ -65,11 +65,11 @@ class Folder(DataModule):
         classes = table.classes if labels and len(table.classes) > 1 else []
         train = Collection(table.relabelled(classes))
         if val_root is not None:
-            val, held_back = Collection(list_folder(val_root).relabelled(classes)), f"all of {val_root}"
+            val, val_description = Collection(list_folder(val_root).relabelled(classes)), f"all of {val_root}"
         else:
             train, val = split_by_hash(train, val_fraction, root)
-            held_back = f"{val_fraction:.0%} of {root}, those whose names have the smallest hashes"
-        super().__init__(train, val, classes=classes, held_back=held_back, **pixels)
+            val_description = f"{val_fraction:.0%} of {root}, those whose names have the smallest hashes"
+        super().__init__(train, val, classes=classes, val_description=val_description, **pixels)
 
 
 def split_by_hash(photos: Collection, fraction: float, root: str) -> tuple[Collection, Collection]:

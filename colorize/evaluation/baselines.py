@@ -52,7 +52,7 @@ def measure_baselines(
     folder = cache_folder(described, stamp)
     protocol, world = measurement.protocol, measurement.world
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with file_lock(folder.with_suffix(".lock")) if world.first else nullcontext():
+    with file_lock(folder.with_suffix(".lock")) if world.is_main else nullcontext():
         rows = baseline_predictors(protocol.truth != "none")
         paired = protocol.reference == "paired"
         measurement.measure(rows, folder, stamp, "baselines and bounds")
@@ -60,7 +60,9 @@ def measure_baselines(
         if protocol.reference not in ("paired", "none"):
             truth_at = measure_reference_set(measurement, stamp)
         found: list[Baselines] = []
-        world.by_first(lambda: found.append(collect_baselines(measurement, folder, truth_at, list(rows), paired)))
+        world.on_main_then_broadcast(
+            lambda: found.append(collect_baselines(measurement, folder, truth_at, list(rows), paired))
+        )
         return found[0] if found else None
 
 

@@ -53,10 +53,10 @@ class Measurement:
 
         stamp   what tells this work from any other
         """
-        if self.world.by_first(lambda: start_work(folder, stamp)):
+        if self.world.on_main_then_broadcast(lambda: start_work(folder, stamp)):
             return
         part = folder / f"part-{self.world.rank}-of-{self.world.size}"
-        span = self.world.part(len(self.chosen.photos))
+        span = self.world.shard(len(self.chosen.photos))
         with ImageTable(part / PICTURES, self.columns(), list(painters)) as table:
             done = min(table.done.get(row, 0) for row in painters)
             stores = [DistributionMetric(each, part / FEATURES, seed=0) for each in self.extractors]
@@ -70,7 +70,7 @@ class Measurement:
                     table.add_all(self.rows(scene, painters, stores, errors), scene.names, scene.labels)
                     bar.update(scene.places[-1] + 1 - span.start)
         self.world.gather(None)
-        self.world.by_first(lambda: join_parts(folder, self.world.size, stamp))
+        self.world.on_main_then_broadcast(lambda: join_parts(folder, self.world.size, stamp))
 
     def columns(self) -> list[str]:
         return [column_name(name, column) for name, metric in self.metrics.items() for column in metric.columns]

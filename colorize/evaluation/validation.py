@@ -112,7 +112,7 @@ class Validator:
     def pixels(self, world: World = ALONE) -> Iterator[Tensor]:
         """(B, 3, S, S) uint8 of this process's share. The first call reads the files, and finds out whether all can
         be read."""
-        part = world.part(len(self))
+        part = world.shard(len(self))
         held, read = self._cache.get((part.start, part.stop)), []
         for start in range(part.start, part.stop, self.batch_size) if held is None else ():
             places = range(start, min(start + self.batch_size, part.stop))
@@ -136,7 +136,7 @@ class Validator:
         for metric in self.metrics.values():
             metric.reset()
         shown: list[tuple[Tensor, ...]] = []
-        place = world.part(len(self)).start
+        place = world.shard(len(self)).start
         for rgb in self.pixels(world):
             true = rgb.to(device)
             batch = Batch.from_rgb(true, grey=self.photographs.grey(true))

@@ -51,7 +51,7 @@ else:
     register_heif_opener()
     FORMATS.append("HEIF")
 
-TREATMENT = {
+CONVERSIONS = {
     "rotated": "turned as its EXIF says",
     "profile": "converted from its colour profile to sRGB",
     "gamma": "converted from its gamma to sRGB",
@@ -71,7 +71,7 @@ class DecodedImage:
     format: str  #                   Pillow's name
     size: tuple[int, int]  #         width, height of the whole photograph, upright
     mode: str  #                     of the samples, as they are stored
-    conversions: list[str]  #            keys of `TREATMENT`
+    conversions: list[str]  #            keys of `CONVERSIONS`
     notes: list[str]  #              sentences about what had to be decided
     info: dict[Any, Any] = field(default_factory=dict)  #  what Pillow read beside the pixels
     texts: dict[str, str] = field(default_factory=dict)  # of a PNG
@@ -108,7 +108,7 @@ def decode_picture(
 
 
 def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
-    """(3, H, W) uint8 for training, and which of `TREATMENT` it got; `shorter` as above. Raises `DecodeError`."""
+    """(3, H, W) uint8 for training, and which of `CONVERSIONS` it got; `shorter` as above. Raises `DecodeError`."""
     rgb = _plain_jpeg(data, shorter)
     if rgb is not None:
         return torch.from_numpy(rgb).permute(2, 0, 1).contiguous(), []

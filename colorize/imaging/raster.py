@@ -153,7 +153,7 @@ class Raster:
     gamma: float | None = None  #   of a PNG: light is a sample to the power of 1 / gamma
     is_scaled: bool = False  #      its range has been found
     keep_depth: bool = False  #     grey of more than 8 bits stays so, as I;16, and no profile is applied
-    conversions: list[str] = field(default_factory=list)  # keys of `TREATMENT`
+    conversions: list[str] = field(default_factory=list)  # keys of `CONVERSIONS`
     notes: list[str] = field(default_factory=list)  #   what had to be decided, in words
 
     def record(self, key: str, note: str = "") -> None:

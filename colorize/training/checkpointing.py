@@ -205,7 +205,7 @@ def repair_best(checkpoints: Checkpoints, best: float | None, best_at: int, worl
         held = checkpoints.repair_best(best_at)
         return (best_at, None) if held is None else (held["steps"], held["best"])
 
-    step, held = world.by_first(repair)
+    step, held = world.on_main_then_broadcast(repair)
     if held is None:
         say("best.pt is missing, and so is the checkpoint that it was a copy of: the next evaluation makes it anew")
     return held if held is None or step < best_at else best

@@ -49,7 +49,7 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
     try:
         check_values(cfg)
         world = init_process_group(choose_device(cfg.trainer.device))
-        world.by_first(lock.acquire)
+        world.on_main_then_broadcast(lock.acquire)
         with StopSignal() as stop:
             code = go(cfg, run, overrides, world, stop)
     finally:
@@ -61,24 +61,24 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
 
 def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
     initial = init_from(cfg, run, overrides)
-    world.by_first(lambda: run.check(cfg))
+    world.on_main_then_broadcast(lambda: run.check(cfg))
     summary = {} if cfg.overwrite else run.read_summary()
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
         if run.moved(cfg):
-            world.by_first(lambda: accept_place(cfg, run))
+            world.on_main_then_broadcast(lambda: accept_place(cfg, run))
         told = f"{summary['status']}: {summary['steps']} steps. Say name=… for another run, or overwrite=true"
         say(f"{str(run.folder)!r} is {told}")
         show(summary)
         return 0
     parts, trainer, baselines = prepare(cfg, run, overrides, world, initial)
-    trial = open_trial(run.folder, stop, packages(cfg.trust)) if world.first else None
-    log = open_logger(cfg, run, trainer, overrides, [trial] if trial else []) if world.first else Logger()
+    trial = open_trial(run.folder, stop, packages(cfg.trust)) if world.is_main else None
+    log = open_logger(cfg, run, trainer, overrides, [trial] if trial else []) if world.is_main else Logger()
     status, code = "failed", 1
     try:
         finished = trainer.fit(log, stop)
-        pruned = world.by_first(lambda: trial is not None and trial.pruned)
+        pruned = world.on_main_then_broadcast(lambda: trial is not None and trial.pruned)
         status, code = ("finished", 0) if finished else ("pruned", 0) if pruned else ("interrupted", trainer.exit_code)
-        if world.first and code == 0:
+        if world.is_main and code == 0:
             trainer.checkpoints.conclude(weights_alone=cfg.checkpoint.get("final") == "weights")
     except KeyboardInterrupt:
         status, code = "interrupted", INTERRUPTED
@@ -87,10 +87,10 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
         stands = {**rows(summary), "absent": parts.absent}
         log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
         log.summary({name: summary[name] for name in ("seconds", "parameters")})
-        if world.first:
+        if world.is_main:
             log_checkpoints(log, cfg, parts.photographs, trainer.checkpoints)
         log.finish(code)
-        if world.first:
+        if world.is_main:
             run.write_summary(summary)
     if status == "interrupted":
         say(f"stopped at step {trainer.steps} of {trainer.total}; the same command goes on from the newest checkpoint")
@@ -130,19 +130,19 @@ def prepare(
     trainer = build_trainer(cfg, parts, run.folder, world)
     if initial:
         parts.notes += initial.load_into_critics(trainer.train_states)
-    digests = world.by_first(lambda: [parts.photographs.contents(), parts.photographs.fingerprint()])
+    digests = world.on_main_then_broadcast(lambda: [parts.photographs.contents(), parts.photographs.fingerprint()])
     if not cfg.overwrite:
         run.check_photographs(cfg, *digests)
         check_lengths(cfg, run, trainer)
     introduce(cfg, parts, trainer)
-    baselines = world.by_first(lambda: baselines_of(cfg, run, parts, trainer))
+    baselines = world.on_main_then_broadcast(lambda: baselines_of(cfg, run, parts, trainer))
     if cfg.overwrite:
-        world.by_first(lambda: put_aside(run.folder))
-    world.by_first(lambda: run.claim(cfg, overrides, parts.resolved, digests))
-    world.by_first(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
+        world.on_main_then_broadcast(lambda: put_aside(run.folder))
+    world.on_main_then_broadcast(lambda: run.claim(cfg, overrides, parts.resolved, digests))
+    world.on_main_then_broadcast(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
     if trainer.restore():
         say(f"going on after step {trainer.steps}")
-    world.by_first(lambda: run.keep_changes(cfg))
+    world.on_main_then_broadcast(lambda: run.keep_changes(cfg))
     return parts, trainer, baselines
 
 
@@ -165,7 +165,7 @@ def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
         f"at {data.size}² pixels, input {data.input}; {trainer.total} steps of {trainer.effective_batch}"
         + (f", shared by {trainer.world.size} processes" if trainer.world.size > 1 else "")
     )
-    say(f"validation: {data.held_back}")
+    say(f"validation: {data.val_description}")
     for note in data.notes:
         say(note)
     if data.look is not None:
@@ -211,7 +211,7 @@ def summarise(
         "val": trainer.scores, "baseline": baselines.rows, "truth": baselines.truth,
         "validation": {
             "photographs": len(data.val), "size": data.size, "input": data.input,
-            "manifest": data.manifest(), "held_back": data.held_back,
+            "manifest": data.manifest(), "held_back": data.val_description,
         },
         "weights": {**origins(parts), "evaluated": evaluated, "init_from": cfg.init_from},
         "absent": parts.absent, "measures": told_measures(trainer.scores), "notes": parts.notes,

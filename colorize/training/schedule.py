@@ -11,7 +11,7 @@ import torch
 from colorize.batch import Batch
 from colorize.data.datamodule import DataModule
 from colorize.data.loader import FeistelPermutation, LoadedBatch, SampleIndex, ShardOrder, Shuffle, permuted
-from colorize.imaging.decode import TREATMENT
+from colorize.imaging.decode import CONVERSIONS
 from colorize.utils.console import say
 from colorize.utils.distributed import World, photographs_per_process
 from colorize.utils.errors import UserError
@@ -168,19 +168,19 @@ class StepBatches:
             photographs_per_process(effective_batch, world, len(photographs.train)), batch_size
         )
         self.unreadable: dict[str, str] = {}  # file -> why
-        self.treated: set[str] = set()  #       keys of `TREATMENT` that were said
+        self.conversions: set[str] = set()  #       keys of `CONVERSIONS` that were said
 
     def __call__(self, name: str, done: int) -> Iterator[list[Batch]]:
         """The batches of each step of the phase `name`, from its step number `done` on; without end."""
         data, phase, step = self.photographs, self.schedule[name], self.effective_batch
         draws = phase.draws(len(data.train), done * step, self.seed, name, step=step, order=data.order)
-        mine = self.world.part(step)
+        mine = self.world.shard(step)
         ours = (draw for i, draw in enumerate(draws) if mine.start <= i % step < mine.stop)
-        self.remember_unreadable(data.broken.items())
+        self.remember_unreadable(data.unreadable_files.items())
         batches = []
         for pixels in data.batches(ours, self.passes, data.workers(self.device), phase.size):
             self.remember_unreadable(pixels.unreadable)
-            self.say_treated(pixels.treated)
+            self.say_conversions(pixels.conversions)
             batches.append(self.batch(pixels))
             if len(batches) == len(self.passes):
                 yield batches
@@ -207,11 +207,11 @@ class StepBatches:
                 f"{self.photographs.max_bad}: find them with colorize inspect, or allow more"
             )
 
-    def say_treated(self, found: Iterable[tuple[str, str]]) -> None:
+    def say_conversions(self, found: Iterable[tuple[str, str]]) -> None:
         for file, how in found:
-            if how not in self.treated:
-                self.treated.add(how)
-                say(f"{file} is {TREATMENT[how]}, and so are others like it")
+            if how not in self.conversions:
+                self.conversions.add(how)
+                say(f"{file} is {CONVERSIONS[how]}, and so are others like it")
 
 
 def micro_batch_sizes(count: int, most: int) -> list[int]:

@@ -203,7 +203,7 @@ class Trainer:
         """Let these judges score the best weights there are, log scores and samples; whether validation's score is the
         best so far."""
         module = self.train_states["model"].ema_or_model().eval()
-        self.world.same_buffers(module)
+        self.world.broadcast_buffers(module)
         scores, grids = score_all([self.judges[name] for name in judges], module.colorize, self.device, self.world)  # type: ignore[arg-type]
         log.scalars(scores, self.steps)
         log.images(grids, self.steps)
@@ -220,7 +220,7 @@ class Trainer:
     def save(self, *, best: bool) -> None:
         found = self.world.gather(self.step_batches.unreadable)
         self.step_batches.unreadable = {file: why for part in found for file, why in part.items()}
-        if self.world.first:
+        if self.world.is_main:
             self.checkpoints.save(self.state(), best=best)
 
     def state(self) -> dict[str, Any]:
@@ -234,7 +234,7 @@ class Trainer:
 
     def restore(self) -> bool:
         """Go back to the newest checkpoint that is whole; False where there is none."""
-        path = self.world.by_first(self.checkpoints.newest)
+        path = self.world.on_main_then_broadcast(self.checkpoints.newest)
         if path is None:
             return False
         content = read_checkpoint(path, self.photographs.fingerprint(), self.total, self.schedule)

@@ -36,8 +36,8 @@ class World:
     local_rank: int = 0
 
     @property
-    def first(self) -> bool:
-        """Whether this process speaks and writes for all."""
+    def is_main(self) -> bool:
+        """Whether this is the process that prints and writes for all."""
         return self.rank == 0
 
     def any(self, flag: bool, device: torch.device) -> bool:
@@ -64,12 +64,12 @@ class World:
         dist.all_gather_object(found, value)
         return found
 
-    def by_first(self, job: Callable[[], Any]) -> Any:
-        """Do `job` in the first process alone; every process has its result, or its `UserError`."""
+    def on_main_then_broadcast(self, job: Callable[[], Any]) -> Any:
+        """The result of `job`, which the main process does; every process has it, or its `UserError`."""
         if self.size == 1:
             return job()
         answer: list[Any] = [None, None]
-        if self.first:
+        if self.is_main:
             try:
                 answer[0] = job()
             except (UserError, OSError) as error:
@@ -79,13 +79,13 @@ class World:
             raise answer[1]
         return answer[0]
 
-    def same_buffers(self, module: nn.Module) -> None:
+    def broadcast_buffers(self, module: nn.Module) -> None:
         """Give every process the first one's buffers, such as the statistics of batch norms."""
         if self.size > 1:
             for buffer in module.buffers():
                 dist.broadcast(buffer, src=0)
 
-    def part(self, count: int) -> slice:
+    def shard(self, count: int) -> slice:
         """This process's share of `count` things in a row: none is left out, none comes twice."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 

@@ -163,11 +163,11 @@ def locked(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_read_counts_as_unreadable(locked, capsys):
     data = Folder(str(locked), max_bad=0)
     assert len(data.train) + len(data.val) == 4
-    assert data.broken == {f"{locked}/b": "the folder cannot be read: Permission denied"}
+    assert data.unreadable_files == {f"{locked}/b": "the folder cannot be read: Permission denied"}
     stream = StepBatches.__new__(StepBatches)
     stream.photographs, stream.unreadable = data, {}
     with pytest.raises(UserError, match=r"1 training photographs cannot be read, and data\.max_bad allows 0"):
-        stream.remember_unreadable(data.broken.items())
+        stream.remember_unreadable(data.unreadable_files.items())
     assert f"skipped {locked}/b: the folder cannot be read" in capsys.readouterr().out
 
 

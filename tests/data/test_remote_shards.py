@@ -46,7 +46,7 @@ def test_a_signed_address_is_no_pattern_and_its_secret_is_nowhere(tmp_path, caps
     assert asked == [f"GET /train-00000.tar?{SECRET} HTTP/1.1"]
     assert data.fingerprint() == again.fingerprint()
     assert [photo.read() for photo in source.train] == [jpeg(i) for i in range(3)]
-    told = [source.title, data.held_back, *(photo.where for photo in source.train), *source.train.names()]
+    told = [source.title, data.val_description, *(photo.where for photo in source.train), *source.train.names()]
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     told += [str(path) for path in kept] + [path.read_bytes().decode("latin-1") for path in kept]
     assert len(kept) >= 2

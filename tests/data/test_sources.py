@@ -112,8 +112,8 @@ def test_a_shard_that_breaks_off_is_named_and_the_rest_is_read(tmp_path):
     (folder / "train-001.tar").write_bytes(whole[: place + 900])
     data = Shards(str(folder), val_root=str(write_shards(tmp_path / "val", 1, part="val")))
     assert len(data.train) == 24 - 4
-    assert list(data.broken) == [str(folder / "train-001.tar")]
-    assert "breaks off" in data.broken[str(folder / "train-001.tar")]
+    assert list(data.unreadable_files) == [str(folder / "train-001.tar")]
+    assert "breaks off" in data.unreadable_files[str(folder / "train-001.tar")]
     with pytest.raises(UserError, match=r"validation photographs are missing from .*train-001.tar.*fetch it again"):
         Shards(str(tmp_path / "val" / "*.tar"), val_root=str(folder / "*.tar"))
 
@@ -124,7 +124,7 @@ def test_garbage_in_a_shard_is_found(tmp_path):
     place = whole.index(b"train0008.jpg")
     whole[place : place + 512] = b"\x55" * 512
     (folder / "train-001.tar").write_bytes(whole)
-    assert "breaks off" in Shards(str(folder)).broken[str(folder / "train-001.tar")]
+    assert "breaks off" in Shards(str(folder)).unreadable_files[str(folder / "train-001.tar")]
 
 
 def test_compressed_and_empty_tars_are_refused(tmp_path):

@@ -59,8 +59,8 @@ def test_cells_are_what_the_metrics_say(scene):
 class Processes(World):
     """One of several that work one after the other, the last of which joins their parts."""
 
-    def by_first(self, job):
-        return job() if self.first else None
+    def on_main_then_broadcast(self, job):
+        return job() if self.is_main else None
 
     def gather(self, value):
         return [value]

@@ -55,7 +55,7 @@ def train(model: str, folder: Path, steps: int, batch_norm: bool = False) -> Non
     # a network may round otherwise for another number of pictures at a time; one colour does not
     scores, _ = parts.validator.score(constant_ab(torch.tensor([9.0, -5.0]).view(1, 2, 1, 1)), trainer.device, world)
     assert trainer.fit(Logger())
-    if world.first:
+    if world.is_main:
         terms = trainer.scores
         torch.save(
             {"state": trainer.state()["players"], "began": began, "first": scores, "last": terms},

@@ -20,7 +20,7 @@ def test_processes_are_as_one(processes, tmp_path):
     whole.add(painted, "painted")
     metrics = [DistributionMetric(toy(), tmp_path / str(rank)) for rank in range(processes)]
     for rank, metric in enumerate(metrics):
-        share = World(rank, processes).part(101)
+        share = World(rank, processes).shard(101)
         metric.add(true[share], "truth")
         metric.add(painted[share], "painted")
     parts = [metric.parts() for metric in metrics]

@@ -70,7 +70,7 @@ def test_two_processes_score_as_one(model, twice):
 @pytest.mark.parametrize("processes", [1, 2, 3, 5])
 @pytest.mark.parametrize("count", [1, 2, 7, 24])
 def test_every_thing_has_one_process(processes, count):
-    shares = [list(range(count))[World(rank, processes).part(count)] for rank in range(processes)]
+    shares = [list(range(count))[World(rank, processes).shard(count)] for rank in range(processes)]
     assert list(chain(*shares)) == list(range(count))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
