@@ -153,8 +153,8 @@ class Recipe:
 def create_extractor(name: str, weights: str | Path | None = None, *, download: bool = True) -> Extractor:
     """The extractor of a name, with weights from a file, from torch's hub cache, or fetched into it where `download`.
 
-    Of several processes on a machine, one should call it before the others do. Raises `UnavailableError` with the reason
-    where its weights cannot be had, and `UserError` for a name that there is not.
+    Of several processes on a machine, one should call it before the others do. Raises `UnavailableError`, with the
+    reason, where its weights cannot be had, and `UserError` for a name that there is not.
     """
     if name not in EXTRACTORS:
         raise UserError(f"there is no feature extractor {name!r}: it must be one of {', '.join(EXTRACTORS)}")

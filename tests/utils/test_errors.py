@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from colorize.models import CNN
-from colorize.utils.errors import import_failure, phase_at
+from colorize.utils.errors import import_failure, locate
 
 NO_SUCH = "is no class or function that can be imported"
 NO_MODULE = f"{NO_SUCH}: ModuleNotFoundError: No module named 'nowhere_at_all'"
@@ -25,9 +25,9 @@ def package(tmp_path, monkeypatch):
 
 
 def test_a_part_is_found_through_faces_modules_and_classes(package):
-    assert phase_at("colorize.models.CNN") is phase_at("colorize.models.cnn.CNN") is CNN
-    assert phase_at("ownparts.sound.Part").__name__ == "Part"
-    assert phase_at("ownparts.sound.Part.inner") == 3
+    assert locate("colorize.models.CNN") is locate("colorize.models.cnn.CNN") is CNN
+    assert locate("ownparts.sound.Part").__name__ == "Part"
+    assert locate("ownparts.sound.Part.inner") == 3
 
 
 @pytest.mark.parametrize(
@@ -45,5 +45,5 @@ def test_a_part_is_found_through_faces_modules_and_classes(package):
 )
 def test_what_cannot_be_imported_says_why(path, message, package):
     with pytest.raises(ImportError) as caught:
-        phase_at(path)
+        locate(path)
     assert import_failure(caught.value).replace(str(package) + "/", "…") == message
