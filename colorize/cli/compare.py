@@ -13,9 +13,10 @@ from colorize.cli.parser import Arguments
 from colorize.evaluation.compare import Comparison, Rows, compare_results
 from colorize.evaluation.entries import run_labels
 from colorize.evaluation.metric_info import measure, measured_on, score_table
-from colorize.evaluation.result import Summaries, read_summaries
+from colorize.evaluation.result import Summaries, read_summaries, row_label
 from colorize.reports.comparison_page import write_comparison, write_trained
-from colorize.reports.tables import BOLD, PAIRS, _tests, _title, latex, markdown, strength, texts
+from colorize.reports.conclusions import explain_tests, metric_verdicts
+from colorize.reports.tables import BOLD, latex, markdown, table_title, texts
 from colorize.sweeps.jobs import Job, jobs_of
 from colorize.utils.console import console, say
 from colorize.utils.errors import UserError
@@ -155,34 +156,26 @@ def print_summaries(summaries: Summaries, labels: Mapping[str, str]) -> None:
     first = next(iter(summaries.values()))
     table = {labels[folder]: summary["val"] for folder, summary in summaries.items()}
     title = measured_on(first["validation"]["photographs"], first["validation"]["size"])
-    score_table({**table, **first["baseline"], "truth": first["truth"]}, title)
+    beside = {row_label(row): scores for row, scores in {**first["baseline"], "truth": first["truth"]}.items()}
+    score_table({**table, **beside}, title)
 
 
 def print_comparison(comparison: Comparison) -> None:
     """A line for each metric, a column for each run; the rows to read it next to; then what it comes to in words, for
     the metrics that are told first: the page has the others."""
-    _print(comparison, comparison.runs, f"{_title(comparison)}; {BOLD}", comparison.metrics)
+    _print(comparison, comparison.runs, f"{table_title(comparison)}; {BOLD}", comparison.metrics)
     if comparison.sanity:
-        _print(comparison, comparison.sanity, "to read these next to", comparison.leading(), ends=False)
+        baselines = {row_label(row): cells for row, cells in comparison.sanity.items()}
+        _print(comparison, baselines, "to read these next to", comparison.leading(), ends=False)
     first = comparison.leading()
     for metric in first:
-        for line in told_shortly(comparison, metric):
+        verdicts = metric_verdicts(comparison, metric)
+        for line in [verdicts.summary] if verdicts.summary else map("".join, verdicts.sentences):
             say(line)
     if more := len(comparison.metrics) - len(first):
         say(f"verdicts on the other {more} metrics are on the page")
-    for line in [*_tests(comparison), *comparison.notes]:
+    for line in [*explain_tests(comparison), *comparison.notes]:
         say(line)
-
-
-def told_shortly(comparison: Comparison, metric: str) -> list[str]:
-    """The verdicts on a metric; of more than three pairs, a line on who leads and how many can be told apart."""
-    of_metric, title = [v for v in comparison.verdicts if v.metric == metric], measure(metric).title
-    if len(of_metric) <= PAIRS:
-        return [f"{title}: {verdict.sentence}{strength(verdict)}" for verdict in of_metric]
-    apart = sum(verdict.winner is not None for verdict in of_metric)
-    leaders = sorted(comparison.leaders(metric))
-    first = f"no other is better than {' or '.join(leaders)}" if leaders else "there is no leader"
-    return [f"{title}: {first}; {apart} of {len(of_metric)} pairs can be told apart"]
 
 
 def _print(comparison: Comparison, rows: Rows, title: str, metrics: Sequence[str], *, ends: bool = True) -> None:

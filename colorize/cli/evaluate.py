@@ -18,7 +18,6 @@ from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.evaluate import (
     WORK,
     EvaluationSetup,
-    album_of,
     assemble_result,
     library_versions,
     network_rows,
@@ -32,9 +31,11 @@ from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_n
 from colorize.evaluation.predictors import Meter
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.result import LABELS, Result, image_table_path, read_result, write_result
+from colorize.evaluation.samples import write_samples
 from colorize.metrics.full_reference import errors_of, summed
-from colorize.reports.evaluation_page import write_page
-from colorize.reports.tables import alike, cost_in_words, texts
+from colorize.reports.comparison_page import write_result_page
+from colorize.reports.conclusions import group_by_reason
+from colorize.reports.tables import cost_in_words, texts
 from colorize.utils.console import console, say
 from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.distributed import World, init_process_group, leave
@@ -100,11 +101,13 @@ def evaluate_one(
         result = assemble_result(subject, setting, reference, work, list(rows), absent)
         write_image_values(image_table_path(target), work / PICTURES, reference.pictures)
         own = read_image_values(work / PICTURES)
-        errors = summed(errors_of(work / ERRORS)) if setting.protocol.truth != "none" else None
-        album, files = album_of(target, measuring, rows)  # before the cost is told: it may be all that is painted
+        if setting.protocol.truth != "none":
+            errors = summed(errors_of(work / ERRORS))._asdict()
+            result = replace(result, color_errors={name: values.tolist() for name, values in errors.items()})
+        files = write_samples(target, measuring, rows, own)  # before the cost is told: it may be all that is painted
         result = replace(result, cost=meter.cost())
         write_result(target, result)
-        page = write_page(target, result, album, errors, own)
+        page = write_result_page(target)
         shutil.rmtree(work)
         if cfg.table:
             print_result(result)
@@ -158,10 +161,10 @@ def introduce(
     say(f"{subject.name} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
     for note in setting.chosen.notes:
         say(note)
-    for names, reason in alike(setting.absent):
+    for names, reason in group_by_reason(setting.absent):
         if (names, reason) not in told:
             say(f"{names} will be absent: {reason}")
-    told |= set(alike(setting.absent))
+    told |= set(group_by_reason(setting.absent))
 
 
 def print_result(result: Result) -> None:
@@ -170,7 +173,7 @@ def print_result(result: Result) -> None:
     others = {row: cells for row, cells in result.rows.items() if row not in own}
     print_rows(own, f"{result.name}, protocol {result.protocol['id']}, 95 % intervals", ends=True)
     print_rows(others, "to read it next to", ends=False)
-    for names, reason in alike(result.absent):
+    for names, reason in group_by_reason(result.absent):
         say(f"absent: {names}: {reason}")
 
 

@@ -13,13 +13,12 @@ from omegaconf import DictConfig
 from colorize.evaluation import predictors
 from colorize.evaluation.baselines import Baselines, row_features
 from colorize.evaluation.image_table import read_image_values
-from colorize.evaluation.measure import PICTURES, Cells, Measurement, of_distributions, of_pictures
+from colorize.evaluation.measure import PICTURES, Cells, of_distributions, of_pictures
 from colorize.evaluation.metric_info import make_metrics, told_measures
-from colorize.evaluation.network import EvaluatedNetwork, SampleFiles
+from colorize.evaluation.network import EvaluatedNetwork
 from colorize.evaluation.predictors import Meter, Predictor
 from colorize.evaluation.protocol import Protocol
-from colorize.evaluation.result import LABELS, Result, image_table_path
-from colorize.evaluation.samples import Album, full_album, ranked_album
+from colorize.evaluation.result import LABELS, Result
 from colorize.evaluation.selection import Selection, select_photographs
 from colorize.metrics.distribution import KINDS, score_name
 from colorize.metrics.extractors import Extractor, create_extractor
@@ -28,7 +27,6 @@ from colorize.utils.environment import versions
 from colorize.utils.errors import UnavailableError, UserError
 
 WORK = ".work"  # beside a result, while it is measured
-COMPARED = 24  # photographs whose predictions are kept as files, for the pages of `compare`
 
 
 @dataclass(frozen=True)
@@ -142,22 +140,6 @@ def assemble_result(
         setup.chosen.manifest, network.group, network.seed, measures=told_measures(setup.metrics),
         row_labels={row: label for row, label in setup.protocol.row_labels.items() if row not in LABELS},
     )  # fmt: skip
-
-
-def album_of(target: Path, measuring: Measurement, rows: Mapping[str, Predictor]) -> tuple[Album, SampleFiles]:
-    """What the page shows, and the files of the pictures that are kept beside it.
-
-    Of a set without truth, or of period photographs, all are of interest; of others the best and the worst.
-    """
-    painters_of = {row: painter for row, painter in rows.items() if row.startswith("model")}
-    folder = target.with_suffix(".pictures")
-    if measuring.protocol.reader == "photographs":
-        kept = full_album(measuring, painters_of, folder, most=COMPARED)
-        return ranked_album(measuring, painters_of["model"], read_image_values(image_table_path(target))), kept.files(
-            COMPARED
-        )
-    album = full_album(measuring, painters_of, folder)
-    return album, album.files(COMPARED)
 
 
 def write_image_values(target: Path, own: Path, of_reference: Path) -> None:

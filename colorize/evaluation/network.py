@@ -16,6 +16,7 @@ from colorize.config import apply_resolved, build_part
 from colorize.data.datamodule import DataModule
 from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.result import Result, group_of, image_table_path
+from colorize.evaluation.samples import COMPARED, SampleFiles
 from colorize.models.base import Colorizer
 from colorize.models.cnn import CNN
 from colorize.models.diffusion import Diffusion
@@ -140,7 +141,6 @@ def tracker_name_and_group(run: RunFolder) -> tuple[str, str]:
     return f"{cfg.name}-{job[1]}" if job else cfg.name, f"{parts}-{group_of(cfg, run.photographs())[:6]}"
 
 
-SampleFiles = Mapping[str, Mapping[str, str]]  # name of a photograph -> what is seen -> file beside the result
 COLUMNS = {"as it is": "grey input", "true colours": "truth"}  # other words stand as the page has them
 
 
@@ -163,19 +163,17 @@ def log_to_tracker(network: EvaluatedNetwork, result: Result, target: Path, file
         for end, number in (("", cell.value), ("/low", cell.low), ("/high", cell.high))
     })  # fmt: skip
     if files:
-        tracker.table(
-            f"{target.stem}/pictures", *sample_table(target.parent, files, read_image_values(image_table_path(target)))
-        )
+        tracker.table(f"{target.stem}/pictures", *sample_table(files, read_image_values(image_table_path(target))))
     tracker.finish()
 
 
-def sample_table(folder: Path, files: SampleFiles, own: ImageValues) -> tuple[list[str], list[list[Any]]]:
+def sample_table(files: SampleFiles, own: ImageValues) -> tuple[list[str], list[list[Any]]]:
     """Columns and rows: each photograph's name, its pictures, and its value of every metric."""
     words = list(next(iter(files.values())))
     columns = ["photograph", *(COLUMNS.get(word, word) for word in words), *own.values]
     place = {name: i for i, name in enumerate(own.names)}
     rows = []
-    for name, seen in files.items():
+    for name, seen in [*files.items()][:COMPARED]:
         values = [float(column[place[name]]) for column in own.values.values()]
-        rows.append([name, *(folder / seen[word] for word in words), *(None if isnan(v) else v for v in values)])
+        rows.append([name, *(seen[word] for word in words), *(None if isnan(v) else v for v in values)])
     return columns, rows

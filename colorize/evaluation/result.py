@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.metric_info import measure, tell_measure
 from colorize.evaluation.protocol import INPUTS
+from colorize.metrics.full_reference import ErrorsByColour
 from colorize.run_folder import RunFolder
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, write_text
@@ -26,9 +27,15 @@ LABELS = {  # row -> its label, in the order of tables
     "jpeg95": "ground truth through JPEG 95", "split_half": "ground truth, half against half", "truth": "ground truth",
 }  # fmt: skip
 CELL = ("value", "low", "high", "n")
-LATER = ("cost", "measures", "row_labels")  # fields that results did not have from the beginning
+LATER = ("cost", "measures", "row_labels", "color_errors")  # fields that results did not have from the beginning
 BETTER = ("higher", "lower", "truth", None)
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
+
+
+def row_label(row: str) -> str:
+    """The label of a row; "grey of NAME" where runs do not share theirs."""
+    kind, of, name = row.partition(" of ")
+    return LABELS.get(kind, kind) + of + name
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Result:
     measures   label, better and unit of metrics that this package does not know itself
     cost       of a prediction: parameters, gmacs and their size, seconds, batch_size, device, where these are known
     row_labels  labels of rows that this package does not know itself
+    color_errors  of the network by hue and chroma of the ground truth, as `ErrorsByColour` names them
     """
 
     name: str
@@ -62,6 +70,7 @@ class Result:
     cost: dict[str, Any] = field(default_factory=dict)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     row_labels: dict[str, str] = field(default_factory=dict)
+    color_errors: dict[str, list[float]] = field(default_factory=dict)
 
 
 def write_result(path: str | Path, result: Result) -> Path:
@@ -133,6 +142,9 @@ def _check(path: Path, held: Any) -> None:
     for name, each in held.get("measures", {}).items():
         if not isinstance(each, Mapping) or set(each) != {"label", "better", "unit"} or each["better"] not in BETTER:
             raise refuse(f"its measure {name!r} is not {{label, better, unit}}")
+    errors = held.get("color_errors", {})
+    if errors and (set(errors) != set(ErrorsByColour._fields) or not all(map(_is_column, errors.values()))):
+        raise refuse("its 'color_errors' are not the lists of numbers that ErrorsByColour names")
     if not isinstance(held["protocol"].get("id"), str) or not held["protocol"]["id"]:
         raise refuse("its protocol has no id")
     if "model" not in held["rows"]:
@@ -150,6 +162,10 @@ def _is_cell(cell: Any) -> bool:
         return False
     values = (cell[name] for name in ("value", "low", "high"))
     return all(value is None or value in INFINITIES or _is_number(value) for value in values)
+
+
+def _is_column(values: Any) -> bool:
+    return isinstance(values, list) and all(value is None or _is_number(value) for value in values)
 
 
 def _is_number(value: Any) -> bool:

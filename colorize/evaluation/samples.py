@@ -1,70 +1,90 @@
-"""Sample predictions for a page: the best, the worst, or all, predicted again as measured."""
+"""Sample predictions beside a result: which photographs, and the files of their input, prediction and ground truth."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from colorize.evaluation.batches import EvalBatch, make_eval_batch, read_eval_image
 from colorize.evaluation.image_table import ImageValues
 from colorize.evaluation.measure import Measurement
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.predictors import Predictor, grey_pixels
-from colorize.evaluation.result import LABELS
-from colorize.evaluation.significance import format_number
-from colorize.imaging.image_io import encode_jpeg, jpeg_base64
+from colorize.evaluation.protocol import INPUTS
+from colorize.evaluation.result import ROWS, row_label
+from colorize.imaging.image_io import encode_jpeg
 
 RANKED = ("psnr", "lpips_alex", "features")  # the metrics by which pictures are ranked, if they are measured
-SEEN = {"blue_plate": "blue plate", "ortho": "orthochromatic", "luma": "luma"}
 EACH = 3  #       worst, middling and best pictures of each
-MOST_FULL = 60  # photographs that are shown whole, where each is of interest
+COMPARED = 24  #  photographs that are kept for the comparison of runs
+MOST_FULL = 60  # of a set of which each photograph is of interest
+QUALITY = 92
 
-Shown = tuple[str, str, Sequence[str]]  # name, value, pictures
+# What a file is of; its name ends with these words and dashes between them
+AS_SHOWN = {mode: each.label for mode, each in INPUTS.items()} | {"lab_l": "as it is", "ortho": "orthochromatic"}
+PREDICTIONS = {row: f"painted{row_label(row).removeprefix('network')}" for row in ROWS if row.startswith("model")}
+TRUTH = "true colours"
+SampleFiles = dict[str, dict[str, Path]]  # "000-name" -> what it is of -> file
 
 
-@dataclass
-class Album:
-    """words   what stands side by side
-    ranked  metric -> "worst" and such -> (name, value, pictures)
-    full    (name, word -> picture, word -> file beside the page) of photographs that are shown whole
-    Pictures are JPEGs in base64.
+def samples_folder(result: Path) -> Path:
+    """Where the sample predictions of a result's file lie."""
+    return result.with_suffix(".pictures")
+
+
+def read_samples(result: Path) -> SampleFiles:
+    """The sample predictions that lie beside the file `result`, in the order of their photographs."""
+    endings = {ending(word): word for word in (*AS_SHOWN.values(), *PREDICTIONS.values(), TRUTH)}
+    found: SampleFiles = {}
+    for path in sorted(samples_folder(result).glob("*.jpg")):
+        for end in sorted(endings, key=len, reverse=True):
+            if path.stem.endswith(end):
+                found.setdefault(path.stem.removesuffix(end), {})[endings[end]] = path
+                break
+    return found
+
+
+def write_samples(
+    result: Path, measuring: Measurement, rows: Mapping[str, Predictor], images: ImageValues
+) -> SampleFiles:
+    """Write the pictures that the page of a result shows: photograph -> what it is of -> file.
+
+    Of photographs without ground truth, or of their period, all are of interest; of others the first ones, and the
+    best and the worst.
+
+    rows    row -> what predicts it
+    images  the network's own values of each photograph
     """
-
-    words: str
-    ranked: dict[str, dict[str, list[Shown]]] = field(default_factory=dict)
-    full: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
-
-    def files(self, most: int) -> dict[str, dict[str, str]]:
-        """The first `most` photographs that are shown whole: name -> word -> file beside the page."""
-        return {name: files for name, _, files in self.full[:most]}
-
-
-def ranked_album(measuring: Measurement, painter: Predictor, own: ImageValues) -> Album:
-    album = Album("From the left: what the network was shown, what it made of it, the truth.")
-    kept: dict[int, list[str]] = {}
-    for metric in RANKED:
-        values = own.values.get(metric)
-        if values is None or np.isnan(values).all():
-            continue
-        known = measure(metric)
-        album.ranked[metric] = {}
-        for word, places in choice(known.goodness(values)).items():
-            group: list[Shown] = []
-            for place in places:
-                if place not in kept:
-                    kept[place] = triple(scene_at(measuring, place), painter)
-                told = f"{known.title} {format_number(float(values[place]), known.digits)} {known.unit}".strip()
-                group.append((own.names[place], told, kept[place]))
-            album.ranked[metric][word] = group
-    return album
+    count = len(measuring.chosen.photos)
+    places = [*range(min(count, MOST_FULL))]
+    if measuring.protocol.reader == "photographs":
+        ranked = [place for groups in rank_images(images).values() for group in groups.values() for place in group]
+        places = sorted({*range(min(count, COMPARED)), *ranked})
+    folder = samples_folder(result)
+    folder.mkdir(parents=True, exist_ok=True)
+    found: SampleFiles = {}
+    for place in places:
+        scene = read_scene(measuring, place)
+        stem = Path(re.sub(r"[^\w.-]", "_", scene.names[0])).stem
+        files = found.setdefault(scene.names[0], {})
+        for word, pixels in predictions(measuring, scene, rows).items():
+            files[word] = folder / f"{place:03d}-{stem}{ending(word)}.jpg"
+            files[word].write_bytes(encode_jpeg(pixels, QUALITY))
+    return found
 
 
-def choice(goodness: np.ndarray) -> dict[str, list[int]]:
+def rank_images(images: ImageValues) -> dict[str, dict[str, list[int]]]:
+    """Metric -> "worst" and such -> places of photographs, for those of `RANKED` that any photograph has."""
+    known = {metric: images.values[metric] for metric in RANKED if metric in images.values}
+    return {metric: best_and_worst(measure(metric).goodness(values)) for metric, values in known.items()
+            if not np.isnan(values).all()}  # fmt: skip
+
+
+def best_and_worst(goodness: np.ndarray) -> dict[str, list[int]]:
     """Places of the worst, the middling and the best, without those that have no value."""
     order = np.argsort(goodness, kind="stable")[: np.count_nonzero(~np.isnan(goodness))]
     if len(order) <= 3 * EACH:
@@ -76,50 +96,19 @@ def choice(goodness: np.ndarray) -> dict[str, list[int]]:
     }  # fmt: skip
 
 
-def full_album(measuring: Measurement, painters: Mapping[str, Predictor], folder: Path, most: int = MOST_FULL) -> Album:
-    """Every photograph, or the first `most`, with each of the network's rows; files of them in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [*painters]
-    truth = measuring.protocol.truth != "none"
-    last = measuring.protocol.input[-1]
-    words = [
-        SEEN.get(last, "as it is"),
-        *(f"painted{detail(name)}" for name in names),
-        *(["true colours"] if truth else []),
-    ]
-    album = Album("From the left: " + ", ".join(words) + ".")
-    for place in range(min(len(measuring.chosen.photos), most)):
-        scene = scene_at(measuring, place)
-        pictures = [grey_pixels(scene.inputs[measuring.protocol.rows[names[-1]]])[0]]
-        pictures += [painters[name](scene)[0].pixels[0] for name in names]
-        if scene.true is not None:
-            pictures.append(scene.true.pixels[0])
-        stem = re.sub(r"[^\w.-]", "_", scene.names[0])
-        files = {}
-        for word, pixels in zip(words, pictures, strict=True):
-            path = folder / f"{place:03d}-{Path(stem).stem}-{re.sub(r'[^a-z]+', '-', word)}.jpg"
-            path.write_bytes(encode_jpeg(pixels, 92))
-            files[word] = f"{folder.name}/{path.name}"
-        images = {word: jpeg_base64(pixels, 480) for word, pixels in zip(words, pictures, strict=True)}
-        album.full.append((scene.names[0], images, files))
-    return album
+def predictions(measuring: Measurement, scene: EvalBatch, rows: Mapping[str, Predictor]) -> dict[str, Tensor]:
+    """What a picture is of -> (3, H, W) uint8, from the input to the ground truth."""
+    protocol = measuring.protocol
+    pictures = {AS_SHOWN[protocol.input[-1]]: grey_pixels(scene.inputs[protocol.input[-1]])[0]}
+    pictures |= {PREDICTIONS[row]: rows[row](scene)[0].pixels[0] for row in rows if row in PREDICTIONS}
+    return pictures if scene.true is None else {**pictures, TRUTH: scene.true.pixels[0]}
 
 
-def detail(row: str) -> str:
-    return "" if row == "model" else LABELS[row].removeprefix("network")
-
-
-def scene_at(measuring: Measurement, place: int) -> EvalBatch:
+def read_scene(measuring: Measurement, place: int) -> EvalBatch:
     photo = measuring.chosen.photos[place]
     frame = read_eval_image(photo, measuring.protocol)
     return make_eval_batch([frame], [measuring.chosen.label(photo)], place, measuring.protocol, measuring.device)
 
 
-@torch.no_grad()
-def triple(scene: EvalBatch, painter: Predictor) -> list[str]:
-    assert scene.true is not None
-    first = next(iter(scene.inputs.values()))
-    return [
-        jpeg_base64(pixels, 256)
-        for pixels in (grey_pixels(first)[0], painter(scene)[0].pixels[0], scene.true.pixels[0])
-    ]
+def ending(word: str) -> str:
+    return "-" + re.sub(r"[^a-z]+", "-", word)

@@ -1,221 +1,232 @@
-"""The page of runs, or of one: ranking, intervals, comparisons, photographs, cost."""
+"""The page of runs, or of one: numbers, intervals, conclusions, photographs, curves, cost, config, provenance."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from colorize.evaluation.bootstrap import Interval
-from colorize.evaluation.compare import Comparison
+import numpy as np
+
+from colorize.evaluation.bootstrap import Interval, mean_interval
+from colorize.evaluation.compare import Comparison, compare_results
+from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.metric_info import measure, measured_on
-from colorize.evaluation.result import LABELS, image_table_path, read_result
-from colorize.reports.charts import colour, forest
-from colorize.reports.page import MORE_STYLE, STYLE, historical, photographs, samples
-from colorize.reports.run_data import configs, cost, curves, gather, of_results, of_summaries, provenance
-from colorize.reports.tables import PAIRS, beaten_by_grey, measured_in_words, sentences, strength, texts
-from colorize.utils.files import write_whole
+from colorize.evaluation.result import image_table_path, row_label
+from colorize.evaluation.samples import MOST_FULL, SampleFiles
+from colorize.metrics.full_reference import ErrorsByColour
+from colorize.reports.charts import Forest, color_error_charts, forest, palette_color
+from colorize.reports.conclusions import (
+    checkpoint_in_words,
+    conclude,
+    conclude_single,
+    grey_wins,
+    group_by_reason,
+    measured_in_words,
+    name_runs,
+)
+from colorize.reports.page import make_gallery, old_photographs, ranked_photographs, sheets, write_page
+from colorize.reports.run_data import (
+    RunData,
+    config_table,
+    cost_table,
+    curve_charts,
+    gather,
+    provenance_of_results,
+    provenance_of_summaries,
+    run_colors,
+)
+from colorize.reports.tables import (
+    TableCell,
+    TableRow,
+    TextTable,
+    comparison_table,
+    metric_cells,
+    metric_heads,
+    number_heads,
+    texts,
+)
 
-BESIDE = ("grey", "mean_ab", "truth")  # the rows that stand below the runs
-
-
-def row_label(row: str) -> str:
-    """A sanity row as a person calls it; "grey of NAME", where runs do not share theirs."""
-    kind, of, name = row.partition(" of ")
-    return LABELS.get(kind, kind) + of + name
-
-
-def ranking(comparison: Comparison) -> str:
-    """The runs in order, then grey, the mean colour and the truth."""
-    metrics, several = comparison.leading(), len(comparison.runs) > 1
-    leaders = {metric: comparison.leaders(metric) if several else set() for metric in metrics}
-    led = {label: sum(label in of for of in leaders.values()) for label in comparison.runs}
-    places = {label: place for place, label in enumerate(comparison.runs)}
-    order = sorted(comparison.runs, key=lambda label: -led[label])
-    body = ""
-    for label in order:
-        cells = cells_of(comparison.runs[label], {m for m in metrics if label in leaders[m]}, metrics)
-        count = f'<td class="number">{led[label]} of {len(metrics)}</td>' if several else ""
-        dot = f'<i style="background:{colour(places[label])}"></i>' if several else ""
-        body += f'<tr><td class="row">{dot}{escape(label)}</td>{count}{cells}</tr>'
-    for row, values in comparison.sanity.items():
-        if row in BESIDE:  # what runs do not share is among all numbers
-            void = "<td></td>" if several else ""
-            body += f'<tr class="beside"><td class="row">{escape(row_label(row))}</td>{void}'
-            body += f"{cells_of(values, set(), metrics)}</tr>"
-    heads = "".join(f'<th class="number">{escape(measure(metric).heading)}</th>' for metric in metrics)
-    first = '<th class="number">leads in</th>' if several else ""
-    title, told = "The numbers", ""
-    if several:
-        title = "The ranking"
-        told = " Bold: no other run is better; the order is by how often that is so, ties as they were named."
-    head = f"<thead><tr><th></th>{first}{heads}</tr></thead>"
-    return (
-        f"<section><h2>{title}</h2><p>Means over the photographs. Small print: 95 % intervals, for other photographs "
-        f'of the same kind.{told}</p><div class="wide"><table class="ranking">{head}<tbody>{body}</tbody></table></div>'
-        "</section>"
-    )
-
-
-def cells_of(row: Mapping[str, Interval], leads: set[str], metrics: Sequence[str]) -> str:
-    cells = ""
-    for metric in metrics:
-        value, ends = texts(row.get(metric), measure(metric).digits)
-        kind = "number own" if metric in leads else "number"
-        cells += f'<td class="{kind}">{escape(value)}<small>{escape(ends)}</small></td>'
-    return cells
-
-
-def intervals(comparison: Comparison) -> str:
-    """A chart for each leading metric; beside several runs, the one row that tells most, as more would press them
-    together."""
-    shown = ""
-    for metric in comparison.leading():
-        runs = {label: row[metric] for label, row in comparison.runs.items() if metric in row}
-        rows = ["truth"] if measure(metric).better == "truth" else ["grey"]
-        if len(runs) == 1:
-            rows = ["grey", "truth"]
-        others = {LABELS.get(row, row): comparison.sanity[row][metric].value
-                  for row in rows if metric in comparison.sanity.get(row, {})}  # fmt: skip
-        shown += forest(metric, runs, others) if runs else ""
-    heading = "Side by side" if len(comparison.runs) > 1 else "Beside grey and truth"
-    return f'<section><h2>{heading}</h2><div class="forests">{shown}</div></section>'
-
-
-def verdicts(comparison: Comparison) -> str:
-    """What the numbers come to; of a single run, against grey."""
-    first, told, rest = comparison.leading(), "", ""
-    if len(comparison.runs) > 1:
-        told = listed(comparison, first)
-        rest = listed(comparison, [metric for metric in comparison.metrics if metric not in first])
-    else:
-        target = next(iter(comparison.results.values()))[0]
-        if len(next(iter(comparison.results.values()))) == 1 and image_table_path(target).is_file():
-            told = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences(target, read_result(target)))
-    more = f'<details><summary>the other metrics</summary><ul class="told">{rest}</ul></details>' if rest else ""
-    grey = comparison.sanity.get("grey", {}).get("psnr")
-    runs = {label: row["psnr"].value for label, row in comparison.runs.items() if "psnr" in row}
-    beaten = [label for label, value in runs.items() if grey and value < grey.value]
-    told_of_grey = [beaten_by_grey(beaten, len(comparison.runs))] if beaten else []
-    notes = "".join(f"<li>{escape(note)}</li>" for note in [*comparison.notes, *told_of_grey])
-    body = f'<ul class="told">{told}</ul>{more}' if told else ""
-    return f'<section><h2>In words</h2>{body}<ul class="told quiet">{notes}</ul></section>' if body or notes else ""
-
-
-def listed(comparison: Comparison, metrics: Sequence[str]) -> str:
-    """The verdicts by metric; of many pairs, how many can be told apart, and the sentences unfold."""
-    items = ""
-    for metric in metrics:
-        of_metric = [verdict for verdict in comparison.verdicts if verdict.metric == metric]
-        sentences = "".join(
-            f"<li>{escape(measure(metric).title)}: {escape(v.sentence)}"
-            f'<small class="quiet">{escape(strength(v))}</small></li>'
-            for v in of_metric
-        )
-        if len(of_metric) > PAIRS:
-            apart = sum(verdict.winner is not None for verdict in of_metric)
-            told = f"{measure(metric).title}: {apart} of {len(of_metric)} pairs can be told apart"
-            inside = f'<details><summary>{escape(told)}</summary><ul class="told">{sentences}</ul></details>'
-            sentences = f'<li class="folded">{inside}</li>'
-        items += sentences
-    return items
-
-
-def numbers(comparison: Comparison) -> str:
-    """Every metric of every row."""
-    leaders = {metric: comparison.leaders(metric) for metric in comparison.metrics}
-    body = ""
-    for label, row in [*comparison.runs.items(), *comparison.sanity.items()]:
-        leads = {metric for metric, of in leaders.items() if label in of}
-        kind, word = ("", label) if label in comparison.runs else (' class="beside"', row_label(label))
-        body += f'<tr{kind}><td class="row">{escape(word)}</td>{cells_of(row, leads, comparison.metrics)}</tr>'
-    head = "".join(f'<th class="number">{escape(measure(metric).heading)}</th>' for metric in comparison.metrics)
-    gone = "".join(
-        f"<li><b>{escape(metric)}</b> of {escape(label)}: {escape(why)}</li>"
-        for label, absent in comparison.absent.items()
-        for metric, why in absent.items()
-    )
-    more = (
-        f'<details><summary>what is not there, and why</summary><ul class="told">{gone}</ul></details>' if gone else ""
-    )
-    return (
-        '<section><h2>All numbers</h2><div class="wide"><table class="ranking all">'
-        f"<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}</section>"
-    )
-
-
-def scores(told: Mapping[str, Mapping]) -> str:
-    """The scores that trainings ended with, of runs that were not evaluated; `told`: label -> summary, best first."""
-    first = next(iter(told.values()))
-    rows = {**{label: summary["val"] for label, summary in told.items()}, **first["baseline"], "truth": first["truth"]}
-    metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
-    body = ""
-    for label, row in rows.items():
-        found = {metric: Interval(row[metric], float("nan"), float("nan"), 1) for metric in metrics if metric in row}
-        kind, word = ("", label) if label in told else (' class="beside"', row_label(label))
-        body += f'<tr{kind}><td class="row">{escape(word)}</td>{cells_of(found, set(), metrics)}</tr>'
-    heads = "".join(f'<th class="number">{escape(measure(metric).heading)}</th>' for metric in metrics)
-    return (
-        "<section><h2>Scores at the end of training</h2><p>Without intervals; python evaluate.py run=… gives these.</p>"
-        f'<div class="wide"><table class="ranking"><thead><tr><th></th>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div></section>"
-    )
-
-
-HERE = Path(__file__).parent
-NAMED = 4  # runs that a heading names
+BASELINES = ("grey", "mean_ab", "truth")  # the rows that stand below the runs
+SHOWN = 24  #        photographs that runs are compared by
+CLASSES_SHOWN = 8  # at either end
+FEWEST = 3  #        pictures of a class that is listed
+CLASS_METRICS = ("lpips_alex", "features", "ciede2000", "psnr")  # classes are in the order of the first there is
+MORE_METRICS = ("psnr", "chroma_error", "colorfulness")  # shown beside it
 
 
 def write_comparison(target: Path, comparison: Comparison) -> None:
     """Of results, one or several. One file that needs no other. Raises `UserError` where a run's file is not whole."""
-    told = {label: gather(paths[0].parent.parent, paths[0]) for label, paths in comparison.results.items()}
-    protocol, words = comparison.protocol, measured_in_words(read_result(next(iter(comparison.results.values()))[0]))
-    old = "" if protocol.get("truth") == "none" else historical(told)
-    sections = [
-        header([*told], protocol["id"], words), ranking(comparison), intervals(comparison), verdicts(comparison),
-        photographs(told), old, curves(told), cost(told), configs(told), numbers(comparison),
-        provenance(of_results(comparison, told)),
-    ]  # fmt: skip
-    write_page(target, f"{named([*told])} under {protocol['name']}", sections)
+    runs = {label: gather(paths[0].parent.parent, paths[0]) for label, paths in comparison.results.items()}
+    name, first = name_runs([*runs]), next(iter(runs.values()))
+    assert first.result is not None
+    values: dict[str, Any] = {
+        "heading": name, "source": comparison.protocol["id"],
+        "measured": [measured_in_words(first.result), "" if len(runs) > 1 else checkpoint_in_words(first.result)],
+        "ranking": ranking_table(comparison),
+        "forests": forests(comparison), "old": old_photographs(runs), "charts": curve_charts(runs),
+        "costs": cost_table(runs), "configs": config_table(runs), "several": len(runs) > 1, "colors": run_colors(runs),
+        "provenance": provenance_of_results(comparison, runs),
+    }  # fmt: skip
+    if len(runs) > 1:
+        values |= several_runs(comparison, runs)
+    else:
+        values |= single_run(comparison, first.samples, first.result.color_errors, target.parent)
+    write_page(target, "runs", f"{name} under {comparison.protocol['name']}", **values)
+
+
+def write_result_page(result: Path) -> Path:
+    """The page of the one result in a file, beside it."""
+    comparison = compare_results([str(result)])
+    assert comparison is not None
+    write_comparison(page := result.with_suffix(".html"), comparison)
+    return page
 
 
 def write_trained(target: Path, summaries: Mapping[str, Mapping[str, Any]], folders: Mapping[str, Path]) -> None:
     """Of runs that were trained and not evaluated; both arguments by label."""
-    told = {label: gather(folder) for label, folder in folders.items()}
-    validation = next(iter(summaries.values()))["validation"]
-    words = f"{measured_on(validation['photographs'], validation['size'])}; not evaluated under a named protocol yet."
-    sections = [
-        header([*told], "as training ended", words), scores(summaries), samples(told), historical(told), curves(told),
-        cost(told), configs(told), provenance(of_summaries(summaries)),
-    ]  # fmt: skip
-    write_page(target, named([*told]), sections)
+    runs = {label: gather(folder) for label, folder in folders.items()}
+    validation, name = next(iter(summaries.values()))["validation"], name_runs([*runs])
+    write_page(
+        target, "trained", name, heading=name, source="as training ended", scores=score_table_of(summaries),
+        measured=[f"{measured_on(validation['photographs'], validation['size'])}; not evaluated under a protocol yet."],
+        samples=sheets(runs, "samples"),
+        old=old_photographs(runs), charts=curve_charts(runs), costs=cost_table(runs), configs=config_table(runs),
+        several=len(runs) > 1, colors=run_colors(runs), provenance=provenance_of_summaries(summaries),
+    )  # fmt: skip
 
 
-def write_page(target: Path, title: str, sections: Sequence[str]) -> None:
-    """Labels and names are text, whatever they hold."""
-    style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, MORE_STYLE, HERE / "comparison.css"))
-    script = (HERE / "slider.js").read_text(encoding="utf-8")
-    text = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{style}</style></head><body><main>{''.join(sections)}</main><script>{script}</script></body></html>\n"
-    )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, lambda part: part.write_bytes(text.encode("utf-8", errors="replace")))
+def several_runs(comparison: Comparison, runs: Mapping[str, RunData]) -> dict[str, Any]:
+    """What the page of several runs shows in its own way."""
+    kept = {label: run.samples for label, run in runs.items() if run.samples}
+    conclusions = conclude(comparison)
+    gone = [(f"{metric} of {label}", why) for label, of in comparison.absent.items() for metric, why in of.items()]
+    return {
+        "compared": [*kept],
+        "without": [label for label in runs if label not in kept],
+        "gallery": make_gallery(kept, SHOWN) if kept else None, "ranked": {}, "classes": None, "errors": [],
+        "numbers": comparison_table(comparison), "unavailable": gone,
+        "conclusions": conclusions._replace(notes=[*conclusions.notes, *grey_wins(comparison)]),
+    }  # fmt: skip
 
 
-def header(labels: Sequence[str], measured: str, words: str) -> str:
-    today = datetime.now()
-    return (
-        f'<header><p class="quiet">colorize compare · {today.day} {today:%B %Y} · {escape(measured)}</p>'
-        f'<h1>{escape(named(labels))}</h1><p class="verdict">{escape(words)}</p></header>'
-    )
+def single_run(
+    comparison: Comparison, samples: SampleFiles, color_errors: Mapping[str, Sequence[float]], folder: Path
+) -> dict[str, Any]:
+    """What the page of one run shows in its own way; it lies in `folder`."""
+    (paths,), (absent,) = comparison.results.values(), [*comparison.absent.values()] or [{}]
+    conclusions = conclude_single(paths[0], pooled=len(paths) > 1)
+    table = image_table_path(paths[0])
+    errors = {name: np.array(values, float) for name, values in color_errors.items()}
+    images = read_image_values(table) if table.is_file() else ImageValues([], [], {})
+    linked = folder if comparison.protocol.get("reader", "photographs") != "photographs" else None
+    kept = {label: samples for label in comparison.runs if samples}
+    return {
+        "compared": [*kept],
+        "without": [] if kept else [*comparison.runs],
+        "gallery": make_gallery(kept, MOST_FULL, linked) if kept else None,
+        "ranked": ranked_photographs(images, samples), "classes": class_table(images),
+        "errors": color_error_charts(ErrorsByColour(**errors)) if errors else [],
+        "numbers": result_table(comparison), "unavailable": group_by_reason(absent),
+        "conclusions": conclusions._replace(
+            notes=[*conclusions.notes, *comparison.notes, *grey_wins(comparison)]
+        ),
+    }  # fmt: skip
 
 
-def named(labels: Sequence[str]) -> str:
-    """The runs in a heading; of many, how many there are."""
-    if len(labels) > NAMED:
-        return f"{len(labels)} runs"
-    return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
+# --- the numbers
+
+
+def ranking_table(comparison: Comparison) -> TextTable:
+    """The runs in order, then grey, the mean colour and the truth."""
+    metrics, several = comparison.leading(), len(comparison.runs) > 1
+    best = {metric: comparison.leaders(metric) for metric in metrics}
+    led = {label: [metric for metric in metrics if label in best[metric]] for label in comparison.runs}
+    rows = []
+    for place, (label, row) in enumerate(comparison.runs.items()):
+        count = [TableCell(f"{len(led[label])} of {len(metrics)}", kind="number")] if several else []
+        name = TableCell(label, kind="row", color=palette_color(place) if several else "")
+        rows.append((len(led[label]), TableRow([name, *count, *metric_cells(row, metrics, led[label])])))
+    ordered = [row for _, row in sorted(rows, key=lambda each: -each[0])]
+    void = [TableCell("")] if several else []
+    for label in [row for row in comparison.sanity if row in BASELINES]:  # what runs do not share is among all numbers
+        cells = [TableCell(row_label(label), kind="row"), *void, *metric_cells(comparison.sanity[label], metrics)]
+        ordered.append(TableRow(cells, "beside"))
+    heads = [TableCell(""), *(number_heads(["leads in"]) if several else []), *metric_heads(metrics)]
+    return TextTable(heads, ordered, "ranking")
+
+
+def forests(comparison: Comparison) -> list[Forest]:
+    """A chart for each leading metric; beside several runs, the one row that tells most, as more would press them
+    together."""
+    found = []
+    for metric in comparison.leading():
+        runs = {label: row[metric] for label, row in comparison.runs.items() if metric in row}
+        rows = ["truth"] if measure(metric).better == "truth" else ["grey"]
+        rows = ["grey", "truth"] if len(runs) == 1 else rows
+        others = {row_label(row): comparison.sanity[row][metric].value
+                  for row in rows if metric in comparison.sanity.get(row, {})}  # fmt: skip
+        found += [forest(metric, runs, others)] if runs else []
+    return found
+
+
+def score_table_of(summaries: Mapping[str, Mapping[str, Any]]) -> TextTable:
+    """The scores that trainings ended with, of runs that were not evaluated; `summaries`: by label, best first."""
+    first = next(iter(summaries.values()))
+    scores = {label: summary["val"] for label, summary in summaries.items()}
+    beside = {**first["baseline"], "truth": first["truth"]}
+    metrics = list(dict.fromkeys(metric for row in [*scores.values(), *beside.values()] for metric in row))
+    rows = []
+    for kind, names in (("", scores), ("beside", beside)):
+        for name, row in names.items():
+            found = {metric: Interval(value, float("nan"), float("nan"), 1) for metric, value in row.items()}
+            label = row_label(name) if kind else name
+            rows.append(TableRow([TableCell(label, kind="row"), *metric_cells(found, metrics)], kind))
+    return TextTable([TableCell(""), *metric_heads(metrics)], rows, "ranking")
+
+
+def result_table(comparison: Comparison) -> TextTable:
+    """Of one run: a row for each metric, a column for each row of its result, as there are many metrics and few rows;
+    the interval of a baseline appears under the pointer."""
+    columns = [(label, cells, True) for label, cells in comparison.runs.items()]
+    columns += [(row_label(row), cells, row.startswith("model")) for row, cells in comparison.sanity.items()]
+    rows = []
+    for metric in dict.fromkeys(metric for _, cells, _ in columns for metric in cells):
+        found = [TableCell(measure(metric).heading, kind="row")]
+        for _, cells, own in columns:
+            value, ends = texts(cells.get(metric), measure(metric).digits)
+            found.append(TableCell(value, ends if own else "", "number own" if own else "number", title=ends))
+        rows.append(TableRow(found))
+    heads = [TableCell(label, kind="number own" if own else "number") for label, _, own in columns]
+    return TextTable([TableCell(""), *heads], rows)
+
+
+def class_table(images: ImageValues) -> tuple[str, TextTable] | None:
+    """(what it shows, the classes that come out best and worst by the metric that sees most); None where there are not
+    several."""
+    groups: dict[str, list[int]] = {}
+    for place, label in enumerate(images.labels):
+        if label:
+            groups.setdefault(label, []).append(place)
+    groups = {label: places for label, places in groups.items() if len(places) >= FEWEST}
+    metrics = [metric for metric in CLASS_METRICS if metric in images.values][:1]
+    if not metrics or len(groups) < 2:
+        return None
+    metrics += [metric for metric in MORE_METRICS if metric in images.values and metric not in metrics]
+    found = {
+        label: {metric: mean_interval(images.values[metric][places]) for metric in metrics}
+        for label, places in groups.items()
+    }
+    better = measure(metrics[0]).better == "higher"
+    order = sorted(found, key=lambda label: found[label][metrics[0]].value, reverse=better)
+    sentence = f"{len(order)} classes of {FEWEST} pictures or more, best first"
+    if len(order) > 2 * CLASSES_SHOWN:
+        sentence += "; the middle is left out"
+        order = [*order[:CLASSES_SHOWN], *order[-CLASSES_SHOWN:]]
+    rows = []
+    for label in order:
+        first, *others = metric_cells(found[label], metrics)
+        count = TableCell(str(len(groups[label])), kind="number")
+        rows.append(TableRow([TableCell(label), count, first, *(cell._replace(small="") for cell in others)]))
+    heads = [TableCell("class"), TableCell("pictures", kind="number"), *metric_heads(metrics)]
+    return f"{sentence}.", TextTable(heads, rows)

@@ -1,144 +1,201 @@
-"""What pages share: style, and the slider over the same photographs of every run."""
+"""Pages from templates, each one file that needs no other; their pictures, and photographs side by side."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from html import escape
+from datetime import datetime
+from functools import cache
 from math import ceil
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from colorize.evaluation.image_table import ImageValues
+from colorize.evaluation.metric_info import measure
+from colorize.evaluation.result import LABELS
+from colorize.evaluation.samples import AS_SHOWN, PREDICTIONS, TRUTH, SampleFiles, rank_images
+from colorize.evaluation.significance import format_number
 from colorize.imaging.decode import decode_picture
-from colorize.reports.run_data import OLD, PAINTED, SEEN, TRUE, Files, Told
+from colorize.reports.run_data import OLD, RunData
 from colorize.utils.errors import UserError
+from colorize.utils.files import write_whole
 
-STYLE = Path(__file__).with_name("page.css")
-
-MORE_STYLE = Path(__file__).with_name("evaluation.css")
-
-GREY, TRUTH = "grey", "truth"
-SHOWN, OLD_SHOWN = 24, 12  # photographs of a page
-OPEN = 6  #                  that are seen at once; the others unfold
-IN_A_ROW = 8  #             small pictures of one photograph, at most
-SIDE, QUALITY = 384, 85  #   of the longer side in pixels, and JPEG's
-HEAVY = 40_000  #            bytes: a larger file is encoded again
-NOT_KEPT = "evaluate.py keeps pictures for this page; of {}, there are none: evaluate again with overwrite=true."
-UNSEEN = "Of {}, there are none: python evaluate.py run=… protocol=historical."
-USE = "Move the line across a photograph; choose what lies on either side of it."
+OPEN = 6  #                photographs that are seen at once; the others unfold
+IN_A_ROW = 8  #           small pictures of one photograph, at most
+SIDE, QUALITY = 384, 85  # of the longer side in pixels, and JPEG's
+THUMBNAIL = 256  #         of the best and the worst
+OLD_SHOWN = 12  #          old photographs
+HEAVY = 40_000  #          bytes: a larger file is encoded again
 
 
-def photographs(told: Mapping[str, Told]) -> str:
-    """Those that all runs were compared on."""
-    kept = {label: each.pictures for label, each in told.items() if each.pictures}
-    without = [label for label in told if label not in kept]
-    note = f"<p>{escape(NOT_KEPT.format(', '.join(without)))}</p>" if without else ""
-    body = gallery(kept, SHOWN) if kept else ""
-    return f'<section id="photographs"><h2>The photographs</h2>{body}{note}</section>'
+@cache
+def templates() -> Environment:
+    """The templates of all pages. A name that a page does not give is an error."""
+    loader = PackageLoader("colorize.reports")
+    return Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )  # fmt: skip
 
 
-def historical(told: Mapping[str, Told]) -> str:
-    """Old photographs, whose colours nobody knows: as they were evaluated, or else as training last painted them."""
-    manifest = next((each.manifest for each in told.values() if each.old), "")
-    kept = {label: each.old for label, each in told.items() if each.old and each.manifest == manifest}
-    rest = {label: each for label, each in told.items() if label not in kept}
-    sheets = {label: each.grids[OLD] for label, each in rest.items() if OLD in each.grids}
-    if not kept and not sheets:
-        return ""
-    without = [label for label in rest if label not in sheets]
-    note = f"<p>{escape(UNSEEN.format(', '.join(without)))}</p>" if without else ""
-    body = gallery(kept, OLD_SHOWN) if kept else ""
-    return (
-        '<section id="historical"><h2>Old photographs</h2><p>Nobody knows their true colours.</p>'
-        f"{body}{grids(sheets)}{note}</section>"
-    )
+def render_page(template: str, title: str, **values: Any) -> str:
+    """The page of `templates/<template>.html.j2`; `title` and `values` are what it shows, as text."""
+    now = datetime.now()
+    date = f"{now.day} {now:%B %Y}"
+    text = templates().get_template(f"{template}.html.j2").render(title=title, date=date, **values) + "\n"
+    return text.encode("utf-8", errors="replace").decode("utf-8")  # names of files may be no text
 
 
-def samples(told: Mapping[str, Told]) -> str:
-    """What each run last painted of its own validation photographs."""
-    sheets = {label: each.grids["samples"] for label, each in told.items() if "samples" in each.grids}
-    return f"<section><h2>Photographs at the end of training</h2>{grids(sheets)}</section>" if sheets else ""
+def write_page(target: Path, template: str, title: str, **values: Any) -> None:
+    """Write a page, whole or not at all; arguments as those of `render_page`."""
+    content = render_page(template, title, **values).encode()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target, lambda part: part.write_bytes(content))
 
 
-def gallery(kept: Mapping[str, Files], most: int) -> str:
-    """A figure for each photograph that all have; the first `most` of them. `kept`: label -> its paintings."""
-    first = next(iter(kept.values()))
-    shared = [name for name in first if all(PAINTED in files.get(name, {}) for files in kept.values())]
-    if not shared:
-        return f"<p>{escape(', '.join(kept))} have no photograph in common.</p>"
-    files = {label: {name: of[name][PAINTED] for name in shared} for label, of in kept.items()}
-    columns = [*files.items()]
-    if all(SEEN in first[name] for name in shared):
-        columns.insert(0, (GREY, {name: first[name][SEEN] for name in shared}))
-    if true := all(TRUE in first[name] for name in shared):
-        columns.append((TRUTH, {name: first[name][TRUE] for name in shared}))
-    words = [word for word, _ in columns]
-    figures = [figure(name.partition("-")[2], words, [of[name] for _, of in columns]) for name in shared[:most]]
-    more = f" These are the first {most} of {len(shared)}." if len(shared) > most else ""
-    return (
-        f'<div class="gallery"><p>{USE}{more}</p><div class="choose">{choice(words, true)}</div>'
-        f'<div class="stages">{"".join(figures[:OPEN])}</div>{unfolded(figures[OPEN:])}</div>'
-    )
+def data_uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def unfolded(figures: Sequence[str]) -> str:
-    if not figures:
-        return ""
-    return f'<details><summary>{len(figures)} more</summary><div class="stages">{"".join(figures)}</div></details>'
+def image_uri(image: Image.Image, quality: int = QUALITY) -> str:
+    image.save(file := io.BytesIO(), "JPEG", quality=quality)
+    return data_uri(file.getvalue())
 
 
-def choice(words: Sequence[str], true: bool) -> str:
-    """What is on either side: beside the truth, the first run; else the first two runs, or grey beside the only one."""
-    last = len(words) - 1
-    right = last if true else min(2, last)
-    return "".join(
-        f'<label>{side} <select data-side="{side}">'
-        + "".join(
-            f'<option value="{place}"{" selected" if place == chosen else ""}>{escape(word)}</option>'
-            for place, word in enumerate(words)
-        )
-        + "</select></label>"
-        for side, chosen in (("left", max(0, min(1, right - 1))), ("right", right))
-    )
-
-
-def figure(name: str, words: Sequence[str], files: Sequence[Path]) -> str:
-    strip = "".join(
-        f'<span><img alt="{escape(word)}" src="{embedded(path)}">'
-        f'<small title="{escape(word)}"><bdi>{escape(word)}</bdi></small></span>'
-        for word, path in zip(words, files, strict=True)
-    )
-    columns = ceil(len(words) / ceil(len(words) / IN_A_ROW))  # rows of nearly one length
-    return (
-        '<figure><div class="stage" hidden><img class="left" alt=""><img class="right" alt="">'
-        f'<input type="range" min="0" max="100" value="50" aria-label="line across {escape(name)}"></div>'
-        f'<div class="strip" style="--columns:{columns}">{strip}</div><figcaption>{escape(name)}</figcaption></figure>'
-    )
-
-
-def grids(sheets: Mapping[str, tuple[int, Path]]) -> str:
-    """Training's own sheets, one below the other."""
-    return "".join(
-        f'<figure class="sheet"><div><img alt="{escape(label)}" src="{embedded(path, None)}"></div>'
-        f"<figcaption>{escape(label)}<small>after step {step:,} of its training</small></figcaption></figure>"
-        for label, (step, path) in sheets.items()
-    )
-
-
-def embedded(path: Path, longest: int | None = SIDE) -> str:
-    """A picture's file as a JPEG in the page. Raises `UserError` for one that is not whole."""
+def file_uri(path: Path, longest: int | None = SIDE) -> str:
+    """A picture's file as a JPEG in the page, no side longer than `longest`. Raises `UserError` for one that is not
+    whole."""
     content = path.read_bytes()
     try:
         picture = decode_picture(content)
     except UserError as error:
         raise UserError(f"{str(path)!r} is not whole, or no picture: make it again with overwrite=true") from error
     image = picture.opaque()
-    if picture.format != "JPEG" or len(content) > HEAVY or (longest and max(image.size) > longest):
-        if longest:
-            image.thumbnail((longest, longest), Image.Resampling.BICUBIC)
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=QUALITY)
-        content = file.getvalue()
-    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
+    large = longest and max(image.size) > longest
+    if picture.format == "JPEG" and len(content) <= HEAVY and not large:
+        return data_uri(content)
+    if longest:
+        image.thumbnail((longest, longest), Image.Resampling.BICUBIC)
+    return image_uri(image)
+
+
+class PageImage(NamedTuple):
+    """link  to the file beside the page, which is larger"""
+
+    label: str
+    uri: str
+    link: str = ""
+
+
+class Photograph(NamedTuple):
+    """One photograph as each column has it; small: print below its name"""
+
+    name: str
+    images: Sequence[PageImage]
+    small: str = ""
+
+
+class Gallery(NamedTuple):
+    """Photographs that are looked at side by side.
+
+    labels    of the columns
+    chosen    the columns on the left and on the right of the line, at first
+    columns   small pictures in a row
+    open, folded  the photographs
+    of        how many there are in all
+    """
+
+    labels: Sequence[str]
+    chosen: tuple[int, int]
+    columns: int
+    open: Sequence[Photograph]
+    folded: Sequence[Photograph]
+    of: int
+
+
+def make_gallery(samples: Mapping[str, SampleFiles], most: int, beside: Path | None = None) -> Gallery | None:
+    """The first `most` photographs that all runs have, from their input to the ground truth. None where they have none
+    in common.
+
+    samples  label -> its pictures
+    beside   the folder of the page, if pictures below it are linked
+    """
+    own = PREDICTIONS["model"]
+    first = next(iter(samples.values()))
+    shared = [name for name in first if all(own in files.get(name, {}) for files in samples.values())]
+    if not shared:
+        return None
+    columns = [(LABELS["grey"] if word == AS_SHOWN["lab_l"] else word, first, word) for word in AS_SHOWN.values()]
+    for label, files in samples.items():
+        words = PREDICTIONS.values() if len(samples) == 1 else [own]
+        columns += [(label + word.removeprefix(own), files, word) for word in words]
+    columns.append((LABELS["truth"], first, TRUTH))
+    columns = [(label, files, word) for label, files, word in columns if all(word in files[name] for name in shared)]
+    found = []
+    for name in shared[:most]:
+        images = [page_image(label, files[name][word], beside) for label, files, word in columns]
+        found.append(Photograph(name.partition("-")[2], images))
+    labels = [label for label, _, _ in columns]
+    in_a_row = ceil(len(labels) / ceil(len(labels) / IN_A_ROW))  # rows of nearly one length
+    chosen = chosen_sides(len(labels), true=columns[-1][2] == TRUTH)
+    return Gallery(labels, chosen, in_a_row, found[:OPEN], found[OPEN:], len(shared))
+
+
+def page_image(label: str, path: Path, beside: Path | None) -> PageImage:
+    link = path.relative_to(beside).as_posix() if beside and path.is_relative_to(beside) else ""
+    return PageImage(label, file_uri(path), link)
+
+
+def chosen_sides(count: int, *, true: bool) -> tuple[int, int]:
+    """What is on either side: beside the truth, the first run; else the first two runs, or grey beside the only one."""
+    right = count - 1 if true else min(2, count - 1)
+    return max(0, min(1, right - 1)), right
+
+
+class OldPhotographs(NamedTuple):
+    """As they were evaluated, or else as training painted them; `without`: the runs that have neither."""
+
+    gallery: Gallery | None
+    sheets: Sequence[Photograph]
+    without: Sequence[str]
+
+
+def old_photographs(runs: Mapping[str, RunData]) -> OldPhotographs | None:
+    """None where no run has any, or where these are the photographs that were evaluated."""
+    if any(run.result and run.result.protocol.get("truth") == "none" for run in runs.values()):
+        return None
+    manifest = next((run.manifest for run in runs.values() if run.old), "")
+    kept = {label: run.old for label, run in runs.items() if run.old and run.manifest == manifest}
+    rest = {label: run for label, run in runs.items() if label not in kept}
+    found = sheets(rest, OLD)
+    if not kept and not found:
+        return None
+    without = [label for label, run in rest.items() if OLD not in run.sheets]
+    return OldPhotographs(make_gallery(kept, OLD_SHOWN) if kept else None, found, without)
+
+
+def sheets(runs: Mapping[str, RunData], name: str) -> list[Photograph]:
+    """What each run painted while it trained: its own sheets, one below the other."""
+    found = {label: sheet for label, run in runs.items() if (sheet := run.sheet(name))}
+    return [Photograph(label, [PageImage(label, file_uri(path, None))], when) for label, (when, path) in found.items()]
+
+
+def ranked_photographs(images: ImageValues, samples: SampleFiles) -> dict[str, dict[str, list[Photograph]]]:
+    """Heading -> "worst" and such -> the best and the worst of a result's photographs by a metric, as far as their
+    pictures were kept."""
+    by_place = {int(name.partition("-")[0]): files for name, files in samples.items()}
+    found: dict[str, dict[str, list[Photograph]]] = {}
+    for metric, groups in rank_images(images).items():
+        known, values = measure(metric), images.values[metric]
+        for word, places in groups.items():
+            shown = []
+            for place in [place for place in places if {PREDICTIONS["model"], TRUTH} <= by_place.get(place, {}).keys()]:
+                told = f"{known.title} {format_number(float(values[place]), known.digits)} {known.unit}".strip()
+                pictures = [PageImage(what, file_uri(path, THUMBNAIL)) for what, path in by_place[place].items()]
+                shown.append(Photograph(images.names[place], pictures, told))
+            if shown:
+                found.setdefault(known.title, {})[word] = shown
+    return found

@@ -18,11 +18,11 @@ from colorize.metrics import Judge, OutOfGamut
 from colorize.metrics.distribution import score_name
 from colorize.models import CNN
 from colorize.models.export import save
-from colorize.reports.comparison_page import verdicts
-from colorize.reports.tables import beaten_by_grey, painting_cells
-from colorize.utils.console import Bar, duration, format_count
+from colorize.reports.conclusions import grey_wins
+from colorize.reports.tables import painting_cells
+from colorize.utils.console import Bar, count_of, duration
 from colorize.utils.devices import choose_device
-from colorize.utils.errors import UnavailableError, UserError
+from colorize.utils.errors import AbsentError, UserError
 from tests.helpers.commands import refused
 from tests.helpers.evaluated import NAMES, PROTOCOL
 
@@ -47,7 +47,7 @@ def test_the_bar_says_it_so(capsys, monkeypatch):
     ("count", "words"), [(57, "57"), (3_000, "3,000"), (48_211, "0.05 M"), (350_000, "0.35 M"), (55_020_000, "55.0 M")]
 )
 def test_no_network_has_no_parameters(count, words):
-    assert format_count(count) == words
+    assert count_of(count) == words
 
 
 def test_the_table_of_training_has_titles_and_directions(capsys):
@@ -95,12 +95,14 @@ def test_a_share_has_no_negative_interval():
 
 def test_grey_is_said_to_beat_those_that_it_beats(evaluated):
     runs = [evaluated("good"), evaluated("fine", 0.2), evaluated("lively", -9.0)]
-    page = verdicts(compare_results(runs))
-    assert "Grey has a better PSNR than lively, and that is no mistake" in page
-    assert "Grey has the better PSNR" not in page
-    assert "Grey" not in verdicts(compare_results(runs[:2]))
-    assert beaten_by_grey(["a", "b"], 2).startswith("Grey has the better PSNR,")
-    assert beaten_by_grey(["a", "b", "c"], 4).startswith("Grey has a better PSNR than a, b and c,")
+    (sentence,) = grey_wins(compare_results(runs))
+    assert sentence.startswith("Grey has a better PSNR than lively. This is expected")
+    assert not grey_wins(compare_results(runs[:2]))
+    (sentence,) = grey_wins(compare_results(runs[2:]))
+    assert sentence.startswith("Grey has the better PSNR.")
+    others = [evaluated(name, -9.0) for name in ("a", "b", "c")]
+    (sentence,) = grey_wins(compare_results([runs[0], *others]))
+    assert sentence.startswith("Grey has a better PSNR than a, b and c.")
 
 
 def test_a_comparison_of_four_runs_is_read_at_once(evaluated, capsys):
@@ -113,7 +115,7 @@ def test_a_comparison_of_four_runs_is_read_at_once(evaluated, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 80
     told = next(line for line in lines if line.startswith("PSNR: "))
-    assert told.startswith("PSNR: no other is better than c or d; 5 of 6 pairs can be told apart")
+    assert told.startswith("PSNR: no other run is better than c or d; 5 of 6 pairs differ significantly")
     assert any("verdicts on the other 17 metrics are on the page" in line for line in lines)
 
 
@@ -137,12 +139,16 @@ def test_an_export_can_be_read_by_others_and_its_card_names_its_folder(tmp_path,
 
 
 def test_a_small_network_has_more_than_no_parameters_in_the_table():
-    assert [painting_cells({"parameters": n})[0][0] for n in (1794, 123_456, 55_006_640)] == ["0.0018", "0.12", "55.01"]
+    assert [painting_cells({"parameters": n})[0].text for n in (1794, 123_456, 55_006_640)] == [
+        "0.0018",
+        "0.12",
+        "55.01",
+    ]
 
 
 def test_what_evaluation_lacks_has_the_name_of_its_metric(run_folder, inside, tmp_path, monkeypatch):
     def absent(name):
-        raise UnavailableError(f"{name} is not here")
+        raise AbsentError(f"{name} is not here")
 
     monkeypatch.setattr("colorize.evaluation.evaluate.create_extractor", absent)
     run = f"run={run_folder()}"

@@ -32,14 +32,16 @@ def test_the_ranking_begins_with_the_better_and_ends_with_grey(run, tmp_path):
     assert [row[1] for row in rows] == ["1 of 1", "0 of 1", "", ""]
     assert rows[2][2].startswith("25.00|")
     assert table.count('class="number own"') == 1
-    assert page.index("The ranking") < page.index("Side by side") < page.index("In words") < page.index("All numbers")
+    assert (
+        page.index("The ranking") < page.index("Side by side") < page.index("Conclusions") < page.index("All numbers")
+    )
 
 
 def test_many_runs_fold_what_is_much(run, tmp_path):
     _, page = page_of(tmp_path, *[run(name, 0.5 * place, pictures=8) for place, name in enumerate("abcde")])
     assert "<h1>5 runs</h1>" in page
     assert [row[0] for row in cells(section(page, "The ranking"))[-2:]] == ["grey", "mean colour of training"]
-    assert "PSNR: 10 of 10 pairs can be told apart</summary>" in page
+    assert "PSNR: no other run is better than e; 10 of 10 pairs differ significantly</summary>" in page
     photographs = section(page, "The photographs")
     assert "<summary>2 more</summary>" in photographs
     assert len(pictures_in(photographs)) == 8 * 7
@@ -51,7 +53,7 @@ def test_costs_are_told_and_what_is_not_known_is_a_dash(run, tmp_path):
     trained(tmp_path / "measured", parameters=1)
     trained(tmp_path / "summed", processes=1)
     _, page = page_of(tmp_path, measured, unknown, summed)
-    head, *rows = cells(section(page, "What it costs"))
+    head, *rows = cells(section(page, "Cost"))
     assert head == ["", "M parameters", "GMACs", "seconds a photograph", "steps", "minutes", "photographs a second",
                     "trained on"]  # fmt: skip
     assert rows == [

@@ -16,7 +16,7 @@ def test_the_page_of_one_run(run, tmp_path, monkeypatch):
     assert not (tmp_path / "compare.html").exists()
     page = (tmp_path / "one" / "run.html").read_text(encoding="utf-8")
     assert "<h1>one</h1>" in page
-    (by,) = re.findall(r"PSNR: grey is better than network by (\S+) dB", section(page, "In words"))
+    (by,) = re.findall(r"PSNR: grey is better than network by (\S+) dB", section(page, "Conclusions"))
     assert float(by) == pytest.approx(2, abs=0.1)
     assert "dashed: grey 25.00" in section(page, "Beside grey and truth")
     options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "The photographs"))
@@ -24,7 +24,7 @@ def test_the_page_of_one_run(run, tmp_path, monkeypatch):
                        ("", "grey"), ("", "one"), (" selected", "truth")]  # fmt: skip
     options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "Old photographs"))
     assert options == [(" selected", "grey"), ("", "one"), ("", "grey"), (" selected", "one")]
-    assert cells(section(page, "Its config"))[1:] == [["name", "one"], ["model.width", "1.0"], ["model.depth", "2"]]
+    assert cells(section(page, "Config"))[1:] == [["name", "one"], ["model.width", "1.0"], ["model.depth", "2"]]
 
 
 def test_the_page_of_a_run_that_was_not_evaluated(tmp_path, monkeypatch, capsys):
@@ -40,8 +40,8 @@ def test_the_page_of_a_run_that_was_not_evaluated(tmp_path, monkeypatch, capsys)
     for heading in ("Photographs at the end of training", "Old photographs"):
         (sheet,) = pictures_in(section(page, heading))
         assert sheet.size == (30, 20)
-    assert cells(section(page, "What it costs"))[1][:2] == ["one", "0.78"]
-    assert ["model.width", "7"] in cells(section(page, "Its config"))
+    assert cells(section(page, "Cost"))[1][:2] == ["one", "0.78"]
+    assert ["model.width", "7"] in cells(section(page, "Config"))
 
 
 def test_several_that_were_not_evaluated(tmp_path, monkeypatch):
@@ -83,4 +83,4 @@ def test_a_line_that_a_killed_run_left(run, tmp_path):
     with (tmp_path / "one" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 300, "val/psn')
     _, page = page_of(tmp_path, folder)
-    assert "200 steps" in section(page, "While training")
+    assert "200 steps" in section(page, "Training curves")

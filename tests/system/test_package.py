@@ -41,7 +41,7 @@ def test_every_config_and_photograph_is_in_the_wheel(wheel):
         assert {p.name for p in (wheel / "colorize" / "data" / folder).iterdir()} == {p.name for p in held.iterdir()}
     modules = {p.relative_to(ROOT) for p in (ROOT / "colorize").rglob("*.py")}
     assert {p.relative_to(wheel) for p in (wheel / "colorize").rglob("*.py")} == modules
-    assert (wheel / "colorize" / "reports" / "page.css").is_file()
+    assert (wheel / "colorize" / "reports" / "templates" / "style.css").is_file()
 
 
 def test_the_wheel_runs_without_the_checkout(wheel, tmp_path):

@@ -1,0 +1,180 @@
+"""Sentences of a report: how a result was measured, who is better, and what to know before using the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from colorize.evaluation.compare import Comparison
+from colorize.evaluation.image_table import ImageValues, read_image_values
+from colorize.evaluation.metric_info import measure
+from colorize.evaluation.permutation import compare_pairs
+from colorize.evaluation.protocol import INPUTS
+from colorize.evaluation.result import LABELS, Result, image_table_path, read_result
+from colorize.evaluation.significance import ComparisonResult, describe_difference, format_number
+from colorize.metrics.colorfulness import grey_note
+
+GREY_WINS = (
+    "Grey has {better}. This is expected: where the true colour is uncertain, a dull colour has the smallest error on "
+    "average, and PSNR measures nothing else. Read colourfulness, hue error and the feature distances beside it."
+)
+GEOMETRY = {
+    "centre": "the centre square, resized to {size}²", "stretch": "stretched to {size}²",
+    "long": "the longer side brought to {size} pixels",
+}  # fmt: skip
+FILTER = {
+    "bicubic": "antialiased bicubic", "bilinear": "antialiased bilinear",
+    "linear": "OpenCV's linear filter, not antialiased", "area": "area averages",
+}  # fmt: skip
+COMPARED = ("psnr", "ciede2000", "lpips_alex", "features", "top1")  # with grey, of a single run
+PAIRS = 3  # of runs, whose verdicts are read at once
+
+
+class Sentence(NamedTuple):
+    """small  p, effect and share behind it"""
+
+    text: str
+    small: str = ""
+
+
+class Verdicts(NamedTuple):
+    """The sentences on one metric; a summary where there are many of them."""
+
+    sentences: list[Sentence]
+    summary: str = ""
+
+
+class Conclusions(NamedTuple):
+    """first, others  on the metrics that are shown first, and on the rest"""
+
+    first: list[Verdicts]
+    others: list[Verdicts]
+    notes: list[str]
+
+    def lines(self) -> list[str]:
+        """Every sentence, one a line."""
+        sentences = [sentence for group in [*self.first, *self.others] for sentence in group.sentences]
+        return [*(f"{text}{small}" for text, small in sentences), *self.notes]
+
+
+def conclude(comparison: Comparison) -> Conclusions:
+    """Who is better, for every two runs and every metric that both have."""
+    first = comparison.leading()
+    others = [metric for metric in comparison.metrics if metric not in first]
+    by_metric = {metric: metric_verdicts(comparison, metric) for metric in comparison.metrics}
+    notes = [*explain_tests(comparison), *comparison.notes]
+    groups = [[by_metric[m] for m in metrics if by_metric[m].sentences] for metrics in (first, others)]
+    return Conclusions(groups[0], groups[1], notes)
+
+
+def metric_verdicts(comparison: Comparison, metric: str) -> Verdicts:
+    """The sentences on a metric; of more than three pairs of runs, also who leads and how many pairs differ."""
+    of_metric, title = [v for v in comparison.verdicts if v.metric == metric], measure(metric).title
+    sentences = [Sentence(f"{title}: {verdict.sentence}", strength(verdict)) for verdict in of_metric]
+    if len(of_metric) <= PAIRS:
+        return Verdicts(sentences)
+    differing = sum(verdict.winner is not None for verdict in of_metric)
+    leaders = sorted(comparison.leaders(metric))
+    lead = f"no other run is better than {' or '.join(leaders)}" if leaders else "there is no leader"
+    return Verdicts(sentences, f"{title}: {lead}; {differing} of {len(of_metric)} pairs differ significantly")
+
+
+def strength(verdict: ComparisonResult) -> str:
+    """p, effect and share of a verdict, where there are any."""
+    difference, found = verdict.difference, []
+    apart = difference.advantage.low > 0 or difference.advantage.high < 0  # where p denies it, the sentence says so
+    if verdict.adjusted is not None and (verdict.winner or not apart):
+        found.append(f"p {'< 0.0001' if verdict.adjusted < 1e-4 else f'= {verdict.adjusted:.2g}'}")
+    if difference.effect is not None and verdict.winner:
+        found.append(f"d = {format_number(abs(difference.effect), 2)}")
+    if difference.share is not None and verdict.winner:
+        share = difference.share if verdict.winner == verdict.a else 1 - difference.share
+        found.append(f"on {100 * share:.0f} % of the pictures")
+    return f"; {', '.join(found)}" if found else ""
+
+
+def explain_tests(comparison: Comparison) -> list[str]:
+    """What p and d mean, where there are any."""
+    if not (tests := sum(verdict.adjusted is not None for verdict in comparison.verdicts)):
+        return []
+    return [
+        f"p is two-sided, after Holm's correction over {tests} tests; of pictures, it is that of swapping the two "
+        "runs at random; d is the mean difference over its standard deviation"
+    ]
+
+
+def grey_wins(comparison: Comparison) -> list[str]:
+    """What it means that grey has a better PSNR than some of the runs."""
+    grey = comparison.sanity.get("grey", {}).get("psnr")
+    runs = {label: row["psnr"].value for label, row in comparison.runs.items() if "psnr" in row}
+    labels = [label for label, value in runs.items() if grey and value < grey.value]
+    if not labels:
+        return []
+    names = " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))
+    every = len(labels) == len(comparison.runs)
+    return [GREY_WINS.format(better="the better PSNR" if every else f"a better PSNR than {names}")]
+
+
+def conclude_single(target: Path, *, pooled: bool = False) -> Conclusions:
+    """Of the result in the file `target`: the network against grey, and against itself where it saw what old film saw;
+    what is not known of its pictures. Nothing of one that is `pooled` with others."""
+    result, pictures = read_result(target), image_table_path(target)
+    if pooled or not pictures.is_file():
+        return Conclusions([], [], [])
+    own, true = read_image_values(pictures, "model"), read_image_values(pictures, "truth")
+    note = grey_note(true.values["colorfulness"]) if true.names and "colorfulness" in true.values else None
+    notes = [note] if note else []
+    if result.protocol["truth"] == "none":
+        return Conclusions([], [], notes)
+    rows = ["grey", *(row for row in result.rows if row.startswith("model_"))]
+    found = [network_differences(own, read_image_values(pictures, row), (LABELS["model"], LABELS[row])) for row in rows]
+    return Conclusions([Verdicts(sentences) for sentences in found if sentences], [], notes)
+
+
+def network_differences(one: ImageValues, other: ImageValues, names: tuple[str, str]) -> list[Sentence]:
+    """A sentence for each of `COMPARED` that pictures of both have."""
+    metrics = [m for m in COMPARED if m in one.values and not np.isnan(one.values[m] + other.values[m]).all()]
+    if not metrics:
+        return []
+    better = [measure(m).goodness(one.values[m]) - measure(m).goodness(other.values[m]) for m in metrics]
+    found = compare_pairs(np.stack(better, axis=1))
+    return [
+        Sentence(f"{measure(m).title}: {describe_difference(measure(m), *names, difference)}")
+        for m, difference in zip(metrics, found, strict=True)
+    ]
+
+
+def measured_in_words(result: Result) -> str:
+    """The protocol as a sentence."""
+    protocol: dict[str, Any] = result.protocol
+    count, whole = protocol["photographs"], protocol["of"]
+    part = f"{count:,} photographs" if count == whole else f"{count:,} of {whole:,} photographs, a subset"
+    size = GEOMETRY[protocol["geometry"]].format(size=protocol["size"])
+    shown = ", and besides ".join(INPUTS[mode].description for mode in protocol["input"])
+    if protocol["truth"] == "none":
+        return f"{part} without known colours, {size} ({FILTER[protocol['filter']]})."
+    return f"{part}, {size} ({FILTER[protocol['filter']]}). The network was shown {shown}."
+
+
+def checkpoint_in_words(result: Result) -> str:
+    """Which weights were evaluated, where that is known."""
+    network = result.weights.get("network", {})
+    return f"Weights: {network['of']}, step {network['step']:,}." if {"of", "step"} <= network.keys() else ""
+
+
+def group_by_reason(absent: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(names, reason): metrics that are absent for one reason are named together."""
+    reasons: dict[str, list[str]] = {}
+    for metric, reason in absent.items():
+        reasons.setdefault(reason, []).append(metric)
+    return [(", ".join(names), reason) for reason, names in reasons.items()]
+
+
+def name_runs(labels: Sequence[str], most: int = 4) -> str:
+    """The runs in a heading; of many, how many there are."""
+    if len(labels) > most:
+        return f"{len(labels)} runs"
+    return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
