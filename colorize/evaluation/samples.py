@@ -15,7 +15,7 @@ from colorize.evaluation.measure import Measurement
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.predictors import Predictor, grey_pixels
 from colorize.evaluation.protocol import INPUTS
-from colorize.evaluation.result import ROWS, row_label
+from colorize.evaluation.result import LABELS
 from colorize.imaging.image_io import encode_jpeg
 
 RANKED = ("psnr", "lpips_alex", "features")  # the metrics by which pictures are ranked, if they are measured
@@ -25,10 +25,18 @@ MOST_FULL = 60  # of a set of which each photograph is of interest
 QUALITY = 92
 
 # What a file is of; its name ends with these words and dashes between them
-AS_SHOWN = {mode: each.label for mode, each in INPUTS.items()} | {"lab_l": "as it is", "ortho": "orthochromatic"}
-PREDICTIONS = {row: f"painted{row_label(row).removeprefix('network')}" for row in ROWS if row.startswith("model")}
-TRUTH = "true colours"
+AS_IT_IS, PAINTED, TRUTH = "as it is", "painted", "true colours"
 SampleFiles = dict[str, dict[str, Path]]  # "000-name" -> what it is of -> file
+
+
+def input_word(mode: str) -> str:
+    """What a picture of an input is called; `mode`: its name in `INPUTS`."""
+    return {"lab_l": AS_IT_IS, "ortho": "orthochromatic"}.get(mode, INPUTS[mode].label)
+
+
+def prediction_words() -> dict[str, str]:
+    """Row of the network -> what a picture of its prediction is called."""
+    return {row: PAINTED + label.removeprefix("network") for row, label in LABELS.items() if row.startswith("model")}
 
 
 def samples_folder(result: Path) -> Path:
@@ -38,7 +46,7 @@ def samples_folder(result: Path) -> Path:
 
 def read_samples(result: Path) -> SampleFiles:
     """The sample predictions that lie beside the file `result`, in the order of their photographs."""
-    endings = {ending(word): word for word in (*AS_SHOWN.values(), *PREDICTIONS.values(), TRUTH)}
+    endings = {ending(word): word for word in (*map(input_word, INPUTS), *prediction_words().values(), TRUTH)}
     found: SampleFiles = {}
     for path in sorted(samples_folder(result).glob("*.jpg")):
         for end in sorted(endings, key=len, reverse=True):
@@ -99,8 +107,9 @@ def best_and_worst(goodness: np.ndarray) -> dict[str, list[int]]:
 def predictions(measuring: Measurement, scene: EvalBatch, rows: Mapping[str, Predictor]) -> dict[str, Tensor]:
     """What a picture is of -> (3, H, W) uint8, from the input to the ground truth."""
     protocol = measuring.protocol
-    pictures = {AS_SHOWN[protocol.input[-1]]: grey_pixels(scene.inputs[protocol.input[-1]])[0]}
-    pictures |= {PREDICTIONS[row]: rows[row](scene)[0].pixels[0] for row in rows if row in PREDICTIONS}
+    words = prediction_words()
+    pictures = {input_word(protocol.input[-1]): grey_pixels(scene.inputs[protocol.input[-1]])[0]}
+    pictures |= {words[row]: rows[row](scene)[0].pixels[0] for row in rows if row in words}
     return pictures if scene.true is None else {**pictures, TRUTH: scene.true.pixels[0]}
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 
 from colorize.evaluation.image_table import ImageValues
 from colorize.evaluation.metric_info import measure
+from colorize.evaluation.protocol import INPUTS
 from colorize.evaluation.result import LABELS
-from colorize.evaluation.samples import AS_SHOWN, PREDICTIONS, TRUTH, SampleFiles, rank_images
+from colorize.evaluation.samples import AS_IT_IS, PAINTED, TRUTH, SampleFiles, input_word, prediction_words, rank_images
 from colorize.evaluation.significance import format_number
 from colorize.imaging.decode import decode_picture
 from colorize.reports.run_data import OLD, RunData
@@ -123,15 +124,14 @@ def make_gallery(samples: Mapping[str, SampleFiles], most: int, beside: Path | N
     samples  label -> its pictures
     beside   the folder of the page, if pictures below it are linked
     """
-    own = PREDICTIONS["model"]
     first = next(iter(samples.values()))
-    shared = [name for name in first if all(own in files.get(name, {}) for files in samples.values())]
+    shared = [name for name in first if all(PAINTED in files.get(name, {}) for files in samples.values())]
     if not shared:
         return None
-    columns = [(LABELS["grey"] if word == AS_SHOWN["lab_l"] else word, first, word) for word in AS_SHOWN.values()]
+    columns = [(LABELS["grey"] if word == AS_IT_IS else word, first, word) for word in map(input_word, INPUTS)]
     for label, files in samples.items():
-        words = PREDICTIONS.values() if len(samples) == 1 else [own]
-        columns += [(label + word.removeprefix(own), files, word) for word in words]
+        words = prediction_words().values() if len(samples) == 1 else [PAINTED]
+        columns += [(label + word.removeprefix(PAINTED), files, word) for word in words]
     columns.append((LABELS["truth"], first, TRUTH))
     columns = [(label, files, word) for label, files, word in columns if all(word in files[name] for name in shared)]
     found = []
@@ -192,7 +192,7 @@ def ranked_photographs(images: ImageValues, samples: SampleFiles) -> dict[str, d
         known, values = measure(metric), images.values[metric]
         for word, places in groups.items():
             shown = []
-            for place in [place for place in places if {PREDICTIONS["model"], TRUTH} <= by_place.get(place, {}).keys()]:
+            for place in [place for place in places if {PAINTED, TRUTH} <= by_place.get(place, {}).keys()]:
                 told = f"{known.title} {format_number(float(values[place]), known.digits)} {known.unit}".strip()
                 pictures = [PageImage(what, file_uri(path, THUMBNAIL)) for what, path in by_place[place].items()]
                 shown.append(Photograph(images.names[place], pictures, told))

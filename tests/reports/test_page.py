@@ -57,7 +57,7 @@ def test_runs_that_are_called_like_pictures(run, tmp_path):
     """What is chosen by its place is the picture that stands there; the names differ in length."""
     _, page = page_of(tmp_path, run("truth"), run("grey"))
     photographs = section(page, "The photographs")
-    assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:4] == ["grey", "truth", "grey", "truth"]
+    assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:4] == ["grey", "truth", "grey", "ground truth"]
     shown = [picture.getpixel((4, 4)) for picture in pictures_in(photographs)[:4]]
     for found, made in zip(shown, ((0, 0, 5), (80, 0, 5), (80, 0, 4), (160, 0, 5)), strict=True):
         assert np.abs(np.subtract(found, made)).max() < 6
@@ -68,7 +68,7 @@ def test_pictures_that_were_not_kept_are_told(run, tmp_path):
     photographs = section(page, "The photographs")
     assert "of two, there are none: evaluate again with overwrite=true" in photographs
     assert len(pictures_in(photographs)) == 3 * 3
-    assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:3] == ["grey", "one", "truth"]
+    assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:3] == ["grey", "one", "ground truth"]
 
 
 def test_old_photographs_as_they_were_evaluated(run, tmp_path):

@@ -20,8 +20,8 @@ def test_the_page_of_one_run(run, tmp_path, monkeypatch):
     assert float(by) == pytest.approx(2, abs=0.1)
     assert "dashed: grey 25.00" in section(page, "Beside grey and truth")
     options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "The photographs"))
-    assert options == [("", "grey"), (" selected", "one"), ("", "truth"),
-                       ("", "grey"), ("", "one"), (" selected", "truth")]  # fmt: skip
+    assert options == [("", "grey"), (" selected", "one"), ("", "ground truth"),
+                       ("", "grey"), ("", "one"), (" selected", "ground truth")]  # fmt: skip
     options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "Old photographs"))
     assert options == [(" selected", "grey"), ("", "one"), ("", "grey"), (" selected", "one")]
     assert cells(section(page, "Config"))[1:] == [["name", "one"], ["model.width", "1.0"], ["model.depth", "2"]]

@@ -188,7 +188,10 @@ def test_pictures_of_ones_own_stay(tmp_path):
     names = ("step-000004.png", "step-000002.png", "step-000004-for-the-paper.png", "step-last.png")
     for name in names:
         (tmp_path / "samples" / name).write_bytes(b"")
-    assert gather(tmp_path).grids["samples"] == (4, tmp_path / "samples" / "step-000004.png")
+    assert gather(tmp_path).sheet("samples") == (
+        "after step 4 of its training",
+        tmp_path / "samples" / "step-000004.png",
+    )
     JsonLines(tmp_path, 2).finish()
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == sorted(set(names) - {"step-000004.png"})
     JsonLines(tmp_path).finish()
