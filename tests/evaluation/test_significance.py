@@ -20,9 +20,9 @@ from colorize.models import CNN
 from colorize.models.export import save
 from colorize.reports.conclusions import grey_wins
 from colorize.reports.tables import painting_cells
-from colorize.utils.console import Bar, count_of, duration
+from colorize.utils.console import Bar, duration, format_count
 from colorize.utils.devices import choose_device
-from colorize.utils.errors import AbsentError, UserError
+from colorize.utils.errors import UnavailableError, UserError
 from tests.helpers.commands import refused
 from tests.helpers.evaluated import NAMES, PROTOCOL
 
@@ -47,7 +47,7 @@ def test_the_bar_says_it_so(capsys, monkeypatch):
     ("count", "words"), [(57, "57"), (3_000, "3,000"), (48_211, "0.05 M"), (350_000, "0.35 M"), (55_020_000, "55.0 M")]
 )
 def test_no_network_has_no_parameters(count, words):
-    assert count_of(count) == words
+    assert format_count(count) == words
 
 
 def test_the_table_of_training_has_titles_and_directions(capsys):
@@ -148,7 +148,7 @@ def test_a_small_network_has_more_than_no_parameters_in_the_table():
 
 def test_what_evaluation_lacks_has_the_name_of_its_metric(run_folder, inside, tmp_path, monkeypatch):
     def absent(name):
-        raise AbsentError(f"{name} is not here")
+        raise UnavailableError(f"{name} is not here")
 
     monkeypatch.setattr("colorize.evaluation.evaluate.create_extractor", absent)
     run = f"run={run_folder()}"
