@@ -1,6 +1,10 @@
 """Automatic image colorization: four families of networks, one trainer, one way of judging them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from colorize.models.export import save
+    from colorize.models.load import load
 
 __version__ = "0.1.0"
 __all__ = ["load", "save"]

@@ -17,7 +17,6 @@ from torch import Tensor
 from colorize.batch import Batch
 from colorize.cli.parser import Arguments, add_trust, trusted
 from colorize.cli.paths import Job, numbered, plan, why
-from colorize.evaluation.network import usual_size
 from colorize.imaging.color import lab_to_rgb, to_uint8
 from colorize.imaging.image_io import FORMATS, Photograph, check_size, open_photograph, save_photograph
 from colorize.imaging.raster import check_free_memory
@@ -92,7 +91,7 @@ def paint_all(jobs: list[Job], words: Namespace) -> int:
     model = load(words.weights, trusted(words.trust)).to(device)
     if words.samples > 1 and not model.stochastic:
         raise UserError(f"{type(model).__name__} gives one colouring of a photograph: --samples is for diffusion")
-    size = words.size or trained_size(words.weights) or usual_size(model)
+    size = words.size or trained_size(words.weights) or model.fixed_size or model.usual_size
     say(f"{type(model).__name__} on {device}, colour predicted at {size} pixels of the shorter side")
     bad = 0
     for job in jobs:

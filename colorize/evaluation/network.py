@@ -18,10 +18,7 @@ from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.result import Result, group_of, image_table_path
 from colorize.evaluation.samples import COMPARED, SampleFiles
 from colorize.models.base import Colorizer
-from colorize.models.cnn import CNN
-from colorize.models.diffusion import Diffusion
 from colorize.models.load import checked_size, load, load_trained, trained_size
-from colorize.models.transformer import Transformer
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import start_tracker
@@ -31,15 +28,6 @@ from colorize.utils.files import check_links
 from colorize.utils.hydra_overrides import saved_overrides
 from colorize.utils.stored_config import resolved
 from colorize.utils.trust import check_stored_part, packages
-
-
-def usual_size(model: Colorizer) -> int:
-    """For weights that do not say at which size they were trained: what their papers did, or their authors do."""
-    if model.fixed_size:
-        return model.fixed_size
-    if isinstance(model, Transformer) and not model.thesis:
-        return 512  # trained at 256, used at 512
-    return {CNN: 224, Diffusion: 128}.get(type(model), 256)
 
 
 @dataclass(frozen=True)
@@ -96,10 +84,8 @@ def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[st
     model = load(word, trust)
     name = path.stem if path.is_file() else word.rstrip("/").rsplit("/", 1)[-1]
     folder = Path(out) if out else Path("outputs", name)
-    size = trained_size(word) if path.exists() else None
-    return EvaluatedNetwork(
-        name, folder, model, size or usual_size(model), {"of": word, "sha256": weights_digest(model.state_dict())}
-    )
+    size = (trained_size(word) if path.exists() else None) or model.fixed_size or model.usual_size
+    return EvaluatedNetwork(name, folder, model, size, {"of": word, "sha256": weights_digest(model.state_dict())})
 
 
 def open_run_network(run: RunFolder, checkpoint: str, folder: Path, trust: tuple[str, ...]) -> EvaluatedNetwork:

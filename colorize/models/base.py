@@ -33,6 +33,9 @@ class Colorizer(nn.Module):
     answers: frozenset[str]  #            the Prediction fields that forward() can fill
     multiple: int = 1  #                  predict_ab() takes heights and widths that this divides
     fixed_size: int | None = None  #      or only squares of this side
+    usual_size: int = (
+        256  #              shorter side to predict at, for weights that do not say what they were trained at
+    )
     stochastic: ClassVar[bool] = False  # whether predict_ab() draws, and takes generators to draw from
     settings: dict[str, Any]  #           what the network was built with, as an export keeps it
 
@@ -61,8 +64,8 @@ class Colorizer(nn.Module):
 
     @torch.no_grad()
     def colorize(self, L: Tensor, generator: Generators = None, *, check: bool = True) -> Tensor:
-        """(B, 1, H, W) L* 0…100 of any floating-point type, any H and W -> (B, 2, H, W) float32 ab in CIE units,
-        clamped to ±128.
+        """(B, 1, H, W) L* 0…100 of any floating-point type and size, on any device -> (B, 2, H, W) float32 ab in CIE
+        units, clamped to ±128, on the same device.
 
         Networks that draw do so from `generator`: one for the batch, or one for each picture, so that a picture comes
         out the same alone and in a batch; without, from torch's own. Call it in eval mode.
@@ -71,15 +74,15 @@ class Colorizer(nn.Module):
         """
         if check:
             check_lightness(L)
-        L = L.to(next((weights.dtype for weights in self.parameters()), torch.float32))
+        home = next(self.parameters(), torch.empty(0))
         if self.fixed_size and L.shape[2:] != (self.fixed_size, self.fixed_size):
-            square = resize(L, (self.fixed_size, self.fixed_size))
-            return resize(self.colorize(square, generator, check=False), L.shape[2:])
+            square = resize(L.to(home), (self.fixed_size, self.fixed_size))
+            return resize(self.colorize(square, generator, check=False).to(L.device), L.shape[2:])
         height, width = L.shape[2:]
         down, right = -height % self.multiple, -width % self.multiple
-        padded = F.pad(L, (0, right, 0, down), mode="replicate")
+        padded = F.pad(L.to(home), (0, right, 0, down), mode="replicate")
         ab = self.predict_ab(padded, generator) if self.stochastic else self.predict_ab(padded)  # type: ignore[call-arg]
-        return ab[..., :height, :width].float().clamp(-AB_LIMIT, AB_LIMIT)
+        return ab[..., :height, :width].float().clamp(-AB_LIMIT, AB_LIMIT).to(L.device)
 
 
 def check_lightness(L: Tensor) -> None:
@@ -88,6 +91,7 @@ def check_lightness(L: Tensor) -> None:
         raise UserError(f"L must be (B, 1, H, W); its shape is {tuple(L.shape)}")
     if not L.is_floating_point():
         raise UserError(f"L must be floating point, CIE L* in 0…100; it is {L.dtype}")
+    L = L.float()
     low, high = (value.item() for value in L.aminmax())
     if not (low >= -1 and high <= 101):  # written so that nan fails too
         raise UserError(f"L must be CIE L* in 0…100; it runs from {low:.4g} to {high:.4g}")

@@ -35,6 +35,7 @@ class CNN(Colorizer):
 
     answers = frozenset({"ab", "logits"})
     multiple = 8
+    usual_size = 224
 
     def __init__(
         self, *, classes: Number | None = 0, width: Factor = 1.0, global_size: Side = 224, branches: Literal[1, 2] = 2,

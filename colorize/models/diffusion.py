@@ -44,6 +44,7 @@ class Diffusion(Colorizer):
 
     answers = frozenset({"noise", "noise_hat"})
     stochastic = True
+    usual_size = 128
 
     def __init__(
         self, *, encoder: Name | None = None, pretrained: Pretrained = "auto",

@@ -12,17 +12,14 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from torch import Tensor
 
-from colorize.config import apply_resolved
 from colorize.models import convert
 from colorize.models.base import Colorizer, converge_spectral_norms
 from colorize.models.export import read_card, read_export, without_pretrained
 from colorize.models.weights import LAYOUTS, State, construct, take_out
-from colorize.run_folder import RunFolder
 from colorize.utils.checkpoint import read_record
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, shorten_list, suggestion
 from colorize.utils.serialization import read_file
-from colorize.utils.stored_config import resolved
 from colorize.utils.trust import check_stored_part, check_target, packages, shorten_repr
 
 LARGEST = 8192  # pixels of a side that a network may say it was trained at
@@ -79,6 +76,8 @@ def nearest(path: Path) -> str:
 
 def load_folder(folder: Path, trust: Sequence[str] = ()) -> Colorizer:
     if (folder / ".hydra").is_dir():
+        from colorize.run_folder import RunFolder  # with omegaconf, which runs alone need
+
         return load_run(RunFolder(folder).checkpoint("best"), trust)
     if (model := read_export(folder, trust=trust)) is not None:
         return model
@@ -107,6 +106,10 @@ def load_file(path: Path, trust: Sequence[str] = ()) -> Colorizer:
 
 def load_run(path: Path, trust: Sequence[str] = ()) -> Colorizer:
     """The network of a checkpoint that lies in its run folder."""
+    from colorize.config import apply_resolved
+    from colorize.run_folder import RunFolder
+    from colorize.utils.stored_config import resolved
+
     run = RunFolder(path.parent.parent)
     trained = apply_resolved(run.read_config(), run.read_resolved())
     return load_trained(path, resolved(trained, run.where, "model").get("model"), trust)[0]
@@ -117,7 +120,7 @@ def load_trained(path: Path, node: Any, trust: Sequence[str] = ()) -> tuple[Colo
 
     node    the run's config of the model, as plain values
     """
-    where = RunFolder(path.parent.parent).where
+    where = repr(str(path.parent.parent / ".hydra" / "config.yaml"))
     check_stored_part(node, "model", trust, where)
     network = check_target(node["_target_"], "model", trust, where)[0]
     settings = {name: value for name, value in node.items() if name != "_target_"} | without_pretrained(network)
@@ -151,6 +154,9 @@ def trained_size(source: str | Path) -> int | None:
     path = at_home(source)
     folder = path if path.is_dir() else path.parent.parent
     if (folder / ".hydra").is_dir():
+        from colorize.run_folder import RunFolder
+        from colorize.utils.stored_config import resolved
+
         run = RunFolder(folder)
         data = resolved(run.read_config(), run.where, "data.size").get("data")
         return checked_size(data.get("size") if isinstance(data, dict) else None, "data.size", run.where)

@@ -59,6 +59,7 @@ class Transformer(Colorizer):
         self.encoder = Encoder(encoder, pretrained, freeze=freeze, options=encoder_options)
         self.pretrained = self.encoder.pretrained
         self.thesis = pixel_decoder == "thesis"
+        self.usual_size = 256 if self.thesis else 512  # DDColor is trained at 256 and used at 512
         channels = self.encoder.channels
         if self.thesis:
             self.pixels = PixelDecoder(channels, widths, ThesisClimb)
