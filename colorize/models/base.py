@@ -76,8 +76,8 @@ class Colorizer(nn.Module):
             check_lightness(L)
         home = next(self.parameters(), torch.empty(0))
         if self.fixed_size and L.shape[2:] != (self.fixed_size, self.fixed_size):
-            square = resize(L.to(home), (self.fixed_size, self.fixed_size))
-            return resize(self.colorize(square, generator, check=False).to(L.device), L.shape[2:])
+            square = resize(L.to(home.dtype), (self.fixed_size, self.fixed_size))
+            return resize(self.colorize(square, generator, check=False), L.shape[2:])
         height, width = L.shape[2:]
         down, right = -height % self.multiple, -width % self.multiple
         padded = F.pad(L.to(home), (0, right, 0, down), mode="replicate")

@@ -16,10 +16,13 @@ from colorize.models import CNN, Colorizer, Diffusion, MultiColor
 SLOW = {"hydra", "omegaconf", "antlr4", "wandb", "lpips", "torch_fidelity"}
 PROGRAM = """
 import json, sys
+import timm, torch
+
+before = set(sys.modules)  # timm imports wandb by itself where that is installed
 import colorize
 
-found = [colorize.load(place) and sorted({name.split(".")[0] for name in sys.modules}) for place in sys.argv[1:]]
-print(json.dumps(found))
+found = [colorize.load(place) and sorted(set(sys.modules) - before) for place in sys.argv[1:]]
+print(json.dumps([sorted({name.split(".")[0] for name in names}) for names in found]))
 """
 
 
@@ -34,9 +37,9 @@ def test_an_export_is_loaded_with_torch_and_timm_alone(before_move):
     done = subprocess.run([sys.executable, "-c", PROGRAM, *map(str, places)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     export, file, run = map(set, json.loads(done.stdout))
-    assert {"torch", "timm"} <= export
-    assert not (export | file) & SLOW
-    assert not run & (SLOW - {"omegaconf", "antlr4"})
+    assert "colorize" in export
+    assert (export | file) & SLOW == set()
+    assert run & SLOW <= {"omegaconf", "antlr4"}
 
 
 def test_the_public_functions_are_typed():
