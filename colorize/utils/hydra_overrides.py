@@ -8,15 +8,16 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.stored_config import FREE, read_yaml
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 
 def quoted(value: object) -> str:
@@ -65,6 +66,9 @@ def unquotable_characters(value: str) -> str:
 
 def parse_override(word: str, loader: object = None) -> Override:
     """Raises `UserError` for a word that is no override, naming the character that is in the way."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser  # not where a run's network is loaded
+    from hydra.errors import HydraException
+
     try:
         (found,) = OverridesParser.create(config_loader=loader).parse_overrides([word])  # type: ignore[arg-type]
         if not found.key_or_group:
