@@ -83,7 +83,7 @@ def test_another_seed_is_another_order(folder, inside, tmp_path):
 # A slow disk: without it a quick machine is done before the signal arrives
 SLOWLY = """
 import sys, time
-from colorize import preparing
+from colorize.cli import prepare as preparing
 from colorize.cli.app import main
 write = preparing.write_shard
 preparing.write_shard = lambda *words: (time.sleep(0.4), write(*words))[1]

@@ -46,9 +46,9 @@ def test_a_network_that_is_lost_in_mid_run(tmp_path, server):
 
 LONG = """
 from pathlib import Path
-from colorize.tracking import JsonLines, Loggers, WandB, begin
+from colorize.tracking import JsonLines, Loggers, WandB, start_tracker
 Path("outputs/long").mkdir(parents=True)
-log = Loggers([JsonLines("outputs/long"), begin(lambda: WandB("long", "long", {}, mode="offline", patience=(5, 5)))])
+log = Loggers([JsonLines("outputs/long"), start_tracker(lambda: WandB("long", "long", {}, mode="offline", patience=(5, 5)))])
 for step in range(400):
     log.scalars({f"train/{name}": step / 7 for name in range(3)}, step)
 log.finish()
@@ -69,8 +69,8 @@ def test_a_full_disk_under_the_offline_folder(tmp_path, server):
 SHORT = """
 import time
 from pathlib import Path
-from colorize.tracking import WandB, begin
-log = begin(lambda: WandB("short", "short", {}, mode="online", patience=(5, 2)))
+from colorize.tracking import WandB, start_tracker
+log = start_tracker(lambda: WandB("short", "short", {}, mode="online", patience=(5, 2)))
 for step in range(3):
     log.scalars({"lr": 1.0}, step)
 began = time.monotonic()
