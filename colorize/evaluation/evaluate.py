@@ -81,7 +81,8 @@ def set_up(cfg: DictConfig, protocol: Protocol, network: EvaluatedNetwork) -> Ev
 
 def _available_extractors(protocol: Protocol, *, strict: bool) -> tuple[list[Extractor], dict[str, str]]:
     """The protocol's extractors, and distance -> why it is unavailable."""
-    extractors, absent = [], {}
+    extractors: list[Extractor] = []
+    absent: dict[str, str] = {}
     for name in protocol.extractors if protocol.reference != "none" else ():
         try:
             extractors.append(create_extractor(name))

@@ -43,7 +43,8 @@ def test_a_folder_without_photographs(inside, tmp_path):
 def test_an_unreadable_validation_photograph(inside, photographs):
     for path in photographs.rglob("*.jpg"):
         path.write_bytes(path.read_bytes()[:200])
-    refused(inside("train", *SMOKE[1:], "data=folder", f"data.root={photographs}"), "cannot read", "repair or remove it")
+    done = inside("train", *SMOKE[1:], "data=folder", f"data.root={photographs}")
+    refused(done, "cannot read", "repair or remove it")
 
 
 def test_a_loss_that_explodes(inside, tmp_path):

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "pillow-heif"), ("Grüße".encode(), "text"),
-        (np.random.default_rng(0).bytes(3000), "no picture"), (b"\0\5\x16\7" + bytes(90), "Mac"),
+        (np.random.default_rng(0).bytes(3000), "not a picture"), (b"\0\5\x16\7" + bytes(90), "Mac"),
     ],
 )  # fmt: skip
 def test_it_is_said_what_a_file_is_that_is_no_picture(begins, word):
