@@ -48,7 +48,8 @@ LONG = """
 from pathlib import Path
 from colorize.tracking import JsonLines, Loggers, WandB, start_tracker
 Path("outputs/long").mkdir(parents=True)
-log = Loggers([JsonLines("outputs/long"), start_tracker(lambda: WandB("long", "long", {}, mode="offline", patience=(5, 5)))])
+service = start_tracker(lambda: WandB("long", "long", {}, mode="offline", patience=(5, 5)))
+log = Loggers([JsonLines("outputs/long"), service])
 for step in range(400):
     log.scalars({f"train/{name}": step / 7 for name in range(3)}, step)
 log.finish()
