@@ -20,7 +20,7 @@ from colorize.imaging.color import grey_of
 from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.transforms import centre_square
 from colorize.reports.data_pages import FILM_QUALITY, drawn, film_page, inspection_page, wanted
-from colorize.utils.console import Count, console, counted, percentage, say
+from colorize.utils.console import ProgressBar, console, counted, percentage, say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, UserError, first_line
 from colorize.utils.files import check_parent, write_text, write_whole
@@ -45,7 +45,7 @@ def inspect(argv: list[str]) -> int:
     survey = Survey(train, val)
     workers = choose_workers(len(survey)) if words.workers is None else words.workers
     try:
-        with Count("examined", len(survey), "photographs") as count:
+        with ProgressBar("examined", len(survey), "photographs") as count:
             survey_all(survey, limits, workers, count.update)
         find_duplicates(survey, workers)
         report(survey, limits, output, workers)

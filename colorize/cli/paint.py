@@ -18,7 +18,7 @@ from colorize.batch import Batch
 from colorize.cli.parser import Arguments, add_trust, trusted
 from colorize.cli.paths import Job, numbered, plan, why
 from colorize.imaging.color import lab_to_rgb, to_uint8
-from colorize.imaging.image_io import FORMATS, Photograph, check_size, open_photograph, save_photograph
+from colorize.imaging.image_io import FORMATS, LoadedPhotograph, check_size, open_photograph, save_photograph
 from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import METHODS, Upsampling, resize
 from colorize.models.base import Colorizer
@@ -127,7 +127,7 @@ def paint_one(model: Colorizer, job: Job, size: int, words: Namespace) -> str:
     return f"{paths} ({width}×{height}, {time.monotonic() - began:.1f} s{said})"
 
 
-def predicted(model: Colorizer, photograph: Photograph, size: int, seed: int) -> tuple[Tensor, Tensor, int]:
+def predicted(model: Colorizer, photograph: LoadedPhotograph, size: int, seed: int) -> tuple[Tensor, Tensor, int]:
     """The lightness L (1, 1, h, w) of a photograph, the colours ab (1, 2, h, w), and the size at which memory sufficed:
     `size`, or a half, a quarter … of it."""
     device = next(model.parameters()).device
@@ -147,7 +147,7 @@ def lightness(rgb: np.ndarray) -> Tensor:
     return Batch.from_rgb(torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None]).L
 
 
-def shrunk(photograph: Photograph, size: int) -> Tensor:
+def shrunk(photograph: LoadedPhotograph, size: int) -> Tensor:
     """Lightness with `size` pixels on the shorter side (1, 1, h, w), computed at full size, a strip at a time.
 
     Each strip is brought to its width at once: memory does not grow with the photograph's.
@@ -165,7 +165,7 @@ def strips(height: int, width: int) -> list[tuple[int, int]]:
     return [(first, min(rows, height - first)) for first in range(0, height, rows)]
 
 
-def coloured(photograph: Photograph, L: Tensor, ab: Tensor, method: str) -> Image.Image:
+def coloured(photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method: str) -> Image.Image:
     """The photograph (RGB) with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w).
 
     Raises `UserError` where the memory for it is not free, 4 bytes a pixel.

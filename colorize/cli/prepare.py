@@ -20,7 +20,7 @@ from colorize.data.loader import FeistelPermutation
 from colorize.data.resolve import WORDS, ResolvedSource, open_source
 from colorize.data.shard_writer import PreparedPhoto, Shard, crashed_photo, numbered_keys, prepare_photo, write_shard
 from colorize.data.sources import split_by_hash
-from colorize.utils.console import Count, counted, say
+from colorize.utils.console import ProgressBar, counted, say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, UserError
 from colorize.utils.files import check_parent, cut_torn_line, write_text
@@ -156,7 +156,7 @@ def work(
     workers = choose_workers(total) if words.workers is None else words.workers
     task = partial(prepare_photo, size=words.size, quality=words.quality)
     records: list[dict[str, Any]] = []
-    with Count("prepared", total, "photographs") as count:
+    with ProgressBar("prepared", total, "photographs") as count:
         seen = 0
         for part in parts:
             numbered = numbered_keys(part.photos)
@@ -182,7 +182,7 @@ def keyed(stream: Iterator[PreparedPhoto], first: int, numbered: Mapping[int, st
         yield photo._replace(key=numbered.get(place, ""))
 
 
-def watched(stream: Iterator[PreparedPhoto], count: Count, seen: int) -> Iterator[PreparedPhoto]:
+def watched(stream: Iterator[PreparedPhoto], count: ProgressBar, seen: int) -> Iterator[PreparedPhoto]:
     for number, photo in enumerate(stream, start=1):
         yield photo
         count.update(seen + number)

@@ -25,7 +25,7 @@ ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}  # a file name m
 PLAIN = {escape: character for character, escape in ESCAPES.items()}
 
 
-class Line(NamedTuple):
+class ManifestLine(NamedTuple):
     part: str  #                 `train` or `val`
     name: str  #                 relative to its source, with "/" on every system
     findings: tuple[str, ...]
@@ -33,7 +33,7 @@ class Line(NamedTuple):
     twin: str = ""  #            of a duplicate or leak: the photograph that is kept, `val:` before one of validation
 
 
-def write_manifest(path: Path, lines: Iterable[Line]) -> None:
+def write_manifest(path: Path, lines: Iterable[ManifestLine]) -> None:
     """Tab-separated with a header. Names that are no UTF-8 keep their bytes."""
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.write(HEADER + "\n")
@@ -42,7 +42,7 @@ def write_manifest(path: Path, lines: Iterable[Line]) -> None:
             file.write("\t".join((*cells, escape_name(line.twin))) + "\n")
 
 
-def read_manifest(path: Path) -> Iterator[Line]:
+def read_manifest(path: Path) -> Iterator[ManifestLine]:
     """Raises `UserError` for a file that is missing or no manifest."""
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
@@ -62,12 +62,12 @@ def read_excluded(path: str | Path) -> set[str]:
     return {line.name for line in read_manifest(at_home(path)) if line.part == TRAIN and line.leave_out}
 
 
-def _line(text: str, number: int, path: Path) -> Line:
+def _line(text: str, number: int, path: Path) -> ManifestLine:
     cells = text.removesuffix("\n").split("\t")
     if len(cells) != len(COLUMNS) or cells[0] not in (TRAIN, VAL) or cells[3] not in ("yes", "no"):
         raise UserError(f"{str(path)!r}: line {number} is not of the form {' '.join(COLUMNS)}, tabs between them")
     part, name, findings, leave_out, twin = cells
-    return Line(part, unescape_name(name), tuple(findings.split(",")), leave_out == "yes", unescape_name(twin))
+    return ManifestLine(part, unescape_name(name), tuple(findings.split(",")), leave_out == "yes", unescape_name(twin))
 
 
 def escape_name(name: str) -> str:

@@ -13,7 +13,18 @@ import numpy as np
 from colorize.data import duplicates
 from colorize.data.collection import Photo
 from colorize.data.duplicates import image_signature, is_same_picture
-from colorize.data.findings import BROKEN, KEYS, LEFT_OUT, TRAIN, VAL, Examination, Line, Thresholds, examine, preview
+from colorize.data.findings import (
+    BROKEN,
+    KEYS,
+    LEFT_OUT,
+    TRAIN,
+    VAL,
+    Examination,
+    ManifestLine,
+    Thresholds,
+    examine,
+    preview,
+)
 from colorize.data.resolve import InspectedSource
 from colorize.imaging.decode import UNREADABLE
 from colorize.utils.processes import map_in_processes
@@ -86,14 +97,14 @@ class Survey:
     def twin(self, row: int, key: str) -> int | None:
         return self.twins[key].get(row)
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[ManifestLine]:
         """The manifest: a line for each photograph with a finding."""
         left_out = self.left_out()
         for row in np.flatnonzero(self.flags).tolist():
             part = TRAIN if row < len(self.train) else VAL
             other = next((self.twins[key][row] for key in TWINS if row in self.twins[key]), None)
             twin = "" if other is None else self.name(other)
-            yield Line(part, self.photo(row).name, self.keys(row), bool(left_out[row]), twin)
+            yield ManifestLine(part, self.photo(row).name, self.keys(row), bool(left_out[row]), twin)
 
     def name(self, row: int) -> str:
         """Of a photograph among both sets."""

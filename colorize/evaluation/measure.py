@@ -28,7 +28,7 @@ from colorize.metrics.extractors import Extractor
 from colorize.metrics.feature_store import FeatureFile, Features
 from colorize.metrics.full_reference import WIDTH, errors_by_colour
 from colorize.metrics.metric import Metric, column_name, measure_all
-from colorize.utils.console import Count
+from colorize.utils.console import ProgressBar
 from colorize.utils.distributed import World
 from colorize.utils.files import write_text
 
@@ -65,7 +65,7 @@ class Measurement:
             for store in stores:
                 for row in painters:
                     store.keep(row, done)
-            with Count(verb, span.stop - span.start, "photographs") as bar:
+            with ProgressBar(verb, span.stop - span.start, "photographs") as bar:
                 for scene in self.scenes(range(span.start + done, span.stop)):
                     table.add_all(self.rows(scene, painters, stores, errors), scene.names, scene.labels)
                     bar.update(scene.places[-1] + 1 - span.start)

@@ -20,7 +20,7 @@ from colorize.imaging.image_io import sample_grid
 from colorize.imaging.transforms import centre_square
 from colorize.metrics.colorfulness import without_truth
 from colorize.metrics.metric import Metric, Pair, Picture
-from colorize.utils.console import Count, say
+from colorize.utils.console import ProgressBar, say
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError
 from colorize.utils.seeds import seed_of
@@ -180,7 +180,7 @@ def measure_baselines(validator: Validator, photographs: DataModule, device: tor
     mean = mean_ab(photographs).to(device).view(1, 2, 1, 1)
     rows = {}
     for name, ab in (("grey", torch.zeros_like(mean)), ("mean_ab", mean)):
-        with Count(f"baseline {name.replace('_', ' ')}", len(validator), "validation photographs") as progress:
+        with ProgressBar(f"baseline {name.replace('_', ' ')}", len(validator), "validation photographs") as progress:
             rows[name] = validator.score(constant_ab(ab, progress), device)[0]
     truth = {}
     if colorfulness := validator.metrics.get("colorfulness"):
@@ -191,7 +191,7 @@ def measure_baselines(validator: Validator, photographs: DataModule, device: tor
     return ValidationBaselines(rows, truth, tuple(mean.flatten().tolist()))
 
 
-def constant_ab(ab: Tensor, progress: Count | None = None) -> Predict:
+def constant_ab(ab: Tensor, progress: ProgressBar | None = None) -> Predict:
     """Predicts `ab` (1, 2, 1, 1) everywhere; `progress` hears of how many photographs it has seen."""
     seen = 0
 
@@ -210,7 +210,7 @@ def mean_ab(photographs: DataModule) -> Tensor:
     those that can be read."""
     total, count, grey = torch.zeros(2), 0, 0
     drawn = photographs.train.select(by_hash(photographs.train)[:MEAN_AB_OF])
-    with Count("mean colour", len(drawn), "training photographs") as progress:
+    with ProgressBar("mean colour", len(drawn), "training photographs") as progress:
         for place, photo in enumerate(drawn, start=1):
             try:
                 ab = Batch.from_rgb(photographs.centre(photo)[None]).ab

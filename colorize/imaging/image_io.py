@@ -22,7 +22,7 @@ from colorize.utils.files import write_whole
 
 
 @dataclass
-class Photograph:
+class LoadedPhotograph:
     image: Image.Image  #              L or RGB, sRGB
     alpha: Image.Image | None = None
     metadata: Metadata = field(default_factory=Metadata)  # of the file, without what describes its pixels
@@ -39,12 +39,12 @@ class Photograph:
         return self.rows(0, self.image.height)
 
 
-def open_photograph(path: Path, max_pixels: int | None = None) -> Photograph:
+def open_photograph(path: Path, max_pixels: int | None = None) -> LoadedPhotograph:
     """Raises `UserError` for what is no picture, is truncated, or has pixels whose range nobody knows."""
     picture = decode_picture(path, max_pixels=max_pixels)
     with path.open("rb") as file:
         metadata = read_metadata(file, picture.info, picture.texts)
-    return Photograph(picture.image, picture.alpha, metadata, picture.notes)
+    return LoadedPhotograph(picture.image, picture.alpha, metadata, picture.notes)
 
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
@@ -70,7 +70,7 @@ def check_size(width: int, height: int, path: Path) -> None:
         )
 
 
-def save_photograph(image: Image.Image, like: Photograph, path: Path) -> list[str]:
+def save_photograph(image: Image.Image, like: LoadedPhotograph, path: Path) -> list[str]:
     """Write `image` (RGB) with the transparency and metadata of `like`, tagged sRGB, whole or not at all.
 
     `image` itself gets the transparency, or the white where the format has none: a copy would take as much memory.

@@ -32,7 +32,7 @@ from colorize.imaging.tiff_samples import (
     YCBCR,
     interpret,
     levels_of,
-    read_samples,
+    read_tiff_samples,
     read_ycbcr,
     tag_of,
 )
@@ -219,7 +219,7 @@ def _pixels(raster: Raster, file: BinaryIO, page: Any, number: int | None, kind:
     if kind == YCBCR:
         interpret(raster, page, read_ycbcr(file, page), RGB, levels)
     else:
-        interpret(raster, page, read_samples(file, page, levels.bits), kind, levels)
+        interpret(raster, page, read_tiff_samples(file, page, levels.bits), kind, levels)
 
 
 def _through_pillow(raster: Raster, image: Image.Image, page: Any, number: int, kind: int, levels: Levels) -> None:

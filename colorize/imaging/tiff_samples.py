@@ -19,7 +19,7 @@ REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], ax
 ASSOCIATED, UNASSOCIATED = 1, 2
 
 
-def read_samples(file: BinaryIO, page: tifffile.TiffPage, bits: int) -> np.ndarray:
+def read_tiff_samples(file: BinaryIO, page: tifffile.TiffPage, bits: int) -> np.ndarray:
     """(H, W, S) as they are stored."""
     shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
     try:
@@ -184,9 +184,9 @@ def read_ycbcr(file: BinaryIO, page: tifffile.TiffPage) -> np.ndarray:
     """(H, W, 3 and more) uint8: YCbCr of 8 bits as RGB, and its extra samples. Raises `DecodeError` for other kinds."""
     across, down = _values(page, SUBSAMPLING, (2, 2))
     if page.compression in JPEG:
-        return read_samples(file, page, 8)  # tifffile has its decoder make RGB of it
+        return read_tiff_samples(file, page, 8)  # tifffile has its decoder make RGB of it
     if page.bitspersample == 8 and ((across, down) == (1, 1) or page.compression not in (*PLAIN, *PACKED)):
-        samples = read_samples(file, page, 8)
+        samples = read_tiff_samples(file, page, 8)
         return np.concatenate([_rgb(samples[..., :3], 1, 1, page), samples[..., 3:]], axis=-1)
     if (page.planarconfig, page.bitspersample, page.samplesperpixel, page.predictor) != (1, 8, 3, 1):
         raise DecodeError("it is an unusual kind of YCbCr, which is not read here: save it as RGB")

@@ -55,7 +55,7 @@ class _Progress:
             self.printed = now
 
 
-class Bar(_Progress):
+class TrainingProgress(_Progress):
     """Training steps, with the loss and images a second."""
 
     def __init__(self, total: int, done: int, every: float = 10.0):
@@ -66,7 +66,7 @@ class Bar(_Progress):
         self._show(step, status, f"step {step}/{self.total} · {status}", at_once=step == self.total)
 
 
-class Count(_Progress):
+class ProgressBar(_Progress):
     """How many of `total` things are done, and how fast."""
 
     def __init__(self, verb: str, total: int, noun: str, every: float = 10.0):

@@ -164,7 +164,7 @@ def test_diffusion_gives_as_many_as_asked_and_the_same_again(picture, inside, tm
 @pytest.mark.parametrize("method", ["guided", "bilinear"])
 def test_strips_have_no_seams(method, monkeypatch):
     random = np.random.default_rng(0)
-    photograph = painting.Photograph(Image.fromarray(random.integers(0, 256, (61, 47, 3), dtype=np.uint8)))
+    photograph = painting.LoadedPhotograph(Image.fromarray(random.integers(0, 256, (61, 47, 3), dtype=np.uint8)))
     L = painting.shrunk(photograph, 16)
     ab = torch.randn(1, 2, *L.shape[2:]) * 30
     whole = np.asarray(painting.coloured(photograph, L, ab, method)).astype(int)

@@ -15,7 +15,15 @@ from colorize.cli import data as inspecting
 from colorize.cli import main
 from colorize.data.collection import Photo
 from colorize.data.duplicates import duplicates, near_hashes
-from colorize.data.findings import FINDINGS, LEFT_OUT, Line, examine, read_excluded, read_manifest, write_manifest
+from colorize.data.findings import (
+    FINDINGS,
+    LEFT_OUT,
+    ManifestLine,
+    examine,
+    read_excluded,
+    read_manifest,
+    write_manifest,
+)
 from colorize.data.sources import DEMO
 from colorize.utils.errors import INTERRUPTED, UserError
 from colorize.utils.processes import GROUP, map_in_processes
@@ -138,7 +146,7 @@ def test_a_file_that_kills_its_process_is_named_and_the_others_are_done():
 
 def test_names_of_any_kind_survive_the_manifest(tmp_path):
     names = ["a b.jpg", "tab\there", "line\nbreak", "back\\slash\\t", "\udcff.jpg", "Ölbild/猫.jpg", "\\"]
-    lines = [Line("train", name, ("duplicate", "tiny"), True, twin=name) for name in names]
+    lines = [ManifestLine("train", name, ("duplicate", "tiny"), True, twin=name) for name in names]
     write_manifest(tmp_path / "manifest.tsv", lines)
     assert list(read_manifest(tmp_path / "manifest.tsv")) == lines
 
@@ -154,7 +162,7 @@ def test_another_file_is_no_manifest(text, complaint, tmp_path):
 
 
 def test_a_manifest_with_a_spoilt_line_is_refused(tmp_path):
-    write_manifest(path := tmp_path / "manifest.tsv", [Line("train", "a.jpg", ("tiny",), True)])
+    write_manifest(path := tmp_path / "manifest.tsv", [ManifestLine("train", "a.jpg", ("tiny",), True)])
     path.write_text(path.read_text() + "b.jpg\tyes\n")
     with pytest.raises(UserError, match="line 3"):
         read_excluded(path)

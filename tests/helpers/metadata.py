@@ -5,7 +5,7 @@ import struct
 
 from PIL import Image
 
-from colorize.imaging.image_io import Photograph, save_photograph
+from colorize.imaging.image_io import LoadedPhotograph, save_photograph
 from colorize.imaging.metadata import read_metadata
 
 KINDS = ["png", "jpg", "tif", "webp"]
@@ -44,7 +44,7 @@ def of(exif=b"", **info):
 
 def saved(rgb, metadata, kind, folder, alpha=None):
     path = folder / f"out.{kind}"
-    return path, save_photograph(Image.fromarray(rgb), Photograph(Image.fromarray(rgb), alpha, metadata), path)
+    return path, save_photograph(Image.fromarray(rgb), LoadedPhotograph(Image.fromarray(rgb), alpha, metadata), path)
 
 
 def opened(path):
