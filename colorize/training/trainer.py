@@ -27,7 +27,7 @@ from colorize.training.schedule import Phase, StepBatches, phase_at, phase_lengt
 from colorize.training.train_state import OptimizerStep, TrainState
 from colorize.utils import devices
 from colorize.utils.checkpoint import Checkpoints
-from colorize.utils.console import TrainingProgress
+from colorize.utils.console import StepBar
 from colorize.utils.distributed import World, synchronise_batch_norm
 from colorize.utils.errors import TRY_AGAIN
 from colorize.utils.processes import StopSignal
@@ -133,10 +133,7 @@ class Trainer:
         """
         if self.steps == 0:
             self.evaluate(log, self.judges)
-        with (
-            nullcontext(stop) if stop is not None else StopSignal() as stop,
-            TrainingProgress(self.total, self.steps) as bar,
-        ):
+        with nullcontext(stop) if stop is not None else StopSignal() as stop, StepBar(self.total, self.steps) as bar:
             stopping = False
             while self.steps < self.total and not stopping:
                 name, done = phase_at(self.lengths, self.steps)
@@ -189,7 +186,7 @@ class Trainer:
         self.monitor.step(values, self.steps)
         return values
 
-    def log_step(self, values: Mapping[str, float], rate: float, log: Logger, bar: TrainingProgress) -> None:
+    def log_step(self, values: Mapping[str, float], rate: float, log: Logger, bar: StepBar) -> None:
         """Show the step just taken, and log it when a line is due."""
         bar.update(self.steps, values["loss"], rate)
         if not self.is_due(self.settings.log_every):

@@ -55,7 +55,7 @@ class _Progress:
             self.printed = now
 
 
-class TrainingProgress(_Progress):
+class StepBar(_Progress):
     """Training steps, with the loss and images a second."""
 
     def __init__(self, total: int, done: int, every: float = 10.0):
