@@ -38,7 +38,7 @@ PICTURES, FEATURES, ERRORS, STAMP = "pictures.csv", "features", "errors.f32", "s
 
 @dataclass(frozen=True)
 class Measurement:
-    """What is measured on which photographs, and by whom."""
+    """What is measured, on which photographs, and in which processes."""
 
     protocol: Protocol
     chosen: Selection
@@ -48,27 +48,28 @@ class Measurement:
     batch_size: int
     world: World
 
-    def measure(self, painters: Mapping[str, Predictor], folder: Path, stamp: Mapping[str, Any], verb: str) -> None:
-        """Fill `folder` with the numbers of every row; what a former start of the same work left there is kept.
+    def measure(self, predictors: Mapping[str, Predictor], folder: Path, stamp: Mapping[str, Any], verb: str) -> None:
+        """Write the values and features of every row into `folder`; an interrupted measurement is resumed there.
 
-        stamp   what tells this work from any other
+        stamp   identifies the measurement: what another one left in the folder is removed
+        verb    names it on the terminal
         """
         if self.world.on_main_then_broadcast(lambda: start_work(folder, stamp)):
             return
         part = folder / f"part-{self.world.rank}-of-{self.world.size}"
         span = self.world.shard(len(self.chosen.photos))
-        with ImageTable(part / PICTURES, self.columns(), list(painters)) as table:
-            done = min(table.done.get(row, 0) for row in painters)
+        with ImageTable(part / PICTURES, self.columns(), list(predictors)) as table:
+            done = min(table.done.get(row, 0) for row in predictors)
             stores = [DistributionMetric(each, part / FEATURES, seed=0) for each in self.extractors]
             errors = FeatureFile(part / ERRORS, WIDTH)
             errors.keep(done)
             for store in stores:
-                for row in painters:
+                for row in predictors:
                     store.keep(row, done)
             with ProgressBar(verb, span.stop - span.start, "photographs") as bar:
-                for scene in self.scenes(range(span.start + done, span.stop)):
-                    table.add_all(self.rows(scene, painters, stores, errors), scene.names, scene.labels)
-                    bar.update(scene.places[-1] + 1 - span.start)
+                for batch in self.batches(range(span.start + done, span.stop)):
+                    table.add_all(self.rows(batch, predictors, stores, errors), batch.names, batch.labels)
+                    bar.update(batch.places[-1] + 1 - span.start)
         self.world.gather(None)
         self.world.on_main_then_broadcast(lambda: join_parts(folder, self.world.size, stamp))
 
@@ -78,26 +79,26 @@ class Measurement:
     @torch.no_grad()
     def rows(
         self,
-        scene: EvalBatch,
-        painters: Mapping[str, Predictor],
+        batch: EvalBatch,
+        predictors: Mapping[str, Predictor],
         stores: Sequence[DistributionMetric],
         errors: FeatureFile,
     ) -> dict[str, dict[str, list[float]]]:
-        """row -> column -> a number for each photograph; features and colour errors go to their files first."""
+        """row -> column -> a value for each photograph; features and errors by color go to their files first."""
         found = {}
-        for row, painter in painters.items():
-            picture, ab, samples = painter(scene)
-            pair = scene.pair(picture, ab, samples)
-            if row == "model" and scene.true is not None:
-                errors.add(errors_by_colour(picture, scene.true))
+        for row, predictor in predictors.items():
+            prediction = predictor(batch)
+            picture, pair = prediction.picture, batch.pair(*prediction)
+            if row == "model" and batch.true is not None:
+                errors.add(errors_by_colour(picture, batch.true))
             for store in stores:
                 store.add(picture.pixels, row)
             given = pair.given - {"true"} if row == "truth" else pair.given
-            able = {name: metric for name, metric in self.metrics.items() if metric.lacks(given) is None}
-            found[row] = {name: values.tolist() for name, values in measure_all(able, pair).items()}
+            available = {name: metric for name, metric in self.metrics.items() if metric.lacks(given) is None}
+            found[row] = {name: values.tolist() for name, values in measure_all(available, pair).items()}
         return found
 
-    def scenes(self, places: range) -> Iterator[EvalBatch]:
+    def batches(self, places: range) -> Iterator[EvalBatch]:
         """Batches of photographs of one size, in order; the next ones are read meanwhile."""
         ahead: deque[tuple[range, list[Future[EvalImage]]]] = deque()
         with ThreadPoolExecutor(READERS) as pool:
@@ -107,26 +108,27 @@ class Measurement:
                     photos = [self.chosen.photos[place] for place in group]
                     ahead.append((group, [pool.submit(read_eval_image, photo, self.protocol) for photo in photos]))
                 if ahead and (len(ahead) > 1 or not group):
-                    yield from self.alike(*ahead.popleft())
+                    yield from self._of_one_size(*ahead.popleft())
 
-    def alike(self, group: range, futures: Sequence[Future[EvalImage]]) -> Iterator[EvalBatch]:
+    def _of_one_size(self, group: range, futures: Sequence[Future[EvalImage]]) -> Iterator[EvalBatch]:
+        """A batch for each sequence of photographs of one size."""
         first = group.start
-        for _, frames in groupby((future.result() for future in futures), key=_size_of):
-            found = list(frames)
+        for _, images in groupby((future.result() for future in futures), key=_size_of):
+            found = list(images)
             photos = [self.chosen.photos[place] for place in range(first, first + len(found))]
             labels = [self.chosen.label(photo) for photo in photos]
             yield make_eval_batch(found, labels, first, self.protocol, self.device)
             first += len(found)
 
 
-def _size_of(frame: EvalImage) -> tuple[int, ...]:
-    pixels = frame.grey if frame.rgb is None else frame.rgb
+def _size_of(image: EvalImage) -> tuple[int, ...]:
+    pixels = image.grey if image.rgb is None else image.rgb
     assert pixels is not None
     return tuple(pixels.shape[1:])
 
 
 def start_work(folder: Path, stamp: Mapping[str, Any]) -> bool:
-    """Whether the work is whole already; what another left in the folder goes."""
+    """Whether the folder holds the whole measurement; what another one left there is removed."""
     path = folder / STAMP
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     if kept is not None and kept["of"] == dict(stamp):
@@ -137,13 +139,14 @@ def start_work(folder: Path, stamp: Mapping[str, Any]) -> bool:
 
 
 def write_stamp(folder: Path, stamp: Mapping[str, Any], *, whole: bool) -> None:
+    """Mark the folder as that of this measurement, and whether it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"of": dict(stamp), "whole": whole})
     write_text(folder / STAMP, text)
 
 
 def join_parts(folder: Path, size: int, stamp: Mapping[str, Any]) -> None:
-    """One table, and one file of each kind, of those of all processes in their order."""
+    """Join the tables and the files of all processes, in their order."""
     parts = [folder / f"part-{rank}-of-{size}" for rank in range(size)]
     tables = [part / PICTURES for part in parts]
     header = tables[0].open("rb").readline()
