@@ -13,7 +13,7 @@ from omegaconf import DictConfig, ListConfig
 from rich.table import Table
 
 from colorize.config import build_part, check_values
-from colorize.evaluation.baselines import measure_baselines
+from colorize.evaluation.baselines import measure_protocol_baselines
 from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.evaluate import (
     WORK,
@@ -90,7 +90,7 @@ def evaluate_one(
     few = photographs_at_a_time(cfg.batch_size, device)
     what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
     measuring = Measurement(*what, device, few, world)
-    reference = measure_baselines(measuring, setting.described, setting.stamp())
+    reference = measure_protocol_baselines(measuring, setting.described, setting.stamp())
     meter = Meter(subject.model.to(device), device)
     rows, absent = network_rows(subject, meter, setting.protocol, cfg.samples)
     work = target.with_name(f"{cfg.name}{WORK}")

@@ -41,7 +41,7 @@ class Baselines:
     paired: bool
 
 
-def measure_baselines(
+def measure_protocol_baselines(
     measurement: Measurement, described: Mapping[str, Any], stamp: Mapping[str, Any]
 ) -> Baselines | None:
     """Measure the baselines, unless the cache has them. Only the first process gets them; of several commands at a time

@@ -15,6 +15,7 @@ from colorize.batch import Batch
 from colorize.data.collection import Collection
 from colorize.data.datamodule import DataModule
 from colorize.data.sources import SHIPPED, EvaluationOnly, black_and_white, by_hash
+from colorize.evaluation.predictors import PredictAb, constant_ab
 from colorize.imaging.color import lab_to_rgb, lightness_to_rgb, to_uint8
 from colorize.imaging.image_io import sample_grid
 from colorize.imaging.transforms import centre_square
@@ -23,10 +24,8 @@ from colorize.metrics.metric import Metric, Pair, Picture
 from colorize.utils.console import ProgressBar, say
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError
-from colorize.utils.seeds import seed_of
+from colorize.utils.seeds import generator_of
 
-# L (B, 1, H, W) and a generator for each photograph -> ab (B, 2, H, W), CIE units
-Predict = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
 CACHE_LIMIT_BYTES = 2**28  #  of decoded pixels that are kept in memory
 ALONE = World()
 MEAN_AB_OF = 512  #           training photographs whose mean colour is the `mean_ab` baseline
@@ -126,7 +125,7 @@ class Validator:
 
     @torch.no_grad()
     def score(
-        self, predict: Predict, device: torch.device, world: World = ALONE
+        self, predict: PredictAb, device: torch.device, world: World = ALONE
     ) -> tuple[dict[str, float], Image.Image | None]:
         """Metric -> value, and a grid of the photographs that are shown: grey, prediction, truth.
 
@@ -140,8 +139,7 @@ class Validator:
         for rgb in self.pixels(world):
             true = rgb.to(device)
             batch = Batch.from_rgb(true, grey=self.photographs.grey(true))
-            seeds = [seed_of(self.photographs.seed, place + i) for i in range(len(true))]
-            ab = predict(batch.input, [torch.Generator().manual_seed(seed) for seed in seeds])
+            ab = predict(batch.input, [generator_of(self.photographs.seed, place + i) for i in range(len(true))])
             predicted = to_uint8(lab_to_rgb(batch.L, ab))
             pair = Pair(Picture(predicted), Picture(true) if self.photographs.truth else None, L=batch.L, ab=ab)
             for metric in self.metrics.values():
@@ -163,7 +161,7 @@ class Validator:
 
 
 def score_all(
-    validators: Iterable[Validator], predict: Predict, device: torch.device, world: World = ALONE
+    validators: Iterable[Validator], predict: PredictAb, device: torch.device, world: World = ALONE
 ) -> tuple[dict[str, float], dict[str, Image.Image]]:
     """PREFIX/metric -> value, and folder -> grid, of all of them."""
     scores: dict[str, float] = {}
@@ -177,30 +175,28 @@ def score_all(
 
 def measure_baselines(validator: Validator, photographs: DataModule, device: torch.device) -> ValidationBaselines:
     """The scores of predicting grey, and the training photographs' mean colour everywhere."""
-    mean = mean_ab(photographs).to(device).view(1, 2, 1, 1)
+    mean = mean_ab(photographs).tolist()
     rows = {}
-    for name, ab in (("grey", torch.zeros_like(mean)), ("mean_ab", mean)):
+    for name, ab in (("grey", (0.0, 0.0)), ("mean_ab", mean)):
         with ProgressBar(f"baseline {name.replace('_', ' ')}", len(validator), "validation photographs") as progress:
-            rows[name] = validator.score(constant_ab(ab, progress), device)[0]
+            rows[name] = validator.score(_counted(constant_ab(ab), progress), device)[0]
     truth = {}
     if colorfulness := validator.metrics.get("colorfulness"):
         colorfulness.reset()
         for rgb in validator.pixels():
             colorfulness.update(rgb, rgb)
         truth = {"colorfulness": colorfulness.compute()}
-    return ValidationBaselines(rows, truth, tuple(mean.flatten().tolist()))
+    return ValidationBaselines(rows, truth, tuple(mean))
 
 
-def constant_ab(ab: Tensor, progress: ProgressBar | None = None) -> Predict:
-    """Predicts `ab` (1, 2, 1, 1) everywhere; `progress` hears of how many photographs it has seen."""
-    seen = 0
+def _counted(predict_ab: PredictAb, progress: ProgressBar) -> PredictAb:
+    """The same predictions; `progress` shows of how many photographs."""
+    done = 0
 
-    def predict(L: Tensor, _: Sequence[torch.Generator]) -> Tensor:
-        nonlocal seen
-        seen += len(L)
-        if progress is not None:
-            progress.update(seen)
-        return ab.expand(len(L), 2, *L.shape[2:])
+    def predict(L: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        nonlocal done
+        progress.update(done := done + len(L))
+        return predict_ab(L, generators)
 
     return predict
 

@@ -13,7 +13,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from colorize.evaluation.validation import constant_ab
+from colorize.evaluation.predictors import constant_ab
 from colorize.tracking import Logger
 from colorize.training.build import build_parts, build_trainer
 from colorize.utils.distributed import init_process_group, leave, world_from_environment
@@ -53,7 +53,7 @@ def train(model: str, folder: Path, steps: int, batch_norm: bool = False) -> Non
     trainer = build_trainer(cfg, parts, folder / f"{model}-{world.size}", world)
     began = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     # a network may round otherwise for another number of pictures at a time; one colour does not
-    scores, _ = parts.validator.score(constant_ab(torch.tensor([9.0, -5.0]).view(1, 2, 1, 1)), trainer.device, world)
+    scores, _ = parts.validator.score(constant_ab((9.0, -5.0)), trainer.device, world)
     assert trainer.fit(Logger())
     if world.is_main:
         terms = trainer.scores
