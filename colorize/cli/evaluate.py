@@ -31,7 +31,7 @@ from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_n
 from colorize.evaluation.predictors import Meter
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.result import LABELS, Result, image_table_path, read_result, write_result
-from colorize.evaluation.samples import write_samples
+from colorize.evaluation.samples import SampleFiles, write_samples
 from colorize.metrics.full_reference import errors_of, summed
 from colorize.reports.comparison_page import write_result_page
 from colorize.reports.conclusions import group_by_reason
@@ -107,16 +107,21 @@ def evaluate_one(
         files = write_samples(target, measuring, rows, own)  # before the cost is told: it may be all that is painted
         result = replace(result, cost=meter.cost())
         write_result(target, result)
-        page = write_result_page(target)
         shutil.rmtree(work)
-        if cfg.table:
-            print_result(result)
-            say(cost_in_words(result.cost))
-        if cfg.track:
-            log_to_tracker(subject, result, target, files)
-        say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
+        report_result(cfg, subject, result, target, files)
     subject.model.to("cpu")
     world.gather(None)
+
+
+def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, target: Path, files: SampleFiles) -> None:
+    """Write the page of a result, print its table, and send it to the tracker."""
+    page = write_result_page(target)
+    if cfg.table:
+        print_result(result)
+        say(cost_in_words(result.cost))
+    if cfg.track:
+        log_to_tracker(subject, result, target, files)
+    say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
 
 
 def photographs_at_a_time(wanted: int | str, device: torch.device) -> int:

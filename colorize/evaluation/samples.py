@@ -44,7 +44,7 @@ def samples_folder(result: Path) -> Path:
     return result.with_suffix(".pictures")
 
 
-def read_samples(result: Path) -> SampleFiles:
+def find_samples(result: Path) -> SampleFiles:
     """The sample predictions that lie beside the file `result`, in the order of their photographs."""
     endings = {ending(word): word for word in (*map(input_word, INPUTS), *prediction_words().values(), TRUTH)}
     found: SampleFiles = {}

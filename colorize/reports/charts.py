@@ -25,7 +25,7 @@ def palette_color(place: int) -> str:
     return PALETTE[place % len(PALETTE)]
 
 
-class Bar(NamedTuple):
+class ChartBar(NamedTuple):
     """height, left_out  percent of the chart; the latter stands pale on top"""
 
     height: float
@@ -35,7 +35,7 @@ class Bar(NamedTuple):
     pale: bool = False
 
 
-class Line(NamedTuple):
+class ChartLine(NamedTuple):
     """points  for SVG, "x,y x,y …" in the chart's own size"""
 
     points: str
@@ -44,7 +44,7 @@ class Line(NamedTuple):
     kind: str = ""
 
 
-class Dot(NamedTuple):
+class ChartDot(NamedTuple):
     """left, top  percent"""
 
     left: float
@@ -67,9 +67,9 @@ class Chart:
     ticks: Sequence[tuple[float, str]]
     heading: str = ""
     legend: str = ""
-    bars: Sequence[Bar] = ()
-    lines: Sequence[Line] = ()
-    dots: Sequence[Dot] | None = None
+    bars: Sequence[ChartBar] = ()
+    lines: Sequence[ChartLine] = ()
+    dots: Sequence[ChartDot] | None = None
     size: tuple[float, float] = (1, 100)
     diagonal: bool = False
 
@@ -125,12 +125,12 @@ def size_chart(sizes: np.ndarray, left_out: np.ndarray) -> Chart:
 
 def _histogram(
     values: np.ndarray, known: np.ndarray, left_out: np.ndarray, edges: np.ndarray, fills: list[str], words: list[str]
-) -> list[Bar]:
+) -> list[ChartBar]:
     kept = np.histogram(values[known & ~left_out], edges)[0].tolist()
     out = np.histogram(values[known & left_out], edges)[0].tolist()
     scale = 100 / max(*map(sum, zip(kept, out, strict=True)), 1)
     return [
-        Bar(scale * k, fill, f"{word}: {k + o:,} photographs{left_out_in_words(o)}", scale * o)
+        ChartBar(scale * k, fill, f"{word}: {k + o:,} photographs{left_out_in_words(o)}", scale * o)
         for k, o, fill, word in zip(kept, out, fills, words, strict=True)
     ]
 
@@ -163,7 +163,7 @@ def _error_chart(
 ) -> Chart:  # fmt: skip
     top = max(float(np.nanmax(errors, initial=0)), 1.0)
     bars = [
-        Bar(0.0 if np.isnan(error) else 100 * error / top, fill,
+        ChartBar(0.0 if np.isnan(error) else 100 * error / top, fill,
             f"{word}: error {error:.1f}, {100 * share:.1f} % of the pixels", pale=share < RARE)
         for error, share, fill, word in zip(errors.tolist(), shares.tolist(), fills, words, strict=False)
     ]  # fmt: skip
@@ -173,7 +173,7 @@ def _error_chart(
 def _calibration_chart(chroma: np.ndarray) -> Chart:
     """Mean predicted chroma over that of the ground truth."""
     known = [(STEP * (place + 0.5), value) for place, value in enumerate(chroma[:-1].tolist()) if not isnan(value)]
-    line = Line(" ".join(f"{x:.1f},{TOP - min(y, TOP):.2f}" for x, y in known))
+    line = ChartLine(" ".join(f"{x:.1f},{TOP - min(y, TOP):.2f}" for x, y in known))
     ticks = [(edge / TOP, str(edge)) for edge in range(0, TOP + 1, 20)]
     legend = "dashed: as colourful as the ground truth"
     return Chart(ticks, "Predicted chroma by true chroma", legend, lines=[line], size=(TOP, TOP), diagonal=True)
@@ -201,7 +201,7 @@ def forest(metric: str, runs: Mapping[str, Interval], others: Mapping[str, float
 
 
 def curve_chart(
-    curves: Sequence[tuple[Line, Sequence[tuple[int, float]]]], heading: str = "", scale_by: Sequence[str] = ()
+    curves: Sequence[tuple[ChartLine, Sequence[tuple[int, float]]]], heading: str = "", scale_by: Sequence[str] = ()
 ) -> Chart:
     """A line for each run over its steps, drawn in that order. The first evaluation, of a network that knows nothing
     yet, would flatten the others: where there are others, it is left out.
@@ -227,7 +227,7 @@ def scatter_chart(heading: str, points: Sequence[tuple[str, float, str, bool]]) 
     low, high = min(y for _, y, _, _ in points), max(y for _, y, _, _ in points)
     places, ticks = parameter_scale([word for word, _, _, _ in points])
     dots = [
-        Dot(100 * x, 94 - 88 * (y - low) / (high - low or 1), PALETTE[best], title, best)
+        ChartDot(100 * x, 94 - 88 * (y - low) / (high - low or 1), PALETTE[best], title, best)
         for x, (_, y, title, best) in zip(places, points, strict=True)
     ]
     return Chart(ticks, heading, f"{low:.4g} to {high:.4g}", dots=dots)

@@ -18,8 +18,8 @@ from colorize.metrics.full_reference import ErrorsByColour
 from colorize.reports.charts import Forest, color_error_charts, forest, palette_color
 from colorize.reports.conclusions import (
     checkpoint_in_words,
-    conclude,
     conclude_single,
+    draw_conclusions,
     grey_wins,
     group_by_reason,
     measured_in_words,
@@ -99,7 +99,7 @@ def write_trained(target: Path, summaries: Mapping[str, Mapping[str, Any]], fold
 def several_runs(comparison: Comparison, runs: Mapping[str, RunData]) -> dict[str, Any]:
     """What the page of several runs shows in its own way."""
     kept = {label: run.samples for label, run in runs.items() if run.samples}
-    conclusions = conclude(comparison)
+    conclusions = draw_conclusions(comparison)
     gone = [(f"{metric} of {label}", why) for label, of in comparison.absent.items() for metric, why in of.items()]
     return {
         "compared": [*kept],

@@ -60,7 +60,7 @@ class Conclusions(NamedTuple):
         return [*(f"{text}{small}" for text, small in sentences), *self.notes]
 
 
-def conclude(comparison: Comparison) -> Conclusions:
+def draw_conclusions(comparison: Comparison) -> Conclusions:
     """Who is better, for every two runs and every metric that both have."""
     first = comparison.leading()
     others = [metric for metric in comparison.metrics if metric not in first]

@@ -91,7 +91,7 @@ class PageImage(NamedTuple):
     link: str = ""
 
 
-class Photograph(NamedTuple):
+class GalleryPhotograph(NamedTuple):
     """One photograph as each column has it; small: print below its name"""
 
     name: str
@@ -112,8 +112,8 @@ class Gallery(NamedTuple):
     labels: Sequence[str]
     chosen: tuple[int, int]
     columns: int
-    open: Sequence[Photograph]
-    folded: Sequence[Photograph]
+    open: Sequence[GalleryPhotograph]
+    folded: Sequence[GalleryPhotograph]
     of: int
 
 
@@ -137,7 +137,7 @@ def make_gallery(samples: Mapping[str, SampleFiles], most: int, beside: Path | N
     found = []
     for name in shared[:most]:
         images = [page_image(label, files[name][word], beside) for label, files, word in columns]
-        found.append(Photograph(name.partition("-")[2], images))
+        found.append(GalleryPhotograph(name.partition("-")[2], images))
     labels = [label for label, _, _ in columns]
     in_a_row = ceil(len(labels) / ceil(len(labels) / IN_A_ROW))  # rows of nearly one length
     chosen = chosen_sides(len(labels), true=columns[-1][2] == TRUTH)
@@ -159,7 +159,7 @@ class OldPhotographs(NamedTuple):
     """As they were evaluated, or else as training painted them; `without`: the runs that have neither."""
 
     gallery: Gallery | None
-    sheets: Sequence[Photograph]
+    sheets: Sequence[GalleryPhotograph]
     without: Sequence[str]
 
 
@@ -177,17 +177,20 @@ def old_photographs(runs: Mapping[str, RunData]) -> OldPhotographs | None:
     return OldPhotographs(make_gallery(kept, OLD_SHOWN) if kept else None, found, without)
 
 
-def sheets(runs: Mapping[str, RunData], name: str) -> list[Photograph]:
+def sheets(runs: Mapping[str, RunData], name: str) -> list[GalleryPhotograph]:
     """What each run painted while it trained: its own sheets, one below the other."""
     found = {label: sheet for label, run in runs.items() if (sheet := run.sheet(name))}
-    return [Photograph(label, [PageImage(label, file_uri(path, None))], when) for label, (when, path) in found.items()]
+    return [
+        GalleryPhotograph(label, [PageImage(label, file_uri(path, None))], when)
+        for label, (when, path) in found.items()
+    ]
 
 
-def ranked_photographs(images: ImageValues, samples: SampleFiles) -> dict[str, dict[str, list[Photograph]]]:
+def ranked_photographs(images: ImageValues, samples: SampleFiles) -> dict[str, dict[str, list[GalleryPhotograph]]]:
     """Heading -> "worst" and such -> the best and the worst of a result's photographs by a metric, as far as their
     pictures were kept."""
     by_place = {int(name.partition("-")[0]): files for name, files in samples.items()}
-    found: dict[str, dict[str, list[Photograph]]] = {}
+    found: dict[str, dict[str, list[GalleryPhotograph]]] = {}
     for metric, groups in rank_images(images).items():
         known, values = measure(metric), images.values[metric]
         for word, places in groups.items():
@@ -195,7 +198,7 @@ def ranked_photographs(images: ImageValues, samples: SampleFiles) -> dict[str, d
             for place in [place for place in places if {PAINTED, TRUTH} <= by_place.get(place, {}).keys()]:
                 told = f"{known.title} {format_number(float(values[place]), known.digits)} {known.unit}".strip()
                 pictures = [PageImage(what, file_uri(path, THUMBNAIL)) for what, path in by_place[place].items()]
-                shown.append(Photograph(images.names[place], pictures, told))
+                shown.append(GalleryPhotograph(images.names[place], pictures, told))
             if shown:
                 found.setdefault(known.title, {})[word] = shown
     return found

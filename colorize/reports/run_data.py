@@ -9,8 +9,8 @@ from typing import Any
 
 from colorize.evaluation.compare import Comparison
 from colorize.evaluation.result import Result, read_result
-from colorize.evaluation.samples import SampleFiles, read_samples
-from colorize.reports.charts import Chart, Line, curve_chart, palette_color
+from colorize.evaluation.samples import SampleFiles, find_samples
+from colorize.reports.charts import Chart, ChartLine, curve_chart, palette_color
 from colorize.reports.tables import PAINTING, TableCell, TableRow, TextTable, number_heads, painting_cells
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import read_lines
@@ -68,11 +68,11 @@ def gather(folder: Path, target: Path | None = None) -> RunData:
     if "parameters" in summary:
         run.cost["parameters"] = summary["parameters"]
     if target is not None:
-        run.result, run.samples = read_result(target), read_samples(target)
+        run.result, run.samples = read_result(target), find_samples(target)
         run.cost |= run.result.cost
     old = folder / "results" / f"{OLD}.json"
     if old != target and old.is_file():
-        run.old, run.manifest = read_samples(old), read_result(old).manifest
+        run.old, run.manifest = find_samples(old), read_result(old).manifest
     if (path := folder / ".hydra" / "config.yaml").is_file():
         run.config = config_of(path)
     run.curves = curves_of(folder / "metrics.jsonl")
@@ -104,7 +104,7 @@ def run_colors(runs: Iterable[str]) -> dict[str, str]:
 
 def curve_charts(runs: Mapping[str, RunData]) -> list[Chart]:
     """A chart for each metric that any run measured while it trained, a line for each run."""
-    lines = {label: Line("", label, color) for label, color in run_colors(runs).items()}
+    lines = {label: ChartLine("", label, color) for label, color in run_colors(runs).items()}
     charts = []
     for name, heading in CURVES.items():
         found = [(lines[label], run.curves[name]) for label, run in runs.items() if name in run.curves]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from colorize.reports.charts import Chart, Forest, ForestRow, Line, curve_chart, scatter_chart
+from colorize.reports.charts import Chart, ChartLine, Forest, ForestRow, curve_chart, scatter_chart
 from colorize.reports.page import write_page
 from colorize.reports.run_data import curves_of
 from colorize.reports.tables import TableCell, TableRow, TextTable
@@ -88,7 +88,7 @@ def job_curves(sweep: Sweep, name: str) -> Chart | None:
     for job in sorted(sweep.jobs, key=lambda job: job in sweep.best[:1]):  # the best lies on top
         kind = "best" if job in sweep.best[:1] else job.status
         if points := curves_of(job.folder / "metrics.jsonl").get(name):
-            curves.append((Line("", f"job {job.number}", kind=f"job {kind}"), points))
+            curves.append((ChartLine("", f"job {job.number}", kind=f"job {kind}"), points))
     return curve_chart(curves, scale_by=("job best", "job finished")) if curves else None
 
 

@@ -11,7 +11,7 @@ from colorize.evaluation.compare import Comparison
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.result import row_label
 from colorize.evaluation.significance import format_number
-from colorize.reports.conclusions import conclude
+from colorize.reports.conclusions import draw_conclusions
 
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
 BOLD = "bold: no other run is better"
@@ -142,7 +142,7 @@ def markdown(comparison: Comparison) -> str:
     lines += [[_marked(cell, "**{}**", lambda text: text.replace("|", "\\|")) for cell in row.cells]
               for row in table.rows]  # fmt: skip
     body = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    sentences = "\n".join(f"- {line}" for line in conclude(comparison).lines())
+    sentences = "\n".join(f"- {line}" for line in draw_conclusions(comparison).lines())
     return f"{table_title(comparison)}; {BOLD}.\n\n{body}\n\n{sentences}\n"
 
 
@@ -155,7 +155,7 @@ def latex(comparison: Comparison) -> str:
         lines += [r"\midrule"] if place == len(comparison.runs) else []
         cells = [_marked(cell, r"\textbf{{{}}}", _escaped) for cell in row.cells]
         lines.append(rf"{' & '.join(cells)} \\")
-    lines += [r"\bottomrule", r"\end{tabular}", *(f"% {line}" for line in conclude(comparison).lines())]
+    lines += [r"\bottomrule", r"\end{tabular}", *(f"% {line}" for line in draw_conclusions(comparison).lines())]
     return "\n".join(lines) + "\n"
 
 

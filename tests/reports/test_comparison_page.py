@@ -25,24 +25,22 @@ def test_it_says_what_the_comparison_says(run, tmp_path):
 def test_the_ranking_begins_with_the_better_and_ends_with_grey(run, tmp_path):
     """Two is a decibel above one on every picture; both are below grey."""
     _, page = page_of(tmp_path, run("one"), run("two", 1.0))
-    table = section(page, "The ranking")
+    table = section(page, "Ranking")
     head, *rows = cells(table)
     assert head == ["", "leads in", "PSNR dB ↑"]
     assert [row[0] for row in rows] == ["two", "one", "grey", "mean colour of training"]
     assert [row[1] for row in rows] == ["1 of 1", "0 of 1", "", ""]
     assert rows[2][2].startswith("25.00|")
     assert table.count('class="number own"') == 1
-    assert (
-        page.index("The ranking") < page.index("Side by side") < page.index("Conclusions") < page.index("All numbers")
-    )
+    assert page.index("Ranking") < page.index("Side by side") < page.index("Conclusions") < page.index("All numbers")
 
 
 def test_many_runs_fold_what_is_much(run, tmp_path):
     _, page = page_of(tmp_path, *[run(name, 0.5 * place, pictures=8) for place, name in enumerate("abcde")])
     assert "<h1>5 runs</h1>" in page
-    assert [row[0] for row in cells(section(page, "The ranking"))[-2:]] == ["grey", "mean colour of training"]
+    assert [row[0] for row in cells(section(page, "Ranking"))[-2:]] == ["grey", "mean colour of training"]
     assert "PSNR: no other run is better than e; 10 of 10 pairs differ significantly</summary>" in page
-    photographs = section(page, "The photographs")
+    photographs = section(page, "Photographs")
     assert "<summary>2 more</summary>" in photographs
     assert len(pictures_in(photographs)) == 8 * 7
     assert pictures_in(photographs.partition("<details>")[2])[0].size == (8, 8)

@@ -41,9 +41,9 @@ def test_pictures_that_are_large_or_heavy_become_smaller(run, tmp_path):
     Image.fromarray(noise).save(path, quality=98)
     assert path.stat().st_size > HEAVY
     _, page = page_of(tmp_path, folder)
-    grey, painted, true = pictures_in(section(page, "The photographs"))
+    grey, painted, true = pictures_in(section(page, "Photographs"))
     assert (grey.size, painted.size, true.size) == ((SIDE, SIDE), (256, 256), (SIDE, SIDE))
-    assert len(section(page, "The photographs")) < path.stat().st_size * 4 / 3
+    assert len(section(page, "Photographs")) < path.stat().st_size * 4 / 3
 
 
 def test_names_are_text(run, tmp_path):
@@ -56,7 +56,7 @@ def test_names_are_text(run, tmp_path):
 def test_runs_that_are_called_like_pictures(run, tmp_path):
     """What is chosen by its place is the picture that stands there; the names differ in length."""
     _, page = page_of(tmp_path, run("truth"), run("grey"))
-    photographs = section(page, "The photographs")
+    photographs = section(page, "Photographs")
     assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:4] == ["grey", "truth", "grey", "ground truth"]
     shown = [picture.getpixel((4, 4)) for picture in pictures_in(photographs)[:4]]
     for found, made in zip(shown, ((0, 0, 5), (80, 0, 5), (80, 0, 4), (160, 0, 5)), strict=True):
@@ -65,7 +65,7 @@ def test_runs_that_are_called_like_pictures(run, tmp_path):
 
 def test_pictures_that_were_not_kept_are_told(run, tmp_path):
     _, page = page_of(tmp_path, run("one"), run("two", pictures=0))
-    photographs = section(page, "The photographs")
+    photographs = section(page, "Photographs")
     assert "of two, there are none: evaluate again with overwrite=true" in photographs
     assert len(pictures_in(photographs)) == 3 * 3
     assert re.findall(r'<option value="\d+"[^>]*>([^<]*)', photographs)[:3] == ["grey", "one", "ground truth"]

@@ -19,7 +19,7 @@ def test_the_page_of_one_run(run, tmp_path, monkeypatch):
     (by,) = re.findall(r"PSNR: grey is better than network by (\S+) dB", section(page, "Conclusions"))
     assert float(by) == pytest.approx(2, abs=0.1)
     assert "dashed: grey 25.00" in section(page, "Beside grey and truth")
-    options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "The photographs"))
+    options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "Photographs"))
     assert options == [("", "grey"), (" selected", "one"), ("", "ground truth"),
                        ("", "grey"), ("", "one"), (" selected", "ground truth")]  # fmt: skip
     options = re.findall(r'<option value="\d+"( selected)?>([^<]*)', section(page, "Old photographs"))
