@@ -23,7 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from colorize.cli.evaluate import photographs_at_a_time
+from colorize.cli.evaluate import resolve_batch_size
 from colorize.config import conf_folder
 from colorize.data.sources import DEMO
 from colorize.evaluation import Protocol
@@ -115,7 +115,7 @@ def measuring_of(count: int, size: int, device: torch.device, clock: Clock) -> M
         metrics,
         [extractor],
         device,
-        photographs_at_a_time("auto", device),
+        resolve_batch_size("auto", device),
         World(),
     )
 

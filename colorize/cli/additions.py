@@ -19,7 +19,7 @@ OPEN = {  # nodes whose readers check their keys
 Node = Mapping[str, Any]
 
 
-class Kind(Enum):
+class NodeKind(Enum):
     FIXED = "its keys are what it has"
     CALL = "its keys are arguments"
     PARTS = "its keys name parts"
@@ -27,57 +27,57 @@ class Kind(Enum):
 
 
 def check_additions(before: Node, after: Node) -> None:
-    """Raises `UserError` where `after`, a config, has or lacks a key that it may not, against `before` the words."""
-    walk(before, after, "", Kind.FIXED)
+    """Raises `UserError` where a config, `after` the overrides, has or lacks a key that it may not against `before`."""
+    check_node_additions(before, after, "", NodeKind.FIXED)
 
 
-def walk(before: Node, after: Node, path: str, kind: Kind) -> None:
+def check_node_additions(before: Node, after: Node, path: str, kind: NodeKind) -> None:
     if path in OPEN:
         return
     for key in before.keys() - after.keys():
-        if kind == Kind.FIXED:
-            raise UserError(f"~{join(path, key)} would leave out what is always read: give it a value instead")
+        if kind == NodeKind.FIXED:
+            raise UserError(f"~{join_path(path, key)} would leave out what is always read: give it a value instead")
     for key in (key for key in after if before.get(key, before) != after[key]):
-        where = join(path, key)
+        where = join_path(path, key)
         if key == "_target_":
             parameters_of(after, path)
         elif key not in before:
-            check_new(key, before, after, path, kind)
+            check_new_key(key, before, after, path, kind)
         if isinstance(after[key], Mapping):
             below = before.get(key)
             below = below if isinstance(below, Mapping) else {}
-            walk(below, after[key], where, kind_of(key, below, after, path, kind))
+            check_node_additions(below, after[key], where, node_kind(key, below, after, path, kind))
 
 
-def kind_of(key: str, before: Node, after: Node, path: str, kind: Kind) -> Kind:
+def node_kind(key: str, before: Node, after: Node, path: str, kind: NodeKind) -> NodeKind:
     """What the node at `key` of `after` takes, which was `before`, in a node of this `kind` at `path`."""
     node = after[key]
     if "_target_" in node:
-        return Kind.CALL
-    if kind == Kind.FREE:
-        return Kind.FREE
-    if kind == Kind.CALL:
-        return kind_of_argument(after, key, path)
+        return NodeKind.CALL
+    if kind == NodeKind.FREE:
+        return NodeKind.FREE
+    if kind == NodeKind.CALL:
+        return argument_kind(after, key, path)
     if not path and before and all(isinstance(part, Mapping) and "_target_" in part for part in before.values()):
-        return Kind.PARTS
-    return Kind.FIXED
+        return NodeKind.PARTS
+    return NodeKind.FIXED
 
 
-def check_new(key: str, before: Node, after: Node, path: str, kind: Kind) -> None:
+def check_new_key(key: str, before: Node, after: Node, path: str, kind: NodeKind) -> None:
     """Refuse a key that the node at `path` does not take."""
-    where = join(path, key)
-    if kind == Kind.CALL and key not in OWN:
+    where = join_path(path, key)
+    if kind == NodeKind.CALL and key not in OWN:
         arguments = arguments_of(after, path)
         if arguments is None or key in arguments:
             return
         left = [name for name in arguments if name not in after]
         rest = f"; it also takes {', '.join(left)}" if left else "; the config has all that it takes"
         close = suggestion(key, [*left, *before], f"{path}.") or rest
-        raise UserError(f"{where!r} cannot be added, {name_of(after)} takes no {key!r}{close}")
-    if kind == Kind.FIXED:
-        close = key_suggestion(where, paths(before, path)) or "; --cfg job shows every key"
+        raise UserError(f"{where!r} cannot be added, {class_name(after)} takes no {key!r}{close}")
+    if kind == NodeKind.FIXED:
+        close = key_suggestion(where, key_paths(before, path)) or "; --cfg job shows every key"
         raise UserError(f"{where!r} cannot be added, {path or 'a config'} has no {key!r}{close}")
-    if kind == Kind.PARTS and "_target_" not in (after[key] if isinstance(after[key], Mapping) else {}):
+    if kind == NodeKind.PARTS and "_target_" not in (after[key] if isinstance(after[key], Mapping) else {}):
         close = suggestion(key, before, f"{path}.") or f"; it has {', '.join(before)}"
         raise UserError(f"{where!r} cannot be added without a _target_, {path} has no {key!r}{close}")
 
@@ -98,11 +98,9 @@ def parameters_of(node: Node, path: str) -> Mapping[str, inspect.Parameter]:
         raise UserError(f"{path}._target_={node['_target_']} {import_failure(error)}") from error
 
 
-def kind_of_argument(node: Node, key: str, path: str) -> Kind:
+def argument_kind(node: Node, key: str, path: str) -> NodeKind:
     """What the value of an argument takes, by the argument's annotation."""
-    from colorize.utils.validation import (
-        hints_of,  # pydantic takes a while: not before a mistake that can be told without
-    )
+    from colorize.utils.validation import hints_of
 
     parameters_of(node, path)  # raises for what cannot be imported
     hint = hints_of(locate(node["_target_"])).get(key)
@@ -110,21 +108,21 @@ def kind_of_argument(node: Node, key: str, path: str) -> Kind:
         if get_origin(each) in (Mapping, dict):
             value = get_args(each)[1]
             plain = value.__origin__ if get_origin(value) is Annotated else value
-            return Kind.FREE if plain in (Any, float, int, str, bool) else Kind.PARTS
-    return Kind.FIXED
+            return NodeKind.FREE if plain in (Any, float, int, str, bool) else NodeKind.PARTS
+    return NodeKind.FIXED
 
 
-def paths(node: Node, path: str) -> Iterator[str]:
+def key_paths(node: Node, path: str) -> Iterator[str]:
     """The config paths of every key below, those of branches included."""
     for key, value in node.items():
-        yield join(path, key)
+        yield join_path(path, key)
         if isinstance(value, Mapping):
-            yield from paths(value, join(path, key))
+            yield from key_paths(value, join_path(path, key))
 
 
-def join(path: str, key: str) -> str:
+def join_path(path: str, key: str) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
-def name_of(node: Node) -> str:
+def class_name(node: Node) -> str:
     return str(node["_target_"]).rsplit(".", 1)[-1]

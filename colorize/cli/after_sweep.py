@@ -35,8 +35,8 @@ NODES = ("hydra.sweeper", "hydra.launcher", "hydra.callbacks.after_sweep")
 
 
 def check_plugins(cfg: DictConfig) -> None:
-    """Raises `UserError` for an argument of ours in Hydra's own config that is not what its constructor says. Hydra
-    hands over the very words, so that true is not said in others there."""
+    """Raises `UserError` for an argument of our plugins in Hydra's own config that their constructors do not take.
+    Hydra hands values over as they are written: yes does not become true there."""
     targets: dict[str, type] = {f"hydra_plugins.colorize.{name}": kind for name, kind in NAMES.items()}
     targets["colorize.cli.after_sweep.AfterSweep"] = AfterSweep
     whole: Any = OmegaConf.to_container(cfg, resolve=False)
@@ -50,34 +50,34 @@ def check_plugins(cfg: DictConfig) -> None:
                 continue
             found = check_value(hint, node[name], f"{path}.{name}")
             if as_override(found) != as_override(node[name]):
-                raise UserError(f"{path}.{name} is {as_override(node[name])}; say {as_override(found)}")
+                raise UserError(f"{path}.{name} is {as_override(node[name])}; use {as_override(found)}")
 
 
 OF_THE_SWEEP = ("hparams_search", "hydra", "name", "tracker", "overwrite", "resume", "trust")  # not of the network
 
 
 def write_experiment(target: Path, job: Job, name: str, comments: Sequence[str]) -> None:
-    """Write what the job was told, so that `python train.py --config-dir=… experiment=…` trains the same again.
+    """Write the job's overrides as a recipe: `python train.py --config-dir=… experiment=…` trains the same again.
 
     name  of the runs that it will begin
     """
     defaults: list[Any] = []
     values = OmegaConf.create({"name": f"${{seeded:{name},${{seed}}}}"})
-    untold = []
+    not_in_a_file = []
     for word in job.overrides:
         override = OverridesParser.create().parse_override(word)
         key = override.key_or_group
         if key.split("/")[0].split(".")[0] in OF_THE_SWEEP:
             continue
         if override.is_delete():
-            untold.append(f"the job was also told {word}, which a file cannot say")
+            not_in_a_file.append(f"the job also had {word}, which a file cannot express")
         elif key == "experiment":
             defaults.insert(0, override.value())
         elif group_options(key):
             defaults.append({f"override /{key}": override.value()})
         else:
             OmegaConf.update(values, key, override.value(), force_add=True)
-    head = "".join(f"# {line}\n" for line in [*comments, *untold])
+    head = "".join(f"# {line}\n" for line in [*comments, *not_in_a_file])
     chosen = OmegaConf.to_yaml(OmegaConf.create({"defaults": defaults})) + "\n" if defaults else ""
     text = f"# @package _global_\n{head}{chosen}{OmegaConf.to_yaml(values)}"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def write_experiment(target: Path, job: Job, name: str, comments: Sequence[str])
 COMPARED = 8  # of more jobs, the best
 
 
-def summarise(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int:
+def summarise_sweep(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int:
     """Tell how a sweep went; with `protocols`, measure the best jobs under them too, and compare them by the first.
 
     The exit status: 1 where a job failed, or none began.
@@ -96,26 +96,26 @@ def summarise(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int
     if not jobs:
         say(f"no job of {str(folder)!r} began")
         return 1
-    names, maximize = objectives(config, next((job for job in jobs if job.summary), None))
+    names, maximize = ranking_objectives(config, next((job for job in jobs if job.summary), None))
     best = ranked(jobs, names, maximize)
     keys = varying(jobs)
     search = "objective" in config.hydra.sweeper
     shares = importances(jobs, keys, names, maximize, search=search)
     sweep = Sweep(folder.name, jobs, keys, names, best, shares, search)
-    write_text(folder / "sweep.csv", comma_separated(sweep))
+    write_text(folder / "sweep.csv", sweep_csv(sweep))
     write_recipes(folder, sweep)
     write_sweep(folder / "sweep.html", sweep)
-    console.print(terminal_table(sweep))
+    console.print(sweep_table(sweep))
     say(f"the page is {str(folder / 'sweep.html')!r}")
     if protocols and len(best) > 1:
-        side_by_side(folder, [job.folder for job in best[:COMPARED]], protocols, config.get("trust") or ())
+        compare_best_jobs(folder, [job.folder for job in best[:COMPARED]], protocols, config.get("trust") or ())
     return 1 if any(job.status == "failed" for job in jobs) else 0
 
 
-def objectives(config: DictConfig, job: Job | None) -> tuple[list[str], list[bool]]:
+def ranking_objectives(config: DictConfig, job: Job | None) -> tuple[list[str], list[bool]]:
     """What the jobs are ranked by and whether more is better: the search's objectives, else what the job monitors."""
     sweeper, own = config.hydra.sweeper, config
-    if job:  # `config` is that of the sweep, which knows nothing of what the jobs were told
+    if job:  # `config` is that of the sweep, which has not the overrides of its jobs
         own = RunFolder(job.folder).read_config()
     if "objective" not in sweeper:
         names, said, key, words = [own.checkpoint.monitor], [own.checkpoint.get("mode")], "checkpoint.mode", MODES
@@ -140,7 +140,7 @@ def write_recipes(folder: Path, sweep: Sweep) -> None:
         say(f"the recipe of job {job.number} is {str(folder / 'experiment' / f'{name}.yaml')!r}")
 
 
-def comma_separated(sweep: Sweep) -> str:
+def sweep_csv(sweep: Sweep) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["number", "status", *sweep.keys, *sweep.objectives, "folder"])
@@ -151,7 +151,7 @@ def comma_separated(sweep: Sweep) -> str:
     return file.getvalue()
 
 
-def terminal_table(sweep: Sweep) -> Table:
+def sweep_table(sweep: Sweep) -> Table:
     table = Table(title=f"{len(sweep.jobs)} jobs, the best first", title_justify="left")
     for name in ("", "status", *sweep.keys, *sweep.objectives):
         table.add_column(name, overflow="fold", justify="right" if name in sweep.objectives else "left")
@@ -162,7 +162,7 @@ def terminal_table(sweep: Sweep) -> Table:
     return table
 
 
-def side_by_side(folder: Path, jobs: Sequence[Path], protocols: Sequence[str], trust: Sequence[str]) -> None:
+def compare_best_jobs(folder: Path, jobs: Sequence[Path], protocols: Sequence[str], trust: Sequence[str]) -> None:
     """Evaluate the jobs, each photograph by itself, and compare them. What has been measured is not measured again.
 
     At their last steps: best.pt was chosen on the photographs that they are compared on. In processes of their own:
@@ -173,19 +173,19 @@ def side_by_side(folder: Path, jobs: Sequence[Path], protocols: Sequence[str], t
     for name in protocols:
         words = [f"run=[{runs}]", f"protocol={name}", "checkpoint=last", "metrics=default", "table=false"]
         words.append(f"trust=[{','.join(trust)}]")
-        if not went_well("evaluate", words, shown=True):
+        if not run_verb("evaluate", words, shown=True):
             return
     page = folder / "compare.html"
-    if went_well("compare", [*map(str, jobs), "--protocol", protocols[0], "--html", str(page)], shown=False):
+    if run_verb("compare", [*map(str, jobs), "--protocol", protocols[0], "--html", str(page)], shown=False):
         say(f"the comparison is {str(page)!r}")
 
 
-def went_well(verb: str, words: Sequence[str], *, shown: bool) -> bool:
+def run_verb(verb: str, words: Sequence[str], *, shown: bool) -> bool:
     program = [sys.executable, "-m", "colorize", verb, *words]
     done = subprocess.run(program, env=environment(), check=False, capture_output=not shown, text=True)
     if done.returncode:
-        said = f": {done.stderr.strip()}" if done.stderr else ""
-        say(f"the jobs are not compared, colorize {verb} ended with status {done.returncode}{said}")
+        reason = f": {done.stderr.strip()}" if done.stderr else ""
+        say(f"the jobs are not compared, colorize {verb} ended with status {done.returncode}{reason}")
     return done.returncode == 0
 
 
@@ -200,7 +200,7 @@ class AfterSweep(Callback):
         self.compare, self.protocols = compare, list(protocols)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Keep word of a job that failed: it may have left nothing else."""
+        """Note how a job ended: one that failed may have left nothing else."""
         from colorize.sweeps.jobs import note_end
 
         if config.hydra.mode == RunMode.MULTIRUN:
@@ -214,5 +214,5 @@ class AfterSweep(Callback):
         from colorize.utils.errors import guarded
 
         protocols = self.protocols if self.compare else []
-        if code := guarded(lambda: summarise(Path(str(config.hydra.sweep.dir)), config, protocols)):
+        if code := guarded(lambda: summarise_sweep(Path(str(config.hydra.sweep.dir)), config, protocols)):
             raise SystemExit(code)

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from colorize.cli.parser import Arguments
+from colorize.cli.parser import ArgumentParser
 from colorize.evaluation.compare import Comparison, Rows, compare_results
 from colorize.evaluation.entries import run_labels
 from colorize.evaluation.metric_info import measure, measured_on, score_table
@@ -25,23 +25,25 @@ from colorize.utils.files import write_text
 
 def compare_runs(argv: list[str]) -> int:
     """Compare the runs named in `argv`; the exit status."""
-    words = parse(argv)
-    places, notes = find_runs(words.runs)
+    args = compare_parser().parse_args(argv)
+    if not args.runs:
+        raise UserError("compare takes run folders: python compare.py outputs/a outputs/b")
+    places, notes = expand_runs(args.runs)
     for note in notes:
         say(note)
-    page = words.html or page_of(places)
-    comparison = compare_results(places, words.protocol, pool=words.pool)
+    page = args.html or default_page(places)
+    comparison = compare_results(places, args.protocol, pool=args.pool)
     if comparison is None:
-        if words.protocol or words.pool or words.markdown or words.latex:
+        if args.protocol or args.pool or args.markdown or args.latex:
             raise UserError(
                 f"none of {', '.join(places)} has a result of a named protocol: python evaluate.py run=… first"
             )
-        show_trained(places, page)
+        compare_trained(places, page)
         return 0
     print_comparison(comparison)
     write_comparison(page, comparison)
     say(f"the page is {str(page)!r}")
-    for path, write in ((words.markdown, markdown), (words.latex, latex)):
+    for path, write in ((args.markdown, markdown), (args.latex, latex)):
         if path:
             text = write(comparison)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +52,8 @@ def compare_runs(argv: list[str]) -> int:
     return 0
 
 
-def show_trained(places: Sequence[str], page: Path) -> None:
-    """Runs that were not evaluated, by what training told of them."""
+def compare_trained(places: Sequence[str], page: Path) -> None:
+    """Show runs that were not evaluated by the scores that their training ended with."""
     summaries = read_summaries(places)
     labels = run_labels({folder: summary["name"] for folder, summary in summaries.items()})
     print_summaries(summaries, labels)
@@ -61,7 +63,7 @@ def show_trained(places: Sequence[str], page: Path) -> None:
     say(f"the page is {str(page)!r}")
 
 
-def page_of(places: Sequence[str]) -> Path:
+def default_page(places: Sequence[str]) -> Path:
     """Where the page goes if nobody says: of one run, into its folder."""
     if len(places) > 1:
         return Path("compare.html")
@@ -69,28 +71,23 @@ def page_of(places: Sequence[str]) -> Path:
     return (place.parent.parent if place.suffix == ".json" else place) / "run.html"
 
 
-def parse(argv: list[str]):
-    parser = Arguments("compare", "Put runs side by side that were measured alike, with intervals and tests.")
+def compare_parser() -> ArgumentParser:
+    parser = ArgumentParser("compare")
     parser.add_argument(
         "runs", nargs="*", metavar="RUN", help="run folders, result files in them, 'outputs/cpu-*', a sweep's folder"
     )
     parser.add_argument("--protocol", metavar="NAME", help="which results, where the runs have several")
-    parser.add_argument("--pool", action="store_true", help="take runs that differ by their seed alone together")
-    parser.add_argument(
-        "--html",
-        type=Path,
-        metavar="FILE",
-        help="the page (default: compare.html; of one run, run.html in its folder)",
-    )
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table and the verdicts there")
-    parser.add_argument("--latex", type=Path, metavar="FILE", help="also write the table there, for booktabs")
-    words = parser.parse_args(argv)
-    if not words.runs:
-        raise UserError("compare takes run folders: python compare.py outputs/a outputs/b")
-    return words
+    parser.add_argument("--pool", action="store_true", help="take runs that differ only by their seed together")
+    for option, meaning in (
+        ("--html", "the page (default: compare.html; of one run, run.html in its folder)"),
+        ("--markdown", "also write the table and the conclusions there"),
+        ("--latex", "also write the table there, for booktabs"),
+    ):
+        parser.add_argument(option, type=Path, metavar="FILE", help=meaning)
+    return parser
 
 
-def find_runs(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def expand_runs(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """(run folders and result files, sentences on what was left out).
 
     words  run folders, result files, patterns such as `outputs/cpu-*`, and folders of sweeps
@@ -100,9 +97,9 @@ def find_runs(words: Sequence[str]) -> tuple[list[str], list[str]]:
     notes: list[str] = []
     for word in words:
         if Path(word).exists():
-            found, left_out = of_sweep(word) if is_sweep(word) else ([word], "")
+            found, left_out = finished_jobs(word) if is_sweep(word) else ([word], "")
         else:
-            found, left_out = matching(word)
+            found, left_out = match_pattern(word)
         places += [place for place in found if found == [word] or place not in places]
         notes += [left_out] if left_out else []
     return places, notes
@@ -116,7 +113,7 @@ def is_sweep(place: str | Path) -> bool:
     return Path(place).is_dir() and not is_run(place) and bool(jobs_of(place))
 
 
-def matching(pattern: str) -> tuple[list[str], str]:
+def match_pattern(pattern: str) -> tuple[list[str], str]:
     """The run folders, result files and jobs of sweeps that a pattern matches, in the order of their names."""
     if not glob.has_magic(pattern):
         raise UserError(f"there is no run folder {pattern!r}")
@@ -125,7 +122,7 @@ def matching(pattern: str) -> tuple[list[str], str]:
         if is_run(place) or place.endswith(".json"):
             found.append(place)
         elif is_sweep(place):
-            jobs, left_out = of_sweep(place)
+            jobs, left_out = finished_jobs(place)
             found, notes = found + jobs, notes + ([left_out] if left_out else [])
         else:
             others.append(place)
@@ -137,17 +134,17 @@ def matching(pattern: str) -> tuple[list[str], str]:
     return found, "; ".join(notes)
 
 
-def of_sweep(folder: str | Path) -> tuple[list[str], str]:
+def finished_jobs(folder: str | Path) -> tuple[list[str], str]:
     """The jobs that have finished; a sentence on those that have not."""
     jobs = jobs_of(folder)
     rest = [job for job in jobs if job.status != "finished"]
     if len(rest) == len(jobs):
-        raise UserError(f"no job of the sweep {str(folder)!r} has finished: {told(rest)}")
-    left_out = f"left out of {str(folder)!r}, as not finished: {told(rest)}" if rest else ""
+        raise UserError(f"no job of the sweep {str(folder)!r} has finished: {job_statuses(rest)}")
+    left_out = f"left out of {str(folder)!r}, as not finished: {job_statuses(rest)}" if rest else ""
     return [str(job.folder) for job in jobs if job.status == "finished"], left_out
 
 
-def told(jobs: Sequence[Job]) -> str:
+def job_statuses(jobs: Sequence[Job]) -> str:
     return ", ".join(f"{job.folder.name} ({job.status})" for job in jobs)
 
 
@@ -163,10 +160,10 @@ def print_summaries(summaries: Summaries, labels: Mapping[str, str]) -> None:
 def print_comparison(comparison: Comparison) -> None:
     """A line for each metric, a column for each run; the rows to read it next to; then what it comes to in words, for
     the metrics that are told first: the page has the others."""
-    _print(comparison, comparison.runs, f"{table_title(comparison)}; {BOLD}", comparison.metrics)
+    _print_table(comparison, comparison.runs, f"{table_title(comparison)}; {BOLD}", comparison.metrics)
     if comparison.sanity:
         baselines = {row_label(row): cells for row, cells in comparison.sanity.items()}
-        _print(comparison, baselines, "to read these next to", comparison.leading(), ends=False)
+        _print_table(comparison, baselines, "to read these next to", comparison.leading(), ends=False)
     first = comparison.leading()
     for metric in first:
         verdicts = metric_verdicts(comparison, metric)
@@ -178,7 +175,7 @@ def print_comparison(comparison: Comparison) -> None:
         say(line)
 
 
-def _print(comparison: Comparison, rows: Rows, title: str, metrics: Sequence[str], *, ends: bool = True) -> None:
+def _print_table(comparison: Comparison, rows: Rows, title: str, metrics: Sequence[str], *, ends: bool = True) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
     for label in rows:

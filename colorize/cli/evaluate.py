@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, ListConfig
@@ -29,7 +30,6 @@ from colorize.evaluation.measure import ERRORS, PICTURES, Measurement
 from colorize.evaluation.metric_info import measure
 from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
 from colorize.evaluation.predictors import Meter
-from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.result import LABELS, Result, image_table_path, read_result, write_result
 from colorize.evaluation.samples import SampleFiles, write_samples
 from colorize.metrics.full_reference import errors_of, summed
@@ -54,14 +54,14 @@ def evaluate_runs(cfg: DictConfig) -> int:
     world = init_process_group(device)
     keep_freed_memory()
     try:
-        protocol: Protocol = build_part(cfg.protocol, "protocol")
+        protocol = build_part(cfg.protocol, "protocol")
         if cfg.source is not None:
             protocol = replace(protocol, source=cfg.source)
         subjects = [open_network(str(word), str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]
         told: set[tuple[str, str]] = set()
         for subject in subjects:
             if world.size > 1:  # what has to be fetched, the first process fetches
-                world.on_main_then_broadcast(partial(rehearse, cfg, protocol, subject))
+                world.on_main_then_broadcast(partial(set_up_once, cfg, protocol, subject))
             setting = set_up(cfg, protocol, subject)
             evaluate_one(cfg, subject, setting, device, world, told)
     finally:
@@ -69,7 +69,7 @@ def evaluate_runs(cfg: DictConfig) -> int:
     return 0
 
 
-def rehearse(cfg: DictConfig, protocol: Protocol, subject: EvaluatedNetwork) -> None:
+def set_up_once(cfg: DictConfig, protocol: Any, subject: EvaluatedNetwork) -> None:
     set_up(cfg, protocol, subject)
 
 
@@ -83,11 +83,11 @@ def evaluate_one(
 ) -> None:
     target = subject.folder / "results" / f"{cfg.name}.json"
     if world.on_main_then_broadcast(
-        lambda: measured_already(target, subject, setting, overwrite=cfg.overwrite, table=cfg.table)
+        lambda: is_measured(target, subject, setting, overwrite=cfg.overwrite, table=cfg.table)
     ):
         return
-    introduce(subject, setting, device, told)
-    few = photographs_at_a_time(cfg.batch_size, device)
+    announce_evaluation(subject, setting, device, told)
+    few = resolve_batch_size(cfg.batch_size, device)
     what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
     measuring = Measurement(*what, device, few, world)
     reference = measure_protocol_baselines(measuring, setting.described, setting.stamp())
@@ -124,7 +124,7 @@ def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, ta
     say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
 
 
-def photographs_at_a_time(wanted: int | str, device: torch.device) -> int:
+def resolve_batch_size(wanted: int | str, device: torch.device) -> int:
     if wanted == "auto":
         return 4 if device.type == "cpu" else 32
     if not isinstance(wanted, int) or wanted < 1:
@@ -132,7 +132,7 @@ def photographs_at_a_time(wanted: int | str, device: torch.device) -> int:
     return wanted
 
 
-def measured_already(
+def is_measured(
     target: Path, subject: EvaluatedNetwork, setting: EvaluationSetup, *, overwrite: bool, table: bool
 ) -> bool:
     """Whether the very same has been measured; `table` shows it.
@@ -144,11 +144,11 @@ def measured_already(
     kept = read_result(target)
     if kept.protocol["id"] != setting.described["id"]:
         raise UserError(
-            f"{str(target)!r} holds {kept.protocol['id']}, and this is {setting.described['id']}: say name=… to keep "
+            f"{str(target)!r} holds {kept.protocol['id']}, and this is {setting.described['id']}: use name=… to keep "
             "both, or overwrite=true"
         )
     if kept.weights.get("network", {}).get("sha256") != subject.weights["sha256"]:
-        raise UserError(f"{str(target)!r} is of other weights: say name=… to keep both, or overwrite=true")
+        raise UserError(f"{str(target)!r} is of other weights: use name=… to keep both, or overwrite=true")
     if kept.versions != library_versions() or set(setting.metrics) - set(kept.rows["model"]) - set(kept.absent):
         return False
     if table:
@@ -157,13 +157,14 @@ def measured_already(
     return True
 
 
-def introduce(
+def announce_evaluation(
     subject: EvaluatedNetwork, setting: EvaluationSetup, device: torch.device, told: set[tuple[str, str]]
 ) -> None:
     """What is about to be measured. What is absent for every network of a command is `told` once."""
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
-    say(f"{subject.name} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
+    step = f" ({subject.weights['of']}, step {subject.weights['step']})" if "step" in subject.weights else ""
+    say(f"{subject.name}{step} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
     for note in setting.chosen.notes:
         say(note)
     for names, reason in group_by_reason(setting.absent):

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.cli.additions import check_additions
 from colorize.cli.parser import (
-    composed,
-    each_choice,
-    first_word,
+    compose_config,
     group_options,
-    listed,
-    parse,
-    plain,
-    runs,
-    searching,
-    values,
+    hydra_context,
+    options_in,
+    parse_overrides,
+    plain_config,
+    runs_job,
 )
-from colorize.config import check_values
+from colorize.config import check_values, part_class
 from colorize.utils.errors import UserError, describe_options, key_suggestion, suggestion
 from colorize.utils.stored_config import flatten
 
@@ -44,13 +41,16 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
     """
     if any(getattr(arguments, option) for option in READING):
         return
-    with searching(conf, arguments):
-        overrides = parse(arguments.overrides)
+    with hydra_context(conf, arguments):
+        for word in arguments.overrides if config_name == "evaluate" else ():
+            if "=" not in word and word[:1] not in "+~":
+                raise UserError(f"{word!r} is no key=value: did you mean run={word}?")
+        overrides = parse_overrides(arguments.overrides)
         places = [str(o.input_line) for o in overrides if o.key_or_group == "hydra.searchpath"]
         chosen = [override for override in overrides if check_choice(override, places)]
         others = [override for override in overrides if override not in chosen]
         check_once(overrides)
-        for choices in each_choice(chosen):
+        for choices in choice_combinations(chosen):
             after = check_job(arguments, arguments.config_name or config_name, choices, others, places)
             if not (arguments.multirun or after.hydra.mode == RunMode.MULTIRUN):
                 check_single(overrides, chosen)
@@ -59,16 +59,16 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
 def check_job(
     arguments: Namespace, config_name: str, choices: Sequence[str], others: Sequence[Override], places: Sequence[str]
 ) -> DictConfig:
-    """The config of a job. Checks the words that choose no option, `others`; of a sweep, with its first value."""
-    before = composed(config_name, [*choices, *places])
+    """The config of a job. Checks the overrides that choose no option, `others`; of a sweep, with its first value."""
+    before = compose_config(config_name, [*choices, *places])
     known = flatten(before, resolve=False)
     for override in others:
         check_key(override, before, known, choices, places)
-    after = composed(config_name, [*choices, *map(first_word, others)])
-    check_additions(plain(before), plain(after))
-    if runs(arguments):
+    after = compose_config(config_name, [*choices, *map(first_override, others)])
+    check_additions(plain_config(before), plain_config(after))
+    if runs_job(arguments):
         own = OmegaConf.masked_copy(after, [str(key) for key in after if key != "hydra"])
-        check_values(own)
+        check_required(own)
         check_folder(after)
         check_each(own, others, config_name)
         if after.hydra.mode == RunMode.MULTIRUN or arguments.multirun:
@@ -78,15 +78,27 @@ def check_job(
     return after
 
 
+def check_required(cfg: DictConfig) -> None:
+    """Refuse a config that lacks required values; of data that cannot be trained on, whatever they are, say that."""
+    try:
+        check_values(cfg)
+    except UserError:
+        from colorize.data.sources import check_trains  # imports torch
+
+        if "data" in cfg:
+            check_trains(part_class(cfg.data, "data"), cfg.names.data)
+        raise
+
+
 def check_each(cfg: DictConfig, overrides: Sequence[Override], program: str) -> None:
     """Check each value of the config, and those that a sweep gives it instead."""
-    from colorize.training.config_schema import with_checked_values  # it imports torch: other mistakes are told before
+    from colorize.training.config_schema import with_checked_values  # imports torch: other mistakes are answered before
 
     with_checked_values(cfg, program)
     for override in overrides:
         key = override.key_or_group
         if override.is_sweep_override() and OmegaConf.select(cfg, key) is not None:
-            for value in values(override):
+            for value in swept_values(override):
                 other = cfg.copy()
                 OmegaConf.update(other, key, value, force_add=True)
                 with_checked_values(other, program)
@@ -101,7 +113,7 @@ def check_folder(cfg: DictConfig) -> None:
         return  # of a sweep: its name is known once it begins
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
-            raise UserError(f"{key} is {str(folder)!r}, and {str(place)!r} is no folder: say another folder")
+            raise UserError(f"{key} is {str(folder)!r}, and {str(place)!r} is no folder: choose another folder")
 
 
 def check_choice(override: Override, places: Sequence[str]) -> bool:
@@ -111,7 +123,7 @@ def check_choice(override: Override, places: Sequence[str]) -> bool:
         return False
     if not (options := group_options(key, places)):
         return False
-    for value in map(str, values(override)):
+    for value in map(str, swept_values(override)):
         check_installed(key, value)
         if value not in options and value not in ("None", "null"):
             close = suggestion(value, options, f"{key}=")
@@ -131,7 +143,7 @@ def check_key(
 ) -> None:
     """Refuse a key that is not in the config `before` the overrides, and a word for a number."""
     key, top = override.key_or_group, override.key_or_group.split(".")[0].split("@")[0]
-    groups = [*listed("", ObjectType.GROUP, places), *before.hydra.runtime.choices]
+    groups = [*options_in("", ObjectType.GROUP, places), *before.hydra.runtime.choices]
     adds = override.is_add() or override.is_force_add()
     if adds and key in before.hydra.runtime.choices:
         raise UserError(f"{key} is chosen without a plus: {key}={override.get_value_element_as_str()}")
@@ -143,9 +155,10 @@ def check_key(
         raise UserError(f"there is nothing called {top!r} to add to{suggestion(top, [*groups, *before, *alike])}")
     if not adds and not inside:
         purpose = " to leave out" if override.is_delete() else ""
-        beside = beside_choice(key, choices)
-        close = key_suggestion(key, [*alike, *groups])
-        raise UserError(f"there is no {key!r}{beside}{purpose}{close or '; --cfg job shows every key'}")
+        if other := options_with(key, before):
+            raise UserError(f"there is no {key!r}{other}")
+        close = key_suggestion(key, [*alike, *groups]) or "; --cfg job shows every key"
+        raise UserError(f"there is no {key!r}{beside_choice(key, choices)}{purpose}{close}")
     if override.is_delete():
         if key in before and key not in ("experiment", "hparams_search"):
             raise UserError(f"~{key} would leave out what is always read: choose another {key} instead")
@@ -156,9 +169,26 @@ def check_key(
 def check_number(key: str, before: Any, override: Override) -> None:
     if not isinstance(before, int | float) or isinstance(before, bool):
         return
-    for value in values(override):
+    for value in swept_values(override):
         if isinstance(value, str) and "${" not in value:
             raise UserError(f"{key} is a number, such as {before}; {value!r} is not")
+
+
+def options_with(key: str, before: DictConfig) -> str:
+    """` with data=demo; data=folder has it: …` where the key is one of another option of its group."""
+    group = key.split(".")[0]
+    found = []
+    for option in group_options(group) if "." in key else ():
+        try:
+            other = compose_config(str(before.hydra.job.config_name), [f"{group}={option}"])
+        except UserError:
+            continue  # an option that needs another beside it
+        if any(path == key or path.startswith(f"{key}.") for path in flatten(other, resolve=False)):
+            found.append(option)
+    if not found:
+        return ""
+    have = f"{', '.join(found[:-1])} and {found[-1]} have" if len(found) > 1 else f"{found[0]} has"
+    return f" with {group}={before.hydra.runtime.choices[group]}; {group}={have} it: choose {group}=… as well"
 
 
 def beside_choice(key: str, choices: Sequence[str]) -> str:
@@ -173,13 +203,41 @@ def check_single(overrides: Sequence[Override], chosen: Sequence[Override]) -> N
     for override in (override for override in overrides if override.is_sweep_override()):
         key, value = (override.input_line or "").split("=", 1)
         listed = "" if "(" in value or override in chosen else f", or {key}=[{value}] for a list"
-        raise UserError(f"{key}={value} names several values: say -m as well for a run with each of them{listed}")
+        raise UserError(f"{key}={value} names several values: use -m as well for a run with each of them{listed}")
 
 
 def check_once(overrides: Sequence[Override]) -> None:
-    """Refuse a key that is swept and said again: Hydra would run each job twice. Elsewhere the last word counts."""
+    """Refuse a key that is swept and given again: Hydra would run each job twice. Elsewhere the last one counts."""
     for override in overrides:
         key = override.key_or_group
         same = [str(other.input_line) for other in overrides if other.key_or_group == key]
         if override.is_sweep_override() and len(same) > 1:
-            raise UserError(f"{key} is said {len(same)} times, {' and '.join(same)}: say it once")
+            raise UserError(f"{key} is given {len(same)} times, {' and '.join(same)}: give it once")
+
+
+def choice_combinations(chosen: Sequence[Override]) -> Iterator[list[str]]:
+    """The options that are chosen together; of several for one group, each, beside the first of all others."""
+    words = [[f"{override.get_key_element()}={value}" for value in swept_values(override)] for override in chosen]
+    first = [options[0] for options in words]
+    yield first
+    for place, options in enumerate(words):
+        for option in options[1:]:
+            yield [*first[:place], option, *first[place + 1 :]]
+
+
+def first_override(override: Override) -> str:
+    """The override as Hydra reads it in a job; of a sweep, one of its jobs."""
+    if not override.is_sweep_override():
+        return override.input_line or ""
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return f"{override.get_key_element()}={value.start}"
+    return f"{override.get_key_element()}={next(iter(override.sweep_iterator(transformer=Transformer.encode)))}"
+
+
+def swept_values(override: Override) -> list[Any]:
+    """The value, or all those of a sweep; of an interval, its ends."""
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return [value.start, value.end]
+    return list(override.sweep_iterator()) if override.is_sweep_override() else [value]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,57 +19,97 @@ from hydra._internal.utils import create_automatic_config_search_path, get_args_
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from colorize.cli.app import VERBS
+from colorize.config import conf_folder
 from colorize.utils.environment import at_home, without_links
-from colorize.utils.errors import UserError, describe_options
+from colorize.utils.errors import UserError, describe_options, suggestion
 from colorize.utils.hydra_overrides import parse_override
 
 
-class Arguments(argparse.ArgumentParser):
-    """Raises `UserError` where argparse would print its usage and leave."""
+class ArgumentParser(argparse.ArgumentParser):
+    """The arguments of a verb that Hydra does not compose. Raises `UserError` where argparse would print its usage and
+    leave; a mistake in an option's name is answered before all others."""
 
-    def __init__(self, verb: str, description: str):
-        super().__init__(prog=f"colorize {verb}", description=description, allow_abbrev=False)
+    def __init__(self, verb: str):
+        summary = VERBS[verb].summary
+        super().__init__(prog=f"colorize {verb}", description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False)
+        self.limits: dict[str, tuple[float, float | None]] = {}
+
+    def add_number(self, option: str, least: float, most: float | None = None, **options: Any) -> None:
+        """An option whose value is at least `least`, and at most `most` if that is given."""
+        options = {"type": int, **options}
+        self.limits[self.add_argument(option, **options).dest] = (least, most)
+
+    def add_output(self, meaning: str, overwrite: str = "") -> None:
+        """-o, which is required; with `overwrite`, what that does, also --overwrite."""
+        self.add_argument("-o", "--output", required=True, help=meaning)
+        if overwrite:
+            self.add_argument("--overwrite", action="store_true", help=overwrite)
+
+    def add_workers(self) -> None:
+        self.add_number("--workers", 0, help="processes; 0: only this one (default: one for each core)")
+
+    def add_trust(self) -> None:
+        self.add_argument(
+            "--trust", action="append", metavar="PACKAGE", help="whose classes the weights' config may name; repeatable"
+        )
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{self.prog}: {message}; --help shows all options")
 
     def parse_args(self, args=None, namespace=None):
-        words, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            known = [option for action in self._actions for option in action.option_strings]
-            close = get_close_matches(unknown[0], known, n=1)
-            self.error(f"there is no option {unknown[0]!r}" + (f": did you mean {close[0]}?" if close else ""))
-        for name, value in vars(words).items():
-            setattr(words, name, expanded(value))
-        return words
+        given = sys.argv[1:] if args is None else list(args)
+        if (unknown := unknown_option(self, given)) is not None:
+            option = given[unknown].partition("=")[0]
+            self.error(f"there is no option {option!r}{suggestion(option, self._option_string_actions, cutoff=CLOSE)}")
+        found, rest = self.parse_known_args(given, namespace)
+        if rest:
+            self.error(f"there is no place for {rest[0]!r}")
+        for name, value in vars(found).items():
+            setattr(found, name, expand_home(value))
+        for name, (least, most) in self.limits.items():
+            value = getattr(found, name)
+            if value is not None and not least <= value <= (inf if most is None else most):
+                range_ = f"{least} or more" if most is None else f"between {least} and {most}"
+                self.error(f"--{name.replace('_', '-')} is {value}; it must be {range_}")
+        return found
 
 
-def expanded(value: Any) -> Any:
-    """The same with the home folder for a ~ that begins a word or a path: no shell has put it there behind a quote or
-    an =, nor does that of Windows."""
+CLOSE = 0.8  # how alike a misspelt option and the one that was meant are: a group's name may be somewhat like an option
+
+
+def unknown_option(parser: argparse.ArgumentParser, words: Sequence[str]) -> int | None:
+    """The place of the first word that looks like an option and is none: argparse would first complain of what is
+    required, and would take the beginning of an option's name for the option."""
+    known = parser._option_string_actions
+    for place, word in enumerate(words):
+        option, short = word.partition("=")[0], known.get(word[:2])
+        if word == "--":
+            return None
+        if not word.startswith("-") or word == "-" or " " in option or re.match(r"-\.?\d", word) or option in known:
+            continue
+        if word.startswith("--") or short is None or short.nargs == 0:  # else it is -oFOLDER
+            return place
+    return None
+
+
+def expand_home(value: Any) -> Any:
+    """The same with the home folder for a ~ that begins it: no shell has put it there behind a quote or an =, nor does
+    that of Windows."""
     if isinstance(value, list):
-        return [expanded(each) for each in value]
+        return [expand_home(each) for each in value]
     if isinstance(value, str | Path) and str(value).startswith("~"):
         return type(value)(os.path.expanduser(value))  # noqa: PTH111 (the same for words)
     return value
 
 
-def add_trust(parser: Arguments) -> None:
-    parser.add_argument(
-        "--trust",
-        action="append",
-        metavar="PACKAGE",
-        help="whose classes the weights' config may name; say it again for more",
-    )
-
-
-def trusted(packages: Sequence[str] | None) -> list[str]:
-    """What was said of --trust, and the working folder where these packages may lie."""
+def trusted_packages(packages: Sequence[str] | None) -> list[str]:
+    """The packages that --trust names; the working folder, where they may be, is searched for them."""
     if packages:
         search_here()
     return list(packages or ())
@@ -90,7 +131,7 @@ COMMANDS = {
 }
 
 
-def read_words(argv: Sequence[str]) -> tuple[Namespace, list[str]]:
+def parse_hydra_args(argv: Sequence[str], config_name: str) -> tuple[Namespace, list[str]]:
     """Hydra's options and overrides, and the same words with the options first: Hydra's own parser reads -m only there.
 
     Raises `UserError` for an option that does not exist, lacks its value or does not go with another.
@@ -98,31 +139,45 @@ def read_words(argv: Sequence[str]) -> tuple[Namespace, list[str]]:
     parser = get_args_parser()
 
     def refuse(message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
-        known = [option for action in parser._actions for option in action.option_strings]
-        if message.startswith("unrecognized") and (close := get_close_matches(unknown, known, n=1)):
-            raise UserError(f"there is no option {unknown!r}: did you mean {close[0]}?")
         raise UserError(f"{message}; --hydra-help shows all options")
 
     parser.error = refuse  # type: ignore[method-assign]  # argparse would print its usage and leave
-    arguments = parser.parse_intermixed_args(list(argv))
-    arguments.overrides = arguments.overrides or []
-    said = [option for name, option in COMMANDS.items() if getattr(arguments, name)]
-    if len(said) > 1:
-        raise UserError(f"{' and '.join(said)} do not go together: say one of them")
-    if arguments.resolve and not (arguments.cfg or arguments.help):
+    parser.allow_abbrev = False
+    if (unknown := unknown_option(parser, argv)) is not None:
+        raise UserError(describe_unknown_option(argv[unknown:], parser, config_name))
+    args = parser.parse_intermixed_args(list(argv))
+    args.overrides = args.overrides or []
+    given = [option for name, option in COMMANDS.items() if getattr(args, name)]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} do not go together: use one of them")
+    if args.experimental_rerun:
+        raise UserError("--experimental-rerun is not supported: rerun=FOLDER starts the run of a folder again")
+    if args.resolve and not (args.cfg or args.help):
         raise UserError("--resolve goes with --cfg, as in --cfg job --resolve")
-    if arguments.package and not arguments.cfg:
+    if args.package and not args.cfg:
         raise UserError("--package goes with --cfg, as in --cfg job --package optimizer")
-    return arguments, [*without(argv, arguments.overrides), *arguments.overrides]
+    return args, [*option_words(argv, args.overrides), *args.overrides]
 
 
-def runs(arguments: Namespace) -> bool:
+def describe_unknown_option(words: Sequence[str], parser: argparse.ArgumentParser, config_name: str) -> str:
+    """What is wrong with the first of `words`, an option that does not exist: groups and keys have no dashes."""
+    option, equals, value = words[0].partition("=")
+    key = option.lstrip("-").replace("-", "_")
+    config: Any = OmegaConf.to_container(OmegaConf.load(conf_folder() / f"{config_name}.yaml"))
+    groups = [group for each in config["defaults"] if isinstance(each, dict) for group in each]
+    if re.split(r"[./]", key)[0] in {*config, *groups, "rerun"} - {"hydra"}:
+        following = value if equals else next((word for word in words[1:2] if word[0] != "-" and "=" not in word), "…")
+        return f"there is no option {option!r}: write {key}={following}, without dashes"
+    close = suggestion(option, parser._option_string_actions, cutoff=CLOSE)
+    return f"there is no option {option!r}{close or '; groups and keys are written without dashes, as in key=value'}"
+
+
+def runs_job(args: Namespace) -> bool:
     """Whether something is run, and not only shown."""
-    return not any(getattr(arguments, name) for name in ("cfg", "info", "help", "hydra_help", "shell_completion"))
+    return not any(getattr(args, name) for name in ("cfg", "info", "help", "hydra_help", "shell_completion"))
 
 
-def without(words: Sequence[str], overrides: Sequence[str]) -> list[str]:
+def option_words(words: Sequence[str], overrides: Sequence[str]) -> list[str]:
     """The words that are no override: options and their values."""
     left = list(words)[::-1]
     for override in overrides[::-1]:
@@ -131,7 +186,7 @@ def without(words: Sequence[str], overrides: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def searching(conf: Path, arguments: Namespace) -> Iterator[None]:
+def hydra_context(conf: Path, arguments: Namespace) -> Iterator[None]:
     """A Hydra that finds configs where that of the program will."""
     search_path = create_automatic_config_search_path(__file__, None, arguments.config_path or str(conf))
     if arguments.config_dir:
@@ -147,39 +202,11 @@ def searching(conf: Path, arguments: Namespace) -> Iterator[None]:
         GlobalHydra.instance().clear()
 
 
-def parse(words: Sequence[str]) -> list[Override]:
+def parse_overrides(words: Sequence[str]) -> list[Override]:
     return [parse_override(word, GlobalHydra.instance().config_loader()) for word in words]
 
 
-def each_choice(chosen: Sequence[Override]) -> Iterator[list[str]]:
-    """The options that are chosen together; of several for one group, each, beside the first of all others."""
-    words = [[f"{override.get_key_element()}={value}" for value in values(override)] for override in chosen]
-    first = [options[0] for options in words]
-    yield first
-    for place, options in enumerate(words):
-        for option in options[1:]:
-            yield [*first[:place], option, *first[place + 1 :]]
-
-
-def first_word(override: Override) -> str:
-    """The override as Hydra reads it in a job; of a sweep, one of its jobs."""
-    if not override.is_sweep_override():
-        return override.input_line or ""
-    value = override.value()
-    if isinstance(value, IntervalSweep):
-        return f"{override.get_key_element()}={value.start}"
-    return f"{override.get_key_element()}={next(iter(override.sweep_iterator(transformer=Transformer.encode)))}"
-
-
-def values(override: Override) -> list[Any]:
-    """The value, or all those of a sweep; of an interval, its ends."""
-    value = override.value()
-    if isinstance(value, IntervalSweep):
-        return [value.start, value.end]
-    return list(override.sweep_iterator()) if override.is_sweep_override() else [value]
-
-
-def composed(config_name: str, words: Sequence[str]) -> DictConfig:
+def compose_config(config_name: str, words: Sequence[str]) -> DictConfig:
     """The whole config with these overrides, Hydra's own included."""
     try:
         return compose(config_name, overrides=list(words), return_hydra_config=True)
@@ -187,14 +214,14 @@ def composed(config_name: str, words: Sequence[str]) -> DictConfig:
         group, _, option = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
         if group == "loss" and f"model={option}" in words:
             options = describe_options(group, group_options(group))
-            raise UserError(f"model={option} has no loss of its own: say loss=…; {options}") from error
+            raise UserError(f"model={option} has no loss of its own: use loss=…; {options}") from error
         said = str(error).split("\nTo append")[0]  # what Hydra advises next makes a key that nothing reads
         inner = error.__cause__
         cause = f": {str(inner).splitlines()[0]}" if isinstance(inner, OmegaConfBaseException) else ""
         raise UserError(" ".join(said.split()).rstrip(".") + cause) from error
 
 
-def plain(cfg: DictConfig) -> Any:
+def plain_config(cfg: DictConfig) -> Any:
     return OmegaConf.to_container(cfg, resolve=False)
 
 
@@ -205,11 +232,11 @@ def group_options(group: str, places: Sequence[str] = ()) -> list[str]:
     """
     if not group:
         return []
-    options, folders = listed(group, ObjectType.CONFIG, places), listed(group, ObjectType.GROUP, places)
+    options, folders = options_in(group, ObjectType.CONFIG, places), options_in(group, ObjectType.GROUP, places)
     nested = (f"{folder}/{option}" for folder in folders for option in group_options(f"{group}/{folder}", places))
     return [*options, *nested]
 
 
-def listed(group: str, kind: ObjectType, places: Sequence[str]) -> list[str]:
+def options_in(group: str, kind: ObjectType, places: Sequence[str]) -> list[str]:
     loader = GlobalHydra.instance().config_loader()
     return loader.get_group_options(group, kind, overrides=list(places))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import sys
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from colorize.utils.console import printable
 from colorize.utils.devices import is_out_of_memory
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, decoder_message
+from colorize.utils.files import check_parent
 
 # Endings of rarer photographs, which a folder is not searched for when a network is trained
 RARE = (".apng", ".dib", ".heic", ".heif", ".ico", ".jpf", ".jpx", ".pcx", ".pfm", ".psd", ".qoi")
@@ -25,24 +29,24 @@ LONGEST_NAME = 255 - len(".part")  # bytes: what file systems hold, and what sta
 
 
 @dataclass(frozen=True)
-class Job:
+class PaintJob:
     source: Path
     target: Path  # before the numbers of several samples
     shortened: bool = False  # whether the target's name would have been too long
 
 
-def plan(words: list[str], output: Path, kind: str | None) -> tuple[list[Job], list[str]]:
-    """The jobs, and what is to be said of photographs that are passed over or get another name.
+def plan_jobs(words: list[str], output: Path, kind: str | None) -> tuple[list[PaintJob], list[str]]:
+    """The jobs, and notes on photographs that are passed over or get another name.
 
     Raises `UserError` where a word means no photograph, where two photographs would become one file, and where one
     would be written over.
     """
     notes: list[str] = []
-    folder = folder_of(output)
+    folder = output_folder(output)
     given = [at_home(word) for word in words]
     met: dict[str, tuple[Path, Path]] = {}
     for path in given:
-        for source, place in photographs(path, len(given) == 1, folder, notes):
+        for source, place in find_photographs(path, len(given) == 1, folder, notes):
             met.setdefault(os.path.abspath(source), (source, place))  # noqa: PTH100 (a link keeps its own name)
     found = dict(met.values())
     if folder is None:
@@ -50,9 +54,9 @@ def plan(words: list[str], output: Path, kind: str | None) -> tuple[list[Job], l
             raise UserError(f"{str(output)!r} is one file for {len(found)} photographs: give a folder")
         if kind and FORMATS[kind] != FORMATS[output.suffix[1:].lower()]:
             raise UserError(f"{str(output)!r} is not --format {kind}: give one of both")
-        jobs = [Job(source, output) for source in found]
+        jobs = [PaintJob(source, output) for source in found]
     else:
-        jobs = targets({source: folder / place for source, place in found.items()}, kind or "png", notes)
+        jobs = assign_files({source: folder / place for source, place in found.items()}, kind or "png", notes)
     sources = {os.path.realpath(source) for source in found}
     for job in jobs:
         if os.path.realpath(job.target) in sources:
@@ -60,7 +64,7 @@ def plan(words: list[str], output: Path, kind: str | None) -> tuple[list[Job], l
     return jobs, notes
 
 
-def folder_of(output: Path) -> Path | None:
+def output_folder(output: Path) -> Path | None:
     """The folder that is meant; None where it is a file. Raises `UserError` for a file that cannot be written."""
     if output.is_dir():
         return output
@@ -72,7 +76,7 @@ def folder_of(output: Path) -> Path | None:
     return output
 
 
-def photographs(path: Path, alone: bool, output: Path | None, notes: list[str]) -> list[tuple[Path, Path]]:
+def find_photographs(path: Path, alone: bool, output: Path | None, notes: list[str]) -> list[tuple[Path, Path]]:
     """Each photograph that a word means, and its place in the output folder: sub-folders are kept.
 
     A folder that is given alone is the output folder's counterpart; of several, each keeps its name. The folders in
@@ -81,7 +85,7 @@ def photographs(path: Path, alone: bool, output: Path | None, notes: list[str]) 
     if path.is_dir():
         if output is not None and os.path.realpath(path) == os.path.realpath(output):
             raise UserError(f"{str(output)!r} is the folder of the photographs: choose another folder")
-        found = inside(path, Path() if alone else Path(path.name), output, notes)
+        found = photographs_below(path, Path() if alone else Path(path.name), output, notes)
     elif os.path.lexists(path):
         found = [(path, Path(path.name))]
     else:
@@ -89,7 +93,7 @@ def photographs(path: Path, alone: bool, output: Path | None, notes: list[str]) 
         found = []
         for match in sorted(glob.glob(pattern, root_dir=base)) if pattern else ():  # noqa: PTH207
             one = (base / match, Path(match))
-            found += inside(*one, output, notes) if one[0].is_dir() else [one]
+            found += photographs_below(*one, output, notes) if one[0].is_dir() else [one]
         if not found:
             raise UserError(f"there is no photograph {str(path)!r}")
     if not found:
@@ -97,7 +101,7 @@ def photographs(path: Path, alone: bool, output: Path | None, notes: list[str]) 
     return found
 
 
-def inside(folder: Path, place: Path, output: Path | None, notes: list[str]) -> list[tuple[Path, Path]]:
+def photographs_below(folder: Path, place: Path, output: Path | None, notes: list[str]) -> list[tuple[Path, Path]]:
     """The photographs below a folder, without those below the output folder."""
     walk = Walk(str(folder), lambda name: name.lower().endswith(ENDINGS) and not name.startswith("."))
     notes += [*walk.skipped.notes(str(folder)), *(f"{where}: {why}" for where, why in walk.unreadable_files.items())]
@@ -117,62 +121,86 @@ def existing_part(path: Path) -> tuple[Path, str]:
     return base, "/".join(parts)
 
 
-def targets(places: dict[Path, Path], kind: str, notes: list[str]) -> list[Job]:
+def assign_files(places: dict[Path, Path], kind: str, notes: list[str]) -> list[PaintJob]:
     """`a.jpg` becomes `a.png`; beside an `a.tif`, `a.jpg.png`. Names that are the same but for capitals or accents
     get a hash. Raises `UserError` where two are still the same."""
-    jobs = [Job(source, place.with_name(f"{place.stem}.{kind}")) for source, place in places.items()]
-    while shared := {key for key, count in Counter(same_file(job.target) for job in jobs).items() if count > 1}:
+    jobs = [PaintJob(source, place.with_name(f"{place.stem}.{kind}")) for source, place in places.items()]
+    while shared := {key for key, count in Counter(name_key(job.target) for job in jobs).items() if count > 1}:
         longer = [
             replace(job, target=(place := places[job.source]).with_name(f"{place.name}.{kind}"))
-            if same_file(job.target) in shared
+            if name_key(job.target) in shared
             else job
             for job in jobs
         ]
         if longer == jobs:
-            other = next(job for job in reversed(jobs) if same_file(job.target) in shared)
-            one = next(job for job in jobs if same_file(job.target) == same_file(other.target))
+            other = next(job for job in reversed(jobs) if name_key(job.target) in shared)
+            one = next(job for job in jobs if name_key(job.target) == name_key(other.target))
             if one.target == other.target:
                 raise UserError(
                     f"{str(one.source)!r} and {str(other.source)!r} would both become {str(one.target)!r}: paint them "
                     "to different folders"
                 )
-            longer = [replace(job, target=hashed(job.target)) if job is other else job for job in jobs]
+            longer = [replace(job, target=with_hash(job.target)) if job is other else job for job in jobs]
             notes.append(f"{str(other.source)!r} has the name of {str(one.source)!r} but for capitals or accents: it "
-                         f"becomes {hashed(other.target).name!r}")  # fmt: skip
+                         f"becomes {with_hash(other.target).name!r}")  # fmt: skip
         jobs = longer
     if kept := [job for job in jobs if job.target.stem == job.source.name]:
         notes.append(f"{len(kept)} photographs have the name of another: {str(kept[0].source)!r} becomes "
                      f"{kept[0].target.name!r}, and so on")  # fmt: skip
-    return [shortened(job) for job in jobs]
+    return [fit_file_name(job) for job in jobs]
 
 
-def same_file(path: Path) -> str:
+def name_key(path: Path) -> str:
     """What two names have in common that are one file on some system: capitals, and accents in two normal forms."""
     return unicodedata.normalize("NFC", str(path)).casefold()
 
 
-def hashed(path: Path) -> Path:
+def with_hash(path: Path) -> Path:
     """The same with a hash of its name, so that no system takes it for another."""
     return path.with_name(f"{path.stem}-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}{path.suffix}")
 
 
-def shortened(job: Job) -> Job:
+def fit_file_name(job: PaintJob) -> PaintJob:
     """With a name that a file system holds: the end of one that is too long is replaced by a hash of the whole."""
     name = os.fsencode(job.target.name)
     if len(name) <= LONGEST_NAME - len("-9999"):  # the number of a sample
         return job
     end = f"-{hashlib.sha256(name).hexdigest()[:8]}{job.target.suffix}"
     stem = os.fsdecode(name[: LONGEST_NAME - len("-9999") - len(end)]).encode("utf-8", "ignore").decode("utf-8")
-    return Job(job.source, job.target.with_name(stem + end), shortened=True)
+    return PaintJob(job.source, job.target.with_name(stem + end), shortened=True)
 
 
-def numbered(target: Path, samples: int) -> list[Path]:
+def sample_files(target: Path, samples: int) -> list[Path]:
     if samples == 1:
         return [target]
     return [target.with_name(f"{target.stem}-{i + 1}{target.suffix}") for i in range(samples)]
 
 
-def why(error: Exception, source: Path) -> str:
+@contextmanager
+def report_failure(source: Path, failed: list[Path]) -> Iterator[None]:
+    """Say what goes wrong with a photograph, and note it in `failed`, so that the others are not lost with it."""
+    try:
+        yield
+    except Exception as error:  # of a decoder, an encoder, the network or the disk
+        if os.environ.get("HYDRA_FULL_ERROR"):
+            raise
+        print(f"{printable(source)}: {describe_failure(error, source)}", file=sys.stderr)
+        failed.append(source)
+
+
+def new_folder(output: str, overwrite: bool) -> Path:
+    """The folder of a command's output. Raises `UserError` where a file has its name, it cannot be made, or something
+    is there that is not to be overwritten."""
+    folder = at_home(output)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{str(folder)!r} is a file: name a folder")
+    if folder.exists() and not overwrite:
+        raise UserError(f"{str(folder)!r} already exists: name another folder, or write into it with --overwrite")
+    check_parent(folder)
+    return folder
+
+
+def describe_failure(error: Exception, source: Path) -> str:
     """What happened, in one sentence."""
     if isinstance(error, UserError):
         return str(error)

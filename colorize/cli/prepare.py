@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from colorize.cli.parser import Arguments
+from colorize.cli.parser import ArgumentParser
+from colorize.cli.paths import new_folder
 from colorize.data.collection import Collection, lines_digest
 from colorize.data.datamodule import exclude_listed
 from colorize.data.loader import FeistelPermutation
@@ -21,9 +22,8 @@ from colorize.data.resolve import WORDS, ResolvedSource, open_source
 from colorize.data.shard_writer import PreparedPhoto, Shard, crashed_photo, numbered_keys, prepare_photo, write_shard
 from colorize.data.sources import split_by_hash
 from colorize.utils.console import ProgressBar, counted, say
-from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, UserError
-from colorize.utils.files import check_parent, cut_torn_line, write_text
+from colorize.utils.files import cut_torn_line, write_text
 from colorize.utils.processes import choose_workers, map_in_processes
 from colorize.utils.seeds import seed_of
 
@@ -33,7 +33,7 @@ NAMED = 3  # unreadable photographs that a message names
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitShards:
     """The photographs of `train` or `val` in the order in which they are written."""
 
     name: str
@@ -50,111 +50,100 @@ class Part:
 
 def prepare_source(argv: list[str]) -> int:
     """The exit status: 0 where the set is whole."""
-    words = read_words(argv)
-    output = at_home(words.output)
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{str(output)!r} is a file: name a folder for the tar files")
-    check_parent(output)
-    source = open_source(words.source)
+    args = prepare_parser().parse_args(argv)
+    output = new_folder(args.output, overwrite=True)  # what it may hold is seen once the photographs are known
+    source = open_source(args.source)
     for note in source.notes():
         say(note)
-    train = exclude_listed(source.train, words.exclude) if words.exclude else source.train
+    train = exclude_listed(source.train, args.exclude) if args.exclude else source.train
     val = source.val
-    if val is None and words.val_fraction:
-        train, val = split_by_hash(train, words.val_fraction, source.title)
-    parts = [Part("train", shuffled(train, words.seed), words.photographs)]
+    if val is None and args.val_fraction:
+        train, val = split_by_hash(train, args.val_fraction, source.title)
+    parts = [SplitShards("train", shuffle(train, args.seed), args.photographs)]
     if val is not None:
-        parts.append(Part("val", val, words.photographs))
+        parts.append(SplitShards("val", val, args.photographs))
     plan = {
         "format": FORMAT, "names": lines_digest(*(part.photos.lines() for part in parts)),
         "classes": list(source.classes),
-        **{key: getattr(words, key) for key in ("size", "quality", "photographs", "seed")},
+        **{key: getattr(args, key) for key in ("size", "quality", "photographs", "seed")},
     }  # fmt: skip
-    done = begin(output, plan)
+    done = read_progress(output, plan)
     if done is None:
-        say(f"{str(output)!r} is whole already")
+        say(f"{str(output)!r} is complete already")
         return 0
     try:
-        return work(parts, plan, done, output, words, source)
+        return write_shards(parts, plan, done, output, args, source)
     except KeyboardInterrupt:
-        say("interrupted; the same command goes on behind the last whole tar file")
+        say("interrupted; the same command resumes after the last whole tar file")
         return INTERRUPTED
 
 
-def read_words(argv: list[str]) -> Namespace:
-    parser = Arguments("prepare", "Write photographs into tar files that data=shards reads, with a manifest.")
+def prepare_parser() -> ArgumentParser:
+    parser = ArgumentParser("prepare")
     parser.add_argument("source", help=WORDS)
     parser.add_argument("output", help="the folder for train-*.tar, val-*.tar and manifest.json")
-    parser.add_argument("--size", type=int, help="pixels of the shorter side (files stay as they are)")
-    parser.add_argument("--quality", type=int, default=95, help="of the JPEGs that --size makes (95)")
-    parser.add_argument("--photographs", type=int, default=2000, help="in a tar file (2000)")
-    parser.add_argument("--val-fraction", type=float, default=0.0, help="held back where the source names none (0)")
+    parser.add_number("--size", 32, help="pixels of the shorter side (files stay as they are)")
+    parser.add_number("--quality", 1, 100, default=95, help="of the JPEGs that --size makes (95)")
+    parser.add_number("--photographs", 1, default=2000, help="in a tar file (2000)")
+    parser.add_number(
+        "--val-fraction", 0, 0.99, type=float, default=0.0, help="held back where the source names none (0)"
+    )
     parser.add_argument("--exclude", help="a manifest of `colorize inspect`: what it leaves out is left out")
-    parser.add_argument("--max-bad", type=float, default=0.01, help="unreadable ones to bear: share or number (0.01)")
+    parser.add_number(
+        "--max-bad", 0, type=float, default=0.01, help="unreadable photographs allowed: share or number (0.01)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the order of the photographs (0)")
-    parser.add_argument("--workers", type=int, help="processes; 0: none but this one (one for each core)")
-    words = parser.parse_args(argv)
-    for name, least, most in (
-        ("size", 32, None), ("quality", 1, 100), ("photographs", 1, None), ("workers", 0, None), ("max_bad", 0, None),
-        ("val_fraction", 0, 0.99),
-    ):  # fmt: skip
-        value = getattr(words, name)
-        if value is not None and (value < least or (most is not None and value > most)):
-            limits = f"{least} or more" if most is None else f"between {least} and {most}"
-            parser.error(f"--{name.replace('_', '-')} is {value}; it must be {limits}")
-    return words
+    parser.add_workers()
+    return parser
 
 
-def shuffled(photos: Collection, seed: int) -> Collection:
+def shuffle(photos: Collection, seed: int) -> Collection:
     """In a random order, so that training may read whole tar files one after the other."""
     order = FeistelPermutation(len(photos), seed_of("prepare", seed))
     return photos.select(order(np.arange(len(photos))))
 
 
-def begin(output: Path, plan: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def read_progress(output: Path, plan: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """What a former start has finished, a record for each tar file; None where everything is.
 
     Raises `UserError` where the folder holds another set, or something else.
     """
     manifest, progress = output / MANIFEST, output / PROGRESS
     if manifest.is_file():
-        check_same(json.loads(manifest.read_text(encoding="utf-8")).get("plan"), plan, output)
+        check_same_set(json.loads(manifest.read_text(encoding="utf-8")).get("plan"), plan, output)
         return None
     if progress.is_file():
         cut_torn_line(progress)
         first, *records = map(json.loads, progress.read_text(encoding="utf-8").split("\n")[:-1] or ["null"])
-        check_same(first, plan, output)
+        check_same_set(first, plan, output)
         return records
     if output.is_dir() and any(output.iterdir()):
-        raise UserError(f"{str(output)!r} holds something else: name an empty folder, or one that is not there")
+        raise UserError(f"{str(output)!r} is not empty: name an empty folder, or one that does not exist")
     output.mkdir(parents=True, exist_ok=True)
     write_text(progress, json.dumps(plan) + "\n")
     return []
 
 
-def check_same(found: Any, plan: Mapping[str, Any], output: Path) -> None:
+def check_same_set(found: Any, plan: Mapping[str, Any], output: Path) -> None:
     """Raises `UserError` naming what differs."""
     found = found if isinstance(found, dict) else {}
     if different := [key for key in plan if found.get(key) != plan[key]]:
         key = different[0]
         other = key in ("names", "classes")
-        told = "other photographs" if other else f"{key} {found.get(key)!r}, and not {plan[key]!r}"
-        raise UserError(f"{str(output)!r} holds a set with {told}: name another folder")
+        difference = "other photographs" if other else f"{key} {found.get(key)!r}, and not {plan[key]!r}"
+        raise UserError(f"{str(output)!r} holds a set with {difference}: name another folder")
 
 
-def work(
-    parts: list[Part],
-    plan: Mapping[str, Any],
-    done: list[dict[str, Any]],
-    output: Path,
-    words: Namespace,
+def write_shards(
+    parts: list[SplitShards], plan: Mapping[str, Any], done: list[dict[str, Any]], output: Path, args: Namespace,
     source: ResolvedSource,
 ) -> int:  # fmt: skip
-    whole = {record["shard"]["name"]: record for record in done if intact(output, record)}
+    """Write the tar files that `done` lacks, and then the manifest; the exit status."""
+    whole = {record["shard"]["name"]: record for record in done if is_complete(output, record)}
     total = sum(len(part.photos) for part in parts)
-    most = max(1, int(words.max_bad * total)) if 0 < words.max_bad < 1 else int(words.max_bad)
-    workers = choose_workers(total) if words.workers is None else words.workers
-    task = partial(prepare_photo, size=words.size, quality=words.quality)
+    most = max(1, int(args.max_bad * total)) if 0 < args.max_bad < 1 else int(args.max_bad)
+    workers = choose_workers(total) if args.workers is None else args.workers
+    task = partial(prepare_photo, size=args.size, quality=args.quality)
     records: list[dict[str, Any]] = []
     with ProgressBar("prepared", total, "photographs") as count:
         seen = 0
@@ -167,33 +156,30 @@ def work(
                 if name in whole:
                     records.append(whole[name])
                 else:
-                    named = keyed(islice(stream, last - first), first, numbered)
-                    counted_in = watched(named, count, seen)
-                    records.append(finish(output, name, counted_in))
+                    photos = with_keys(islice(stream, last - first), first, numbered, count, seen)
+                    records.append(write_and_note(output, name, photos))
                 seen += last - first
                 count.update(seen)
-                check_bad(records, most, total)
-    conclude(output, parts, plan, records, source)
+                check_unreadable(records, most, total)
+    write_set_manifest(output, parts, plan, records, source)
     return 0
 
 
-def keyed(stream: Iterator[PreparedPhoto], first: int, numbered: Mapping[int, str]) -> Iterator[PreparedPhoto]:
-    for place, photo in enumerate(stream, start=first):
-        yield photo._replace(key=numbered.get(place, ""))
+def with_keys(
+    stream: Iterator[PreparedPhoto], first: int, numbered: Mapping[int, str], count: ProgressBar, seen: int
+) -> Iterator[PreparedPhoto]:
+    """The photographs from place `first` of a split on, with their keys in a tar file; `seen` were counted before."""
+    for number, photo in enumerate(stream):
+        yield photo._replace(key=numbered.get(first + number, ""))
+        count.update(seen + number + 1)
 
 
-def watched(stream: Iterator[PreparedPhoto], count: ProgressBar, seen: int) -> Iterator[PreparedPhoto]:
-    for number, photo in enumerate(stream, start=1):
-        yield photo
-        count.update(seen + number)
-
-
-def intact(output: Path, record: Mapping[str, Any]) -> bool:
+def is_complete(output: Path, record: Mapping[str, Any]) -> bool:
     path = output / record["shard"]["name"]
     return path.is_file() and path.stat().st_size == record["shard"]["bytes"]
 
 
-def finish(output: Path, name: str, photographs: Iterator[PreparedPhoto]) -> dict[str, Any]:
+def write_and_note(output: Path, name: str, photographs: Iterator[PreparedPhoto]) -> dict[str, Any]:
     """Write a tar file and note it."""
     shard, bad = write_shard(output / name, photographs)
     record = {"shard": shard._asdict(), "bad": bad}
@@ -202,19 +188,20 @@ def finish(output: Path, name: str, photographs: Iterator[PreparedPhoto]) -> dic
     return record
 
 
-def check_bad(records: list[dict[str, Any]], most: int, total: int) -> None:
+def check_unreadable(records: list[dict[str, Any]], most: int, total: int) -> None:
     bad = [pair for record in records for pair in record["bad"]]
     if len(bad) > most:
-        told = "; ".join(f"{name}: {why}" for name, why in bad[:NAMED])
+        examples = "; ".join(f"{name}: {why}" for name, why in bad[:NAMED])
         raise UserError(
-            f"{len(bad)} of {total} photographs cannot be read, more than --max-bad bears ({most}), e.g. {told}; what "
-            "is written stays: mend them, or say --max-bad, and start the same command again"
+            f"{len(bad)} of {total} photographs cannot be read, more than --max-bad allows ({most}), e.g. {examples}; "
+            "what is written stays: mend them, or raise --max-bad, and start the same command again"
         )
 
 
-def conclude(
-    output: Path, parts: list[Part], plan: Mapping[str, Any], records: list[dict[str, Any]], source: ResolvedSource
-) -> None:
+def write_set_manifest(
+    output: Path, parts: list[SplitShards], plan: Mapping[str, Any], records: list[dict[str, Any]],
+    source: ResolvedSource,
+) -> None:  # fmt: skip
     """The manifest, last of all: with it the set is whole."""
     shards = [Shard(**record["shard"]) for record in records]
     bad = [pair for record in records for pair in record["bad"]]

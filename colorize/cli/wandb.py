@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from colorize.cli.parser import Arguments
-from colorize.tracking.wandb import UNSENT, server_message, user_setting
+from colorize.cli.parser import ArgumentParser
+from colorize.tracking.wandb import UNSENT, said, server_message
 from colorize.tracking.wandb_files import Names, drop_checkpoints, read_names, set_wandb_folders
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
@@ -22,11 +22,11 @@ PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize d
 
 def sync(argv: Sequence[str]) -> int:
     """Send what is pending, oldest first. Raises `UserError` where W&B is not logged in, or does not answer."""
-    parser = Arguments("sync", "Send the runs that Weights & Biases has not got yet.")
-    default = user_setting(None, "DIR", "outputs")
+    parser = ArgumentParser("sync")
+    default = said(None, "DIR", "outputs")
     parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
     folder = at_home(parser.parse_args(argv).folder)
-    runs = pending(folder)
+    runs = unsent_runs(folder)
     if not runs:
         say(f"nothing is pending in {str(folder)!r}")
         return 0
@@ -38,8 +38,8 @@ def sync(argv: Sequence[str]) -> int:
     except wandb.errors.AuthenticationError as error:
         raise UserError(f"{len(runs)} runs are pending, and W&B does not take the key: {error}") from error
     if not known:
-        raise UserError(f"{len(runs)} runs are pending, and W&B is not logged in here: say `wandb login` first")
-    ask(address_of(), len(runs))
+        raise UserError(f"{len(runs)} runs are pending, and W&B is not logged in here: run `wandb login` first")
+    check_server(server_address(), len(runs))
     failed = []
     for number, run in enumerate(runs, 1):
         say(f"sending {number} of {len(runs)}: {run.name}")
@@ -49,14 +49,14 @@ def sync(argv: Sequence[str]) -> int:
     return 0
 
 
-def address_of() -> str:
+def server_address() -> str:
     """W&B's server as the environment and W&B's settings have it."""
     import wandb
 
     return wandb.setup().settings.base_url
 
 
-def ask(address: str, pending: int) -> None:
+def check_server(address: str, pending: int) -> None:
     """Any answer of the server will do: `wandb sync` would wait for one without end and without a word."""
     import requests  # W&B's own
 
@@ -65,11 +65,11 @@ def ask(address: str, pending: int) -> None:
     except requests.RequestException as error:
         raise UserError(
             f"{pending} runs are pending, and W&B's server {address} does not answer ({type(error).__name__}): "
-            "say the same again when there is a network"
+            "run the same command again when there is a network"
         ) from error
 
 
-def pending(folder: Path) -> list[Path]:
+def unsent_runs(folder: Path) -> list[Path]:
     """The runs under `folder`/wandb that were offline or were cut off, oldest first, so that a resumed run's parts
     arrive in their order. Raises `UserError` where nothing was ever tracked."""
     home = folder if folder.name == "wandb" else folder / "wandb"
@@ -96,26 +96,26 @@ def send_run(run: Path) -> bool:
 
 def dashboard(argv: Sequence[str]) -> int:
     """The exit status. Raises `UserError` where W&B is not logged in, or does not take it."""
-    words = parse(argv)
+    args = dashboard_parser().parse_args(argv)
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError("a dashboard needs the package wandb-workspaces: pip install wandb-workspaces")
     from colorize.config import conf_folder
 
     names = read_names(conf_folder())
-    if words.print:
+    if args.print:
         from colorize.tracking.dashboard import build_report, spec, workspace
 
-        what = (words.entity or "", words.project, names, words.protocol)
+        what = (args.entity or "", args.project, names, args.protocol)
         shown, written = workspace(*what), build_report(*what, offline=True)
         print(json.dumps({shown.name: spec(shown), written.title: spec(written)}, indent=2))
         return 0
     try:
-        send_dashboard(words.entity, words.project, names, words.protocol)
+        send_dashboard(args.entity, args.project, names, args.protocol)
     except UserError:
         raise
     except Exception as error:  # a service may fail in ways that nobody can list
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"W&B did not take the dashboard ({told}): is there a network, and the right key?") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"W&B did not take the dashboard ({reason}): is there a network, and the right key?") from error
     return 0
 
 
@@ -124,10 +124,10 @@ def send_dashboard(entity: str | None, project: str, names: Names, protocol: str
     import wandb
 
     if (mode := os.environ.get("WANDB_MODE") or "online") != "online":
-        raise UserError(f"a dashboard is on W&B's server, and WANDB_MODE is {mode} here: unset it, or say --print")
+        raise UserError(f"a dashboard is on W&B's server, and WANDB_MODE is {mode} here: unset it, or use --print")
     wandb.setup(settings=wandb.Settings(silent=True))
     if not wandb.login(prompt=False, verify=False):
-        raise UserError("W&B is not logged in here: say `wandb login` first, or --print to see what would be sent")
+        raise UserError("W&B is not logged in here: run `wandb login` first, or --print to see what would be sent")
     from colorize.tracking.dashboard import build_report, owner, save_view, workspace
 
     entity = owner(entity, project)
@@ -135,20 +135,15 @@ def send_dashboard(entity: str | None, project: str, names: Names, protocol: str
     say(f"report: {save_view(build_report(entity, project, names, protocol))}")
 
 
-def parse(argv: Sequence[str]):
-    parser = Arguments("dashboard", "Build the W&B workspace and the report that compare the runs of a project.")
+def dashboard_parser() -> ArgumentParser:
+    parser = ArgumentParser("dashboard")
+    project, entity = said(None, "PROJECT", "colorize"), said(None, "ENTITY", None)
+    parser.add_argument("project", nargs="?", default=project, help="of W&B (default: colorize)")
     parser.add_argument(
-        "project", nargs="?", default=user_setting(None, "PROJECT", "colorize"), help="of W&B (default: colorize)"
+        "--entity", metavar="NAME", default=entity, help="user or team that has it (default: that of the login)"
     )
     parser.add_argument(
-        "--entity",
-        metavar="NAME",
-        default=user_setting(None, "ENTITY", None),
-        help="user or team that has it (default: that of the login)",
+        "--protocol", default="validation", metavar="NAME", help="whose results are shown (default: validation)"
     )
-    parser.add_argument(
-        "--protocol", default="validation", metavar="NAME",
-        help="whose scores of evaluate.py are shown (default: validation)",
-    )  # fmt: skip
     parser.add_argument("--print", action="store_true", help="print what would be sent, as JSON, and send nothing")
-    return parser.parse_args(argv)
+    return parser

@@ -107,6 +107,8 @@ class EvaluationOnly:
     `option` is its name in `conf/data`, `size` the side in pixels at which they are scored.
     """
 
+    trains = False
+
     def __init__(self, root: str | Path, read: Callable[[Photo, str], HistoricalPhoto], *, option: str, size: int):
         self.option, self.size = option, size
         self.photos = Collection(list_folder(root))
@@ -122,6 +124,12 @@ class EvaluationOnly:
                 yield self.read(photo, self.credits.get(photo.name, ""))
             except UserError as error:
                 raise UserError(f"cannot use {str(photo.path)!r}: {error}") from error
+
+
+def check_trains(data: object, option: str) -> None:
+    """Raises `UserError` for a source of photographs, or its class, that there is nothing to train on in (`trains`)."""
+    if not getattr(data, "trains", True):
+        raise UserError(f"data={option} has no photographs to train on: it is there to evaluate on; choose other data")
 
 
 class Historical(EvaluationOnly):

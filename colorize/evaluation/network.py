@@ -79,9 +79,9 @@ def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[st
     path = at_home(word)
     if path.is_dir() and (path / ".hydra").is_dir():
         return open_run_network(RunFolder(path), checkpoint, Path(out) if out else path, packages(trust))
+    model = load(word, trust)
     if checkpoint != "best":
         raise UserError(f"checkpoint={checkpoint} is for run folders, and {word!r} is not one")
-    model = load(word, trust)
     name = path.stem if path.is_file() else word.rstrip("/").rsplit("/", 1)[-1]
     folder = Path(out) if out else Path("outputs", name)
     size = (trained_size(word) if path.exists() else None) or model.fixed_size or model.usual_size

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from colorize.imaging.color_management import SRGB, image_strips
@@ -163,24 +163,32 @@ def sample_grid(rows: Mapping[str, Tensor], names: Sequence[str]) -> Image.Image
 
     `info["caption"]` of the picture says the same in words.
     """
+    pictures = {
+        caption: [Image.fromarray(tile.permute(1, 2, 0).cpu().numpy()) for tile in tiles]
+        for caption, tiles in rows.items()
+    }
+    canvas = labelled_grid(pictures, [Path(name).stem for name in names])
+    canvas.info["caption"] = f"{', '.join(rows)} of {', '.join(names)}"
+    return canvas
+
+
+def labelled_grid(rows: Mapping[str, Sequence[Image.Image]], names: Sequence[str], side: int = TILE) -> Image.Image:
+    """Each row's caption at the left, each column's name below; a picture's longer side has `side` pixels."""
     font = ImageFont.load_default(size=12)
-    left = max(round(font.getlength(caption)) for caption in rows) + 2 * MARGIN
-    step = TILE + MARGIN
+    captions = [ellipsize(caption, font, 2 * TILE) for caption in rows]
+    left = max(round(font.getlength(caption)) for caption in captions) + 2 * MARGIN
+    step = side + MARGIN
     canvas = Image.new("RGB", (left + len(names) * step, len(rows) * step + CAPTION + MARGIN), "white")
     draw = ImageDraw.Draw(canvas)
-    for row, (caption, tiles) in enumerate(rows.items()):
+    for row, (caption, pictures) in enumerate(zip(captions, rows.values(), strict=True)):
         top = MARGIN + row * step
-        draw.text((MARGIN, top + TILE // 2), caption, fill="black", font=font, anchor="lm")
-        for column, tile in enumerate(tiles):
-            picture = Image.fromarray(tile.permute(1, 2, 0).cpu().numpy()).resize(
-                (TILE, TILE), Image.Resampling.BICUBIC
-            )
-            canvas.paste(picture, (left + column * step, top))
+        draw.text((MARGIN, top + side // 2), caption, fill="black", font=font, anchor="lm")
+        for column, picture in enumerate(pictures):
+            tile = ImageOps.contain(picture, (side, side), Image.Resampling.BICUBIC)
+            canvas.paste(tile, (left + column * step + (side - tile.width) // 2, top + (side - tile.height) // 2))
     for column, name in enumerate(names):
-        caption = ellipsize(Path(name).stem, font, TILE)
-        place = (left + column * step + TILE // 2, len(rows) * step + MARGIN)
-        draw.text(place, caption, fill="black", font=font, anchor="ma")
-    canvas.info["caption"] = f"{', '.join(rows)} of {', '.join(names)}"
+        place = (left + column * step + side // 2, len(rows) * step + MARGIN)
+        draw.text(place, ellipsize(name, font, side), fill="black", font=font, anchor="ma")
     return canvas
 
 

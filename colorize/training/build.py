@@ -16,7 +16,7 @@ from colorize.config import apply_resolved, auto_paths, build_part, part_class
 from colorize.data.collection import Collection, Photo
 from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
-from colorize.data.sources import EvaluationOnly, by_hash
+from colorize.data.sources import by_hash, check_trains
 from colorize.evaluation.metric_info import make_metrics, without_samples
 from colorize.evaluation.validation import Validator, black_and_white_squares, first_by_hash, squares_of
 from colorize.losses.loss import Loss
@@ -45,7 +45,7 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     network: type[Colorizer] = part_class(cfg.model, "model")
     loss.check(network.answers)
     photographs: DataModule = build_part(cfg.data, "data")
-    check_trains(photographs)
+    check_trains(photographs, cfg.names.data)
     loss, notes = fit_to_labels(loss, photographs)
     if "classes" in cfg.model and cfg.model.classes is None:
         answers["model.classes"] = cfg.model.classes = count_classes(loss, photographs)
@@ -57,13 +57,6 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     judges = build_judges(cfg.evaluate, photographs, metrics)
     answers |= {path: get_attribute({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
     return Parts(model, loss, photographs, judges, absent, answers, notes)
-
-
-def check_trains(photographs: DataModule | EvaluationOnly) -> None:
-    if isinstance(photographs, EvaluationOnly):
-        raise UserError(
-            f"data={photographs.option} has no photographs to train on: it is there to judge by; name other data"
-        )
 
 
 def build_judges(evaluate: DictConfig, photographs: DataModule, metrics: Mapping[str, Metric]) -> dict[str, Validator]:

@@ -78,9 +78,9 @@ class Optimizers:
         if unknown := arguments.keys() - known:
             raise UserError(f"{algorithm} takes no {sorted(unknown)}; it takes {sorted(known)}")
         if not isinstance(arguments.get("lr"), (int, float)) or arguments["lr"] <= 0:
-            raise UserError(
-                f"{algorithm} needs a learning rate above 0, such as lr=0.0003; it was given {arguments.get('lr')!r}"
-            )
+            key = "optimizer.critic.lr" if critic and "lr" in self.critic else "optimizer.lr"
+            where = f"the {key} of a phase" if "lr" in {**changes, **(only if critic else {})} else key
+            raise UserError(f"{where} is {arguments.get('lr')!r}; it must be a learning rate above 0, such as 0.0003")
         check_arguments(arguments, hints_of(cls), "optimizer")  # type: ignore[arg-type]  # Optimizer's stub has no hash
         return cls, arguments
 

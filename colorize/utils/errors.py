@@ -31,9 +31,9 @@ class UnavailableError(UserError):
     """A measure that cannot be had here. Its message says why: a column to leave out, or with strict=true to refuse."""
 
 
-def suggestion(word: str, known: Iterable[str], prefix: str = "") -> str:
+def suggestion(word: str, known: Iterable[str], prefix: str = "", cutoff: float = 0.6) -> str:
     """`: did you mean a or b?` for what is spelled alike, or nothing."""
-    close = get_close_matches(word, list(dict.fromkeys(known)), n=3, cutoff=0.6)
+    close = get_close_matches(word, list(dict.fromkeys(known)), n=3, cutoff=cutoff)
     return f": did you mean {' or '.join(prefix + match for match in close)}?" if close else ""
 
 
@@ -43,8 +43,11 @@ def describe_options(key: str, options: Iterable[str]) -> str:
 
 
 def key_suggestion(key: str, known: Iterable[str]) -> str:
-    """The same for a config path: keys beside it that are spelled alike, or else paths that are."""
+    """The same for a config path: those that end in this very key, or keys beside it that are spelled alike, or else
+    paths that are."""
     paths = list(dict.fromkeys(known))
+    if "." not in key and (ends := [path for path in paths if path.endswith(f".{key}")]):
+        return f": did you mean {' or '.join(sorted(ends, key=lambda path: path.count('.'))[:3])}?"
     parent, _, name = key.rpartition(".")
     beside = [path.rpartition(".")[2] for path in paths if path.rpartition(".")[0] == parent]
     return suggestion(name, beside, f"{parent}." if parent else "") or suggestion(key, paths)

@@ -6,9 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
+from colorize.cli import main
+from colorize.cli.app import VERBS
+from colorize.utils.environment import own_version
 from tests.helpers.commands import PLAIN, SMOKE, refused
 from tests.helpers.configs import ROOT, options
 
@@ -33,6 +37,41 @@ def test_what_cannot_be_gets_one_sentence(words, parts, inside, tmp_path):
 def test_an_unknown_verb(command):
     done = subprocess.run([sys.executable, "-m", "colorize", "trian"], capture_output=True, text=True, check=False)
     refused(done, "there is no verb 'trian'", "train")
+
+
+@pytest.mark.parametrize("words", [("--version",), ("train", "--version"), ("paint", "--version")], ids=" ".join)
+def test_the_version_is_that_of_colorize(words, capsys):
+    assert main(list(words)) == 0
+    assert capsys.readouterr().out == f"colorize {own_version()}\n"
+
+
+def test_every_verb_is_what_the_table_says(capsys):
+    """Its function is there, and usage and the page of commands have its arguments."""
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    for name, verb in VERBS.items():
+        module, _, function = verb.target.partition(":")
+        assert callable(getattr(import_module(f"colorize.cli.{module}"), function))
+        assert f"  {name:<10} {verb.arguments} " in shown
+        assert f"| `{name} {verb.arguments}` |" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("paint", "--wieghts", "X"), "there is no option '--wieghts': did you mean --weights?"),
+        (("paint", "a.jpg", "--weight=X", "-o", "b"), "there is no option '--weight': did you mean --weights?"),
+        (("paint", "a.jpg", "-w", "X", "-o", "b", "--size", "0"), "--size is 0; it must be 1 or more"),
+        (("paint", "a.jpg", "-w", "X", "-o", "b", "--seed", "-x"), "there is no option '-x'"),
+        (("export", "a", "b", "-o", "c"), "there is no place for 'b'"),
+        (("prepare", "demo", "x", "--quality", "101"), "--quality is 101; it must be between 1 and 100"),
+        (("inspect", "demo", "-o", "x", "--tint", "nan"), "--tint is nan; it must be 0 or more"),
+        (("sync", "--foldr"), "there is no option '--foldr'"),
+    ],
+)  # fmt: skip
+def test_a_mistaken_option_is_named_before_all_else(words, sentence, inside):
+    refused(inside(*words), f"colorize {words[0]}: {sentence}")
 
 
 def test_a_folder_without_photographs(inside, tmp_path):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from colorize.cli.compare import find_runs
+from colorize.cli.compare import expand_runs
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.entries import run_labels
 from colorize.reports.tables import latex, markdown
@@ -79,11 +79,11 @@ def test_a_pattern_means_the_runs_that_it_matches(evaluated, inside, tmp_path, m
         evaluated(name, better)
     (tmp_path / "cpu-notes").mkdir()
     monkeypatch.chdir(tmp_path)
-    places, notes = find_runs(["cpu-*"])
+    places, notes = expand_runs(["cpu-*"])
     assert places == ["cpu-a", "cpu-b"]
     assert notes == ["left out, as no run folder: cpu-notes"]
-    assert find_runs(["cpu-*", "[cg]pu*"])[0] == ["cpu-a", "cpu-b", "gpu"]
-    assert find_runs(["cpu-*/results/*.json"])[0] == ["cpu-a/results/toy.json", "cpu-b/results/toy.json"]
+    assert expand_runs(["cpu-*", "[cg]pu*"])[0] == ["cpu-a", "cpu-b", "gpu"]
+    assert expand_runs(["cpu-*/results/*.json"])[0] == ["cpu-a/results/toy.json", "cpu-b/results/toy.json"]
     done = inside("compare", "cpu-*")
     assert done.returncode == 0, done.stderr
     assert "left out, as no run folder: cpu-notes" in done.stdout
@@ -105,15 +105,15 @@ def test_every_run_has_a_name_of_its_own(names, labels):
 
 def test_a_sweep_means_its_finished_jobs(sweep):
     folder = sweep("sweep-1", "finished", "pruned", "finished", "failed", None)
-    places, (note,) = find_runs([folder])
+    places, (note,) = expand_runs([folder])
     assert [place.rsplit("/", 1)[1] for place in places] == ["000-00000000", "002-00000002"]
     assert note.endswith("not finished: 001-00000001 (pruned), 003-00000003 (failed), 004-00000004 (unfinished)")
-    assert find_runs([folder.replace("sweep-1", "sweep-*")]) == (places, [note])
+    assert expand_runs([folder.replace("sweep-1", "sweep-*")]) == (places, [note])
 
 
 def test_a_sweep_of_which_nothing_finished(sweep):
     with pytest.raises(UserError, match=r"no job of the sweep '.*sweep-2' has finished: 000-00000000 \(failed\)"):
-        find_runs([sweep("sweep-2", "failed")])
+        expand_runs([sweep("sweep-2", "failed")])
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from colorize.cli import historical as fetching
-from colorize.cli.historical import COLUMNS, LIST, read_list
+from colorize.cli.historical import COLUMNS, LIST, read_picture_list
 from colorize.data.sources import Historical
 
 
 def test_the_list_is_sound():
-    rows = read_list(LIST)
+    rows = read_picture_list(LIST)
     kinds = [row["kind"] for row in rows]
     assert kinds.count("plates") >= 20
     assert kinds.count("prints") >= 5
@@ -104,7 +104,7 @@ def test_pictures_come_once_and_with_their_checksums(library, inside, tmp_path):
     assert "1/2 plates/a.jpg" in done.stdout
     done = inside(*words)
     assert done.returncode == 0
-    assert done.stdout.count("is there already") == 2
+    assert done.stdout.count("already exists") == 2
     assert library.asked == ["/a.jpg", "/b.jpg"]
     (tmp_path / "got/prints/b.jpg").unlink()
     assert inside(*words).returncode == 0
@@ -190,7 +190,7 @@ def test_without_a_network_it_says_so(library, inside, tmp_path):
 def test_a_silent_server_is_not_waited_for(library, inside, tmp_path, monkeypatch):
     done = threading.Event()
     library.pages["/a.jpg"] = lambda handler: done.wait(20)
-    monkeypatch.setattr(fetching, "SILENT", 0.3)
+    monkeypatch.setattr("colorize.utils.download.SECONDS", 0.3)
     refused(inside("fetch", "historical", "-o", "got", "--list", library.list), "timed out")
     done.set()
     assert not (tmp_path / "got").exists()

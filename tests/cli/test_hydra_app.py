@@ -52,7 +52,7 @@ def test_rerun_does_it_again_with_changes(inside, tmp_path):
     assert inside("train", f"rerun={first}", "seed=7").returncode == 0
     other = RunFolder(tmp_path / "outputs" / "first-seed-7").read_config()
     assert (other.seed, other.optimizer.lr, other.names.model) == (7, 0.002, "cnn")
-    refused(inside("train", f"rerun={first}", f"resume={first}"), "say one of them")
+    refused(inside("train", f"rerun={first}", f"resume={first}"), "use one of them")
 
 
 def test_what_grey_scores_is_measured_once(inside, run_folder):

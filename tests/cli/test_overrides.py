@@ -28,6 +28,11 @@ MISTAKES = [
     (["checkpoint={evry: 3}"], ["'evry'"]),
     (["=3"], ["cannot read '=3'"]),
     (["model"], ["cannot read 'model'"]),
+    (["lr=1e-3"], ["there is no 'lr': did you mean optimizer.lr or"]),
+    (["epochs=3"], ["there is no 'epochs': did you mean schedule.all.epochs?"]),
+    (["steps=3"], ["there is no 'steps': did you mean schedule.all.steps?"]),
+    (["data.root=x"], ["there is no 'data.root' with data=demo; data=folder, hf, ", "have it: choose data=… as well"]),
+    (["model.queries=3"], ["there is no 'model.queries' with model=cnn; model=multicolor and transformer have it"]),
     # additions
     (["+experimnt=smoke"], ["nothing called 'experimnt' to add to: did you mean experiment"]),
     (["+checkpoint.evry=3"], ["checkpoint has no 'evry': did you mean checkpoint.every?"]),
@@ -60,22 +65,36 @@ MISTAKES = [
     (["seed=x"], ["seed is a number"]),
     (["optimizer.lr=${optimizer.lrr}"], ["'optimizer.lrr' not found: did you mean optimizer.lr?"]),
     (["optimizer.lr=${oc.env:COLORIZE_NOTHING}"], ["Environment variable 'COLORIZE_NOTHING' not found"]),
+    (["data=plates"], ["data=plates has no photographs to train on"]),
+    (["optimizer.lr=-1"], ["optimizer.lr is -1; it must be a learning rate above 0"]),
     (["data=folder"], ["data.root has no value: use data.root=… on"]),
     (["data=folder", "name=???"], ["data.root and name have no value: use data.root=… name=… on"]),
     # several runs
-    (["seed=0,1"], ["seed=0,1 names several values: say -m as well"]),
+    (["seed=0,1"], ["seed=0,1 names several values: use -m as well"]),
     (["model.width=0.1,0.2"], ["or model.width=[0.1,0.2] for a list"]),
-    (["model=cnn,gan"], ["model=cnn,gan names several values: say -m as well"]),
+    (["model=cnn,gan"], ["model=cnn,gan names several values: use -m as well"]),
     (["-m", "model=cnn,transfomer"], ["did you mean model=transformer?"]),
     (["-m", "optimizer.lrr=1,2"], ["did you mean optimizer.lr?"]),
     (["-m", "optimizer.lr=1e-3,fast"], ["'fast' is not"]),
     (["-m", "model=transformer,cnn", "model.queries=3"], ["there is no 'model.queries' with model=cnn"]),
     (["-m", "model=cnn,transformer", "data=demo,folder"], ["data.root has no value"]),
-    (["-m", "seed=0,1", "seed=2"], ["seed is said 2 times, seed=0,1 and seed=2"]),
+    (["-m", "seed=0,1", "seed=2"], ["seed is given 2 times, seed=0,1 and seed=2"]),
     (["-m", "hparams_search=optuna", "optimizer.lrr=interval(0,1)"], ["did you mean optimizer.lr?"]),
     (["-m", "hydra/launcher=ray"], ["needs the package hydra-ray-launcher: pip install hydra-ray-launcher"]),
     # options
     (["--multirn"], ["there is no option '--multirn': did you mean --multirun?"]),
+    (["--multi"], ["there is no option '--multi': did you mean --multirun?"]),
+    (["--hydra", "model=cnn"], ["there is no option '--hydra'"]),
+    (["--experiment", "smoke"], ["there is no option '--experiment': write experiment=smoke, without dashes"]),
+    (["--experiment=smoke"], ["there is no option '--experiment': write experiment=smoke, without dashes"]),
+    (["--model", "cnn"], ["there is no option '--model': write model=cnn, without dashes"]),
+    (["-model=cnn"], ["there is no option '-model': write model=cnn, without dashes"]),
+    (["--resume", "X"], ["there is no option '--resume': write resume=X, without dashes"]),
+    (["--data=demo"], ["there is no option '--data': write data=demo, without dashes"]),
+    (["--steps-scale", "2"], ["write steps_scale=2, without dashes"]),
+    (["--model", "loss=l1"], ["write model=…, without dashes"]),
+    (["--lr", "3"], ["there is no option '--lr'; groups and keys are written without dashes, as in key=value"]),
+    (["--experimental-rerun=x"], ["rerun=FOLDER starts the run of a folder again"]),
     (["--cfg", "jobb"], ["'jobb'", "job"]),
     (["--cfg", "job", "-m"], ["-m and --cfg do not go together"]),
     (["--resolve"], ["--resolve goes with --cfg"]),
@@ -93,9 +112,11 @@ def test_mistakes_get_one_sentence(words, parts, inside, tmp_path):
 
 EVALUATE = [
     (["run=x", "protocol=claen"], ["did you mean protocol=clean?"]),
+    (["outputs/quickstart"], ["'outputs/quickstart' is no key=value: did you mean run=outputs/quickstart?"]),
     (["run=x", "checkpiont=last"], ["did you mean checkpoint?"]),
     (["run=x", "+protocol.sise=3"], ["Protocol takes no 'sise': did you mean protocol.size?"]),
     (["protocol=clean"], ["run has no value: use run=…"]),
+    (["run=nothere", "checkpoint=bst"], ["there is no file or folder 'nothere'"]),
     (["-m", "run=a,b", "name=???"], ["name has no value"]),
 ]
 
@@ -131,7 +152,7 @@ def test_m_stands_anywhere(inside, tmp_path):
     assert len(new) == 2
     assert all("model.width=0.1" in words for words in new)
     assert {word for words in new for word in words if word.startswith("seed=")} == {"seed=3", "seed=4"}
-    refused(inside("train", f"resume={next(iter(before))}", "-m", "seed=0,1"), "resume goes on with one run")
+    refused(inside("train", f"resume={next(iter(before))}", "-m", "seed=0,1"), "resume continues one run")
 
 
 def test_what_a_constructor_takes_may_be_added(inside):

@@ -116,7 +116,7 @@ def test_the_same_command_goes_on(picture, weights, inside, tmp_path):
     before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
     done = inside(*words)
     assert "painted 1 of 2" in done.stdout
-    assert "is there already" in done.stdout
+    assert "already exists" in done.stdout
     assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
     assert "painted 2 of 2" in inside(*words, "--overwrite").stdout
 
@@ -165,12 +165,12 @@ def test_diffusion_gives_as_many_as_asked_and_the_same_again(picture, inside, tm
 def test_strips_have_no_seams(method, monkeypatch):
     random = np.random.default_rng(0)
     photograph = painting.LoadedPhotograph(Image.fromarray(random.integers(0, 256, (61, 47, 3), dtype=np.uint8)))
-    L = painting.shrunk(photograph, 16)
+    L = painting.network_input(photograph, 16)
     ab = torch.randn(1, 2, *L.shape[2:]) * 30
-    whole = np.asarray(painting.coloured(photograph, L, ab, method)).astype(int)
+    whole = np.asarray(painting.full_size_color(photograph, L, ab, method)).astype(int)
     monkeypatch.setattr(painting, "STRIP", 47 * 7)
-    assert torch.allclose(painting.shrunk(photograph, 16), L, atol=1e-4)
-    assert abs(np.asarray(painting.coloured(photograph, L, ab, method)) - whole).max() <= 1
+    assert torch.allclose(painting.network_input(photograph, 16), L, atol=1e-4)
+    assert abs(np.asarray(painting.full_size_color(photograph, L, ab, method)) - whole).max() <= 1
 
 
 def test_colour_ends_where_lightness_does():

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from colorize.cli.hydra_app import new_name
-from colorize.cli.parser import Arguments
+from colorize.cli.hydra_app import rerun_name
+from colorize.cli.parser import ArgumentParser
 from colorize.utils.errors import UserError
 from colorize.utils.hydra_overrides import parse_override, quote_if_needed, quoted, unquote
 from tests.helpers.configs import BIN, ROOT
@@ -57,11 +57,11 @@ def test_the_home_folder_stands_for_a_tilde(value, monkeypatch):
     monkeypatch.setenv("HOME", "/home/ann [1]")
     for key in ("run", "data.root", "init_from", "resume", "tracker.folder", "hydra.run.dir", "evaluate.historical"):
         assert parse_override(quote_if_needed(f"{key}={value}")).value() == "/home/ann [1]/my photos"
-    arguments = Arguments("test", "")
-    arguments.add_argument("photographs", nargs="+")
-    arguments.add_argument("-o", type=Path)
-    words = arguments.parse_args(["a", "~/b", "-o", "~/c"])
-    assert (words.photographs, words.o) == (["a", "/home/ann [1]/b"], Path("/home/ann [1]/c"))
+    parser = ArgumentParser("paint")
+    parser.add_argument("photographs", nargs="+")
+    parser.add_argument("-o", type=Path)
+    args = parser.parse_args(["a", "~/b", "-o", "~/c"])
+    assert (args.photographs, args.o) == (["a", "/home/ann [1]/b"], Path("/home/ann [1]/c"))
 
 
 @pytest.mark.parametrize("text", ["it's", "C:\\x\\y", "a\\'b\\\\", 'say "x"', "[a,b]", "ф (1)"])
@@ -80,13 +80,13 @@ def test_a_refusal_names_the_character(word, character):
 def test_names_that_we_make_are_read_by_our_own_command_line(tmp_path):
     folder = tmp_path / "a run [1]"
     changes = ["optimizer.lr=1e-3", "+model.x={a: 1, b: [2]}", "~loss.terms.pixel", "seed=-7", "data.root=/ä/ö (1)"]
-    name = new_name(folder, changes)
+    name = rerun_name(folder, changes)
     for key in ("resume", "run", "init_from", "rerun", "name"):
         assert parse_override(quote_if_needed(f"{key}={name}")).value() == name
-    assert parse_override(f"run=[{new_name(folder, changes[:2])},b]").value()[1] == "b"
-    assert len(new_name(folder, changes * 9)) < 100
-    assert new_name(folder, changes * 9) != new_name(folder, changes * 8)
-    assert new_name(folder, ["seed=1"]) != new_name(folder, ["seed=-1"])
+    assert parse_override(f"run=[{rerun_name(folder, changes[:2])},b]").value()[1] == "b"
+    assert len(rerun_name(folder, changes * 9)) < 100
+    assert rerun_name(folder, changes * 9) != rerun_name(folder, changes * 8)
+    assert rerun_name(folder, ["seed=1"]) != rerun_name(folder, ["seed=-1"])
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")

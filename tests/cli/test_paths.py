@@ -12,7 +12,7 @@ from PIL import Image
 
 import colorize
 from colorize.cli import paint as painting
-from colorize.cli.paths import LONGEST_NAME, plan
+from colorize.cli.paths import LONGEST_NAME, plan_jobs
 from colorize.models import CNN
 from colorize.utils.errors import UserError
 
@@ -41,7 +41,7 @@ def scans(tmp_path, monkeypatch):
 
 
 def planned(words, output="out", kind=None):
-    jobs, notes = plan(words, Path(output), kind)
+    jobs, notes = plan_jobs(words, Path(output), kind)
     return {job.source.as_posix(): job.target.as_posix() for job in jobs}, notes
 
 
@@ -194,7 +194,7 @@ def test_names_that_are_no_text_are_painted(scans, weights, inside):
 @pytest.mark.parametrize(
     "error", [TypeError("odd"), IndexError(), MemoryError(), OSError(28, "No space left"), OSError()]
 )
-@pytest.mark.parametrize("where", ["open_photograph", "predicted", "save_photograph"])
+@pytest.mark.parametrize("where", ["open_photograph", "predict_within_memory", "save_photograph"])
 def test_any_exception_of_one_photograph_is_a_sentence(where, error, scans, weights, inside, monkeypatch):
     scans("in/a.jpg", "in/b.jpg")
     usual, calls = getattr(painting, where), []
@@ -240,7 +240,7 @@ def test_what_is_there_is_counted(scans, weights, inside):
     scans(*(f"in/{i}.jpg" for i in range(3)))
     words = ("paint", "in", "-w", weights, "-o", "out")
     assert "painted 3 of 3" in inside(*words).stdout
-    assert "painted 0 of 3; all are there already (--overwrite paints them again)" in inside(*words).stdout
+    assert "painted 0 of 3; all already exist (--overwrite paints them again)" in inside(*words).stdout
 
 
 def test_more_pixels_than_said_are_refused_in_a_sentence(scans, weights, inside):

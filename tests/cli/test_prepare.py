@@ -189,7 +189,7 @@ def test_keys_are_unique_and_without_full_stops():
 def test_another_command_on_the_same_folder(folder, inside):
     assert inside("prepare", folder, "out").returncode == 0
     done = inside("prepare", folder, "out")
-    assert (done.returncode, "is whole already" in done.stdout) == (0, True)
+    assert (done.returncode, "is complete already" in done.stdout) == (0, True)
     done = inside("prepare", folder, "out", "--size", 64)
     assert done.returncode == 2
     assert "'out' holds a set with size None, and not 64: name another folder" in done.stderr
@@ -203,7 +203,7 @@ def test_too_many_that_cannot_be_read(folder, inside, tmp_path):
         (folder / "cats" / f"broken {number}.jpg").write_bytes(b"")
     done = inside("prepare", folder, "out", "--photographs", 10, "--max-bad", 3)
     assert done.returncode == 2
-    assert "of 45 photographs cannot be read, more than --max-bad bears (3), e.g. cats/broken" in done.stderr
+    assert "of 45 photographs cannot be read, more than --max-bad allows (3), e.g. cats/broken" in done.stderr
     assert not (tmp_path / "out" / "manifest.json").exists()
     done = inside("prepare", folder, "out", "--photographs", 10, "--max-bad", 5)
     assert done.returncode == 0, done.stderr
@@ -214,8 +214,8 @@ def test_too_many_that_cannot_be_read(folder, inside, tmp_path):
     ("words", "sentence"),
     [
         (("gone", "out"), "there is no folder 'gone'"),
-        (("photos", "photos"), "'photos' holds something else"),
-        (("photos", "photos/cats/photo 01.v1.jpg"), "is a file: name a folder for the tar files"),
+        (("photos", "photos"), "'photos' is not empty"),
+        (("photos", "photos/cats/photo 01.v1.jpg"), "is a file: name a folder"),
         (("photos", "out", "--quality", "200"), "--quality is 200; it must be between 1 and 100"),
         (("photos", "out", "--photographs", "0"), "--photographs is 0; it must be 1 or more"),
         (("photos", "out", "--sise", "64"), "did you mean --size?"),

@@ -43,7 +43,7 @@ def test_sync_says_what_is_missing(tmp_path, monkeypatch, capsys):
     words = [sys.executable, "-m", "colorize", "sync"]  # W&B remembers within a process that it was logged in
     done = subprocess.run(words, env=nobody, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "1 runs are pending, and W&B is not logged in here: say `wandb login` first" in done.stderr
+    assert "1 runs are pending, and W&B is not logged in here: run `wandb login` first" in done.stderr
 
 
 @pytest.mark.parametrize("answers", [False, True])
@@ -58,7 +58,7 @@ def test_sync_asks_a_server_that_does_not_answer_once(tmp_path, monkeypatch, cap
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         if not answers:
             silent.close()
-        monkeypatch.setattr("colorize.cli.wandb.address_of", lambda: address)
+        monkeypatch.setattr("colorize.cli.wandb.server_address", lambda: address)
         assert main(["sync"]) == 2
     assert f"1 runs are pending, and W&B's server {address} does not answer" in capsys.readouterr().err
 

@@ -176,7 +176,7 @@ def test_mistakes_are_one_sentence(inside, photographs, tmp_path):
     for words, complaint in [
         ((tmp_path / "nowhere", "-o", "out"), "there is no folder"),
         ((tmp_path / "there", "-o", "out"), "no photographs in"),
-        ((photographs, "-o", tmp_path / "there"), "is there already"),
+        ((photographs, "-o", tmp_path / "there"), "already exists"),
         ((photographs, "-o", tmp_path / "a file", "--overwrite"), "is a file"),
         ((photographs, "-o", "out", "--val", tmp_path / "nowhere"), "there is no folder"),
         ((photographs, "-o", "out", "--val", photographs), "the same photographs"),

@@ -108,7 +108,7 @@ def test_another_result_is_not_lost(run, tmp_path):
     assert run("evaluate", "run=outputs/toy", *QUICK).returncode == 0
     done = run("evaluate", "run=outputs/toy", *QUICK, "protocol.size=64")
     assert done.returncode == 2
-    assert re.search(r"demo.json' holds demo-24-\w+, and this is demo-24-\w+: say name=… to keep both", done.stderr)
+    assert re.search(r"demo.json' holds demo-24-\w+, and this is demo-24-\w+: use name=… to keep both", done.stderr)
     done = run("evaluate", "run=outputs/toy", *QUICK, "protocol.size=64", "name=other")
     assert done.returncode == 0
     done = run("compare", "outputs/toy/results/demo.json", "outputs/toy/results/other.json")

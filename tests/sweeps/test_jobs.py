@@ -10,7 +10,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from colorize.cli.after_sweep import AfterSweep, summarise
+from colorize.cli.after_sweep import AfterSweep, summarise_sweep
 from colorize.sweeps.jobs import jobs_of
 from colorize.utils.hydra_overrides import job_folder, overrides_digest
 from tests.helpers.configs import CONF
@@ -53,7 +53,7 @@ def test_a_job_that_failed_early_leaves_the_page_of_the_others(left, tmp_path):
         (job / ".hydra" / "overrides.yaml").write_text("- 'optimizer")
     sweep = OmegaConf.create({**config, "hydra": {"sweeper": {}}})
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        code = summarise(folder, sweep, [])
+        code = summarise_sweep(folder, sweep, [])
     assert code == (left.startswith("half of its") or left == "half a summary")
     assert "20" in (folder / "sweep.html").read_text()
     assert "unfinished" in (folder / "sweep.csv").read_text() or "failed" in (folder / "sweep.csv").read_text()

@@ -10,7 +10,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from colorize.cli.overrides import check_overrides
-from colorize.cli.parser import read_words
+from colorize.cli.parser import parse_hydra_args
 from colorize.config import better_of
 from colorize.run_folder import RunFolder
 from tests.helpers.configs import BIN, CONF, ROOT, SMALL
@@ -42,7 +42,7 @@ def environment(tmp_path, server):
 def test_its_keys_its_metric_and_its_command_are_the_projects(config):
     values = {key: each.get("min", each.get("values", [None])[0]) for key, each in SWEEP["parameters"].items()}
     told = [f"{key}={value}" for key, value in values.items()]
-    check_overrides(CONF, "train", read_words([*of_recipe(), *told])[0])
+    check_overrides(CONF, "train", parse_hydra_args([*of_recipe(), *told], "train")[0])
     words = [word for word in of_recipe() if not word.startswith("hydra.")]
     plain, searched = config(*words), config(*words, *told)
     for key, value in values.items():

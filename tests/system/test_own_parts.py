@@ -67,7 +67,7 @@ def test_a_model_without_a_loss_of_its_own_asks_for_one(mine, inside, tmp_path):
     (tmp_path / "added/conf/loss/mine.yaml").unlink()
     done = inside("train", *mine)
     assert done.returncode == 2
-    assert done.stderr.startswith("model=mine has no loss of its own: say loss=…; the options are cnn, ddcolor, ")
+    assert done.stderr.startswith("model=mine has no loss of its own: use loss=…; the options are cnn, ddcolor, ")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -197,4 +197,4 @@ def test_without_a_key_nothing_asks_on_a_terminal(tmp_path):
     assert process.wait(timeout=60) == 2  # one that asks would wait for ever
     said = os.read(ours, 4096).decode()
     os.close(ours)
-    assert said.strip() == "W&B is not logged in here: say `wandb login` first, or --print to see what would be sent"
+    assert said.strip() == "W&B is not logged in here: run `wandb login` first, or --print to see what would be sent"

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from colorize.cli.after_sweep import objectives
+from colorize.cli.after_sweep import ranking_objectives
 from colorize.config import MODES, better_of, sign_of
 from colorize.run_folder import RunFolder
 from colorize.sweeps.results import directions_of
@@ -69,11 +69,11 @@ def test_a_lower_feature_distance_is_kept(inside, tmp_path):
 
 def test_a_sweep_ranks_as_the_metric_says():
     grid = OmegaConf.merge(CFG, {"hydra": {"sweeper": {}}})
-    assert objectives(grid, None) == (["val/features"], [False])
+    assert ranking_objectives(grid, None) == (["val/features"], [False])
     search = OmegaConf.merge(CFG, {"hydra": {"sweeper": {"objective": ["val/psnr", "seconds"], "direction": None}}})
-    assert objectives(search, None) == (["val/psnr", "seconds"], [True, False])
+    assert ranking_objectives(search, None) == (["val/psnr", "seconds"], [True, False])
     with pytest.raises(UserError, match=r"hydra\.sweeper\.direction=maximize would keep the worst"):
-        objectives(
+        ranking_objectives(
             OmegaConf.merge(search, {"hydra": {"sweeper": {"objective": "seconds", "direction": "maximize"}}}), None
         )
     assert directions_of(None, ["a", "b"]) == [None, None]

@@ -130,8 +130,8 @@ def test_the_best_of_a_sweep_are_evaluated_with_its_trust(tmp_path, monkeypatch)
     from colorize.cli import after_sweep
 
     said = []
-    monkeypatch.setattr(after_sweep, "went_well", lambda verb, words, shown: said.append((verb, list(words))) or True)
-    after_sweep.side_by_side(tmp_path, [tmp_path / "a", tmp_path / "b"], ["validation"], ["mymodel", "other"])
+    monkeypatch.setattr(after_sweep, "run_verb", lambda verb, words, shown: said.append((verb, list(words))) or True)
+    after_sweep.compare_best_jobs(tmp_path, [tmp_path / "a", tmp_path / "b"], ["validation"], ["mymodel", "other"])
     assert "trust=[mymodel,other]" in said[0][1]
 
 

@@ -71,7 +71,7 @@ MISTAKES = {  # words -> what the sentence says
     "optimizer.lr=nan": "optimizer.lr is nan; it must be a finite number",
     "optimizer.betas=[0.9]": "optimizer.betas is [0.9]",
     "optimizer.weight_decay=-1": "Invalid weight_decay value: -1",
-    "optimizer.critic.lr=[1]": "needs a learning rate above 0, such as lr=0.0003; it was given [1]",
+    "optimizer.critic.lr=[1]": "optimizer.critic.lr is [1]; it must be a learning rate above 0, such as 0.0003",
     "data.size=1e9": "data.size is 1000000000.0; it must be less than or equal to 8192",
     "data.size=100000": "data.size is 100000",
     "data.crop=[]": "data.crop is []; it must be a list of 2",
