@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colorize.cli.parser import ArgumentParser
-from colorize.tracking.wandb import UNSENT, said, server_message
+from colorize.tracking.wandb import UNSENT, server_message, user_setting
 from colorize.tracking.wandb_files import Names, drop_checkpoints, read_names, set_wandb_folders
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
@@ -23,7 +23,7 @@ PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize d
 def sync(argv: Sequence[str]) -> int:
     """Send what is pending, oldest first. Raises `UserError` where W&B is not logged in, or does not answer."""
     parser = ArgumentParser("sync")
-    default = said(None, "DIR", "outputs")
+    default = user_setting(None, "DIR", "outputs")
     parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
     folder = at_home(parser.parse_args(argv).folder)
     runs = unsent_runs(folder)
@@ -137,7 +137,7 @@ def send_dashboard(entity: str | None, project: str, names: Names, protocol: str
 
 def dashboard_parser() -> ArgumentParser:
     parser = ArgumentParser("dashboard")
-    project, entity = said(None, "PROJECT", "colorize"), said(None, "ENTITY", None)
+    project, entity = user_setting(None, "PROJECT", "colorize"), user_setting(None, "ENTITY", None)
     parser.add_argument("project", nargs="?", default=project, help="of W&B (default: colorize)")
     parser.add_argument(
         "--entity", metavar="NAME", default=entity, help="user or team that has it (default: that of the login)"
