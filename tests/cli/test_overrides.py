@@ -38,14 +38,14 @@ MISTAKES = [
     (["+checkpoint.evry=3"], ["checkpoint has no 'evry': did you mean checkpoint.every?"]),
     (["++checkpoint.evry=3"], ["checkpoint has no 'evry': did you mean checkpoint.every?"]),
     (["+optimiser.lr=1"], ["'optimiser'", "optimizer"]),
-    (["+trainer.bach_size=3"], ["Trainer takes no 'bach_size'", "batch_size"]),
+    (["+trainer.bach_size=3"], ["TrainerSettings takes no 'bach_size'", "batch_size"]),
     (["+tracker.projct=x"], ["takes no 'projct'"]),
     (["+names.foo=3"], ["names has no 'foo'"]),
     (["+hydra.foo=1"], ["hydra has no 'foo'"]),
     (["+model.upsampel=nearest", "~model.upsample"], ["CNN takes no 'upsampel': did you mean model.upsample?"]),
     (["+model.anything=1"], ["CNN takes no 'anything'; the config has all that it takes"]),
     (["model=transformer", "+model.anything=1"], ["Transformer takes no 'anything'; it also takes encoder_options"]),
-    (["+trainer.model=1"], ["Trainer takes no 'model'"]),  # the program hands it over
+    (["+trainer.model=1"], ["TrainerSettings takes no 'model'"]),  # the program hands it over
     (["schedule=warmup_cosine", "+schedule.all.lr.wramup=3"], ["did you mean schedule.all.lr.warmup?"]),
     (["+schedule.al.steps=3"], ["'schedule.al' cannot be added without a _target_", "did you mean schedule.all?"]),
     (["+metrics.mine.unit=3"], ["'metrics.mine' cannot be added without a _target_"]),
