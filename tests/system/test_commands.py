@@ -112,7 +112,8 @@ def test_compare_ranks_alike_and_refuses_the_rest(finished, inside, tmp_path):
     inside("train", *SMOKE[1:], "seed=1")
     other = next((tmp_path / "outputs").glob("smoke*"))
     done = inside("compare", folder, other)
-    assert all(name in done.stdout for name in (folder.name, other.name, "grey", "mean colour")), done.stdout + done.stderr
+    shown = (folder.name, other.name, "grey", "mean colour")
+    assert all(name in done.stdout for name in shown), done.stdout + done.stderr
     inside("train", *SMOKE[1:], "data.size=64", "name=larger")
     refused(
         inside("compare", folder, "outputs/larger"),
