@@ -165,7 +165,7 @@ class JsonLines(Logger):
         kept = [line for line in read_lines(self.lines) if line["step"] <= step] if step else []
         write_text(self.lines, "".join(json.dumps(line) + "\n" for line in kept))
         for name in PICTURES:
-            for picture in (self.folder / name).glob("step-*.png"):
+            for picture in (self.folder / name).rglob("step-*.png"):  # those of other judges below
                 if (taken := step_of(picture)) is not None and (not step or taken > step):
                     picture.unlink()
         self.file: TextIO = self.lines.open("a", encoding="utf-8")

@@ -64,7 +64,7 @@ def build_judges(evaluate: DictConfig, photographs: DataModule, metrics: Mapping
     judges: dict[str, Validator] = {}
     own = {"historical": {"source": evaluate.historical, "truth": False}}  # it had this key before there were judges
     for name, node in evaluate.judges.items():
-        said = {**evaluate, **own.get(name, {}), **(node or {"source": False})}
+        said = {**evaluate, **own.get(name, {}), **({"source": node} if isinstance(node, bool) else node)}
         source = said.get("source", True)
         if source is False:
             continue

@@ -237,17 +237,10 @@ def check_section(values: dict[str, Any], section: type[Section], path: str) -> 
 
 
 def check_judges(values: Any, path: str) -> None:
-    """The same for the judges of a run by name; one that is false is left out."""
-    if not isinstance(values, dict):
-        raise UserError(f"{path} is {as_override(values)}; it must be a mapping {{name: judge}}")
-    for name, judge in values.items():
-        if judge is False:
-            continue
-        known = get_type_hints(Judge)
-        if not isinstance(judge, dict):
-            raise UserError(
-                f"{path}.{name} is {as_override(judge)}; it must be false, or a mapping with {', '.join(known)}"
-            )
+    """The same for the judges of a run by name; one that is false is left out, true is one that says nothing itself."""
+    found, known = check_value(dict[str, dict[str, Any] | bool], values, path), get_type_hints(Judge)
+    values.update(found)
+    for name, judge in ((name, judge) for name, judge in values.items() if isinstance(judge, dict)):
         for key in judge.keys() - known.keys():
             raise UserError(f"{path}.{name} has no {key!r}{suggestion(key, known) or '; it takes ' + ', '.join(known)}")
         check_section(judge, Judge, f"{path}.{name}")

@@ -95,7 +95,7 @@ ASIDE = ".overwritten"  # beside the run folder
 # What a run and its evaluations leave in a run folder, with the numbered files in STEPS and those of each result
 OURS = (".hydra", "metrics.jsonl", "summary.json", "run.html", "checkpoints/best.pt", "results/*.work")
 OF_RESULT = (".json", ".csv", ".html", ".pictures")
-STEPS = ("checkpoints/step-*.pt", "checkpoints/step-*.damaged", *(f"{name}/step-*.png" for name in PICTURES))
+STEPS = ("checkpoints/step-*.pt", "checkpoints/step-*.damaged", *(f"{name}/**/step-*.png" for name in PICTURES))
 
 
 def put_aside(folder: Path) -> None:

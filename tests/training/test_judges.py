@@ -8,8 +8,10 @@ import torch
 from PIL import Image
 
 from colorize.evaluation.validation import Validator, squares_of
+from colorize.tracking.logger import JsonLines
 from colorize.training.build import build_parts
 from colorize.training.config_schema import with_checked_values
+from colorize.training.resume import files_of
 from colorize.utils.errors import UserError
 from tests.helpers.configs import SMALL
 from tests.helpers.trainers import Record, trainer_of
@@ -76,6 +78,7 @@ def test_each_may_come_at_its_own_steps(small, tmp_path):
         (["evaluate.historical=true"], ["validation", "historical", "train_slice"]),
         (["evaluate.historical=true", "evaluate.judges.historical=false"], ["validation", "train_slice"]),
         (["evaluate.judges.train_slice=false"], ["validation"]),
+        (["evaluate.judges.train_slice=true"], ["validation", "train_slice"]),
         (["+evaluate.judges.train_slice.source=false"], ["validation"]),
     ],
 )
@@ -112,7 +115,8 @@ def test_judges_that_cannot_be_are_refused(small, word, reason):
     ("word", "reason"),
     [
         ("+evaluate.judges.mine={prefx: mine}", r"evaluate.judges.mine has no 'prefx': did you mean prefix"),
-        ("+evaluate.judges.mine=3", r"evaluate.judges.mine is 3; it must be false, or a mapping with source"),
+        ("+evaluate.judges.mine=3", r"evaluate.judges.mine is 3; it must be a mapping .* or true or false"),
+        ("evaluate.judges=3", "evaluate.judges is 3; it must be a mapping"),
         ("evaluate.judges.train_slice.photographs=none", "evaluate.judges.train_slice.photographs is 'none'"),
         ("evaluate.judges.train_slice.photographs=0", "evaluate.judges.train_slice.photographs is 0"),
     ],
@@ -120,6 +124,16 @@ def test_judges_that_cannot_be_are_refused(small, word, reason):
 def test_their_values_are_checked(config, word, reason):
     with pytest.raises(UserError, match=reason):
         with_checked_values(config("experiment=smoke", "tracker=none", word), "train")
+
+
+def test_their_pictures_of_later_steps_go_where_a_run_resumes(tmp_path):
+    for step in (1, 2):
+        (path := tmp_path / f"samples/mine/step-{step:06d}.png").parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
+    JsonLines(tmp_path, 1).finish()
+    assert [path.name for path in tmp_path.glob("samples/mine/*")] == ["step-000001.png"]
+    assert tmp_path / "samples/mine/step-000001.png" in files_of(tmp_path)
 
 
 def test_unreadable_training_photographs_are_no_part_of_the_slice(small, photographs):
