@@ -22,9 +22,9 @@ from colorize.cli.parser import group_options
 from colorize.config import DIRECTIONS, MODES, better_of, contradicts_direction, sign_of
 from colorize.reports.sweep_page import Sweep, rounded, write_sweep
 from colorize.run_folder import RunFolder
-from colorize.sweeps.hydra_plugins import NAMES, environment
-from colorize.sweeps.jobs import Job, jobs_of
-from colorize.sweeps.results import directions_of, importances, listed, number_of, ranked, varying
+from colorize.sweeps.hydra_plugins import NAMES, job_environment
+from colorize.sweeps.jobs import SweepJob, jobs_of
+from colorize.sweeps.results import as_list, directions_of, importances, number_of, rank_jobs, varying_keys
 from colorize.utils.console import console, say
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_text
@@ -56,7 +56,7 @@ def check_plugins(cfg: DictConfig) -> None:
 OF_THE_SWEEP = ("hparams_search", "hydra", "name", "tracker", "overwrite", "resume", "trust")  # not of the network
 
 
-def write_experiment(target: Path, job: Job, name: str, comments: Sequence[str]) -> None:
+def write_experiment(target: Path, job: SweepJob, name: str, comments: Sequence[str]) -> None:
     """Write the job's overrides as a recipe: `python train.py --config-dir=… experiment=…` trains the same again.
 
     name  of the runs that it will begin
@@ -97,8 +97,8 @@ def summarise_sweep(folder: Path, config: DictConfig, protocols: Sequence[str]) 
         say(f"no job of {str(folder)!r} began")
         return 1
     names, maximize = ranking_objectives(config, next((job for job in jobs if job.summary), None))
-    best = ranked(jobs, names, maximize)
-    keys = varying(jobs)
+    best = rank_jobs(jobs, names, maximize)
+    keys = varying_keys(jobs)
     search = "objective" in config.hydra.sweeper
     shares = importances(jobs, keys, names, maximize, search=search)
     sweep = Sweep(folder.name, jobs, keys, names, best, shares, search)
@@ -112,7 +112,7 @@ def summarise_sweep(folder: Path, config: DictConfig, protocols: Sequence[str]) 
     return 1 if any(job.status == "failed" for job in jobs) else 0
 
 
-def ranking_objectives(config: DictConfig, job: Job | None) -> tuple[list[str], list[bool]]:
+def ranking_objectives(config: DictConfig, job: SweepJob | None) -> tuple[list[str], list[bool]]:
     """What the jobs are ranked by and whether more is better: the search's objectives, else what the job monitors."""
     sweeper, own = config.hydra.sweeper, config
     if job:  # `config` is that of the sweep, which has not the overrides of its jobs
@@ -122,7 +122,7 @@ def ranking_objectives(config: DictConfig, job: Job | None) -> tuple[list[str], 
         if contradicts_direction(said[0], better_of(own, names[0])):  # jobs of before
             said = [None]
     else:
-        names, key, words = listed(sweeper.objective), "hydra.sweeper.direction", DIRECTIONS
+        names, key, words = as_list(sweeper.objective), "hydra.sweeper.direction", DIRECTIONS
         said = directions_of(sweeper.direction, names)
     return names, [sign_of(n, better_of(own, n), d, key, words) > 0 for n, d in zip(names, said, strict=True)]
 
@@ -182,7 +182,7 @@ def compare_best_jobs(folder: Path, jobs: Sequence[Path], protocols: Sequence[st
 
 def run_verb(verb: str, words: Sequence[str], *, shown: bool) -> bool:
     program = [sys.executable, "-m", "colorize", verb, *words]
-    done = subprocess.run(program, env=environment(), check=False, capture_output=not shown, text=True)
+    done = subprocess.run(program, env=job_environment(), check=False, capture_output=not shown, text=True)
     if done.returncode:
         reason = f": {done.stderr.strip()}" if done.stderr else ""
         say(f"the jobs are not compared, colorize {verb} ended with status {done.returncode}{reason}")
@@ -201,13 +201,13 @@ class AfterSweep(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Note how a job ended: one that failed may have left nothing else."""
-        from colorize.sweeps.jobs import note_end
+        from colorize.sweeps.jobs import record_failure
 
         if config.hydra.mode == RunMode.MULTIRUN:
             folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
             code = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
             words: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)  # a ${…} stays a word
-            note_end(folder, words, code)
+            record_failure(folder, words, code)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Raises `SystemExit` where a job failed, so that a script sees it."""

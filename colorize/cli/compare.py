@@ -17,7 +17,7 @@ from colorize.evaluation.result import Summaries, read_summaries, row_label
 from colorize.reports.comparison_page import write_comparison, write_trained
 from colorize.reports.conclusions import explain_tests, metric_verdicts
 from colorize.reports.tables import BOLD, latex, markdown, table_title, texts
-from colorize.sweeps.jobs import Job, jobs_of
+from colorize.sweeps.jobs import SweepJob, jobs_of
 from colorize.utils.console import console, say
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_text
@@ -144,7 +144,7 @@ def finished_jobs(folder: str | Path) -> tuple[list[str], str]:
     return [str(job.folder) for job in jobs if job.status == "finished"], left_out
 
 
-def job_statuses(jobs: Sequence[Job]) -> str:
+def job_statuses(jobs: Sequence[SweepJob]) -> str:
     return ", ".join(f"{job.folder.name} ({job.status})" for job in jobs)
 
 

@@ -34,9 +34,9 @@ def run_train(argv: list[str]) -> int:
     arguments, changes = expand_resume_rerun([quote_if_needed(word) for word in argv])
 
     def job(cfg, folder: str, overrides: list[str]) -> int:
-        from colorize.training.run import train  # torch and its like: once the arguments are checked
+        from colorize.training.run import train_run  # torch and its like: once the arguments are checked
 
-        return train(cfg, folder, overrides, changes)
+        return train_run(cfg, folder, overrides, changes)
 
     return run_hydra("train", arguments, job)
 
@@ -147,9 +147,11 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     arguments, words = parse_hydra_args([quote_if_needed(word) for word in argv], config_name)
     check_overrides(conf_folder(), config_name, arguments)
     if runs_job(arguments):
-        from colorize.sweeps.hydra_plugins import register  # imports torch: not before the arguments are checked
+        from colorize.sweeps.hydra_plugins import (
+            register_plugins,  # imports torch: not before the arguments are checked
+        )
 
-        register()
+        register_plugins()
     codes = [0]
     task = hydra_task(config_name, job, codes)
     sys.argv[1:] = words  # Hydra reads them there

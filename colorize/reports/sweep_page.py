@@ -11,8 +11,8 @@ from colorize.reports.charts import Chart, ChartLine, Forest, ForestRow, curve_c
 from colorize.reports.page import write_page
 from colorize.reports.run_data import curves_of
 from colorize.reports.tables import TableCell, TableRow, TextTable
-from colorize.sweeps.jobs import Job
-from colorize.sweeps.results import number_of, why_not
+from colorize.sweeps.jobs import SweepJob
+from colorize.sweeps.results import number_of, why_no_importances
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,19 @@ class Sweep:
     """
 
     name: str
-    jobs: Sequence[Job]
+    jobs: Sequence[SweepJob]
     keys: Sequence[str]
     objectives: Sequence[str]
-    best: Sequence[Job]
+    best: Sequence[SweepJob]
     importances: Mapping[str, Mapping[str, float]]
     search: bool = False
 
 
 def write_sweep(target: Path, sweep: Sweep) -> None:
     """One file that needs no other. Words are text, whatever they hold."""
-    reasons = {why_not(sweep.jobs, sweep.keys, name, search=sweep.search) for name in sweep.objectives} - {""}
+    reasons = {why_no_importances(sweep.jobs, sweep.keys, name, search=sweep.search) for name in sweep.objectives} - {
+        ""
+    }
     seeds = len({job.values["seed"] for job in sweep.jobs if "seed" in job.values})
     write_page(
         target, "sweep", sweep.name, count=len(sweep.jobs), statuses=Counter(job.status for job in sweep.jobs),

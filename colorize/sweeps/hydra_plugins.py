@@ -22,7 +22,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from colorize.run_folder import RunFolder
-from colorize.sweeps.jobs import note_end
+from colorize.sweeps.jobs import record_failure
 from colorize.utils.console import say
 from colorize.utils.errors import TRY_AGAIN, UserError
 from colorize.utils.validation import Count, Few, Name, Number
@@ -105,7 +105,7 @@ class TorchrunLauncher(Launcher):
         say(f"#{number}: {' '.join(words)}")
         # a session of its own: Ctrl-C reaches the job once, from here
         process = subprocess.Popen(
-            self.command(words, folder), env=environment(), start_new_session=True, preexec_fn=die_with_parent()
+            self.command(words, folder), env=job_environment(), start_new_session=True, preexec_fn=die_with_parent()
         )
         try:
             code = process.wait()
@@ -115,7 +115,7 @@ class TorchrunLauncher(Launcher):
             raise
         if code and RunFolder(folder).read_summary().get("status") == "interrupted":
             raise SystemExit(TRY_AGAIN)  # from outside, as in a sweep of one process
-        note_end(folder, words, code)
+        record_failure(folder, words, code)
         done = JobReturn(overrides=words, cfg=cfg, working_dir=str(folder))
         done.status, done.return_value = JobStatus.COMPLETED, code
         return done
@@ -130,7 +130,7 @@ class TorchrunLauncher(Launcher):
         ]  # fmt: skip
 
 
-def environment() -> dict[str, str]:
+def job_environment() -> dict[str, str]:
     """This program's, with this very package on the path of its children, and cores shared between them."""
     here = str(Path(__file__).resolve().parents[2])
     return {**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])}
@@ -147,7 +147,7 @@ def die_with_parent():
 NAMES: dict[str, type[Plugin]] = {"OptunaSweeper": OptunaSweeper, "TorchrunLauncher": TorchrunLauncher}
 
 
-def register() -> None:
+def register_plugins() -> None:
     """Hydra takes plugins from below `hydra_plugins` alone, and looks for them there in folders that an editable
     install does not have: so they are handed over."""
     plugins = Plugins.instance()

@@ -23,7 +23,7 @@ FAILED = "failed.json"  # in the folder of a job that failed: what it was told, 
 
 
 @dataclass
-class Job:
+class SweepJob:
     """A job that began: what it was told and, once it ended, what became of it."""
 
     number: int
@@ -43,28 +43,28 @@ class Job:
         return dict(word.split("=", 1) for word in self.overrides if "=" in word)
 
 
-def jobs_of(folder: str | Path) -> list[Job]:
+def jobs_of(folder: str | Path) -> list[SweepJob]:
     """The jobs in a sweep's folder, by their numbers; of two with one number, the one that was begun last."""
-    found: dict[int, Job] = {}
-    places = [path for path in Path(folder).glob("*/") if NUMBERED.fullmatch(path.name) and begun(path)]
-    for path in sorted(places, key=lambda path: max(sign.stat().st_mtime for sign in begun(path))):
+    found: dict[int, SweepJob] = {}
+    places = [path for path in Path(folder).glob("*/") if NUMBERED.fullmatch(path.name) and start_marks(path)]
+    for path in sorted(places, key=lambda path: max(sign.stat().st_mtime for sign in start_marks(path))):
         number = int(NUMBERED.fullmatch(path.name)[1])  # type: ignore[index]
         found[number] = job_of(number, path)
     return [found[number] for number in sorted(found)]
 
 
-def job_of(number: int, folder: Path) -> Job:
+def job_of(number: int, folder: Path) -> SweepJob:
     """One whose files are damaged has failed: what the others came to is told all the same."""
     try:
-        job = Job(number, folder, overrides_of(folder), RunFolder(folder).read_summary())
+        job = SweepJob(number, folder, overrides_of(folder), RunFolder(folder).read_summary())
     except UserError as error:
         say(f"job {number} counts as failed: {error}")
-        return Job(number, folder, failed=True)
+        return SweepJob(number, folder, failed=True)
     job.failed = (folder / FAILED).is_file()
     return job
 
 
-def begun(folder: Path) -> list[Path]:
+def start_marks(folder: Path) -> list[Path]:
     """What shows that a job began in this folder."""
     return [path for path in (folder / ".hydra", folder / FAILED) if path.exists()]
 
@@ -77,7 +77,7 @@ def overrides_of(folder: Path) -> list[str]:
     return []
 
 
-def note_end(folder: Path, overrides: Sequence[str], code: int | None) -> None:
+def record_failure(folder: Path, overrides: Sequence[str], code: int | None) -> None:
     """Leave word of a job that did not end well: its exit status, None after an error of the program's own. One that
     did takes the word back."""
     if code == 0:
@@ -91,14 +91,14 @@ def note_end(folder: Path, overrides: Sequence[str], code: int | None) -> None:
 FILE = "trial.json"
 
 
-def hand_over(folder: Path, number: int, objective: str, pruner: Mapping[str, Any] | None) -> None:
+def write_trial(folder: Path, number: int, objective: str, pruner: Mapping[str, Any] | None) -> None:
     """Leave word in a job's folder that it is trial `number` of the search one folder up. `pruner` is its config."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"trial": number, "objective": objective, "pruner": pruner})
     write_text(folder / FILE, text)
 
 
-def open_trial(folder: Path, stop: StopSignal, trust: Sequence[str] = ()) -> Trial | None:
+def load_trial(folder: Path, stop: StopSignal, trust: Sequence[str] = ()) -> Trial | None:
     """The trial that the run in `folder` is, if it is one that may be pruned. Raises `UserError` where it is none."""
     path = folder / FILE
     if not path.is_file():

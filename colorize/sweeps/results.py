@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from colorize.config import DIRECTIONS
-from colorize.sweeps.jobs import Job
+from colorize.sweeps.jobs import SweepJob
 from colorize.utils.errors import UserError
 
 ROWS = ("val",)  # of a summary, what holds numbers by name; others stand by themselves
 
 
-def listed(words: str | Sequence[str]) -> list[str]:
+def as_list(words: str | Sequence[str]) -> list[str]:
     """`hydra.sweeper.objective` and `direction` are a word or a list of words."""
     return [words] if isinstance(words, str) else list(words)
 
 
 def directions_of(words: str | Sequence[str] | None, objectives: Sequence[str]) -> list[str | None]:
     """`hydra.sweeper.direction` is one for each objective, or null: what each metric says of itself."""
-    found: list[str | None] = [None] * len(objectives) if words is None else [*listed(words)]
+    found: list[str | None] = [None] * len(objectives) if words is None else [*as_list(words)]
     if len(found) != len(objectives):
         raise UserError("hydra.sweeper.direction needs as many words as hydra.sweeper.objective")
     if wrong := [word for word in found if word not in (None, *DIRECTIONS)]:
@@ -54,7 +54,7 @@ def number_of(summary: Mapping[str, Any], name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def ranked(jobs: Sequence[Job], names: Sequence[str], maximize: Sequence[bool]) -> list[Job]:
+def rank_jobs(jobs: Sequence[SweepJob], names: Sequence[str], maximize: Sequence[bool]) -> list[SweepJob]:
     """The finished jobs, the best first; of several objectives, those that no other beats in all of them."""
     points = []
     for job in jobs:
@@ -62,16 +62,16 @@ def ranked(jobs: Sequence[Job], names: Sequence[str], maximize: Sequence[bool]) 
         if job.status == "finished" and all(value is not None and isfinite(value) for value in values):
             points.append((job, [-v if more else v for v, more in zip(values, maximize, strict=True) if v is not None]))
     if len(names) > 1:
-        points = [(job, own) for job, own in points if not any(beats(other, own) for _, other in points)]
+        points = [(job, own) for job, own in points if not any(dominates(other, own) for _, other in points)]
     return [job for job, _ in sorted(points, key=lambda point: point[1])]
 
 
-def beats(one: Sequence[float], other: Sequence[float]) -> bool:
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether the first is nowhere worse and somewhere better, where less is better."""
     return all(a <= b for a, b in zip(one, other, strict=True)) and list(one) != list(other)
 
 
-def varying(jobs: Sequence[Job]) -> list[str]:
+def varying_keys(jobs: Sequence[SweepJob]) -> list[str]:
     """The keys of overrides that the jobs do not all say alike."""
     keys = dict.fromkeys(key for job in jobs for key in job.values)
     return [key for key in keys if len({job.values.get(key) for job in jobs}) > 1]
@@ -83,7 +83,7 @@ Values = Mapping[str, str]  # key of an override -> its value
 
 
 def importances(
-    jobs: Sequence[Job], keys: Sequence[str], names: Sequence[str], maximize: Sequence[bool], *, search: bool
+    jobs: Sequence[SweepJob], keys: Sequence[str], names: Sequence[str], maximize: Sequence[bool], *, search: bool
 ) -> dict[str, dict[str, float]]:
     """Objective -> key -> share; the shares add up to 1.
 
@@ -93,15 +93,15 @@ def importances(
     """
     found = {}
     for name, more in zip(names, maximize, strict=True):
-        settings, values = measured(jobs, keys, name)
-        if len(set(values)) > 1 and not why_not(jobs, keys, name, search=search):
+        settings, values = finished_values(jobs, keys, name)
+        if len(set(values)) > 1 and not why_no_importances(jobs, keys, name, search=search):
             found[name] = pedanova(settings, keys, values, more) if search else variances(settings, keys, values)
     return found
 
 
-def why_not(jobs: Sequence[Job], keys: Sequence[str], name: str, *, search: bool) -> str:
+def why_no_importances(jobs: Sequence[SweepJob], keys: Sequence[str], name: str, *, search: bool) -> str:
     """What is missing before shares mean something, as a sentence; empty where nothing is."""
-    settings, values = measured(jobs, keys, name)
+    settings, values = finished_values(jobs, keys, name)
     if len(keys) < 2:
         return "The jobs differ in one value alone."
     if search and importlib.util.find_spec("optuna") is None:
@@ -112,7 +112,7 @@ def why_not(jobs: Sequence[Job], keys: Sequence[str], name: str, *, search: bool
     return ""
 
 
-def measured(jobs: Sequence[Job], keys: Sequence[str], name: str) -> tuple[list[Values], list[float]]:
+def finished_values(jobs: Sequence[SweepJob], keys: Sequence[str], name: str) -> tuple[list[Values], list[float]]:
     """The values of each finished job that has them all, and what it reached."""
     pairs = [(job.values, number_of(job.summary, name)) for job in jobs if job.status == "finished"]
     known = [(each, value) for each, value in pairs if value is not None and all(key in each for key in keys)]
@@ -123,12 +123,12 @@ def variances(settings: Sequence[Values], keys: Sequence[str], values: Sequence[
     """Share of the variance that each key explains by itself: η² of main effects. Where jobs are missing, keys overlap:
     then what a key adds to all others (type II), and the rest is what remains."""
     y = np.asarray(values) - np.mean(values)
-    whole = explained(settings, keys, y)
-    shares = {key: max(0.0, whole - explained(settings, [k for k in keys if k != key], y)) for key in keys}
+    whole = r_squared(settings, keys, y)
+    shares = {key: max(0.0, whole - r_squared(settings, [k for k in keys if k != key], y)) for key in keys}
     return {**shares, REST: max(0.0, 1 - sum(shares.values()))}
 
 
-def explained(settings: Sequence[Values], keys: Sequence[str], y: np.ndarray) -> float:
+def r_squared(settings: Sequence[Values], keys: Sequence[str], y: np.ndarray) -> float:
     """R² of a linear model with a column for each value of each key."""
     columns = [np.ones(len(y))]
     for key in keys:
@@ -149,30 +149,30 @@ def pedanova(
     from optuna.trial import create_trial
 
     logging.set_verbosity(logging.WARNING)  # it would tell of this study as if it were the user's
-    distributions = {key: distribution([each[key] for each in settings]) for key in keys}
+    distributions = {key: observed_distribution([each[key] for each in settings]) for key in keys}
     study = create_study(direction="maximize" if maximize else "minimize")
     for each, value in zip(settings, values, strict=True):
-        params = {key: number(each[key]) if numeric(distributions[key]) else each[key] for key in keys}
+        params = {key: as_number(each[key]) if is_numeric(distributions[key]) else each[key] for key in keys}
         study.add_trial(create_trial(params=params, distributions=distributions, value=value))
     return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
 
 
-def distribution(words: Sequence[str]):
+def observed_distribution(words: Sequence[str]):
     """What these values were drawn from, as well as they tell: numbers on a line, or words of a list."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-    numbers = [number(word) for word in words]
+    numbers = [as_number(word) for word in words]
     known = [n for n in numbers if n is not None]
     if len(known) < len(words):
         return CategoricalDistribution(list(dict.fromkeys(words)))
     return FloatDistribution(min(known), max(known), log=min(known) > 0 and max(known) / min(known) >= 100)
 
 
-def numeric(each) -> bool:
+def is_numeric(each) -> bool:
     return hasattr(each, "low")
 
 
-def number(word: str) -> float | None:
+def as_number(word: str) -> float | None:
     try:
         return float(word)
     except ValueError:

@@ -16,9 +16,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from colorize.config import DIRECTIONS, better_of, sign_of
 from colorize.run_folder import RunFolder
-from colorize.sweeps.jobs import hand_over
-from colorize.sweeps.results import directions_of, listed, objectives_of
-from colorize.sweeps.study import first_of, open_study, sampler_of, split, suggest
+from colorize.sweeps.jobs import write_trial
+from colorize.sweeps.results import as_list, directions_of, objectives_of
+from colorize.sweeps.study import first_overrides, open_study, sampler_of, split_overrides, suggest_overrides
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
 
@@ -32,7 +32,7 @@ class Search:
     def __init__(self, settings: Mapping[str, Any], context: HydraContext, config: DictConfig, launcher: Launcher):
         self.context, self.config, self.launcher = context, config, launcher
         self.folder = Path(str(config.hydra.sweep.dir))
-        self.objectives = listed(settings["objective"])
+        self.objectives = as_list(settings["objective"])
         self.said = directions_of(settings["direction"], self.objectives)
         self.n_trials, self.n_jobs, self.seed = (settings[name] for name in ("n_trials", "n_jobs", "seed"))
         self.sampler, self.pruner, self.params = settings["sampler"], settings["pruner"], settings["params"] or {}
@@ -44,13 +44,13 @@ class Search:
     def go(self, arguments: Sequence[str]) -> None:
         words = [f"{key}={value}" for key, value in self.params.items()] + [*arguments]
         parser = OverridesParser.create(config_loader=self.context.config_loader)
-        self.fixed, self.space = split(parser.parse_overrides(words))
+        self.fixed, self.space = split_overrides(parser.parse_overrides(words))
         if not self.space:
             raise UserError(
                 "nothing is searched: say for example optimizer.lr='tag(log, interval(1e-5, 1e-2))', or "
                 "hydra.sweeper.params"
             )
-        first = self.composed(0, [*self.fixed, *first_of(self.space)])  # a missing key is told before any trial
+        first = self.composed(0, [*self.fixed, *first_overrides(self.space)])  # a missing key is told before any trial
         self.directions = [
             DIRECTIONS[sign_of(name, better_of(first, name), said, "hydra.sweeper.direction", DIRECTIONS) < 0]
             for name, said in zip(self.objectives, self.said, strict=True)
@@ -59,10 +59,10 @@ class Search:
         about = {"objective": self.objectives, "direction": self.directions, "search space": sorted(map(str, words))}
         self.study = open_study(self.folder, self.directions, about)
         if self.study.trials:
-            say(f"going on with {str(self.folder)!r}: {count(self.study.trials)}")
+            say(f"going on with {str(self.folder)!r}: {count_trials(self.study.trials)}")
         while batch := self.next_batch():
             self.run(batch)
-        say(f"{str(self.folder)!r}: {count(self.study.trials)}")
+        say(f"{str(self.folder)!r}: {count_trials(self.study.trials)}")
         self.refuse_nothing()
 
     def next_batch(self) -> list[optuna.Trial]:
@@ -83,17 +83,17 @@ class Search:
 
     def run(self, trials: Sequence[optuna.Trial]) -> None:
         """Launch these and tell the search what became of them."""
-        told = {trial.number: [*self.fixed, *suggest(trial, self.space)] for trial in trials}
-        for group in in_rows(sorted(trials, key=lambda trial: trial.number)):
+        told = {trial.number: [*self.fixed, *suggest_overrides(trial, self.space)] for trial in trials}
+        for group in consecutive_groups(sorted(trials, key=lambda trial: trial.number)):
             folders = {trial.number: self.compose(trial.number, told[trial.number]) for trial in group}
-            before = {number: written(folder) for number, folder in folders.items()}
+            before = {number: summary_time(folder) for number, folder in folders.items()}
             for number, folder in folders.items():
-                hand_over(folder, number, self.objectives[0], plain(self.pruner))
+                write_trial(folder, number, self.objectives[0], plain_pruner(self.pruner))
                 say(f"trial {number} of {self.n_trials}: {' '.join(told[number][len(self.fixed) :])}")
             jobs = self.launcher.launch([told[trial.number] for trial in group], initial_job_idx=group[0].number)
             for trial, job in zip(group, jobs, strict=True):
                 folder = folders[trial.number]
-                self.tell(trial, job, folder, wrote=written(folder) != before[trial.number])
+                self.tell(trial, job, folder, wrote=summary_time(folder) != before[trial.number])
 
     def tell(self, trial: optuna.Trial, job: JobReturn, folder: Path, *, wrote: bool) -> None:
         summary = RunFolder(folder).read_summary()
@@ -108,7 +108,7 @@ class Search:
         elif status == "interrupted" and wrote:
             raise SystemExit(75)  # from outside; the same command goes on
         else:
-            self.failed(trial, reason(job))
+            self.failed(trial, failure_reason(job))
 
     def failed(self, trial: optuna.Trial, why: str) -> None:
         trial.set_user_attr("failed", why)
@@ -132,7 +132,7 @@ class Search:
             raise UserError(f"all {len(self.study.trials)} trials failed, the last since {why}")
 
 
-def in_rows(trials: Sequence[optuna.Trial]) -> list[list[optuna.Trial]]:
+def consecutive_groups(trials: Sequence[optuna.Trial]) -> list[list[optuna.Trial]]:
     """Groups of trials whose numbers follow each other, which is how launchers number jobs."""
     rows: list[list[optuna.Trial]] = []
     for trial in trials:
@@ -143,7 +143,7 @@ def in_rows(trials: Sequence[optuna.Trial]) -> list[list[optuna.Trial]]:
     return rows
 
 
-def reason(job: JobReturn) -> str:
+def failure_reason(job: JobReturn) -> str:
     try:
         code = job.return_value
     except Exception as error:  # whatever a job died of
@@ -151,17 +151,17 @@ def reason(job: JobReturn) -> str:
     return f"it ended with status {code}; what it said stands above or in its launcher's log"
 
 
-def written(folder: Path) -> float:
+def summary_time(folder: Path) -> float:
     """When a run last wrote its summary."""
     path = RunFolder(folder).summary
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
-def plain(pruner: Any) -> dict[str, Any] | None:
+def plain_pruner(pruner: Any) -> dict[str, Any] | None:
     return OmegaConf.to_container(pruner, resolve=True) if isinstance(pruner, DictConfig) else pruner  # type: ignore[return-value]
 
 
-def count(trials: Sequence[FrozenTrial]) -> str:
+def count_trials(trials: Sequence[FrozenTrial]) -> str:
     words = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "cut off"}
     by = {word: sum(trial.state.name == state for trial in trials) for state, word in words.items()}
     return f"{len(trials)} trials, " + ", ".join(f"{n} {word}" for word, n in by.items() if n)

@@ -42,7 +42,7 @@ def open_study(
     if (folder / JOURNAL).exists():
         cut_torn_line(folder / JOURNAL)  # another would be joined to it
     study = optuna.create_study(
-        storage=storage(folder), study_name=NAME, directions=[*directions], load_if_exists=True,
+        storage=journal_storage(folder), study_name=NAME, directions=[*directions], load_if_exists=True,
         pruner=pruner or NopPruner(),
     )  # fmt: skip
     text = json.dumps(about, sort_keys=True)
@@ -62,7 +62,7 @@ def load_study(folder: Path, pruner: BasePruner) -> optuna.Study:
     """The same, in the process of a job, which reports to it and draws nothing. Raises KeyError where there is none."""
     if not (folder / JOURNAL).is_file():
         raise KeyError(NAME)  # Optuna would begin one, beside the run's folder
-    return optuna.load_study(study_name=NAME, storage=storage(folder), pruner=pruner, sampler=RandomSampler())
+    return optuna.load_study(study_name=NAME, storage=journal_storage(folder), pruner=pruner, sampler=RandomSampler())
 
 
 def pruner_of(node: Mapping[str, Any], trust: Sequence[str], where: str) -> BasePruner:
@@ -84,7 +84,7 @@ def pruner_of(node: Mapping[str, Any], trust: Sequence[str], where: str) -> Base
         raise UserError(f"pruner in {where}: {error}") from error
 
 
-def storage(folder: Path) -> JournalStorage:
+def journal_storage(folder: Path) -> JournalStorage:
     """Raises `UserError` where the journal, which Optuna reads at once, is damaged."""
     journal = str(folder / JOURNAL)
     try:
@@ -105,7 +105,7 @@ def sampler_of(sampler: Any, seed: int, number: int) -> BaseSampler:
 Space = dict[str, BaseDistribution]
 
 
-def split(overrides: Sequence[Override]) -> tuple[list[str], Space]:
+def split_overrides(overrides: Sequence[Override]) -> tuple[list[str], Space]:
     """The words that every trial has, and key -> distribution of those that are searched; a later one wins."""
     fixed: dict[str, str] = {}
     space: Space = {}
@@ -113,13 +113,13 @@ def split(overrides: Sequence[Override]) -> tuple[list[str], Space]:
         key = override.get_key_element()
         fixed.pop(key, None), space.pop(key, None)
         if override.is_sweep_override():
-            space[key] = distribution(key, override)
+            space[key] = search_distribution(key, override)
         else:
             fixed[key] = override.input_line or f"{key}={override.get_value_element_as_str()}"
     return list(fixed.values()), space
 
 
-def distribution(key: str, override: Override) -> BaseDistribution:
+def search_distribution(key: str, override: Override) -> BaseDistribution:
     """Raises `UserError` for a range without values or, with tag(log, …), one that holds 0."""
     value = override.value()
     try:
@@ -131,13 +131,13 @@ def distribution(key: str, override: Override) -> BaseDistribution:
                 return IntDistribution(low, high, log=log)
             return FloatDistribution(float(low), float(high), log=log)
         if isinstance(value, RangeSweep):
-            return stepped(value)
+            return stepped_distribution(value)
     except ValueError as error:
         raise UserError(f"{override.input_line}: {error}") from error
     return CategoricalDistribution(list(override.sweep_string_iterator()))
 
 
-def stepped(value: RangeSweep) -> BaseDistribution:
+def stepped_distribution(value: RangeSweep) -> BaseDistribution:
     """The values of range(start, stop, step), of which `stop` is none, as everywhere in Hydra."""
     start, stop, step = value.start, value.stop, value.step
     assert start is not None
@@ -149,12 +149,12 @@ def stepped(value: RangeSweep) -> BaseDistribution:
     return FloatDistribution(float(start), float(last), step=float(step))
 
 
-def suggest(trial: Trial, space: Space) -> list[str]:
+def suggest_overrides(trial: Trial, space: Space) -> list[str]:
     """The words of a trial; what it was given before a power cut, it keeps."""
-    return [f"{key}={suggested(trial, key, each)}" for key, each in space.items()]
+    return [f"{key}={suggest_value(trial, key, each)}" for key, each in space.items()]
 
 
-def suggested(trial: Trial, key: str, each: BaseDistribution) -> str:
+def suggest_value(trial: Trial, key: str, each: BaseDistribution) -> str:
     if isinstance(each, FloatDistribution):
         return repr(trial.suggest_float(key, each.low, each.high, step=each.step, log=each.log))
     if isinstance(each, IntDistribution):
@@ -163,7 +163,7 @@ def suggested(trial: Trial, key: str, each: BaseDistribution) -> str:
     return str(trial.suggest_categorical(key, each.choices))
 
 
-def first_of(space: Space) -> list[str]:
+def first_overrides(space: Space) -> list[str]:
     """The words of some trial that could be, to compose its config before any begins."""
     return [f"{key}={each.choices[0] if isinstance(each, CategoricalDistribution) else each.low}"  # type: ignore[attr-defined]
             for key, each in space.items()]  # fmt: skip

@@ -92,7 +92,7 @@ def build_judge(
     else:
         known = {"validation": photographs.val, "train_slice": photographs.train}
         photos = first_by_hash(known[source] if source in known else Collection(list_folder(source)), count)
-        photos = readable(photographs, photos) if source == "train_slice" else photos
+        photos = readable_photos(photographs, photos) if source == "train_slice" else photos
         chosen = squares_of(photographs, photos)
         shown = sorted(by_hash(photos)[:samples].tolist())  # of a list by class the first are of one class
     folder = {"validation": "samples", "historical": "historical"}.get(name, f"samples/{name}")
@@ -151,7 +151,7 @@ def origins(parts: Parts) -> dict[str, str]:
     return found
 
 
-def readable(photographs: DataModule, photos: Collection) -> Collection:
+def readable_photos(photographs: DataModule, photos: Collection) -> Collection:
     """Those of `photos` that can be read: training skips the others, names and counts them."""
 
     def is_readable(photo: Photo) -> bool:

@@ -54,7 +54,7 @@ def check_phases(schedule: Mapping[str, Phase]) -> None:
             raise UserError(f"schedule.{name} is not one of the schedule's phases, which are {known}: set those")
 
 
-def check_sizes(model: Colorizer, loss: Loss, size: int, schedule: Mapping[str, Phase]) -> None:
+def check_picture_sizes(model: Colorizer, loss: Loss, size: int, schedule: Mapping[str, Phase]) -> None:
     """Raises `UserError` for pictures that the model or a critic does not take."""
     sizes = {"data.size": size} | {f"schedule.{name}.size": p.size for name, p in schedule.items() if p.size}
     network = type(model).__name__

@@ -74,7 +74,7 @@ class Section:
     """The annotations of its attributes are the types of the values of a node."""
 
 
-class Judge(Section):
+class JudgeSettings(Section):
     """A set of photographs that training scores; what it does not say, `evaluate` says.
 
     source       validation, train_slice, historical, or a folder; false leaves the judge out. Without: its name
@@ -97,7 +97,7 @@ class Evaluation(Section):
     batch_size: BatchSize
     samples: Few
     historical: bool | str
-    judges: dict[str, Judge]
+    judges: dict[str, JudgeSettings]
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def check_section(values: dict[str, Any], section: type[Section], path: str) -> 
         below = f"{path}.{name}" if path else name
         if name not in values:
             continue
-        if hint == dict[str, Judge]:
+        if hint == dict[str, JudgeSettings]:
             check_judges(values[name], below)
         elif not (isinstance(hint, type) and issubclass(hint, Section)):
             values[name] = check_value(hint, values[name], below)
@@ -238,9 +238,9 @@ def check_section(values: dict[str, Any], section: type[Section], path: str) -> 
 
 def check_judges(values: Any, path: str) -> None:
     """The same for the judges of a run by name; one that is false is left out, true is one that says nothing itself."""
-    found, known = check_value(dict[str, dict[str, Any] | bool], values, path), get_type_hints(Judge)
+    found, known = check_value(dict[str, dict[str, Any] | bool], values, path), get_type_hints(JudgeSettings)
     values.update(found)
     for name, judge in ((name, judge) for name, judge in values.items() if isinstance(judge, dict)):
         for key in judge.keys() - known.keys():
             raise UserError(f"{path}.{name} has no {key!r}{suggestion(key, known) or '; it takes ' + ', '.join(known)}")
-        check_section(judge, Judge, f"{path}.{name}")
+        check_section(judge, JudgeSettings, f"{path}.{name}")

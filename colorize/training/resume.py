@@ -24,7 +24,7 @@ from colorize.utils.files import check_links
 from colorize.utils.trust import packages
 
 
-def saved(cfg: DictConfig, run: RunFolder, changes: Sequence[str]) -> DictConfig:
+def saved_config(cfg: DictConfig, run: RunFolder, changes: Sequence[str]) -> DictConfig:
     """The config of the run to go on with: of its folder, and so bound to what `cfg`, the user's, trusts."""
     check_links(run.folder)
     held = run.read_config()
@@ -78,10 +78,10 @@ def check_lengthened(
                 f"{longest} steps now: lengthen the phase that it is in, or a later one; {told}"
             )
         if longest != length:
-            check_curve(name, old[name], length, new[name], longest, taken, told)
+            check_same_rates(name, old[name], length, new[name], longest, taken, told)
 
 
-def check_curve(name: str, old: Phase, length: int, new: Phase, longer: int, taken: int, told: str) -> None:
+def check_same_rates(name: str, old: Phase, length: int, new: Phase, longer: int, taken: int, told: str) -> None:
     """Raises `UserError` where one of the steps that were taken would have had another learning rate."""
     for step in range(1, taken + 1):
         if old.lr(step / length) != new.lr(step / longer):
@@ -103,7 +103,7 @@ def put_aside(folder: Path) -> None:
 
     Of the runs of one name that were put aside, the newest stays.
     """
-    if not (ours := files_of(folder)):
+    if not (ours := files_of_run(folder)):
         return
     place = folder.parent / ASIDE / f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     if place.exists():  # put aside within the same second
@@ -118,16 +118,16 @@ def put_aside(folder: Path) -> None:
     say(f"the run that was in {str(folder)!r} is in {str(place)!r} now")
 
 
-def files_of(folder: Path) -> list[Path]:
+def files_of_run(folder: Path) -> list[Path]:
     """The files and folders in a run folder that a run, its evaluations and its page made."""
     found = [path for name in OURS for path in folder.glob(name)]
     found += [path for name in STEPS for path in folder.glob(name) if step_of(path) is not None]
     return found + [
-        path for result in results(folder) for end in OF_RESULT if (path := result.with_suffix(end)).exists()
+        path for result in evaluation_results(folder) for end in OF_RESULT if (path := result.with_suffix(end)).exists()
     ]
 
 
-def results(folder: Path) -> list[Path]:
+def evaluation_results(folder: Path) -> list[Path]:
     """The files of evaluations. JSON files of another kind are not ours."""
     return [path for path in sorted((folder / "results").glob("*.json")) if is_result(path)]
 

@@ -16,12 +16,12 @@ from colorize.evaluation.metric_info import measured_on, score_table, told_measu
 from colorize.evaluation.network import tracker_name_and_group
 from colorize.evaluation.validation import ValidationBaselines, measure_baselines
 from colorize.run_folder import RunFolder
-from colorize.sweeps.jobs import NUMBERED, open_trial
+from colorize.sweeps.jobs import NUMBERED, load_trial
 from colorize.tracking.logger import JsonLines, Logger, Loggers, start_tracker
 from colorize.training.build import build_parts, build_trainer, origins
 from colorize.training.checkpointing import InitialWeights, init_from, log_checkpoints
 from colorize.training.checks import count_by_module
-from colorize.training.resume import check_lengths, put_aside, saved
+from colorize.training.resume import check_lengths, put_aside, saved_config
 from colorize.training.trainer import Parts, Trainer
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.console import format_count, say
@@ -35,14 +35,14 @@ from colorize.utils.processes import StopSignal
 from colorize.utils.trust import packages
 
 
-def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Sequence[str] = ()) -> int:
+def train_run(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Sequence[str] = ()) -> int:
     """Train what `cfg` says in `folder`, going on where an earlier start of the same run stopped. The exit status.
 
     changes  with `resume`, the words that change the config of the run that is in the folder
     """
     keep_freed_memory()
     run = RunFolder(folder)
-    cfg = saved(cfg, run, changes) if cfg.resume else cfg
+    cfg = saved_config(cfg, run, changes) if cfg.resume else cfg
     if is_restart(os.environ):
         cfg.overwrite = False  # what would go is this run's own
     lock = RunLock(folder)
@@ -51,7 +51,7 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
         world = init_process_group(choose_device(cfg.trainer.device))
         world.on_main_then_broadcast(lock.acquire)
         with StopSignal() as stop:
-            code = go(cfg, run, overrides, world, stop)
+            code = run_training(cfg, run, overrides, world, stop)
     finally:
         lock.release()
         leave()
@@ -59,19 +59,19 @@ def train(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Se
     return 0 if "WANDB_SWEEP_ID" in os.environ and code in (INTERRUPTED, TRY_AGAIN) else code
 
 
-def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
+def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
     initial = init_from(cfg, run, overrides)
     world.on_main_then_broadcast(lambda: run.check(cfg))
     summary = {} if cfg.overwrite else run.read_summary()
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
         if run.moved(cfg):
-            world.on_main_then_broadcast(lambda: accept_place(cfg, run))
+            world.on_main_then_broadcast(lambda: accept_moved_data(cfg, run))
         told = f"{summary['status']}: {summary['steps']} steps. Say name=… for another run, or overwrite=true"
         say(f"{str(run.folder)!r} is {told}")
-        show(summary)
+        print_summary(summary)
         return 0
-    parts, trainer, baselines = prepare(cfg, run, overrides, world, initial)
-    trial = open_trial(run.folder, stop, packages(cfg.trust)) if world.is_main else None
+    parts, trainer, baselines = set_up_run(cfg, run, overrides, world, initial)
+    trial = load_trial(run.folder, stop, packages(cfg.trust)) if world.is_main else None
     log = open_logger(cfg, run, trainer, overrides, [trial] if trial else []) if world.is_main else Logger()
     status, code = "failed", 1
     try:
@@ -83,8 +83,8 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
     except KeyboardInterrupt:
         status, code = "interrupted", INTERRUPTED
     finally:
-        summary = summarise(cfg, parts, trainer, baselines, status)
-        stands = {**rows(summary), "absent": parts.absent}
+        summary = summarize_run(cfg, parts, trainer, baselines, status)
+        stands = {**score_rows(summary), "absent": parts.absent}
         log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
         log.summary({name: summary[name] for name in ("seconds", "parameters")})
         if world.is_main:
@@ -95,12 +95,12 @@ def go(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop
     if status == "interrupted":
         say(f"stopped at step {trainer.steps} of {trainer.total}; the same command goes on from the newest checkpoint")
     else:
-        show(summary)
-        tell_next(run.folder)
+        print_summary(summary)
+        print_next_steps(run.folder)
     return code
 
 
-def tell_next(folder: Path) -> None:
+def print_next_steps(folder: Path) -> None:
     """Where everything is and what is done with it; of a job, its sweep tells."""
     said = f"everything is in {str(folder)!r}"
     if NUMBERED.fullmatch(folder.name):
@@ -112,14 +112,14 @@ def tell_next(folder: Path) -> None:
     say(f"  colorize paint PHOTO --weights {shlex.quote(str(folder))} -o painted")
 
 
-def accept_place(cfg: DictConfig, run: RunFolder) -> None:
+def accept_moved_data(cfg: DictConfig, run: RunFolder) -> None:
     """Take it that a finished run's photographs lie elsewhere now. Raises `UserError` where they are others."""
     photographs: DataModule = build_part(cfg.data, "data")
     run.check_photographs(cfg, photographs.contents(), photographs.fingerprint())
     run.keep_changes(cfg)
 
 
-def prepare(
+def set_up_run(
     cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, initial: InitialWeights | None
 ) -> tuple[Parts, Trainer, ValidationBaselines]:
     """Build everything, make the folder the run's, and go back to its newest checkpoint, if there is one."""
@@ -134,7 +134,7 @@ def prepare(
     if not cfg.overwrite:
         run.check_photographs(cfg, *digests)
         check_lengths(cfg, run, trainer)
-    introduce(cfg, parts, trainer)
+    print_setup(cfg, parts, trainer)
     baselines = world.on_main_then_broadcast(lambda: baselines_of(cfg, run, parts, trainer))
     if cfg.overwrite:
         world.on_main_then_broadcast(lambda: put_aside(run.folder))
@@ -155,7 +155,7 @@ def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer
     )
 
 
-def introduce(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
+def print_setup(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
     """What is about to happen, each thing in a line."""
     size = format_count(sum(p.numel() for p in parts.model.parameters()))
     say(f"{cfg.name}: {cfg.names.model} of {size} parameters on {trainer.device}, loss {cfg.names.loss}")
@@ -198,7 +198,7 @@ def open_logger(
     return Loggers([lines, *others, start_tracker(lambda: start(run_id=run_id, name=name, settings=settings))])
 
 
-def summarise(
+def summarize_run(
     cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: ValidationBaselines, status: str
 ) -> dict[str, Any]:
     seen = trainer.steps * trainer.effective_batch
@@ -221,11 +221,11 @@ def summarise(
     }  # fmt: skip
 
 
-def rows(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def score_rows(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"val": summary["val"], **summary["baseline"], "truth": summary["truth"]}
 
 
-def show(summary: dict[str, Any]) -> None:
+def print_summary(summary: dict[str, Any]) -> None:
     table = {summary["name"]: summary["val"], **summary["baseline"], "truth": summary["truth"]}
     title = measured_on(summary["validation"]["photographs"], summary["validation"]["size"])
     score_table({name.replace("_", "-"): row for name, row in table.items()}, title)

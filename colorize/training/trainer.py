@@ -67,7 +67,7 @@ class Trainer:
         photographs, metrics = parts.photographs, parts.validator.metrics
         checks.check_monitor(checkpoint.monitor, metrics)
         checks.check_phases(schedule)
-        checks.check_sizes(parts.model, parts.loss, photographs.size, schedule)
+        checks.check_picture_sizes(parts.model, parts.loss, photographs.size, schedule)
         for phase in schedule.values():
             optimizers.check(phase.optimizer)
         parts.loss.check(parts.model.answers)

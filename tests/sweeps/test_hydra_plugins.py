@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from colorize.config import DIRECTIONS, better_of, sign_of
 from colorize.sweeps.hydra_plugins import NAMES
 from colorize.sweeps.jobs import jobs_of
-from colorize.sweeps.study import sampler_of, split, storage, suggest
+from colorize.sweeps.study import journal_storage, sampler_of, split_overrides, suggest_overrides
 from tests.helpers.configs import CONF, ROOT, options
 from tests.helpers.sweeps import SMOKE
 
@@ -36,13 +36,15 @@ def test_every_search_asks_for_what_there_is(name):
         assert OmegaConf.select(cfg, key) is not None, key
     objectives = [sweeper.objective] if isinstance(sweeper.objective, str) else list(sweeper.objective)
     assert {objective.removeprefix("val/") for objective in objectives} <= cfg.metrics.keys()
-    fixed, space = split(OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in sweeper.params.items()]))
+    fixed, space = split_overrides(
+        OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in sweeper.params.items()])
+    )
     assert not fixed
     signs = [sign_of(name, better_of(cfg, name), sweeper.direction, "", DIRECTIONS) for name in objectives]
     directions = [DIRECTIONS[sign < 0] for sign in signs]
     pruner = instantiate(sweeper.pruner) if sweeper.pruner else None
     study = optuna.create_study(directions=directions, sampler=sampler_of(sweeper.sampler, 0, 0), pruner=pruner)
-    assert len(suggest(study.ask(), space)) == len(sweeper.params)
+    assert len(suggest_overrides(study.ask(), space)) == len(sweeper.params)
 
 
 @pytest.mark.parametrize("name", options("hydra/launcher"))
@@ -68,7 +70,7 @@ def test_a_run_that_lags_behind_is_pruned(inside, tmp_path):
     assert "pruned at step 2: val/psnr is" in done.stdout
     (job,) = jobs_of(tmp_path / "pruned")
     assert (job.status, job.summary["steps"]) == ("pruned", 2)  # of 4: the first evaluation decides
-    study = optuna.load_study(study_name="sweep", storage=storage(tmp_path / "pruned"))
+    study = optuna.load_study(study_name="sweep", storage=journal_storage(tmp_path / "pruned"))
     (trial,) = study.trials
     assert trial.state.name == "PRUNED"
     assert trial.intermediate_values == {2: job.summary["val"]["psnr"]}
@@ -115,7 +117,7 @@ class Sweep:
         return [json.loads(line)["step"] for line in lines]
 
     def trials(self):
-        return optuna.load_study(study_name="sweep", storage=storage(self.folder)).trials
+        return optuna.load_study(study_name="sweep", storage=journal_storage(self.folder)).trials
 
 
 @pytest.mark.slow

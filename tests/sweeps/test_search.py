@@ -10,10 +10,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from colorize.sweeps.jobs import Job
-from colorize.sweeps.results import ranked
+from colorize.sweeps.jobs import SweepJob
+from colorize.sweeps.results import rank_jobs
 from colorize.sweeps.search import Search
-from colorize.sweeps.study import JOURNAL, split
+from colorize.sweeps.study import JOURNAL, split_overrides
 from colorize.utils.errors import UserError
 from colorize.utils.files import cut_torn_line
 from tests.helpers.sweeps import finished
@@ -156,10 +156,10 @@ def test_two_objectives_have_no_single_best(search):
         job, LINE, objective=["val/psnr", "val/features"], direction=["maximize", "minimize"], sampler=sampler
     )
     assert len(found.study.best_trials) == 6  # each is better than any other in the one or the other
-    jobs = [Job(n, Path(), [], job(n, words)) for n, words in search.launched]
-    assert {each.number for each in ranked(jobs, found.objectives, [True, False])} == set(range(6))
-    jobs.append(Job(9, Path(), [], {"status": "finished", "val": {"psnr": 2.0, "features": 0.0}}))
-    assert [each.number for each in ranked(jobs, found.objectives, [True, False])] == [9]
+    jobs = [SweepJob(n, Path(), [], job(n, words)) for n, words in search.launched]
+    assert {each.number for each in rank_jobs(jobs, found.objectives, [True, False])} == set(range(6))
+    jobs.append(SweepJob(9, Path(), [], {"status": "finished", "val": {"psnr": 2.0, "features": 0.0}}))
+    assert [each.number for each in rank_jobs(jobs, found.objectives, [True, False])] == [9]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_hydras_words_for_values_are_distributions():
         "a=interval(1, 5)", "b=tag(log, interval(1e-5, 1e-2))", "c=range(8, 64, 8)", "d=range(0.0, 1.0, 0.25)",
         "e=choice(x, 'y,z', 3)", "f=p,q", "g=1", "a=7",
     ]  # fmt: skip
-    fixed, space = split(OverridesParser.create().parse_overrides(words))
+    fixed, space = split_overrides(OverridesParser.create().parse_overrides(words))
     assert fixed == ["g=1", "a=7"]
     assert space == {
         "b": FloatDistribution(1e-5, 1e-2, log=True),
@@ -216,4 +216,4 @@ def test_hydras_words_for_values_are_distributions():
         "f": CategoricalDistribution(("p", "q")),
     }
     with pytest.raises(UserError, match=r"a=tag\(log, interval\(0\.0, 1\.0\)\)"):
-        split(OverridesParser.create().parse_overrides(["a=tag(log, interval(0.0, 1.0))"]))
+        split_overrides(OverridesParser.create().parse_overrides(["a=tag(log, interval(0.0, 1.0))"]))

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from colorize.training.build import build_parts, build_trainer
 from colorize.training.checks import count_by_module, unused_parameters
-from colorize.training.run import introduce
+from colorize.training.run import print_setup
 from colorize.utils.errors import UserError
 from tests.helpers.configs import options, own_loss
 from tests.helpers.trainers import Record, same, trainer_of
@@ -31,7 +31,7 @@ def test_what_the_schedule_freezes_is_not_said_to_be_unread(small, tmp_path, cap
     trainer = build_trainer(cfg, parts, tmp_path)
     assert trainer.always_unused == []
     assert {name.split(".")[0] for name in trainer.always_frozen} == {"encoder"}
-    introduce(cfg, parts, trainer)
+    print_setup(cfg, parts, trainer)
     printed = capsys.readouterr().out
     assert f"frozen by the schedule: encoder ({len(trainer.always_frozen)})" in printed
     assert "no loss term reads" not in printed

@@ -11,7 +11,7 @@ from colorize.evaluation.validation import Validator, squares_of
 from colorize.tracking.logger import JsonLines
 from colorize.training.build import build_parts
 from colorize.training.config_schema import with_checked_values
-from colorize.training.resume import files_of
+from colorize.training.resume import files_of_run
 from colorize.utils.errors import UserError
 from tests.helpers.configs import SMALL
 from tests.helpers.trainers import Record, trainer_of
@@ -133,7 +133,7 @@ def test_their_pictures_of_later_steps_go_where_a_run_resumes(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
     JsonLines(tmp_path, 1).finish()
     assert [path.name for path in tmp_path.glob("samples/mine/*")] == ["step-000001.png"]
-    assert tmp_path / "samples/mine/step-000001.png" in files_of(tmp_path)
+    assert tmp_path / "samples/mine/step-000001.png" in files_of_run(tmp_path)
 
 
 def test_unreadable_training_photographs_are_no_part_of_the_slice(small, photographs):
