@@ -1,9 +1,12 @@
 """Seeds: what is drawn for a run is a pure function of these keys. A key that is renamed is another run."""
 
 import ast
+from inspect import signature
 
 import pytest
 
+from colorize.evaluation.predictors import predictor_of
+from colorize.evaluation.validation import ValidationSet, black_and_white_squares
 from colorize.training.schedule import Phase
 from colorize.utils.seeds import seed_of
 from tests.helpers.configs import ROOT
@@ -27,6 +30,9 @@ SEEDS = {
 # what may stand between a seed and its numbers
 WORDS = {word for key in SEEDS for word in key if isinstance(word, str)} - {"all", "blocks.0.drop"}
 
+MAKERS = ("seed_of", "generator_of", "generators_of")
+HANDED_ON = {"evaluate", "historical"}  # as an argument, see below
+
 
 @pytest.mark.parametrize("key", SEEDS, ids=str)
 def test_a_key_has_the_seed_that_it_had(key):
@@ -37,9 +43,15 @@ def test_every_key_of_the_package_is_in_the_table():
     found = set()
     for path in (ROOT / "colorize").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("seed_of", "generators_of"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in MAKERS:
                 found |= {a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
-    assert found == WORDS
+    assert found | HANDED_ON == WORDS
+
+
+def test_evaluation_and_validation_draw_by_the_keys_that_they_had():
+    assert signature(predictor_of).parameters["key"].default == "evaluate"
+    assert ValidationSet([], len).seed == "evaluate"
+    assert black_and_white_squares(None, 32, 1).seed == "historical"
 
 
 def test_the_photographs_of_a_run_come_in_the_order_in_which_they_came():
