@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch.nn.functional as F
+import yaml
 from annotated_types import Len
 from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
+from colorize.config import conf_folder
 from colorize.imaging.color import CHROMA_SCALE, chroma, colorfulness, lab_to_rgb
 from colorize.utils.errors import UserError
+from colorize.utils.trust import known_class
 from colorize.utils.validation import NonNegative, Positive
 
 
@@ -64,9 +67,10 @@ class Loss(nn.Module):
         """Refuse a model that cannot answer what a term asks, before any data is read."""
         for name, term in self.terms.items():
             if missing := term.needs - answers:  # type: ignore[operator]
+                fitting = " or ".join(losses_for(answers))
                 raise UserError(
                     f"loss term {name!r} needs {sorted(missing)}; the model answers {sorted(answers)}: "
-                    "choose another loss or another model"
+                    f"use loss={fitting or '…'}, or another model"
                 )
 
     def without_labels(self) -> tuple[Loss, list[str]]:
@@ -74,6 +78,17 @@ class Loss(nn.Module):
         dropped = [name for name, term in self.terms.items() if term.needs_labels]
         kept: dict[str, Term] = {name: term for name, term in self.terms.items() if name not in dropped}  # type: ignore[misc]
         return Loss(kept, {name: self.weights[name] for name in kept}), dropped
+
+
+def losses_for(answers: frozenset[str]) -> list[str]:
+    """The options in conf/loss whose terms need nothing but these fields of `Prediction`."""
+    found = []
+    for path in sorted((conf_folder() / "loss").glob("*.yaml")):
+        terms = (yaml.safe_load(path.read_text(encoding="utf-8")).get("loss") or {}).get("terms", {})
+        classes = [known_class(term["_target_"]) for term in terms.values()]
+        if classes and all(each is not None and each.needs <= answers for each in classes):
+            found.append(path.stem)
+    return found
 
 
 class L1(Term):
@@ -115,6 +130,8 @@ class ChromaL1(Term):
 
     The truth is that of `color.chroma`; `unit` as in `L1`.
     """
+
+    needs = frozenset(CHROMA_SCALE)  # of one that is built, its own space alone
 
     def __init__(self, space: Space, unit: Positive = 1.0):
         super().__init__()

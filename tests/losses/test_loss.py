@@ -24,7 +24,8 @@ from colorize.losses import (
     Perceptual,
     SquaredError,
 )
-from colorize.models import PatchCritic
+from colorize.losses.loss import losses_for
+from colorize.models import CNN, Diffusion, MultiColor, PatchCritic
 from colorize.utils.errors import UserError
 from tests.helpers.configs import COMPARING, options, own_loss
 
@@ -226,3 +227,13 @@ def test_a_weight_of_zero_switches_a_term_off():
 def test_impossible_terms_are_refused(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "fit"),
+    [(CNN, NoiseError, "ddcolor or iizuka or l1 or pix2pix"), (Diffusion, L1, "ddpm")],
+)
+def test_a_loss_that_does_not_fit_names_those_that_do(network, loss, fit):
+    with pytest.raises(UserError, match=f"use loss={fit}, or another model$"):
+        Loss({"one": loss()}, {"one": 1.0}).check(network.answers)
+    assert "multicolor" in losses_for(MultiColor.answers)
