@@ -32,7 +32,7 @@ from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_n
 from colorize.evaluation.predictors import Meter
 from colorize.evaluation.result import LABELS, Result, image_table_path, read_result, write_result
 from colorize.evaluation.samples import SampleFiles, write_samples
-from colorize.metrics.full_reference import errors_of, summed
+from colorize.metrics.full_reference import errors_of, mean_errors_by_colour
 from colorize.reports.comparison_page import write_result_page
 from colorize.reports.conclusions import group_by_reason
 from colorize.reports.tables import cost_in_words, texts
@@ -102,7 +102,7 @@ def evaluate_one(
         write_image_values(image_table_path(target), work / PICTURES, reference.pictures)
         own = read_image_values(work / PICTURES)
         if setting.protocol.truth != "none":
-            errors = summed(errors_of(work / ERRORS))._asdict()
+            errors = mean_errors_by_colour(errors_of(work / ERRORS))._asdict()
             result = replace(result, color_errors={name: values.tolist() for name, values in errors.items()})
         files = write_samples(target, measuring, rows, own)  # before the cost is told: it may be all that is painted
         result = replace(result, cost=meter.cost())

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from colorize.imaging.color import to_uint8
 from colorize.metrics.extractors import Extractor
-from colorize.metrics.feature_store import FeatureFile, Features, FeatureSums, shuffled, together
+from colorize.metrics.feature_store import FeatureFile, Features, FeatureSums, random_order, together
 from colorize.metrics.frechet import Estimate, frechet, frechet_infinite
 from colorize.metrics.kernel_distance import kernel_distance
 from colorize.utils.errors import UserError
@@ -117,7 +117,7 @@ class DistributionMetric:
         n is that of a half. The Fréchet distance of halves is more biased than that of the whole; `fid_inf` is not.
         """
         truth = self.features(TRUTH) if truth is None else truth
-        order = shuffled(len(truth), self.seed + 2)
+        order = random_order(len(truth), self.seed + 2)
         half = len(truth) // 2
         return self.measure(truth.subset(order[:half]), truth.subset(order[half : 2 * half]), paired=False)
 
@@ -212,7 +212,7 @@ def precision_recall(
     A picture lies among a set if it is no farther from one of it than that one's k-th nearest neighbour there.
     Of sets larger than `at_most`, as many are drawn. Needs more than `neighbours` pictures.
     """
-    x, y = (side.subset(shuffled(len(side), seed)[:at_most]).all() for side in (truth, painted))
+    x, y = (side.subset(random_order(len(side), seed)[:at_most]).all() for side in (truth, painted))
     near_x, near_y = _radii(x, neighbours), _radii(y, neighbours)
     among_x, among_y = [], torch.zeros(len(x), dtype=torch.bool)
     for rows, radii in zip(y.split(500), near_y.split(500), strict=True):

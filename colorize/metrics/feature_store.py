@@ -159,6 +159,6 @@ def together(files: list[Path], sums: list[FeatureSums]) -> Features:
     return Features([mapped(path, dimension) for path in files], sums=FeatureSums.merged(sums))
 
 
-def shuffled(count: int, seed: int) -> Tensor:
+def random_order(count: int, seed: int) -> Tensor:
     """(count,) the same order on every machine for a seed"""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))

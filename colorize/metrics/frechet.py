@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colorize.metrics.feature_store import Features, FeatureSums, shuffled
+from colorize.metrics.feature_store import Features, FeatureSums, random_order
 
 NEGLIGIBLE = 1e-13  # of the largest eigenvalue: a direction in which features do not vary, such as a dead channel's
 
@@ -77,7 +77,7 @@ def frechet_infinite(
     the two ends differ the error grows over that of `frechet`. Needs n/2 above d.
     at_all  what `frechet` says, where it is known already
     """
-    orders = shuffled(len(truth), seed), shuffled(len(painted), seed if paired else seed + 1)
+    orders = random_order(len(truth), seed), random_order(len(painted), seed if paired else seed + 1)
     sixths = [
         tuple(side.subset(part).sums for side, part in zip((truth, painted), parts, strict=True))
         for parts in zip(*(order.tensor_split(6) for order in orders), strict=True)

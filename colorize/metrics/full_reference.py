@@ -184,7 +184,7 @@ def _sums(bins: Tensor, values: Tensor, count: int) -> Tensor:
     return values.new_zeros(len(bins), count).scatter_add_(1, flat, values.flatten(1)) / flat.shape[1]
 
 
-def summed(rows: np.ndarray) -> ErrorsByColour:
+def mean_errors_by_colour(rows: np.ndarray) -> ErrorsByColour:
     """(n, WIDTH) of n pictures -> means over all of their pixels, each picture counting alike."""
     total = rows.sum(axis=0, dtype=np.float64)
     pixels, errors, counts, wrong, chroma = np.split(total, np.cumsum([HUES, HUES, CHROMAS, CHROMAS]))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colorize.imaging.color import to_uint8
 from colorize.metrics.extractors import create_extractor
-from colorize.metrics.feature_store import Features, shuffled
+from colorize.metrics.feature_store import Features, random_order
 from colorize.metrics.frechet import Estimate
 from colorize.metrics.metric import Column, Metric, Pair, Picture
 
@@ -32,7 +32,7 @@ def kernel_distance(
     by up to half where the distance is next to nothing. Needs three pictures of each.
     """
     blocks = -(-max(len(truth), len(painted)) // block)
-    orders = shuffled(len(truth), seed), shuffled(len(painted), seed if paired else seed + 1)
+    orders = random_order(len(truth), seed), random_order(len(painted), seed if paired else seed + 1)
     parts = zip(*(order.tensor_split(blocks) for order in orders), strict=True)
     measure = _of_pairs if paired else _of_strangers
     found = [measure(truth.subset(t).all(), painted.subset(p).all()) for t, p in parts]

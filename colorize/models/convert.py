@@ -10,7 +10,7 @@ from colorize.models.diffusion import Diffusion
 from colorize.models.multicolor import MultiColor
 from colorize.models.transformer import Transformer
 from colorize.models.unet import ResNetUNet, UNet
-from colorize.models.weights import State, count, fill, first, fold_spectral_norm, rename
+from colorize.models.weights import State, count_blocks, fill, first, fold_spectral_norm, rename
 
 WHAT = "a DDColor checkpoint"
 UNUSED = r"^encoder\.arch\.(norm|head_cls)\."  # the pooled output's norm; a classifier that old files still hold
@@ -58,11 +58,11 @@ CONVNEXTS = {  # depths and widths -> the timm network
 def import_ddcolor(state: State) -> Transformer:
     """Of any depth and width. Spectral norm is folded into the weights: in eval mode the same, to the bit."""
     state = fold_spectral_norm(state, WHAT)
-    depths = tuple(count(state, rf"encoder\.arch\.stages\.{stage}\.(\d+)\.") for stage in range(4))
+    depths = tuple(count_blocks(state, rf"encoder\.arch\.stages\.{stage}\.(\d+)\.") for stage in range(4))
     dims = tuple(len(first(state, f"encoder.arch.norm{stage}.weight", WHAT)) for stage in range(4))
     named = CONVNEXTS.get((depths, dims))  # type: ignore[arg-type]
     decoder = "decoder.color_decoder"
-    layers = count(state, rf"{re.escape(decoder)}\.transformer_ffn_layers\.(\d+)\.")
+    layers = count_blocks(state, rf"{re.escape(decoder)}\.transformer_ffn_layers\.(\d+)\.")
     scales = len(first(state, f"{decoder}.level_embed.weight", WHAT))
     queries, dim = first(state, f"{decoder}.query_feat.weight", WHAT).shape
     model = Transformer(
@@ -126,7 +126,7 @@ def import_gan(state: State) -> ResNetUNet:
 def import_unet(state: State) -> UNet:
     """Its head says L, a and b; the lightness is dropped."""
     what = "the thesis's plain U-Net"
-    depth = count(state, r"down\.(\d+)\.")
+    depth = count_blocks(state, r"down\.(\d+)\.")
     model = UNet(widths=[len(first(state, f"down.{i}.0.weight", what)) for i in range(depth)], norm="batch")
     rules = [(r"^down\.0\.1\.", "down.0.2."), (r"^down\.0\.0\.", "down.0.1."), (r"^final\.", "head.")]
     renamed = rename(state, rules)
@@ -164,8 +164,8 @@ QUERIES = [  # within `colours.` or `colours.SPACE.`
 def sizes(state: State, module: str, what: str) -> dict:
     """The arguments that Transformer and MultiColor share, from one decoder of queries and the encoder."""
     queries, dim = first(state, f"{module}.color_query", what).shape
-    layers, scales = count(state, rf"{re.escape(module)}\.mlp_layers\.(\d+)\."), 3
-    depths = [count(state, rf"encoder\.backbone\.stages_{stage}\.blocks\.(\d+)\.") for stage in range(4)]
+    layers, scales = count_blocks(state, rf"{re.escape(module)}\.mlp_layers\.(\d+)\."), 3
+    depths = [count_blocks(state, rf"encoder\.backbone\.stages_{stage}\.blocks\.(\d+)\.") for stage in range(4)]
     dims = [len(first(state, f"encoder.backbone.stages_{stage}.blocks.0.gamma", what)) for stage in range(4)]
     tiny = (depths, dims) == ([3, 3, 9, 3], [96, 192, 384, 768])
     return {
@@ -186,8 +186,8 @@ def import_transformer(state: State) -> Transformer:
 def import_multicolor(state: State) -> MultiColor:
     """Its complementary network has batch norm and ReLU, its HSV decoder says hue and saturation as they are."""
     what = "the thesis's MultiColor"
-    spaces = SPACES[: count(state, r"color_modules\.(\d)\.")]
-    blocks = count(state, r"csc_net\.layers\.(\d+)\.")
+    spaces = SPACES[: count_blocks(state, r"color_modules\.(\d)\.")]
+    blocks = count_blocks(state, r"csc_net\.layers\.(\d+)\.")
     model = MultiColor(
         spaces=spaces, complement_norm="batch",  # type: ignore[arg-type]  # of SPACES
         complement=[len(first(state, f"csc_net.layers.{i}.0.block.0.weight", what)) for i in range(blocks)],
@@ -208,7 +208,7 @@ def import_diffusion(state: State) -> Diffusion:
     """Its last block is not told the noise level, and its linear attention is transposed; weights that nothing ever
     used (that block's time layer, the encoder's last convolution) are dropped."""
     what = "the thesis's diffusion model"
-    stages = count(state, r"model\.down\.(\d+)\.")
+    stages = count_blocks(state, r"model\.down\.(\d+)\.")
     ends = [f"model.down.{i}.down_block.{'down.1.' if i < stages - 1 else ''}weight" for i in range(stages)]
     model = Diffusion(
         widths=[len(first(state, name, what)) for name in ("model.init_conv.weight", *ends)],

@@ -190,7 +190,7 @@ def sine_places(x: Tensor, dim: int) -> Tensor:
     return torch.cat([rows, columns]).to(x.dtype)
 
 
-def check_sizes(widths: Sequence[int], dim: int, heads: int) -> None:
+def check_decoder_sizes(widths: Sequence[int], dim: int, heads: int) -> None:
     if len(widths) != 3 or dim % heads or dim % 4:
         raise UserError(
             f"model.widths {list(widths)} must be three numbers, and model.dim {dim} a multiple of 4 and of "

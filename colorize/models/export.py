@@ -47,7 +47,7 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
     folder = at_home(folder)
     folder.mkdir(parents=True, exist_ok=True)
     facts = dict(card or {})
-    network, package = name_of(type(model)), type(model).__module__.split(".")[0]
+    network, package = network_name(type(model)), type(model).__module__.split(".")[0]
     config = {
         "format": FORMAT, "library_name": "colorize", "network": network, "settings": frozen_settings(model),
         "units": {"L": "CIE L* 0…100", "ab": "CIE"}, **facts,
@@ -78,7 +78,7 @@ def networks() -> dict[str, type[Colorizer]]:
     return {name: each for name, each in found.items() if issubclass(each, Colorizer) and each is not Colorizer}
 
 
-def name_of(network: type[Colorizer]) -> str:
+def network_name(network: type[Colorizer]) -> str:
     """What an export calls it: by the class's own name, or with its module where `colorize.models` has none of it."""
     name = network.__name__
     return name if networks().get(name) is network else f"{network.__module__}.{network.__qualname__}"

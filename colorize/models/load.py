@@ -45,7 +45,7 @@ def load(source: str | Path, trust: Sequence[str] = ()) -> Colorizer:
     elif path.exists():
         raise UserError(f"{str(source)!r} is a pipe, a socket or a device, and no file")
     elif is_hub_name(str(source)):
-        return load(fetch(str(source)), trust)
+        return load(fetch_from_hub(str(source)), trust)
     else:
         raise UserError(f"there is no file or folder {str(source)!r}{nearest(path)}")
     return model.to(memory_format=torch.channels_last).eval()
@@ -130,7 +130,7 @@ def load_trained(path: Path, node: Any, trust: Sequence[str] = ()) -> tuple[Colo
     return model.to(memory_format=torch.channels_last).eval(), state["steps"]
 
 
-def fetch(name: str) -> Path:
+def fetch_from_hub(name: str) -> Path:
     """A repository, or one file of it, from the hub's cache or the network."""
     owner, repository, *inside = name.split("/")
     try:

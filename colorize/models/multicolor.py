@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from colorize.batch import Batch, Prediction
 from colorize.imaging.color import CHROMA_SCALE, rgb_to_lab
 from colorize.models.base import Colorizer
-from colorize.models.dual_decoder import ColourDecoder, PixelDecoder, ThesisClimb, check_sizes
+from colorize.models.dual_decoder import ColourDecoder, PixelDecoder, ThesisClimb, check_decoder_sizes
 from colorize.models.encoders import Encoder
 from colorize.models.unet import group_norm
 from colorize.utils.errors import UserError
@@ -49,7 +49,7 @@ class MultiColor(Colorizer):
         encoder_options: Mapping[str, Any] | None = None,
     ):  # fmt: skip
         super().__init__()
-        check_sizes(widths, dim, heads)
+        check_decoder_sizes(widths, dim, heads)
         check_spaces(spaces)
         if complement_norm not in COMPLEMENTS:
             raise UserError(f"model.complement_norm is {complement_norm!r}; it must be one of {sorted(COMPLEMENTS)}")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
 from colorize.models.base import Colorizer, convolution
-from colorize.models.dual_decoder import Climb, ColourDecoder, PixelDecoder, ThesisClimb, check_sizes
+from colorize.models.dual_decoder import Climb, ColourDecoder, PixelDecoder, ThesisClimb, check_decoder_sizes
 from colorize.models.encoders import Encoder
 from colorize.utils.errors import UserError
 from colorize.utils.validation import Channels, Few, Layers, Name, Pretrained, Widths
@@ -53,7 +53,7 @@ class Transformer(Colorizer):
         encoder_options: Mapping[str, Any] | None = None,
     ):
         super().__init__()
-        check_sizes(widths, dim, heads)
+        check_decoder_sizes(widths, dim, heads)
         if pixel_decoder not in ("ddcolor", "thesis"):
             raise UserError(f"model.pixel_decoder is {pixel_decoder!r}; it must be ddcolor or thesis")
         self.encoder = Encoder(encoder, pretrained, freeze=freeze, options=encoder_options)

@@ -106,7 +106,7 @@ class ResNetUNet(Colorizer):
         nn.init.constant_(self.middle[0].bias, 1e-3)  # type: ignore[arg-type]
         inputs, self.climbs = deepest, nn.ModuleList()
         for i, skip in enumerate(reversed(skips)):
-            climb = Climb(inputs, skip, width, last=i == len(skips) - 1)
+            climb = UpBlock(inputs, skip, width, last=i == len(skips) - 1)
             self.climbs.append(climb)
             inputs = climb.outputs
         self.last = convolution(inputs, 4 * inputs, shuffle=2)
@@ -128,7 +128,7 @@ class ResNetUNet(Colorizer):
         return 128 * self.head(x)
 
 
-class Climb(nn.Module):
+class UpBlock(nn.Module):
     """Twice the size by a pixel shuffle, the encoder's map of that size beside it, and two convolutions."""
 
     def __init__(self, inputs: int, skip: int, width: float, *, last: bool):

@@ -179,7 +179,7 @@ def first(state: Mapping[str, Tensor], name: str, what: str) -> Tensor:
     return state[name]
 
 
-def count(state: Mapping[str, Tensor], pattern: str) -> int:
+def count_blocks(state: Mapping[str, Tensor], pattern: str) -> int:
     """How many different numbers the group of `pattern` takes."""
     return len({match[1] for name in state if (match := re.match(pattern, name))})
 

@@ -13,7 +13,7 @@ from colorize.evaluation.measure import PICTURES, Measurement, of_pictures
 from colorize.evaluation.predictors import constant_ab, predictor_of
 from colorize.evaluation.selection import select_photographs
 from colorize.metrics import PSNR, SSIM, Colorfulness, MeanColorfulnessDifference, Picture, PooledPSNR
-from colorize.metrics.full_reference import CHROMAS, HUES, errors_by_colour, summed
+from colorize.metrics.full_reference import CHROMAS, HUES, errors_by_colour, mean_errors_by_colour
 from colorize.utils.distributed import World
 from tests.helpers.evaluations import CPU, protocol
 
@@ -23,7 +23,7 @@ def test_errors_find_the_colour_that_is_wrong():
     true = torch.full((1, 3, 8, 8), 128, dtype=torch.uint8)
     true[0, :, :4] = torch.tensor([255, 0, 0], dtype=torch.uint8).view(3, 1, 1)
     painted = torch.full((1, 3, 8, 8), 128, dtype=torch.uint8)
-    found = summed(errors_by_colour(Picture(painted), Picture(true)).numpy())
+    found = mean_errors_by_colour(errors_by_colour(Picture(painted), Picture(true)).numpy())
     chroma = 104.55  # of sRGB's red
     red = int(40.0 / 360 * HUES)
     assert found.hue_pixels[red] == pytest.approx(1)
