@@ -35,16 +35,17 @@ class Demo(DataModule):
     """
 
     def __init__(self, **pixels):
-        table = list_folder(DEMO)
-        table.notes = []  # of the list of credits beside them
-        every = Collection(table)
-        ranked = by_hash(every)
-        super().__init__(
-            every.select(ranked[DEMO_VALIDATION:]),
-            every.select(ranked[:DEMO_VALIDATION]),
-            val_description=f"the {DEMO_VALIDATION} whose names have the smallest hashes",
-            **pixels,
-        )
+        held_back = f"the {DEMO_VALIDATION} whose names have the smallest hashes"
+        super().__init__(*demo_photographs(), val_description=held_back, **pixels)
+
+
+def demo_photographs() -> tuple[Collection, Collection]:
+    """The photographs of `Demo`: those that train, and those that validate."""
+    table = list_folder(DEMO)
+    table.notes = []  # of the list of credits beside them
+    every = Collection(table)
+    ranked = by_hash(every)
+    return every.select(ranked[DEMO_VALIDATION:]), every.select(ranked[:DEMO_VALIDATION])
 
 
 class Folder(DataModule):

@@ -13,7 +13,7 @@ from colorize.data.collection import WHOLE, Collection, Photo, lines_digest, nor
 from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.data.resolve import open_source
-from colorize.data.sources import SHIPPED, Demo
+from colorize.data.sources import SHIPPED, demo_photographs
 from colorize.evaluation.protocol import Protocol
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
@@ -83,7 +83,7 @@ def _find_photographs(
     if word is None:
         raise UserError(f"the protocol {protocol.name!r} is for any photographs: use protocol.source=FOLDER, or demo")
     if word == "demo":
-        return "the demo photographs held back", Demo().val, []
+        return "the demo photographs held back", demo_photographs()[1], []
     if word == "run":
         if own is None:
             raise UserError(

@@ -166,6 +166,11 @@ LIMITS = {
 }  # fmt: skip
 
 
+def usual_look(rgb: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The look of `Film` with its default values."""
+    return Film()(rgb, random)
+
+
 def check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise UserError(f"look.{name} is {value}; it must lie between {low} and {high}")

@@ -15,7 +15,7 @@ from colorize.data.duplicates import CORRELATION, DISTANCE
 from colorize.data.findings import FINDINGS, Finding, Thresholds
 from colorize.data.survey import TWINS, Survey
 from colorize.imaging.film import EMULSIONS, encode, expose, to_pixels
-from colorize.imaging.film_look import Film, lightness_grey
+from colorize.imaging.film_look import lightness_grey, usual_look
 from colorize.reports.charts import left_out_in_words, mean_chroma_chart, size_chart
 from colorize.reports.page import data_uri, image_uri, render_page
 from colorize.utils.console import counted, percentage
@@ -169,7 +169,7 @@ def variants(rgb: np.ndarray, name: str, seed: int) -> dict[str, np.ndarray]:
 
 
 def drawn(rgb: np.ndarray, *words: int | str) -> np.ndarray:
-    return Film()(rgb, np.random.default_rng(seed_of(*words)))
+    return usual_look(rgb, np.random.default_rng(seed_of(*words)))
 
 
 def film_page(squares: list[tuple[str, np.ndarray]], words: Namespace) -> str:
