@@ -111,3 +111,5 @@ def test_a_protocol_names_its_results(followed):
     result = json.loads((followed / "outputs/mine/results/mine.json").read_text())
     assert result["protocol"]["id"].startswith("mine-8-")
     assert (result["protocol"]["filter"], result["protocol"]["size"]) == ("area", 64)
+    assert result["rows"]["model_green"]["psnr"]["value"] > 0
+    assert "green filter" in (followed / "outputs/mine/results/mine.html").read_text()
