@@ -27,6 +27,7 @@ from generator.measured import MEASURED, measure, measured
 from generator.networks import CRITICS, NETWORKS, look
 from generator.recipes import described, models
 from generator.scale import arithmetic
+from generator.verbs import verbs
 
 DOCS = Path(__file__).parent
 Parts = dict[str, Callable[[], str]]
@@ -34,7 +35,9 @@ Parts = dict[str, Callable[[], str]]
 
 def pages() -> dict[Path, Parts]:
     """Page -> name of each of its generated parts -> what writes it."""
-    found: dict[Path, Parts] = {DOCS / "models.md": of_models(), DOCS / "scale.md": {"arithmetic": arithmetic}}
+    found: dict[Path, Parts] = {
+        DOCS / "models.md": of_models(), DOCS / "scale.md": {"arithmetic": arithmetic}, DOCS / "cli.md": {"verbs": verbs}
+    }  # fmt: skip
     for name, measurement in MEASURED.items():
         found.setdefault(DOCS / measurement.page, {})[f"measured {name}"] = partial(measured, name)
     for kept in sorted((DOCS.parent / "experiments").glob("*/runs.json")):

@@ -10,7 +10,6 @@ import pytest
 
 import colorize
 import colorize.models
-from colorize.cli import main
 from tests.helpers.configs import ROOT, SMALL
 
 PAGES = [
@@ -51,13 +50,6 @@ def test_the_index_names_every_page():
 
 def test_the_readme_is_a_page():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
-
-
-def test_every_verb_is_on_the_page_of_commands(capsys):
-    assert main(["--help"]) == 0
-    usages = [" ".join(words) for words in re.findall(r"^  (\w+) +(.+?)  ", capsys.readouterr().out, re.M)]
-    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"^\| `(.+?)` \|", page, re.M)) == sorted(usages)
 
 
 def test_the_public_api_is_as_its_page_says():
