@@ -36,8 +36,10 @@ Parts = dict[str, Callable[[], str]]
 def pages() -> dict[Path, Parts]:
     """Page -> name of each of its generated parts -> what writes it."""
     found: dict[Path, Parts] = {
-        DOCS / "models.md": of_models(), DOCS / "scale.md": {"arithmetic": arithmetic}, DOCS / "cli.md": {"verbs": verbs}
-    }  # fmt: skip
+        DOCS / "models.md": of_models(),
+        DOCS / "scale.md": {"arithmetic": arithmetic},
+        DOCS / "cli.md": {"verbs": verbs},
+    }
     for name, measurement in MEASURED.items():
         found.setdefault(DOCS / measurement.page, {})[f"measured {name}"] = partial(measured, name)
     for kept in sorted((DOCS.parent / "experiments").glob("*/runs.json")):

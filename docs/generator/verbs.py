@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from colorize.cli.app import VERBS
 from generator.text import table
+
+from colorize.cli.app import VERBS
 
 MORE = {  # where the manual says more
     "train": "[configuration.md](configuration.md), [training.md](training.md)",
