@@ -86,7 +86,7 @@ class Bare(Side):
                 term.critic_loss(term.critic, pred.detach(), batch)[0].backward()
         for name in trainer.optimizer_step.active:
             player = trainer.train_states[name]
-            torch.nn.utils.clip_grad_norm_(player.parameters, trainer.clip)
+            torch.nn.utils.clip_grad_norm_(player.parameters, trainer.settings.clip)
             player.optimizer.step()
             player.optimizer.zero_grad(set_to_none=True)
 

@@ -30,7 +30,8 @@ class Chapter:
 VALIDATION = (
     "Scores of the averaged weights on the same validation photographs, painted at the run's size and read as 8-bit "
     "pixels. A line is the mean of the runs of one network, its shade their range. PSNR rewards grey: read it beside "
-    "chroma (1 is as colourful as the truth) and the distances in features (less is better)."
+    "chroma (1 is as colourful as the truth) and the distances in features (less is better). train_slice is the same "
+    "on some photographs of training: where it goes on improving and val does not, the network learns them by heart."
 )
 PAINTED = (
     "Grey input, prediction and truth of the same photographs for every run, and old photographs, whose colours nobody "

@@ -110,7 +110,7 @@ class Names:
 
     @property
     def validation(self) -> list[str]:
-        return [f"val/{metric}" for metric in self.metrics]
+        return [f"{photographs}/{metric}" for metric in self.metrics for photographs in ("val", "train_slice")]
 
     def scores(self, protocol: str) -> list[str]:
         """What `evaluate.py` leaves in the summary, each with `/low` and `/high` beside it."""

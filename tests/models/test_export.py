@@ -63,7 +63,10 @@ def test_a_run_is_loaded_and_exported(inside, trained, tmp_path):
     again = colorize.load(tmp_path / "out")
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
     config = json.loads((tmp_path / "out" / "config.json").read_text())
-    assert (config["trained_size"], config["steps"], config["name"]) == (32, 4, run.name)
+    best = torch.load(run / "checkpoints" / "best.pt", weights_only=True)[
+        "steps"
+    ]  # the weights that a run is loaded with
+    assert (config["trained_size"], config["steps"], config["name"]) == (32, best, run.name)
     for words, message in [
         ((run, "-o", tmp_path / "out"), "holds an export already"),
         ((run,), "the following arguments are required: -o/--output"),

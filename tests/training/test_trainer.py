@@ -75,7 +75,7 @@ def test_every_pair_trains_or_is_refused(model, loss, small, tmp_path):
     try:
         trainer = trainer_of(small(model, f"loss={loss}"), tmp_path)
     except UserError as refusal:
-        assert re.fullmatch(r"loss term '\w+' needs \[.*\]; the model answers \[.*\]: choose .*", str(refusal))  # noqa: PT017
+        assert re.fullmatch(r"loss term '\w+' needs \[.*\]; the model answers \[.*\]: use loss=.*", str(refusal))  # noqa: PT017
         return
     before = {name: p.clone() for name, p in trainer.model.named_parameters()}
     for values in islice(steps_of(trainer), 2):

@@ -43,7 +43,7 @@ def test_evaluate_sweeps_and_files_of_the_user_are_checked_alike(inside, tmp_pat
     refused(inside("evaluate", "run=x", "strict=flase"), "strict is 'flase'", "did you mean false?")
     refused(inside("train", "-m", "data.flip=true,flase"), "data.flip is 'flase'")
     refused(inside("train", "-m", "trainer.batch_size=4,-4"), "trainer.batch_size is -4")
-    refused(inside("train", "-m", "seed=0,1", "hydra.callbacks.after_sweep.compare=no"), "say false")
+    refused(inside("train", "-m", "seed=0,1", "hydra.callbacks.after_sweep.compare=no"), "use false")
     refused(
         inside("train", "-m", "seed=0,1", "hydra/launcher=torchrun", "hydra.launcher.processes=-1"), "processes is -1"
     )
