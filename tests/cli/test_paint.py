@@ -1,6 +1,8 @@
 """The verb `paint`: photographs of any kind and size, and what is said to those that cannot be painted."""
 
 import io
+import json
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from colorize.cli import paint as painting
 from colorize.imaging.image_io import open_photograph
 from colorize.imaging.transforms import Upsampling
 from colorize.models import CNN, Diffusion
+from colorize.utils.checkpoint import peek
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +197,18 @@ def test_plain_upsampling_is_torchs():
     expected = torch.nn.functional.interpolate(ab, (40, 33), mode="bilinear")
     rows = Upsampling(L, ab, (40, 33), "bilinear").rows(torch.zeros(1, 1, 40, 33), 0)
     assert torch.allclose(rows, expected, atol=1e-4)
+
+
+def test_the_terminal_and_the_card_are_of_the_checkpoint_that_is_used(picture, run_folder, inside, tmp_path):
+    """Its step and its scores, where the run went on beyond its best."""
+    folder = run_folder()
+    held = peek(folder / "checkpoints" / "best.pt")
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**summary, "steps": 999, "val": {"psnr": 99.0}}))
+    picture.save(tmp_path / "a.png")
+    step = f"CNN (best.pt, step {held['steps']})"
+    assert f"{step} on cpu" in inside("paint", "a.png", "-w", folder, "-o", "b.png", "--device", "cpu").stdout
+    assert f"{step} in 'exported'" in inside("export", folder, "-o", "exported").stdout
+    card = (tmp_path / "exported" / "config.json").read_text() + (tmp_path / "exported" / "README.md").read_text()
+    assert "99" not in re.findall(r"\b\d+\b", card)
+    assert "999" not in re.findall(r"\b\d+\b", card)
