@@ -9,7 +9,6 @@ import configparser
 import re
 from collections import defaultdict
 from functools import cache
-from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -222,5 +221,3 @@ def test_the_tests_lie_where_their_subjects_do():
 
 def test_every_folder_has_a_level():
     assert {top(name) for name in modules()} == set(LEVELS)
-    for one, other in combinations(sorted(FOLDERS), 2):
-        assert one != other

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -201,18 +200,9 @@ def ellipsize(text: str, font, width: int) -> str:
     return "…" + text
 
 
-QUALITY = 88
-
-
-def jpeg_base64(pixels: Tensor, longest: int) -> str:
-    return base64.b64encode(encode_jpeg(pixels, QUALITY, longest)).decode()
-
-
-def encode_jpeg(pixels: Tensor, quality: int, longest: int | None = None) -> bytes:
-    """(3, H, W) uint8 -> a JPEG, its longer side at most `longest`"""
+def encode_jpeg(pixels: Tensor, quality: int) -> bytes:
+    """(3, H, W) uint8 -> a JPEG"""
     image = Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
-    if longest:
-        image.thumbnail((longest, longest), Image.Resampling.BICUBIC)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return file.getvalue()
