@@ -1,7 +1,5 @@
 """Run folders: which config a folder holds, and the summary it ends with."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """What may be added to a config with + and left out of it with ~."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator, Mapping
 from enum import Enum

@@ -1,7 +1,5 @@
 """After a sweep: its table, its page, the best job as a recipe, and their comparison."""
 
-from __future__ import annotations
-
 import csv
 import io
 import subprocess

@@ -1,7 +1,5 @@
 """The console command `colorize VERB …`: the table of its verbs, its usage, its completion in the shell."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

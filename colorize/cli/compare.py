@@ -1,7 +1,5 @@
 """The verb `compare`: runs side by side on the terminal, as a page, in Markdown and LaTeX."""
 
-from __future__ import annotations
-
 import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path

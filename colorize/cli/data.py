@@ -1,7 +1,5 @@
 """The verbs `inspect` and `look`: faults of a data set, and what the film look makes of it."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The verb `evaluate`: score networks under a protocol; a JSON, a table of pictures and a page each."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The verbs `plates` and `fetch`: scans of three exposures, and the Library of Congress."""
 
-from __future__ import annotations
-
 import csv
 import time
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """A verb as a Hydra program, and resume=FOLDER and rerun=FOLDER."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

@@ -1,7 +1,5 @@
 """Check overrides against the configs, before anything slow is imported and anything starts."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import distributions

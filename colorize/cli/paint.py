@@ -1,7 +1,5 @@
 """The verbs `paint` and `export`: colour photographs with a network, and write it as two plain files."""
 
-from __future__ import annotations
-
 import time
 from argparse import Namespace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Command lines: the plain verbs' by argparse, and those that Hydra composes a config of."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -1,7 +1,5 @@
 """Which photographs the arguments of `paint` and `plates` mean, and which file each becomes."""
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """The verb `prepare`: any source of photographs as tar files with a manifest, resumable."""
 
-from __future__ import annotations
-
 import json
 from argparse import Namespace
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The verbs `sync` and `dashboard`: unsent runs, and the W&B workspace and report of a project."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

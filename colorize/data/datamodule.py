@@ -1,7 +1,5 @@
 """The base class of data sources: photographs to train on and to validate on, and how batches are made of them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial

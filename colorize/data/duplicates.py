@@ -3,8 +3,6 @@
 N photographs, M pairs of them, H W picture.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from typing import NamedTuple

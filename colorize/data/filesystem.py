@@ -1,7 +1,5 @@
 """Files of a data set: those below a folder, each once, and those that a pattern names."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -1,7 +1,5 @@
 """What is looked for in one photograph, and the manifest of photographs with findings."""
 
-from __future__ import annotations
-
 import io
 import re
 import warnings

@@ -1,7 +1,5 @@
 """Lists of the photographs in folders and tar files; long ones are cached, and made again when something changed."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -4,8 +4,6 @@ The order is a pure function of a seed and a place, so that a resumed run begins
 order at all; tar files are read one after the other, with their photographs shuffled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle, islice
 from typing import NamedTuple

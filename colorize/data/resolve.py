@@ -1,7 +1,5 @@
 """ImageNet, in the layouts in which it is handed out, and the data source that an argument of a command line means."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

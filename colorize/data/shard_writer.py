@@ -1,7 +1,5 @@
 """Writes photographs into tar files, as webdataset lays them out: always the same bytes for the same photographs."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 from collections.abc import Iterable

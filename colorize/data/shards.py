@@ -1,7 +1,5 @@
 """Photographs in tar files, as webdataset lays them out: KEY.jpg, with KEY.cls or KEY.json beside it for the class."""
 
-from __future__ import annotations
-
 import json
 from functools import partial
 from pathlib import Path

@@ -4,8 +4,6 @@ Old ones are never trained on: black-and-white ones, and two kinds in period col
 folder may be larger than the memory. H W picture.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Callable, Iterator
 from hashlib import sha256

@@ -3,8 +3,6 @@
 Rows: training photographs first, then those of validation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 

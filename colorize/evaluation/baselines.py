@@ -1,7 +1,5 @@
 """Baselines and bounds of a protocol, measured once and kept in the cache."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext

@@ -1,7 +1,5 @@
 """From photographs' files to batches as a protocol measures them. B batch, H W picture."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Bootstrap intervals of means and of functions of means. n pictures, k columns, R resamples."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Results of one protocol side by side: which results, the table, and its comparisons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isclose, isnan

@@ -1,7 +1,5 @@
 """Entries of a comparison: one run, or runs that differ by the seed alone, with the variance between seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The evaluation of a network under a protocol: set-up, rows, and the result they make."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version

@@ -1,7 +1,5 @@
 """Predict and measure every photograph of a set; aggregate the values with intervals."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections import deque

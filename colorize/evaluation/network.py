@@ -1,7 +1,5 @@
 """The network that is evaluated, of a run, a checkpoint or a published file, and the tracker of its run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """Differences of two runs with intervals and permutation tests: paired, dataset-level, unpaired."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import hypot, nan

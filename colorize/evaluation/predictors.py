@@ -1,7 +1,5 @@
 """What predicts a row of a table, networks and baselines, and what a prediction costs."""
 
-from __future__ import annotations
-
 import io
 import platform
 import time

@@ -1,7 +1,5 @@
 """Evaluation protocols: every choice that changes a number."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Results: the JSON record of an evaluation, its rows, and the scores that training ended with."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields

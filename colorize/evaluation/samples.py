@@ -1,7 +1,5 @@
 """Sample predictions beside a result: which photographs, and the files of their input, prediction and ground truth."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The photographs that a protocol selects, in their order, and their manifest."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Pairs of entries: which differences are significant, and the sentence for each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

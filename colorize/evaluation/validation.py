@@ -1,7 +1,5 @@
 """Validation while training: the sets that judge a run, their scores and samples, and the baselines beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan

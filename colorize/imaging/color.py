@@ -4,8 +4,6 @@ IEC 61966-2-1 for sRGB, CIE 15:2004 for L*a*b*, white point D65 and the 2° obse
 All functions are pure, batched and differentiable, on any device. B batch, H W picture; a leading shape "…" is free.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -3,8 +3,6 @@
 H W picture, S samples of a pixel.
 """
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Iterator

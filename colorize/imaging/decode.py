@@ -4,8 +4,6 @@ Anything but the pixels may be broken in every way. What a decoder raises become
 file; what had to be decided is noted. H W picture.
 """
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections.abc import Iterator

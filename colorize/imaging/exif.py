@@ -3,8 +3,6 @@
 Values are copied byte by byte and never interpreted; entries that point outside the file are left out.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import re

@@ -4,8 +4,6 @@ Of a JPEG, libjpeg fills what is missing with grey and only warns; simplejpeg ha
 installed, Pillow decodes to the same pixels, half as fast again, and what only a warning tells is not found.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import struct

@@ -4,8 +4,6 @@ H W picture, float32 throughout. Light is linear, 0…1 from black to white; den
 or returns. Lengths are shares of the picture's shorter side, so that a picture looks alike at every size.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image
 

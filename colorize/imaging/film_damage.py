@@ -3,8 +3,6 @@
 H W picture, float32. Density is −log10 of the light that a print returns; lengths are shares of the shorter side.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 

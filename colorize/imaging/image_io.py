@@ -1,7 +1,5 @@
 """Photographs in and out of files, with what their files say beside the pixels; sample grids; JPEGs."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ What describes the pixels of the old file (size, depth, compression, thumbnails,
 behind, and what is damaged is left out: nothing here is ever a reason not to read the photograph.
 """
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO

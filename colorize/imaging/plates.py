@@ -4,8 +4,6 @@ One scan gives a photograph in the colours of its time and, of the same moment, 
 its emulsion knew blue light only. H W picture.
 """
 
-from __future__ import annotations
-
 from math import ceil, floor
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What the decoders of all formats share: errors, limits, and the raster that they make upright sRGB of."""
 
-from __future__ import annotations
-
 import io
 import re
 import stat

@@ -4,8 +4,6 @@ Edges are compared, not grey values: through a red and a blue filter a sash is w
 A glass plate moved in its frame and the gelatine shrank: half a pixel in 400, but four in a scan of 3,000. H W picture.
 """
 
-from __future__ import annotations
-
 from math import ceil
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ tifffile reads what it can by itself; Pillow's libtiff what is compressed otherw
 kind; imagecodecs the rest, where it is installed. H W picture, S samples of a pixel.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 from collections.abc import Callable, Iterator

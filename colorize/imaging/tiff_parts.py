@@ -5,8 +5,6 @@ compression and of deflate are cut between rows, however large; of other compres
 strip or tile is read whole, and so are tiles of any. A page of one such strip or tile is not cut at all.
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Iterator

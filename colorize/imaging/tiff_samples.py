@@ -1,7 +1,5 @@
 """What the samples of a TIFF mean: unpacked, scaled, YCbCr, parted from transparency. H W picture, S samples."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 

@@ -3,8 +3,6 @@
 B batch, H W picture or photograph, h w prediction.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import exp, log, sqrt
 

@@ -1,7 +1,5 @@
 """The generator's adversarial term, and the critic it is measured by."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal

@@ -1,7 +1,5 @@
 """Artifacts of colour, no truth needed: bleeding over outlines, blotches. B batch, H W picture."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

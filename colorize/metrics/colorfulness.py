@@ -4,8 +4,6 @@ Also how strong painted colours are and which way they point in CIE Lab, and wha
 way to pixels: colours that sRGB does not have are clipped, and lightness moves with them. K samples of a photograph.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 

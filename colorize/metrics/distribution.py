@@ -1,7 +1,5 @@
 """Distances between the painted pictures of a set and the true ones; precision and recall."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

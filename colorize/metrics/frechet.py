@@ -4,8 +4,6 @@ n pictures, d features. The value at n pictures is biased upwards, by about c/n 
 that painted: distances of different n must never be compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

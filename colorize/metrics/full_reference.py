@@ -1,7 +1,5 @@
 """Painted pixels against the true ones: PSNR, SSIM, CIEDE2000, errors by colour. B batch, H W picture."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from math import exp, log10, pi, radians
 from pathlib import Path

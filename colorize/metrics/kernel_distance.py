@@ -1,7 +1,5 @@
 """The kernel distance between two sets of features, and the metric for few pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -4,8 +4,6 @@ That is a painted picture beside the true one, and what several metrics need of 
 B batch, H W picture.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """What networks make of painted pictures: LPIPS, features, classes, any outside judge. B batch, C channels."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path

@@ -4,8 +4,6 @@ Chance belongs to a photograph, not to a batch: however a batch is divided among
 photograph meets the same noise and the same dropout.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import wraps
 from inspect import signature

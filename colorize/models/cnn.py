@@ -6,8 +6,6 @@ vector for the whole picture comes, which also names its class.
 B batch, H W picture, N classes.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

@@ -1,7 +1,5 @@
 """Published checkpoints, DDColor's and the thesis's, into networks of ours; sizes are read from weights' shapes."""
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -1,7 +1,5 @@
 """Critics: networks that tell true colour from painted. B batch, H W picture, h w map of judgements."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

@@ -5,8 +5,6 @@ its own. Nothing of the encoder depends on the noise level: its maps are compute
 B batch, C channels, H W picture, h heads, d width of a head, n pixels, S width of the time code.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Millon 2023).
 B batch, N samples of each photograph, H W picture.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

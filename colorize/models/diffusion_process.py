@@ -7,8 +7,6 @@ Samplers, over any number of the trained noise levels: ancestral DDPM, DDIM and 
 and `draw()`, fresh noise of x_T's shape.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

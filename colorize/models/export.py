@@ -1,7 +1,5 @@
 """A network as two plain files: safetensors weights, and JSON that says what they are; and back."""
 
-from __future__ import annotations
-
 import inspect
 import json
 from collections.abc import Mapping, Sequence

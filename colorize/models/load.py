@@ -1,7 +1,5 @@
 """`load`: a trained network from wherever it is kept."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

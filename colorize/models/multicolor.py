@@ -7,8 +7,6 @@ The paper gives neither weights nor code: where it is silent, docs/models.md say
 B batch, C channels, H W picture, Q queries, S spaces.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Annotated, Any, Literal

@@ -3,8 +3,6 @@
 B batch, C channels, H W picture, Q queries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

@@ -9,8 +9,6 @@ encoder's map of that size beside it.
 encoder's maps alone, and the grey picture itself beside the last map.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Literal

@@ -1,7 +1,5 @@
 """Weights out of a file's containers, under our names, into a network: all, and nothing else."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Charts as records of shapes in percent, which `templates/charts.j2` draws as SVG that stretches."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

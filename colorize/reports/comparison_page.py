@@ -1,7 +1,5 @@
 """The page of runs, or of one: numbers, intervals, conclusions, photographs, curves, cost, config, provenance."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

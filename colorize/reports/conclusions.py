@@ -1,7 +1,5 @@
 """Sentences of a report: how a result was measured, who is better, and what to know before using the numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

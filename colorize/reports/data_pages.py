@@ -1,7 +1,5 @@
 """Pages on data: the inspection of a data set, and the preview of the film look."""
 
-from __future__ import annotations
-
 import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence

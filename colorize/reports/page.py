@@ -1,7 +1,5 @@
 """Pages from templates, each one file that needs no other; their pictures, and photographs side by side."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Mapping, Sequence

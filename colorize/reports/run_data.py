@@ -1,7 +1,5 @@
 """What run folders hold for a page: training curves, sample pictures, cost, config differences, provenance."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page of a sweep: its jobs, and what each parameter did to the objective."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Tables of runs as records, and the same in Markdown and LaTeX; texts of their cells."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from math import isnan
 from typing import Any, NamedTuple

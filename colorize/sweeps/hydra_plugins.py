@@ -1,7 +1,5 @@
 """Hydra plugins: the Optuna sweeper, and the launcher that starts jobs under torchrun."""
 
-from __future__ import annotations
-
 import ctypes
 import importlib.util
 import os

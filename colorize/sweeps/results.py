@@ -1,7 +1,5 @@
 """The results of a sweep: objectives, ranking, and the importance of each parameter."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Mapping, Sequence
 from math import isfinite

@@ -1,7 +1,5 @@
 """A search by Optuna: resumed by the same command, pruned, undisturbed by a trial that fails."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A search's Optuna study, in a journal file beside its jobs, and its search space."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Mapping, Sequence

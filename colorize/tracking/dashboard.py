@@ -1,7 +1,5 @@
 """The W&B workspace and report as code, their panels, and the way to the server."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

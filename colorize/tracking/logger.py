@@ -1,7 +1,5 @@
 """Loggers: numbers and pictures of a run into its folder, and to a tracker, which may fail."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """TensorBoard and trackio beside the run folder: event files and a database on this machine, without a server."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

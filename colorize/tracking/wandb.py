@@ -1,7 +1,5 @@
 """Weights & Biases beside the run folder. docs/tracking.md says what it does by default, and how that is changed."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

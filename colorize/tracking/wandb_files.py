@@ -1,7 +1,5 @@
 """What W&B keeps on the disk beside its runs, and the names under which runs log there. Imports nothing of W&B's."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """From a config to the parts of a run: model, loss, data, judges, trainer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import fields

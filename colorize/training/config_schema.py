@@ -1,7 +1,5 @@
 """Types and ranges of the values in conf/train.yaml and conf/evaluate.yaml."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite

@@ -1,7 +1,5 @@
 """One optimizer group for every network: the model's optimizer, and the critics' differences."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any, Literal

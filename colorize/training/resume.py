@@ -1,7 +1,5 @@
 """An earlier run in the folder: resumed, trained for longer, or overwritten."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """One run, from a composed config to its summary."""
 
-from __future__ import annotations
-
 import os
 import shlex
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Phases of training: learning-rate curves, pure functions of a counter, and each step's batches."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any

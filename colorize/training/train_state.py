@@ -1,7 +1,5 @@
 """A network with its optimizer and its moving average, and the gradients of a step."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack

@@ -1,7 +1,5 @@
 """The one training loop. It knows phases, train states and batches, and no kind of model."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext

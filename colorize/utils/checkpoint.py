@@ -1,7 +1,5 @@
 """Checkpoints of a run: written whole or not at all, with a checksum, and checked field by field when they are read."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

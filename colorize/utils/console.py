@@ -1,7 +1,5 @@
 """Lines and progress bars on the terminal; numbers in words."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

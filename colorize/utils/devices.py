@@ -1,7 +1,5 @@
 """Devices: which one, its precision and memory, and activation checkpointing."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import platform

@@ -4,8 +4,6 @@ torchrun, srun and Ray start the processes; torch's process group carries everyt
 process, and nothing here does anything.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import warnings

@@ -1,7 +1,5 @@
 """Files at addresses: downloaded once into a cache, and published weights by their SHA-256."""
 
-from __future__ import annotations
-
 import os
 import re
 import time

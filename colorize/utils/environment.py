@@ -1,7 +1,5 @@
 """The environment of a process: home folder, cores, memory, threads, encodings, versions. Imports nothing slow."""
 
-from __future__ import annotations
-
 import codecs
 import io
 import os

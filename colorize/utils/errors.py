@@ -1,7 +1,5 @@
 """Errors that a user reads, each one sentence, and the exit statuses of a program."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

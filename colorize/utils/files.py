@@ -1,7 +1,5 @@
 """Files written whole or not at all, digests, locks, torn last lines, and links that lead out of a folder."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Files of weights (torch's, safetensors), read without running anything in them, and what a file is instead."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Configs of run folders, read as data, and what may change of one between two starts. Imports no torch."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What a config from a run folder may build: classes of this package, and of packages that the user trusts."""
 
-from __future__ import annotations
-
 import inspect
 import re
 import sys

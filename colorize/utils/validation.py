@@ -5,8 +5,6 @@ The annotation of an argument is the one place that says what it may be: `width:
 as yes, no, on, off, y and n.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
