@@ -14,6 +14,7 @@ from tests.helpers.configs import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "experiments").glob("*/README.md"))]
 SHORT = "steps_scale=0.004 trainer.batch_size=2 data.size=32 evaluate.historical=false tracker=none"
+PAIRS = "trainer.batch_size=4"  # two photographs for each of two processes, which batch norm needs
 JOBS = f"{SHORT} hydra.callbacks.after_sweep.compare=false"  # of a sweep: what follows one is tried with the first
 
 
@@ -100,8 +101,8 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize inspect photos -o inspected --val held-back": Run("--overwrite"),
     "python train.py model=cnn loss=pix2pix loss.weights.pixel=50 +loss.terms.adversarial.kind=hinge": Run(SHORT),
     # docs/scale.md, sweeps.md
-    "torchrun --nproc_per_node=2 train.py experiment=cpu/transformer": Run(SHORT),
-    "torchrun --nproc_per_node=2 --max_restarts=2 train.py experiment=cpu/gan": Run(f"{SHORT} name=restarted"),
+    "torchrun --nproc_per_node=2 train.py experiment=cpu/transformer": Run(f"{SHORT} {PAIRS}"),
+    "torchrun --nproc_per_node=2 --max_restarts=2 train.py experiment=cpu/gan": Run(f"{SHORT} {PAIRS} name=restarted"),
     "python train.py -m model=cnn,gan,diffusion,transformer seed=0,1,2": Run(JOBS),
     "python train.py -m hparams_search=optuna model=cnn": Run(f"{JOBS} hydra.sweeper.n_trials=2"),
     "python train.py -m hparams_search=optuna experiment=cpu/cnn optimizer.lr='tag(log, interval(1e-4, 1e-2))'"
