@@ -48,8 +48,8 @@ def timed(recipe: str, steps: int | None, mode: str, environment: dict[str, str]
 def follow(words: list[str]) -> None:
     """Train, and print what the tracker took."""
     from colorize.cli.app import main
+    from colorize.evaluation import network
     from colorize.tracking.logger import Guarded
-    from colorize.training import run
 
     spent: dict[str, float] = defaultdict(float)
 
@@ -63,7 +63,7 @@ def follow(words: list[str]) -> None:
 
         return inner
 
-    run.start_tracker = clock("start", run.start_tracker)
+    network.start_tracker = clock("start", network.start_tracker)
     for name in CALLS[1:]:
         setattr(Guarded, name, clock(name, getattr(Guarded, name)))
     began = time.perf_counter()

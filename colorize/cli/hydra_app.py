@@ -5,7 +5,6 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from colorize.cli.parser import parse_hydra_args, runs_job, search_here
 from colorize.config import conf_folder
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN, UserError, guarded
+from colorize.utils.files import short_digest
 from colorize.utils.hydra_overrides import quote_if_needed, quoted, saved_overrides, unquote
 from colorize.utils.stored_config import calls_resolver
 from colorize.utils.trust import check_target, iterate_leaves, packages
@@ -124,7 +124,7 @@ def rerun_name(folder: Path, changes: list[str]) -> str:
     """
     words = [folder.resolve().name, *(changes or ["rerun"])]
     name = "-".join(re.sub(r"[^\w.-]+", "-", word).strip("-") for word in words)
-    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{sha256(name.encode()).hexdigest()[:8]}"
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{short_digest(name, 8)}"
 
 
 def completion_script(script: str) -> str:

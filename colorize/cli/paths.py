@@ -1,7 +1,6 @@
 """Which photographs the arguments of `paint` and `plates` mean, and which file each becomes."""
 
 import glob
-import hashlib
 import os
 import sys
 import unicodedata
@@ -18,7 +17,7 @@ from colorize.utils.console import printable
 from colorize.utils.devices import is_out_of_memory
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, decoder_message
-from colorize.utils.files import check_parent
+from colorize.utils.files import check_parent, short_digest
 
 # Endings of rarer photographs, which a folder is not searched for when a network is trained
 RARE = (".apng", ".dib", ".heic", ".heif", ".ico", ".jpf", ".jpx", ".pcx", ".pfm", ".psd", ".qoi")
@@ -155,7 +154,7 @@ def name_key(path: Path) -> str:
 
 def with_hash(path: Path) -> Path:
     """The same with a hash of its name, so that no system takes it for another."""
-    return path.with_name(f"{path.stem}-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}{path.suffix}")
+    return path.with_name(f"{path.stem}-{short_digest(path.name, 8)}{path.suffix}")
 
 
 def fit_file_name(job: PaintJob) -> PaintJob:
@@ -163,7 +162,7 @@ def fit_file_name(job: PaintJob) -> PaintJob:
     name = os.fsencode(job.target.name)
     if len(name) <= LONGEST_NAME - len("-9999"):  # the number of a sample
         return job
-    end = f"-{hashlib.sha256(name).hexdigest()[:8]}{job.target.suffix}"
+    end = f"-{short_digest(job.target.name, 8)}{job.target.suffix}"
     stem = os.fsdecode(name[: LONGEST_NAME - len("-9999") - len(end)]).encode("utf-8", "ignore").decode("utf-8")
     return PaintJob(job.source, job.target.with_name(stem + end), shortened=True)
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from colorize.metrics.distribution import TRUTH, DistributionMetric
 from colorize.metrics.extractors import Extractor
 from colorize.metrics.feature_store import FeatureFile, Features, together
 from colorize.utils.download import cache_path
-from colorize.utils.files import file_lock
+from colorize.utils.files import file_lock, short_digest
 
 SPLIT = "split_half"
 
@@ -91,7 +90,7 @@ def measure_reference_set(measurement: Measurement, stamp: Mapping[str, Any]) ->
 
 def cache_folder(described: Mapping[str, Any], stamp: Mapping[str, Any]) -> Path:
     """The folder of the cache that keeps what has been measured under this stamp."""
-    digest = sha256(json.dumps(stamp, sort_keys=True).encode()).hexdigest()[:12]
+    digest = short_digest(json.dumps(stamp, sort_keys=True), 12)
     return cache_path("evaluations", f"{described['id']}-{digest}")
 
 

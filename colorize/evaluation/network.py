@@ -1,6 +1,6 @@
 """The network that is evaluated, of a run, a checkpoint or a published file, and the tracker of its run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from math import isnan
@@ -19,7 +19,7 @@ from colorize.models.base import Colorizer
 from colorize.models.load import checked_size, load, load_trained, trained_size
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
-from colorize.tracking.logger import start_tracker
+from colorize.tracking.logger import Logger, Tracker, start_tracker
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import check_links
@@ -115,14 +115,18 @@ def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
     return total.hexdigest()
 
 
-def tracker_name_and_group(run: RunFolder) -> tuple[str, str]:
-    """(name, group) of a run for a tracker. Jobs of a sweep have their numbers in their names; runs of a group differ
-    by nothing but the seed, settings that change no weight, and where the photographs lie.
+def open_tracker(run: RunFolder, start: Callable[..., Tracker], settings: dict[str, Any]) -> Logger:
+    """The tracker that `start` makes of a run, under the run's own id; `settings` is what it keeps as the config.
+
+    Jobs of a sweep have their numbers in their names. Runs of a group differ by nothing but the seed, settings that
+    change no weight, and where the photographs lie.
     """
-    cfg = run.read_config()
+    kept = run.read_config()
     job = NUMBERED.fullmatch(run.folder.resolve().name)
-    parts = f"{cfg.names.model}-{cfg.names.loss}-{cfg.names.data}{cfg.names.get('look', '')}"
-    return f"{cfg.name}-{job[1]}" if job else cfg.name, f"{parts}-{group_of(cfg, run.photographs())[:6]}"
+    name = f"{kept.name}-{job[1]}" if job else kept.name
+    parts = f"{kept.names.model}-{kept.names.loss}-{kept.names.data}{kept.names.get('look', '')}"
+    settings["group"] = f"{parts}-{group_of(kept, run.photographs())[:6]}"
+    return start_tracker(lambda: start(run_id=run.run_id(kept.name), name=name, settings=settings))
 
 
 COLUMNS = {"as it is": "grey input", "true colours": "truth"}  # other words stand as the page has them
@@ -134,13 +138,9 @@ def log_to_tracker(network: EvaluatedNetwork, result: Result, target: Path, file
     """
     if network.run is None:
         return
-    run: DictConfig = network.run
-    settings: Any = OmegaConf.to_container(run, resolve=True)
-    run_id = RunFolder(network.origin).run_id(run.name)
-    name, settings["group"] = tracker_name_and_group(RunFolder(network.origin))
-    settings["overrides"] = saved_overrides(Path(network.origin))
-    start = network.part("tracker")
-    tracker = start_tracker(lambda: start(run_id=run_id, name=name, settings=settings))
+    settings: Any = OmegaConf.to_container(network.run, resolve=True)
+    settings["overrides"] = saved_overrides(network.origin)
+    tracker = open_tracker(RunFolder(network.origin), network.part("tracker"), settings)
     tracker.summary({
         f"{target.stem}/{metric}{end}": number
         for metric, cell in result.rows["model"].items()

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from colorize.imaging import film
 from colorize.imaging.color import grey_to_lightness, luma
 from colorize.metrics.extractors import EXTRACTORS
 from colorize.utils.errors import UserError
+from colorize.utils.files import short_digest
 
 READERS = ("photographs", "black_and_white", "period")
 GEOMETRIES = ("centre", "stretch", "long")
@@ -156,7 +156,7 @@ class Protocol:
         }  # fmt: skip
         del fields["source"]  # the manifest says which photographs they are, wherever they lie
         fields["names"] = None if self.names is None else self.names.rsplit("/", 1)[-1]
-        digest = sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
+        digest = short_digest(json.dumps(fields, sort_keys=True), 8)
         part = f"{count}" if count == whole else f"{count}-of-{whole}"
         return {"id": f"{self.name}-{part}-{digest}", **fields}
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from hashlib import sha256
 from math import inf, isinf, isnan, nan
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from colorize.evaluation.protocol import INPUTS
 from colorize.metrics.full_reference import ErrorsByColour
 from colorize.run_folder import RunFolder
 from colorize.utils.errors import UserError
-from colorize.utils.files import as_json, write_text
+from colorize.utils.files import as_json, short_digest, write_text
 from colorize.utils.stored_config import MOVED, SINCE, flatten, is_free, is_place, rename_targets
 
 LABELS = {  # row -> its label, in the order of tables
@@ -117,7 +116,7 @@ def group_of(cfg: DictConfig, photographs: Sequence[str]) -> str:
     alike.seed = 0
     values = {key: value for key, value in flatten(alike).items() if not is_free(key) and not is_place(key)}
     values = {**SINCE, "trainer._partial_": True, **values, "photographs": [*photographs][:1]}
-    return sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return short_digest(json.dumps(values, sort_keys=True, default=str), 12)
 
 
 def _check(path: Path, held: Any) -> None:

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, open_dict
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import record_failure
 from colorize.utils.console import say
-from colorize.utils.errors import TRY_AGAIN, UserError
+from colorize.utils.errors import TRY_AGAIN, UserError, guarded
 from colorize.utils.validation import Count, Few, Name, Number
 
 Direction = Literal["maximize", "minimize"]
@@ -65,8 +65,6 @@ class OptunaSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Raises `SystemExit` where it ends before the last trial."""
-        from colorize.utils.errors import guarded
-
         if code := guarded(lambda: self.search(arguments)):
             raise SystemExit(code)
 
@@ -93,7 +91,7 @@ class TorchrunLauncher(Launcher):
         self.context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        return [self.job(initial_job_idx + place, list(words)) for place, words in enumerate(job_overrides)]
+        return [self.job(number, list(words)) for number, words in enumerate(job_overrides, initial_job_idx)]
 
     def job(self, number: int, words: list[str]) -> JobReturn:
         cfg = self.context.config_loader.load_sweep_config(self.config, words)

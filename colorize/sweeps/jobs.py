@@ -14,7 +14,7 @@ from colorize.run_folder import RunFolder
 from colorize.tracking.logger import Logger
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
-from colorize.utils.files import write_text
+from colorize.utils.files import read_json, write_text
 from colorize.utils.hydra_overrides import saved_overrides
 from colorize.utils.processes import StopSignal
 
@@ -72,9 +72,7 @@ def start_marks(folder: Path) -> list[Path]:
 def overrides_of(folder: Path) -> list[str]:
     if (folder / ".hydra" / "overrides.yaml").is_file():
         return saved_overrides(folder)
-    if (path := folder / FAILED).is_file():
-        return json.loads(path.read_text(encoding="utf-8"))["overrides"]
-    return []
+    return read_json(folder / FAILED, "remove it").get("overrides", [])
 
 
 def record_failure(folder: Path, overrides: Sequence[str], code: int | None) -> None:
@@ -103,15 +101,12 @@ def load_trial(folder: Path, stop: StopSignal, trust: Sequence[str] = ()) -> Tri
     path = folder / FILE
     if not path.is_file():
         return None
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        number, objective, pruner = told["trial"], told["objective"], told["pruner"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{str(path)!r} is not whole: remove it, and the run is no trial of a search") from error
-    if not pruner:
+    held = read_json(path, cure := "remove it, and the run is no trial of a search")
+    number, objective, pruner = (held.get(name) for name in ("trial", "objective", "pruner"))
+    if "pruner" in held and not pruner:
         return None
     if not isinstance(pruner, dict) or not isinstance(number, int) or not isinstance(objective, str):
-        raise UserError(f"{str(path)!r} is damaged: remove it, and the run is no trial of a search")
+        raise UserError(f"{str(path)!r} is damaged: {cure}")
     from colorize.sweeps.study import load_study, pruner_of  # optuna takes half a second, and few runs are trials
 
     try:

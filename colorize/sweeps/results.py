@@ -11,8 +11,6 @@ from colorize.config import DIRECTIONS
 from colorize.sweeps.jobs import SweepJob
 from colorize.utils.errors import UserError
 
-ROWS = ("val",)  # of a summary, what holds numbers by name; others stand by themselves
-
 
 def as_list(words: str | Sequence[str]) -> list[str]:
     """`hydra.sweeper.objective` and `direction` are a word or a list of words."""
@@ -37,8 +35,8 @@ def objectives_of(summary: Mapping[str, Any], names: Sequence[str]) -> list[floa
     found = [number_of(summary, name) for name in names]
     for name, value in zip(names, found, strict=True):
         if value is None:
-            known = [*(f"{row}/{key}" for row in ROWS for key in summary.get(row, {})),
-                     *(key for key, each in summary.items() if isinstance(each, int | float))]  # fmt: skip
+            known = [f"val/{key}" for key in summary.get("val", {})]
+            known += [key for key, each in summary.items() if isinstance(each, int | float)]
             raise UserError(f"the run has no {name!r}; it has {', '.join(known)}")
         if not isfinite(value):
             raise UserError(f"{name} is {value}")
@@ -47,8 +45,7 @@ def objectives_of(summary: Mapping[str, Any], names: Sequence[str]) -> list[floa
 
 def number_of(summary: Mapping[str, Any], name: str) -> float | None:
     """`val/psnr`, or a number of the run itself, such as `seconds` or `parameters`."""
-    row, _, key = name.partition("/")
-    value = summary.get(row, {}).get(key) if row in ROWS else summary.get(name)
+    value = summary.get("val", {}).get(name[4:]) if name.startswith("val/") else summary.get(name)
     return float(value) if isinstance(value, int | float) else None
 
 
@@ -128,12 +125,8 @@ def variances(settings: Sequence[Values], keys: Sequence[str], values: Sequence[
 
 def r_squared(settings: Sequence[Values], keys: Sequence[str], y: np.ndarray) -> float:
     """R² of a linear model with a column for each value of each key."""
-    columns = [np.ones(len(y))]
-    for key in keys:
-        columns += [
-            np.array([each[key] == level for each in settings], float) for level in {each[key] for each in settings}
-        ]
-    design = np.stack(columns, axis=1)
+    levels = [(key, level) for key in keys for level in {each[key] for each in settings}]
+    design = np.array([[1, *(each[key] == level for key, level in levels)] for each in settings], float)
     left = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
     return 1 - float(left @ left) / float(y @ y)
 
@@ -147,31 +140,28 @@ def pedanova(
     from optuna.trial import create_trial
 
     logging.set_verbosity(logging.WARNING)  # it would tell of this study as if it were the user's
-    distributions = {key: observed_distribution([each[key] for each in settings]) for key in keys}
+    columns = {key: as_numbers([each[key] for each in settings]) for key in keys}
+    distributions = {key: observed_distribution(column) for key, column in columns.items()}
     study = create_study(direction="maximize" if maximize else "minimize")
-    for each, value in zip(settings, values, strict=True):
-        params = {key: as_number(each[key]) if is_numeric(distributions[key]) else each[key] for key in keys}
+    for i, value in enumerate(values):
+        params = {key: column[i] for key, column in columns.items()}
         study.add_trial(create_trial(params=params, distributions=distributions, value=value))
     return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
 
 
-def observed_distribution(words: Sequence[str]):
-    """What these values were drawn from, as well as they tell: numbers on a line, or words of a list."""
+def as_numbers(words: Sequence[str]) -> Sequence[Any]:
+    """The words as numbers, if all of them are."""
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        return words
+
+
+def observed_distribution(values: Sequence[Any]):
+    """A distribution that these values can have been drawn from."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-    numbers = [as_number(word) for word in words]
-    known = [n for n in numbers if n is not None]
-    if len(known) < len(words):
-        return CategoricalDistribution(list(dict.fromkeys(words)))
-    return FloatDistribution(min(known), max(known), log=min(known) > 0 and max(known) / min(known) >= 100)
-
-
-def is_numeric(each) -> bool:
-    return hasattr(each, "low")
-
-
-def as_number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
+    if isinstance(values[0], str):
+        return CategoricalDistribution(list(dict.fromkeys(values)))
+    low, high = min(values), max(values)
+    return FloatDistribution(low, high, log=low > 0 and high / low >= 100)

@@ -1,6 +1,7 @@
 """A search by Optuna: resumed by the same command, pruned, undisturbed by a trial that fails."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from colorize.sweeps.jobs import write_trial
 from colorize.sweeps.results import as_list, directions_of, objectives_of
 from colorize.sweeps.study import first_overrides, open_study, sampler_of, split_overrides, suggest_overrides
 from colorize.utils.console import say
-from colorize.utils.errors import UserError
+from colorize.utils.errors import TRY_AGAIN, UserError, first_line
 
 
 class Search:
@@ -61,28 +62,28 @@ class Search:
         while batch := self.next_batch():
             self.run(batch)
         say(f"{str(self.folder)!r}: {count_trials(self.study.trials)}")
-        self.refuse_nothing()
+        if all(trial.state == TrialState.FAIL for trial in self.study.trials):
+            why = self.study.trials[-1].user_attrs.get("failed", "")
+            raise UserError(f"all {len(self.study.trials)} trials failed, the last since {why}")
 
     def next_batch(self) -> list[optuna.Trial]:
         """Trials that a cut left unfinished, or else new ones; at most `n_jobs`."""
         cut = [each for each in self.study.trials if each.state == TrialState.RUNNING][: self.n_jobs]
-        if cut:
-            return [self.resumed(each) for each in cut]
-        fresh = min(self.n_jobs, self.n_trials - len(self.study.trials))
-        return [self.begun() for _ in range(fresh)]
+        fresh = 0 if cut else min(self.n_jobs, self.n_trials - len(self.study.trials))
+        return [self.trial(each) for each in [*cut, *[None] * fresh]]
 
-    def begun(self) -> optuna.Trial:
-        self.study.sampler = sampler_of(self.sampler, self.seed, len(self.study.trials))
-        return self.study.ask()
-
-    def resumed(self, trial: FrozenTrial) -> optuna.Trial:
-        self.study.sampler = sampler_of(self.sampler, self.seed, trial.number)
-        return optuna.trial.Trial(self.study, trial._trial_id)
+    def trial(self, cut: FrozenTrial | None) -> optuna.Trial:
+        """The trial that was `cut` off, to be continued, or a new one."""
+        number = cut.number if cut else len(self.study.trials)
+        self.study.sampler = sampler_of(self.sampler, self.seed, number)
+        return optuna.trial.Trial(self.study, cut._trial_id) if cut else self.study.ask()
 
     def run(self, trials: Sequence[optuna.Trial]) -> None:
         """Launch these and tell the search what became of them."""
         told = {trial.number: [*self.fixed, *suggest_overrides(trial, self.space)] for trial in trials}
-        for group in consecutive_groups(sorted(trials, key=lambda trial: trial.number)):
+        ordered = enumerate(sorted(trials, key=lambda trial: trial.number))
+        for _, consecutive in groupby(ordered, lambda each: each[1].number - each[0]):  # as launchers number jobs
+            group = [trial for _, trial in consecutive]
             folders = {trial.number: self.compose(trial.number, told[trial.number]) for trial in group}
             before = {number: summary_time(folder) for number, folder in folders.items()}
             for number, folder in folders.items():
@@ -104,7 +105,7 @@ class Search:
         elif status == "pruned":
             self.study.tell(trial, state=TrialState.PRUNED)
         elif status == "interrupted" and wrote:
-            raise SystemExit(75)  # from outside; the same command goes on
+            raise SystemExit(TRY_AGAIN)  # from outside; the same command goes on
         else:
             self.failed(trial, failure_reason(job))
 
@@ -124,29 +125,13 @@ class Search:
             cfg.hydra.job.num = number
         return cfg
 
-    def refuse_nothing(self) -> None:
-        if all(trial.state == TrialState.FAIL for trial in self.study.trials):
-            why = self.study.trials[-1].user_attrs.get("failed", "")
-            raise UserError(f"all {len(self.study.trials)} trials failed, the last since {why}")
-
-
-def consecutive_groups(trials: Sequence[optuna.Trial]) -> list[list[optuna.Trial]]:
-    """Groups of trials whose numbers follow each other, which is how launchers number jobs."""
-    rows: list[list[optuna.Trial]] = []
-    for trial in trials:
-        if rows and rows[-1][-1].number + 1 == trial.number:
-            rows[-1].append(trial)
-        else:
-            rows.append([trial])
-    return rows
-
 
 def failure_reason(job: JobReturn) -> str:
     try:
         code = job.return_value
     except Exception as error:  # whatever a job died of
-        return f"{type(error).__name__}: {error}".split("\n", 1)[0]
-    return f"it ended with status {code}; what it said stands above or in its launcher's log"
+        return f"{type(error).__name__}: {first_line(error)}"
+    return f"it ended with status {code}; its messages are above or in its launcher's log"
 
 
 def summary_time(folder: Path) -> float:

@@ -148,20 +148,11 @@ def stepped_distribution(value: RangeSweep) -> BaseDistribution:
 
 
 def suggest_overrides(trial: Trial, space: Space) -> list[str]:
-    """The words of a trial; what it was given before a power cut, it keeps."""
-    return [f"{key}={suggest_value(trial, key, each)}" for key, each in space.items()]
-
-
-def suggest_value(trial: Trial, key: str, each: BaseDistribution) -> str:
-    if isinstance(each, FloatDistribution):
-        return repr(trial.suggest_float(key, each.low, each.high, step=each.step, log=each.log))
-    if isinstance(each, IntDistribution):
-        return str(trial.suggest_int(key, each.low, each.high, step=each.step, log=each.log))
-    assert isinstance(each, CategoricalDistribution)
-    return str(trial.suggest_categorical(key, each.choices))
+    """The overrides of a trial; a value that it was given before a power cut, it keeps."""
+    return [f"{key}={trial._suggest(key, each)}" for key, each in space.items()]  # as `study.ask(space)` does
 
 
 def first_overrides(space: Space) -> list[str]:
-    """The words of some trial that could be, to compose its config before any begins."""
+    """The overrides of a possible trial, to compose its config before any begins."""
     return [f"{key}={each.choices[0] if isinstance(each, CategoricalDistribution) else each.low}"  # type: ignore[attr-defined]
             for key, each in space.items()]  # fmt: skip

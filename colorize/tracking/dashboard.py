@@ -29,24 +29,28 @@ VALIDATION = (
     "Scores of the averaged weights on the same validation photographs, painted at the run's size and read as 8-bit "
     "pixels. A line is the mean of the runs of one network, its shade their range. PSNR rewards grey: read it beside "
     "chroma (1 is as colourful as the truth) and the distances in features (less is better). train_slice is the same "
-    "on some photographs of training: where it goes on improving and val does not, the network learns them by heart."
+    "on some photographs of training: where it goes on improving and val does not, the network overfits."
 )
 PAINTED = (
-    "Grey input, prediction and truth of the same photographs for every run, and old photographs, whose colours nobody "
-    "knows."
+    "Grey input, prediction and ground truth of the same photographs for every run; and old photographs, which have no "
+    "ground truth."
 )
 SCORES = (
     "Three bars for each network: the lower end of its 95 % interval, the mean, the upper end; of several runs, their "
-    "means. A distance that the set is too small for has none. Networks whose intervals overlap are told apart by "
-    "compare.py, which tests differences picture by picture. Below them the photographs, each with its own scores."
+    "means. A distance that the set is too small for has none. Where intervals overlap, compare.py tests whether the "
+    "networks differ, picture by picture. Below them the photographs, each with its own scores."
 )
 LOSSES = (
     "Terms before their weights; train/loss is their weighted sum, which only runs with the same loss share. "
-    "critic_right is the share of patches that a critic judges rightly: 0.5 is chance, 1 has won."
+    "critic_right is the share of patches that a critic classifies correctly: at 0.5 it guesses, at 1 it has won."
 )
 
 
+WIDE = wr.Layout(w=24, h=14)
+
+
 def chapters(names: Names, protocol: str) -> list[Chapter]:
+    """The sections of workspace and report, in their order; `protocol` is the one whose results are shown."""
     monitor = names.monitor
     return [
         Chapter("Validation", VALIDATION, [curve(name) for name in names.validation]),
@@ -56,7 +60,10 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
         Chapter(
             f"Scores of evaluate.py protocol={protocol}",
             SCORES,
-            [*(interval(name) for name in names.scores(protocol)), summary_table(f"{protocol}/pictures")],
+            [
+                *(interval(name) for name in names.scores(protocol)),
+                wr.WeavePanelSummaryTable(table_name=f"{protocol}/pictures", layout=WIDE),
+            ],
         ),
         Chapter(
             "Losses",
@@ -72,15 +79,13 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
                 curve("train/gradient", *(f"train/gradient_{term}_critic" for term in names.critics), log=True),
             ],
         ),
-        Chapter(
-            "Sweeps", f"What the values of a search came to: {monitor} at the end.", sweep(monitor, names.searched)
-        ),
+        Chapter("Sweeps", f"What the searched values led to: {monitor} at the end.", sweep(monitor, names.searched)),
         Chapter("Cost", "Of training: time, size, speed and memory.", cost_panels(monitor)),
     ]
 
 
 def media(name: str) -> wr.MediaBrowser:
-    return wr.MediaBrowser(title=name, media_keys=[name], num_columns=2, layout=wr.Layout(w=24, h=14))
+    return wr.MediaBrowser(title=name, media_keys=[name], num_columns=2, layout=WIDE)
 
 
 def curve(*names: str, log: bool = False) -> wr.LinePlot:
@@ -89,10 +94,6 @@ def curve(*names: str, log: bool = False) -> wr.LinePlot:
 
 def interval(name: str) -> wr.BarPlot:
     return wr.BarPlot(title=name, metrics=[f"{name}/low", name, f"{name}/high"])
-
-
-def summary_table(name: str) -> wr.WeavePanelSummaryTable:
-    return wr.WeavePanelSummaryTable(table_name=name, layout=wr.Layout(w=24, h=14))
 
 
 def sweep(monitor: str, searched: Mapping[str, bool]) -> list[Any]:
@@ -124,13 +125,13 @@ def scatter(x: wr.Config | wr.SummaryMetric, monitor: str, title: str, *, log: b
 
 
 def columns(metrics: Sequence[str]) -> list[str]:
-    """Of the table of runs: each score between the ends of its interval."""
+    """The columns of the table of runs: each score, and the ends of its interval."""
     return [f"summary:{name}{end}" for name in metrics for end in ("", "/low", "/high")]
 
 
 WORKSPACE = "Networks side by side (colorize dashboard)"
 REPORT = "Networks compared (colorize dashboard)"
-# Okabe and Ito's colours, told apart by colour-blind readers too
+# Okabe and Ito's colours, which colour-blind readers can distinguish
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MEASURED = (
     "Every run was trained by colorize and logs under the same names. During training, the averaged weights are "
@@ -141,11 +142,13 @@ MEASURED = (
 )
 
 
-def model_colors(names: Names) -> dict[str, str]:
+def model_colors(names: Names) -> dict[object, object]:
+    """Network -> the colour of its runs."""
     return {model: COLOURS[place % len(COLOURS)] for place, model in enumerate(names.models)}
 
 
 def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Workspace:
+    """The workspace: the chapters as sections, the runs grouped by network and, below that, by all but their seed."""
     sections = []
     for chapter in chapters(names, protocol):
         rows = ceil(len(chapter.panels) / chapter.columns)
@@ -153,10 +156,9 @@ def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Work
         section = ws.Section(name=chapter.title, panels=chapter.panels, is_open=True, layout_settings=layout)
         section.panel_settings = ws.SectionPanelSettings(x_axis=STEP)
         sections.append(section)
-    painted: dict[object, object] = {model: colour for model, colour in model_colors(names).items()}
     runs = ws.RunsetSettings(
         groupby=[expr.Config(MODEL), expr.Config(GROUP)],
-        group_colors=painted,
+        group_colors=model_colors(names),
         pinned_columns=columns(names.scores(protocol)),
     )
     settings = ws.WorkspaceSettings(x_axis=STEP, max_runs=100)
@@ -166,17 +168,18 @@ def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Work
 
 
 def build_report(entity: str, project: str, names: Names, protocol: str, *, offline: bool = False) -> wr.Report:
-    """`offline`: do not ask W&B for the number that it knows the project by; the runs are those of the report's own."""
+    """The report. `offline`: W&B is not asked for the project's internal id, and the runs are those of the project that
+    the report is in."""
     of = ("", "") if offline else (entity, project)
     blocks: list[Any] = [wr.P(MEASURED), wr.TableOfContents()]
     for chapter in chapters(names, protocol):
         runs = wr.Runset(*of, name="runs by network", groupby=[f"config.{MODEL}", f"config.{GROUP}"])
         runs.visible_columns = columns(names.scores(protocol))
-        chosen: dict[str | wr.RunsetGroup, str | dict] = {
+        colors: dict[Any, Any] = {
             wr.RunsetGroup(runset_name=runs.name, keys=(wr.RunsetGroupKey(wr.Config(MODEL), model),)): colour
             for model, colour in model_colors(names).items()
         }
-        grid = wr.PanelGrid(runsets=[runs], panels=chapter.panels, custom_run_colors=chosen)
+        grid = wr.PanelGrid(runsets=[runs], panels=chapter.panels, custom_run_colors=colors)
         blocks += [wr.H2(chapter.title), wr.P(chapter.text), grid]
     description = f"The networks of {project}, measured alike"
     return wr.Report(
@@ -185,34 +188,26 @@ def build_report(entity: str, project: str, names: Names, protocol: str, *, offl
 
 
 def spec(shown: ws.Workspace | wr.Report) -> dict[str, Any]:
-    """What W&B is sent: all that it shows, as JSON."""
+    """The JSON that W&B is sent of a workspace or report."""
     return json.loads(shown._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
 
 
-SAVED = {ws.Workspace: "project-view", wr.Report: "runs"}  # what the server calls them
-
-
 def save_view(shown: ws.Workspace | wr.Report) -> str:
-    """Write `shown` over the one of the same name in its project, if there is one; its address."""
-    name = shown.name if isinstance(shown, ws.Workspace) else shown.title
-    before = find_view(shown.entity, shown.project, SAVED[type(shown)], name)
-    if before is not None:
-        if isinstance(shown, ws.Workspace):  # its `from_url` would read, and might not understand, what goes anyway
+    """Save `shown`, over the workspace or report of the same name in its project if there is one; its address."""
+    is_workspace = isinstance(shown, ws.Workspace)
+    name = shown.name if is_workspace else shown.title
+    views = wandb.Api().reports(f"{shown.entity}/{shown.project}")
+    views.variables["viewType"] = "project-view" if is_workspace else "runs"  # the server's words
+    if before := next((view for view in views if view.display_name == name), None):
+        if is_workspace:  # `from_url` would read the old one's panels too, which may be of another version
             shown._internal_id, shown._internal_name = before.id, before.name
         else:
             shown.id = before.id
     return str(shown.save().url)
 
 
-def find_view(entity: str, project: str, kind: str, name: str) -> Any:
-    """The saved view whose displayed name this is; None where there is none."""
-    views = wandb.Api().reports(f"{entity}/{project}")
-    views.variables["viewType"] = kind
-    return next((view for view in views if view.display_name == name), None)
-
-
 def owner(entity: str | None, project: str) -> str:
-    """Whose project it is. Raises `UserError` where there is no such project: W&B would make an empty one."""
+    """The user or team that has the project. Raises `UserError` where there is none: W&B would make an empty one."""
     api = wandb.Api()
     entity = entity or api.default_entity
     projects = [each.name for each in api.projects(entity)]

@@ -40,32 +40,15 @@ class Logger:
         """Nothing comes after this."""
 
 
+def _forward(method: str) -> Callable[..., None]:
+    return lambda self, *arguments, **named: self._call(method, *arguments, **named)
+
+
 class _Forwarding(Logger):
     """Hands every call on to `_call`, with the method's name and arguments."""
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        self._call("scalars", values, step)
-
-    def images(self, named: Mapping[str, Image.Image], step: int) -> None:
-        self._call("images", named, step)
-
-    def summary(self, values: Mapping[str, Any]) -> None:
-        self._call("summary", values)
-
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        self._call("table", name, columns, rows)
-
-    def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
-        self._call("checkpoint", file, aliases, metadata)
-
-    def flush(self) -> None:
-        self._call("flush")
-
-    def finish(self, exit_code: int = 0) -> None:
-        self._call("finish", exit_code)
-
-    def _call(self, method: str, *arguments: Any) -> None:
-        raise NotImplementedError
+    scalars, images, summary, table = map(_forward, ("scalars", "images", "summary", "table"))
+    checkpoint, flush, finish = map(_forward, ("checkpoint", "flush", "finish"))
 
 
 class Loggers(_Forwarding):
@@ -74,9 +57,9 @@ class Loggers(_Forwarding):
     def __init__(self, loggers: Sequence[Logger]):
         self.loggers = list(loggers)
 
-    def _call(self, method: str, *arguments: Any) -> None:
+    def _call(self, method: str, *arguments: Any, **named: Any) -> None:
         for logger in self.loggers:
-            getattr(logger, method)(*arguments)
+            getattr(logger, method)(*arguments, **named)
 
 
 class Tracker(Logger):
@@ -123,11 +106,11 @@ class Guarded(_Forwarding):
     def flush(self) -> None:
         """Not passed on: the run folder is what survives a power cut."""
 
-    def _call(self, method: str, *arguments: Any) -> None:
+    def _call(self, method: str, *arguments: Any, **named: Any) -> None:
         if self.tracker is None:
             return
         try:
-            getattr(self.tracker, method)(*arguments)
+            getattr(self.tracker, method)(*arguments, **named)
             self.failures = 0
         except Exception as error:  # as above
             self.failures += 1

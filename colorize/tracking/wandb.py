@@ -14,9 +14,9 @@ from PIL import Image
 from colorize.tracking.logger import Tracker
 from colorize.tracking.wandb_files import (
     drop_checkpoints,
-    drop_run_checkpoints,
     hard_link,
     id_of,
+    parts_of,
     read_last_values,
     set_wandb_folders,
     versions_of,
@@ -118,7 +118,8 @@ class WandB(Tracker):
         if not self.artifacts or self.run.disabled:
             return
         if not self.handed:
-            drop_run_checkpoints(self.arguments["dir"], self.run.id)
+            for part in parts_of(self.arguments["dir"], self.run.id):  # of its checkpoints the newest are sent alone
+                drop_checkpoints(part)
         self.handed = True
         kept = hard_link(file, self.place), list(aliases), dict(metadata)
         try:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from colorize.utils.files import write_text
+from colorize.utils.stored_config import read_yaml
 
 KEPT = "checkpoints"  # a folder in the folder of a run of W&B's, until its server has got what is in there
 STANDING = "standing.json"
@@ -40,13 +39,6 @@ def hard_link(file: Path, run: Path) -> Path:
     return kept
 
 
-def drop_run_checkpoints(home: Path, run_id: str) -> None:
-    """Delete the checkpoints that earlier parts of a run have not sent: the newest part keeps the newest ones. Numbers
-    and pictures of the earlier parts stay, and are sent."""
-    for part in parts_of(home, run_id):
-        drop_checkpoints(part)
-
-
 def parts_of(home: Path, run_id: str) -> list[Path]:
     """The folders of a run, one for each of its starts; of two in one second, W&B numbers the later ones."""
     own = re.compile(rf"(offline-)?run-\d+_\d+-{re.escape(run_id)}(-\d+)?")
@@ -66,8 +58,8 @@ def write_last_values(run: Path, values: Mapping[str, Any]) -> None:
 def read_last_values(home: Path, run_id: str) -> dict[str, Any]:
     """The last values that the newest part of a run has logged; none of a run that has no part here."""
     found = [part / STANDING for part in parts_of(home, run_id) if (part / STANDING).exists()]
-    parts = sorted(found, key=lambda path: path.stat().st_mtime_ns)
-    return json.loads(parts[-1].read_text(encoding="utf-8")) if parts else {}
+    newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+    return json.loads(newest.read_text(encoding="utf-8")) if newest else {}
 
 
 LONGEST = 128  # bytes of an id, and letters of an artifact's name
@@ -116,23 +108,19 @@ class Names:
 
 
 def read_names(conf: Path) -> Names:
+    """The names that the options of `conf/` log under."""
     terms: dict[str, Any] = {}
     for path in sorted((conf / "loss").glob("*.yaml")):
-        terms = load_yaml(path).get("loss", {}).get("terms", {}) | terms
+        terms = read_yaml(path).get("loss", {}).get("terms", {}) | terms
     searched: dict[str, bool] = {}
     for path in sorted((conf / "hparams_search").glob("*.yaml")):
-        searched |= {
-            key: values.startswith("tag(log") for key, values in load_yaml(path)["hydra"]["sweeper"]["params"].items()
-        }
+        params = read_yaml(path)["hydra"]["sweeper"]["params"]
+        searched |= {key: values.startswith("tag(log") for key, values in params.items()}
     return Names(
         models=sorted(path.stem for path in (conf / "model").glob("*.yaml")),
-        metrics=list(load_yaml(conf / "metrics" / "default.yaml")),
-        monitor=load_yaml(conf / "train.yaml")["checkpoint"]["monitor"],
+        metrics=list(read_yaml(conf / "metrics" / "default.yaml")),
+        monitor=read_yaml(conf / "train.yaml")["checkpoint"]["monitor"],
         terms=list(terms),
         critics=[name for name, term in terms.items() if "critic" in term],
         searched=searched,
     )
-
-
-def load_yaml(path: Path) -> dict[str, Any]:
-    return OmegaConf.to_container(OmegaConf.load(path))  # type: ignore[return-value]

@@ -44,16 +44,6 @@ def check_memory(batch_size: int, size: int) -> None:
         )
 
 
-def check_phases(schedule: Mapping[str, Phase]) -> None:
-    """Raises `UserError` where there is no phase, or settings stand for one that the schedule does not have."""
-    if not schedule:
-        raise UserError("the schedule has no phase: choose another, such as schedule=single, or set schedule.all.steps")
-    for name, phase in schedule.items():
-        if not isinstance(phase, Phase):
-            known = [other for other, found in schedule.items() if isinstance(found, Phase)]
-            raise UserError(f"schedule.{name} is not one of the schedule's phases, which are {known}: set those")
-
-
 def check_picture_sizes(model: Colorizer, loss: Loss, size: int, schedule: Mapping[str, Phase]) -> None:
     """Raises `UserError` for pictures that the model or a critic does not take."""
     sizes = {"data.size": size} | {f"schedule.{name}.size": p.size for name, p in schedule.items() if p.size}

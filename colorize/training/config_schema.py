@@ -23,7 +23,6 @@ from colorize.utils.validation import (
     as_override,
     check_arguments,
     check_value,
-    hints_of,
 )
 
 
@@ -60,7 +59,7 @@ class TrainerSettings:
     log_every: Count = 10
 
     def __post_init__(self) -> None:
-        check_arguments(vars(self), hints_of(TrainerSettings), "trainer")
+        check_arguments(vars(self), TrainerSettings, "trainer")
         if self.compile and self.recompute:  # torch.compile does not take what recomputing holds still in a second pass
             raise UserError(
                 "trainer.compile=true and trainer.recompute=true do not go together: leave one out; a compiled network "

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from colorize.utils.errors import UserError
-from colorize.utils.validation import Name, Positive, check_arguments, hints_of
+from colorize.utils.validation import Name, Positive, check_arguments
 
 
 class Optimizers:
@@ -25,10 +25,7 @@ class Optimizers:
         self, algorithm: Name, *, encoder: Positive = 1.0, decay: Literal["weights", "all"] = "weights",
         critic: Mapping[str, Any] | None = None, **arguments: Any,
     ):  # fmt: skip
-        if decay not in ("weights", "all"):
-            raise UserError(f"optimizer.decay is {decay!r}; it must be weights or all")
-        if encoder <= 0:
-            raise UserError(f"optimizer.encoder is {encoder}; it must be above 0: to rest it, say frozen=[encoder]")
+        check_arguments({"encoder": encoder, "decay": decay}, Optimizers, "optimizer")
         self.algorithm, self.encoder, self.decay = algorithm, encoder, decay
         self.critic, self.arguments = dict(critic or {}), arguments
         self.check({})
@@ -79,7 +76,7 @@ class Optimizers:
             key = "optimizer.critic.lr" if critic and "lr" in self.critic else "optimizer.lr"
             where = f"the {key} of a phase" if "lr" in {**changes, **(only if critic else {})} else key
             raise UserError(f"{where} is {arguments.get('lr')!r}; it must be a learning rate above 0, such as 0.0003")
-        check_arguments(arguments, hints_of(cls), "optimizer")  # type: ignore[arg-type]  # Optimizer's stub has no hash
+        check_arguments(arguments, cls, "optimizer")
         return cls, arguments
 
 

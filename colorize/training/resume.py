@@ -13,7 +13,7 @@ from colorize.config import apply_resolved, build_part, check_config
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import PICTURES
 from colorize.training.config_schema import with_checked_values
-from colorize.training.schedule import Phase, phase_lengths
+from colorize.training.schedule import Phase, phase_at, phase_lengths
 from colorize.training.trainer import Trainer
 from colorize.utils.checkpoint import Checkpoints, step_of
 from colorize.utils.console import say
@@ -58,34 +58,22 @@ def check_lengthened(
     old, new       the schedules; before, after: the lengths of their phases in optimizer steps
     """
     told = f"init_from={folder} begins a new run with its weights"
-    if done > sum(after.values()):
+    if done > (total := sum(after.values())):
         raise UserError(
-            f"the run in {folder!r} has taken {done} steps, and its schedule would end after {sum(after.values())}: "
-            f"say more of them; {told}"
+            f"the run in {folder!r} has taken {done} steps, and its schedule would end after {total}: use more; {told}"
         )
-    left = done
-    for name, length in before.items():
-        taken = min(length, left)
-        left -= taken
-        longest = after.get(name, 0)
-        if not taken:
-            return
-        if longest < taken or (left and longest != length):
+    for step in range(done):
+        (name, at), (now, _) = phase_at(before, step), phase_at(after, step)
+        if now != name:
+            name = next((phase for phase, length in before.items() if after.get(phase) != length), name)
             raise UserError(
-                f"the run in {folder!r} has taken {taken} steps of the phase {name!r}, which cannot become "
-                f"{longest} steps now: lengthen the phase that it is in, or a later one; {told}"
+                f"the run in {folder!r} has trained through the phase {name!r}, which cannot become "
+                f"{after.get(name, 0)} steps now: lengthen the phase that it is in, or a later one; {told}"
             )
-        if longest != length:
-            check_same_rates(name, old[name], length, new[name], longest, taken, told)
-
-
-def check_same_rates(name: str, old: Phase, length: int, new: Phase, longer: int, taken: int, told: str) -> None:
-    """Raises `UserError` where one of the steps that were taken would have had another learning rate."""
-    for step in range(1, taken + 1):
-        if old.lr(step / length) != new.lr(step / longer):
+        if old[name].lr((at + 1) / before[name]) != new[name].lr((at + 1) / after[name]):
             raise UserError(
-                f"the phase {name!r} cannot become {longer} steps long: its learning rate has a curve, and would have "
-                f"been another from step {step} on; add a phase of its own (+schedule.more=…), or {told}"
+                f"the phase {name!r} cannot become {after[name]} steps long: its learning rate has a curve, and would "
+                f"be another from step {at + 1} on; add a phase of its own (+schedule.more=…), or {told}"
             )
 
 
@@ -120,17 +108,12 @@ def files_of_run(folder: Path) -> list[Path]:
     """The files and folders in a run folder that a run, its evaluations and its page made."""
     found = [path for name in OURS for path in folder.glob(name)]
     found += [path for name in STEPS for path in folder.glob(name) if step_of(path) is not None]
-    return found + [
-        path for result in evaluation_results(folder) for end in OF_RESULT if (path := result.with_suffix(end)).exists()
-    ]
-
-
-def evaluation_results(folder: Path) -> list[Path]:
-    """The files of evaluations. JSON files of another kind are not ours."""
-    return [path for path in sorted((folder / "results").glob("*.json")) if is_result(path)]
+    results = [path for path in sorted((folder / "results").glob("*.json")) if is_result(path)]
+    return found + [path for result in results for end in OF_RESULT if (path := result.with_suffix(end)).exists()]
 
 
 def is_result(path: Path) -> bool:
+    """Whether it is the file of an evaluation. JSON files of another kind are not ours."""
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # a damaged one: training is no reader of it, and moving it loses nothing

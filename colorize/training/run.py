@@ -11,11 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.config import build_part, check_values
 from colorize.data.datamodule import DataModule
 from colorize.evaluation.metric_info import measured_on, score_table, told_measures
-from colorize.evaluation.network import tracker_name_and_group
+from colorize.evaluation.network import open_tracker
+from colorize.evaluation.result import row_label
 from colorize.evaluation.validation import ValidationBaselines, measure_baselines
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED, load_trial
-from colorize.tracking.logger import JsonLines, Logger, Loggers, start_tracker
+from colorize.tracking.logger import JsonLines, Logger, Loggers
 from colorize.training.build import build_parts, build_trainer, origins
 from colorize.training.checkpointing import InitialWeights, init_from, log_checkpoints
 from colorize.training.checks import count_by_module
@@ -82,8 +83,8 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
         status, code = "interrupted", INTERRUPTED
     finally:
         summary = summarize_run(cfg, parts, trainer, baselines, status)
-        stands = {**score_rows(summary), "absent": parts.absent}
-        log.summary({f"{name}/{key}": value for name, row in stands.items() for key, value in row.items()})
+        rows = {"val": trainer.scores, **baselines.rows, "truth": baselines.truth, "absent": parts.absent}
+        log.summary({f"{name}/{key}": value for name, row in rows.items() for key, value in row.items()})
         log.summary({name: summary[name] for name in ("seconds", "parameters")})
         if world.is_main:
             log_checkpoints(log, cfg, parts.photographs, trainer.checkpoints)
@@ -164,16 +165,10 @@ def print_setup(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
         + (f", shared by {trainer.world.size} processes" if trainer.world.size > 1 else "")
     )
     say(f"validation: {data.val_description}")
-    for note in data.notes:
-        say(note)
-    if data.look is not None:
-        say(f"look: {data.look}")
-    for name, origin in origins(parts).items():
-        say(f"{name}: {origin}")
-    for note in [
-        *parts.notes,
-        *(f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items() if text),
-    ]:
+    look = [] if data.look is None else [f"look: {data.look}"]
+    weights = [f"{name}: {origin}" for name, origin in origins(parts).items()]
+    published = [f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items() if text]
+    for note in (*data.notes, *look, *weights, *parts.notes, *published):
         say(note)
     if trainer.always_unused:
         say(f"frozen, since no loss term reads what they say: {count_by_module(trainer.always_unused)}")
@@ -186,14 +181,8 @@ def open_logger(
 ) -> Loggers:
     lines = JsonLines(run.folder, trainer.steps)
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    name, group = tracker_name_and_group(run)
-    settings |= {
-        "overrides": saved_overrides(run.folder) if cfg.resume else overrides,
-        "commit": commit(),
-        "group": group,
-    }
-    start, run_id = build_part(cfg.tracker, "tracker"), run.run_id(run.read_config().name)
-    return Loggers([lines, *others, start_tracker(lambda: start(run_id=run_id, name=name, settings=settings))])
+    settings |= {"overrides": saved_overrides(run.folder) if cfg.resume else overrides, "commit": commit()}
+    return Loggers([lines, *others, open_tracker(run, build_part(cfg.tracker, "tracker"), settings)])
 
 
 def summarize_run(
@@ -219,14 +208,10 @@ def summarize_run(
     }  # fmt: skip
 
 
-def score_rows(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {"val": summary["val"], **summary["baseline"], "truth": summary["truth"]}
-
-
 def print_summary(summary: dict[str, Any]) -> None:
-    table = {summary["name"]: summary["val"], **summary["baseline"], "truth": summary["truth"]}
+    beside = {row_label(row): scores for row, scores in {**summary["baseline"], "truth": summary["truth"]}.items()}
     title = measured_on(summary["validation"]["photographs"], summary["validation"]["size"])
-    score_table({name.replace("_", "-"): row for name, row in table.items()}, title)
+    score_table({summary["name"]: summary["val"], **beside}, title)
     for warning in summary["health"].values():
         say(f"warned at step {warning['step']}: {warning['sentence']}")
     if summary["unreadable"]:

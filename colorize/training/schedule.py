@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Interval, Len
 
 from colorize.batch import Batch
 from colorize.data.datamodule import DataModule
@@ -14,7 +16,7 @@ from colorize.utils.console import say
 from colorize.utils.distributed import World, photographs_per_process
 from colorize.utils.errors import UserError
 from colorize.utils.seeds import seed_of
-from colorize.utils.validation import Between, Count, Fraction, NonNegative, Positive, Share, Side
+from colorize.utils.validation import Between, Count, Fraction, NonNegative, Positive, Share, Side, check_arguments
 
 Curve = Callable[[float], float]  # progress through the phase, 0…1 -> factor on every learning rate
 
@@ -44,16 +46,11 @@ class Phase:
         size: Side | None = None,
         frozen: Sequence[str] = (),
     ):
+        check_arguments({**locals()}, Phase, "phase")
+        if isinstance(lr, partial):
+            check_arguments(dict(lr.keywords), lr.func, "lr")
         if (steps is None) == (epochs is None):
             raise UserError(f"a phase has either steps or epochs; here steps={steps} and epochs={epochs}")
-        if (length := steps if steps is not None else epochs) is None or length <= 0:
-            raise UserError(f"a phase must be longer than nothing; here steps={steps} and epochs={epochs}")
-        if not 0 < fraction <= 1:
-            raise UserError(f"a phase's fraction is {fraction}; it must lie above 0 and be at most 1")
-        if not isinstance(redraw_every, int) or redraw_every < 1:
-            raise UserError(f"a phase's redraw_every is {redraw_every}; it must be a whole number of epochs, 1 or more")
-        if isinstance(frozen, str):
-            raise UserError(f"a phase's frozen is {frozen!r}; it must be a list, such as [encoder]")
         self._steps, self._epochs = steps, epochs
         self.fraction, self.redraw_every = fraction, redraw_every
         self.lr = lr or constant
@@ -127,24 +124,20 @@ def constant(progress: float) -> float:
 
 def warmup_cosine(progress: float, *, warmup: Fraction = 0.05, floor: Fraction = 0.0) -> float:
     """A straight climb over the first `warmup` of the phase, then half a cosine down to `floor`."""
-    if not 0 <= warmup <= 1:
-        raise UserError(f"warmup is {warmup}; it must be a share of the phase, from 0 to 1")
     if progress < warmup or warmup == 1:
         return progress / warmup
     return floor + (1 - floor) * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 
 
-def linear_decay(progress: float, *, start: Fraction = 0.5, floor: Fraction = 0.0) -> float:
+def linear_decay(
+    progress: float, *, start: Annotated[float, Interval(ge=0, lt=1)] = 0.5, floor: Fraction = 0.0
+) -> float:
     """The full rate up to `start`, then a straight line down to `floor` at the end."""
-    if not 0 <= start < 1:
-        raise UserError(f"a linear decay starts at {start}; it must be a share of the phase, from 0 to less than 1")
     return 1 - (1 - floor) * max(0.0, (progress - start) / (1 - start))
 
 
-def multistep(progress: float, *, milestones: Sequence[Between], factor: Share = 0.5) -> float:
+def multistep(progress: float, *, milestones: Annotated[Sequence[Between], Len(1)], factor: Share = 0.5) -> float:
     """The rate falls to `factor` of itself after each of the `milestones`, which are shares of the phase."""
-    if not milestones or not all(0 < milestone < 1 for milestone in milestones):
-        raise UserError(f"milestones are {list(milestones)}; they must be shares of the phase between 0 and 1")
     return factor ** sum(progress > milestone for milestone in milestones)
 
 

@@ -64,10 +64,7 @@ class Trainer:
     ):  # fmt: skip
         photographs, metrics = parts.photographs, parts.validator.metrics
         checks.check_monitor(checkpoint.monitor, metrics)
-        checks.check_phases(schedule)
         checks.check_picture_sizes(parts.model, parts.loss, photographs.size, schedule)
-        for phase in schedule.values():
-            optimizers.check(phase.optimizer)
         parts.loss.check(parts.model.answers)
         self.photographs, self.judges, self.optimizers, self.schedule = photographs, parts.judges, optimizers, schedule
         self.settings, self.checkpoint, self.seed, self.world = settings, checkpoint, seed, world
@@ -81,10 +78,8 @@ class Trainer:
         self._place(parts)
         unused = checks.unused_in_phases(self.model, self.loss, self.weights, photographs)
         self.frozen_parameters = checks.frozen_parameters(self.model, schedule, unused)
-        self.always_unused, self.always_frozen = (
-            checks.in_every_phase(unused),
-            checks.in_every_phase(self.frozen_parameters),
-        )
+        self.always_unused = checks.in_every_phase(unused)
+        self.always_frozen = checks.in_every_phase(self.frozen_parameters)
         self._make_states()
         self.phase: str | None = None
         self.steps, self.seconds, self.trained_seconds = 0, 0.0, 0.0

@@ -127,8 +127,9 @@ def file_lock(path: Path) -> Iterator[None]:
         yield
 
 
-def short_digest(text: str) -> str:
-    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+def short_digest(text: str, length: int = 16) -> str:
+    """The first digits of the SHA-256 of a text. A file's name that is no UTF-8 counts with its bytes."""
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:length]
 
 
 PATIENCE = 20.0  # seconds for a run that was told to stop to save and end, as the jobs of a killed sweep are

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from omegaconf import OmegaConf
 
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
+from colorize.utils.files import short_digest
 from colorize.utils.stored_config import FREE, read_yaml
 
 if TYPE_CHECKING:
@@ -91,17 +91,12 @@ MOVABLE = (
 )  # fmt: skip
 
 
-def overrides_digest(words: Sequence[str]) -> str:
-    """Eight characters that stand for these words, in their order."""
-    return hashlib.sha256("\n".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-
-
 def sweep_folder() -> str:
     """The name of the folder of the sweep that this program's words begin, or go on with."""
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     keys = [word.split("=", 1)[0].lstrip("+~") for word in words]
-    kept = [word for word, key in zip(words, keys, strict=True) if not may_change_in_sweep(key)]
-    return f"sweep-{overrides_digest(kept)}"
+    kept = "\n".join(word for word, key in zip(words, keys, strict=True) if not may_change_in_sweep(key))
+    return f"sweep-{short_digest(kept, 8)}"
 
 
 def may_change_in_sweep(key: str) -> bool:
@@ -110,7 +105,8 @@ def may_change_in_sweep(key: str) -> bool:
 
 def job_folder(number: int, overrides: Sequence[str]) -> str:
     """A job's folder within that of its sweep: its number and a hash of its overrides."""
-    return f"{int(number):03d}-{overrides_digest(list(overrides))}"
+    words = "\n".join(overrides)
+    return f"{int(number):03d}-{short_digest(words, 8)}"
 
 
 def register_resolvers() -> None:

@@ -171,7 +171,7 @@ def check_constructor_arguments(
 
     given = {name: value for name, value in arguments.items() if value is not None}  # null is left open
     try:
-        validation.check_arguments(given, validation.hints_of(part), path)
+        validation.check_arguments(given, part, path)
     except UserError as error:
         raise UserError(f"in {where}, {error}") from error
 

@@ -61,15 +61,16 @@ def check_node(node: dict[str, Any], path: str) -> Any:
         target = locate(str(node["_target_"]))
     except ImportError as error:
         raise UserError(f"{path}._target_={node['_target_']} {import_failure(error)}") from error
-    check_arguments(node, hints_of(target), path)
+    check_arguments(node, target, path)
     if node.get("_partial_"):
         return partial(target)
     plain = inspect.isclass(target) and target.__new__ is object.__new__ and not inspect.isabstract(target)
     return object.__new__(target) if plain else UNKNOWN
 
 
-def check_arguments(values: dict[str, Any], hints: Mapping[str, Any], path: str) -> None:
-    """The same for values whose types `hints` has by name; `path` is that of their node."""
+def check_arguments(values: dict[str, Any], target: Any, path: str) -> None:
+    """The same for arguments of the function or class `target`, by its annotations; `path` is that of their node."""
+    hints = hints_of(target)
     for name in [name for name in values if not name.startswith("_")]:
         below = f"{path}.{name}" if path else name
         values[name] = check_value(hints.get(name, Any), values[name], below)

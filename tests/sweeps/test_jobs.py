@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 
 from colorize.cli.after_sweep import AfterSweep, summarise_sweep
 from colorize.sweeps.jobs import jobs_of
-from colorize.utils.hydra_overrides import job_folder, overrides_digest
+from colorize.utils.files import short_digest
+from colorize.utils.hydra_overrides import job_folder
 from tests.helpers.configs import CONF
 from tests.helpers.sweeps import SMOKE, named
 
@@ -39,12 +40,12 @@ def test_a_job_that_failed_early_leaves_the_page_of_the_others(left, tmp_path):
     folder = tmp_path / "sweep"
     config = {"checkpoint": {"monitor": "val/psnr"}, "metrics": {"psnr": {"_target_": "colorize.metrics.PSNR"}}}
     for number in (0, 1):
-        job = folder / f"{number:03d}-{overrides_digest([str(number)])}"
+        job = folder / f"{number:03d}-{short_digest(str(number), 8)}"
         (job / ".hydra").mkdir(parents=True)
         OmegaConf.save(config, job / ".hydra" / "config.yaml")
         OmegaConf.save([f"optimizer.lr={number}"], job / ".hydra" / "overrides.yaml")
     summary = {"status": "finished", "val": {"psnr": 20.0}, "seed": 0}
-    (folder / f"000-{overrides_digest(['0'])}" / "summary.json").write_text(json.dumps(summary))
+    (folder / f"000-{short_digest('0', 8)}" / "summary.json").write_text(json.dumps(summary))
     if left == "half a summary":
         (job / "summary.json").write_text('{"status": ')
     elif left == "half a line":

@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from colorize.training.build import build_parts, build_trainer
 from colorize.training.checks import count_by_module, unused_parameters
+from colorize.training.config_schema import with_checked_values
 from colorize.training.run import print_setup
 from colorize.utils.errors import UserError
 from tests.helpers.configs import options, own_loss
@@ -86,7 +87,7 @@ def test_a_checkpoint_of_another_network_is_refused(model, loss, small, tmp_path
         ("trainer.batch_size=0", "batch_size"),
         ("trainer.device=tpu", "auto, cpu, cuda"),
         ("trainer.device=meta", "trainer.device='meta' is not here: use auto, cpu, cuda"),
-        ("~schedule.all", "schedule has no phase"),
+        ("~schedule.all", "schedule is {}; it must have one part or more"),
         ("trainer.precision=float16", "bfloat16"),
         ("checkpoint.monitor=val/pnsr", "val/psnr"),
         ("checkpoint.mode=most", "max or min"),
@@ -94,13 +95,13 @@ def test_a_checkpoint_of_another_network_is_refused(model, loss, small, tmp_path
         ("optimizer.algorithm=Adamw", "no optimizer 'Adamw'"),
         ("+optimizer.momentum=0.9", r"takes no \['momentum'\]"),
         ("+optimizer.critic.beta=0.9", r"takes no \['beta'\]"),
-        ("schedule.all.steps=0", "longer than nothing"),
+        ("schedule.all.steps=0", r"schedule\.all\.steps is 0; it must be greater than or equal to 1"),
         ("+schedule.all.weights={pixle: 1}", r"a phase weighs \['pixle'\]"),
-        ("+schedule.all.fraction=1.5", "fraction is 1.5; it must lie above 0 and be at most 1"),
+        ("+schedule.all.fraction=1.5", r"schedule\.all\.fraction is 1\.5; it must be less than or equal to 1"),
         ("+schedule.all.redraw_every=0", "redraw_every is 0"),
         ("+schedule.all.frozen=[encodr]", "phase 'all' freezes 'encodr', which is not in the model; its parts are"),
         ("+schedule.all.size=50", r"schedule\.all\.size is 50; Transformer takes multiples of 32, such as 64"),
-        ("+schedule.al.steps=3", r"schedule\.al is not one of the schedule's phases, which are \['all'\]"),
+        ("+schedule.al.steps=3", r"schedule\.al is {steps: 3}; it must be a part with a _target_"),
         ("+schedule.all.optimizer={beta: 1}", r"takes no \['beta'\]"),
         ("optimizer.decay=some", "weights or all"),
         ("trainer.ema=2", "trainer.ema is 2"),
@@ -110,4 +111,4 @@ def test_a_checkpoint_of_another_network_is_refused(model, loss, small, tmp_path
 )
 def test_impossible_settings_are_refused(override, message, small, tmp_path):
     with pytest.raises(UserError, match=message):
-        trainer_of(small("transformer", override), tmp_path)
+        trainer_of(with_checked_values(small("transformer", override), "train"), tmp_path)

@@ -3,16 +3,20 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from colorize.evaluation.validation import Validator, squares_of
+from colorize.models.load import best_state
 from colorize.tracking.logger import JsonLines
 from colorize.training.build import build_parts
 from colorize.training.config_schema import with_checked_values
 from colorize.training.resume import files_of_run
+from colorize.utils.checkpoint import step_of
 from colorize.utils.errors import UserError
+from colorize.utils.serialization import read
 from tests.helpers.configs import SMALL
 from tests.helpers.trainers import Record, trainer_of
 
@@ -59,6 +63,24 @@ def test_a_slice_of_the_training_photographs_is_scored_as_they_are(small):
     chosen = train.select([list(train.names()).index(name) for name in names])
     expected = Validator(squares_of(parts.photographs, chosen), parts.validator.metrics).score(grey, CPU)[0]
     assert found["train_slice"].score(grey, CPU) == (expected, None)
+
+
+def test_sheets_have_the_steps_and_the_pictures_of_the_weights_that_were_evaluated(small, tmp_path):
+    """Each sheet is predicted again: at step 0 by a new network of the same seed, later by that step's checkpoint."""
+    cfg = small("cnn", "loss=l1", "metrics=quick", "evaluate.every=2", "checkpoint.every=1", "checkpoint.keep=9")
+    log = JsonLines(tmp_path)
+    assert trainer_of(cfg, tmp_path).fit(log)
+    log.finish()
+    sheets = {path.name: np.array(Image.open(path)) for path in sorted((tmp_path / "samples").iterdir())}
+    assert list(sheets) == ["step-000000.png", "step-000002.png", "step-000004.png"]
+    parts = build_parts(cfg)
+    for name, sheet in sheets.items():
+        if step := step_of(Path(name)):
+            held = read(tmp_path / "checkpoints" / f"step-{step:08d}.pt")
+            parts.model.load_state_dict(best_state(held["players"]["model"]))
+        _, expected = parts.validator.score(parts.model.eval().colorize, CPU)
+        assert np.array_equal(sheet, np.array(expected)), name
+    assert not np.array_equal(sheets["step-000002.png"], sheets["step-000004.png"])
 
 
 def test_each_may_come_at_its_own_steps(small, tmp_path):

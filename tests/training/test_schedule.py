@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from colorize.training.schedule import Phase, constant, phase_at, warmup_cosine
+from colorize.training.schedule import Phase, constant, linear_decay, multistep, phase_at, warmup_cosine
 from colorize.utils.errors import UserError
 from colorize.utils.seeds import seed_of
 
@@ -93,11 +93,12 @@ def test_a_scale_makes_every_phase_longer_or_shorter(phase, scale, steps):
     [
         ({}, "either steps or epochs"),
         ({"steps": 1, "epochs": 1}, "either steps or epochs"),
-        ({"steps": 0}, "longer than nothing"),
-        ({"epochs": -1}, "longer than nothing"),
+        ({"steps": 0}, "phase.steps is 0; it must be greater than or equal to 1"),
+        ({"epochs": -1}, "phase.epochs is -1; it must be greater than 0"),
         ({"steps": 1, "fraction": 0}, "fraction"),
         ({"steps": 1, "fraction": 1.1}, "fraction"),
         ({"steps": 1, "redraw_every": 0}, "redraw_every"),
+        ({"steps": 1, "frozen": "encoder"}, "phase.frozen is 'encoder'; it must be a list"),
     ],
 )
 def test_impossible_phases_are_refused(arguments, message):
@@ -118,10 +119,15 @@ def test_a_warmup_of_any_length_comes_to_its_end(warmup):
 @pytest.mark.parametrize(
     ("curve", "message"),
     [
-        (partial(warmup_cosine, warmup=1.5), "warmup is 1.5; it must be a share of the phase, from 0 to 1"),
-        (partial(warmup_cosine, warmup=-0.1), "warmup is -0.1"),
-        (partial(warmup_cosine, floor=-0.5), r"lr gives -0\.\d+ at 0\.75 of its phase; a learning rate is 0 or more"),
-        (partial(warmup_cosine, floor=float("nan")), "lr gives nan"),
+        (partial(warmup_cosine, warmup=1.5), "lr.warmup is 1.5; it must be less than or equal to 1"),
+        (partial(warmup_cosine, warmup=-0.1), "lr.warmup is -0.1"),
+        (partial(warmup_cosine, floor=-0.5), "lr.floor is -0.5; it must be greater than or equal to 0"),
+        (partial(warmup_cosine, floor=float("nan")), "lr.floor is nan"),
+        (partial(linear_decay, start=1.0), "lr.start is 1.0; it must be less than 1"),
+        (partial(multistep, milestones=[]), "lr.milestones is .*; it must be a list of 1 or more"),
+        (partial(multistep, milestones=[0.5, 1.0]), "lr.milestones.* is 1.0; it must be less than 1"),
+        (lambda p: 0.5 - p, r"lr gives -0\.25 at 0\.75 of its phase; a learning rate is 0 or more"),
+        (lambda p: float("nan"), "lr gives nan"),
     ],
 )
 def test_a_curve_that_fails_late_is_refused_at_once(curve, message):
