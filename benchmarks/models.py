@@ -83,7 +83,7 @@ def work(name: str, rounds: int) -> dict[str, float]:
         pred = model.train()(batch)
         loss = F.l1_loss(pred.ab, batch.ab) if pred.ab is not None else F.mse_loss(pred.noise_hat, pred.noise)
         loss.backward()
-        player.gradient_norm(1.0)
+        torch.nn.utils.clip_grad_norm_(player.parameters, 1.0)
         player.step(1.0)
 
     def forward(*, counting: bool = False) -> None:

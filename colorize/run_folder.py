@@ -10,7 +10,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.config import with_changes
 from colorize.utils.checkpoint import Checkpoints, check_record, is_number, peek, step_of
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, as_names, read_json, write_text, write_whole
@@ -45,10 +44,9 @@ class RunFolder:
         Where the photographs lie may differ: whether they are the same is known once they are listed
         (`check_photographs`). What `resume` may change has been looked at when its config was made.
         """
-        if cfg.overwrite or cfg.resume or not self.config.exists():
+        if cfg.overwrite or cfg.resume:
             return
-        found = config_differences(self.read_config(), cfg)
-        different = {key: pair for key, pair in found.items() if not is_place(key)}
+        different = {key: pair for key, pair in self.differences(cfg).items() if not is_place(key)}
         if different:
             pairs = list(different.items())
             shown = ", ".join(f"{key} ({old!r} there, {new!r} now)" for key, (old, new) in pairs[:5])
@@ -59,11 +57,6 @@ class RunFolder:
                 f"{str(self.folder)!r} holds a run with another config: {shown}{more}; "
                 f"use name=… for a new run{instead}, or overwrite=true to put the old one aside"
             )
-
-    def saved(self, composed: DictConfig, words: Sequence[str] = ()) -> DictConfig:
-        """The config of the run that is here, with the `words` that may change between its starts; `composed` is
-        today's, with the same words."""
-        return with_changes(self.read_config(), composed, words, self.folder)
 
     def check_photographs(self, cfg: DictConfig, contents: str, names: str) -> None:
         """Raises `UserError` where the run began with photographs of other names or, where they lie elsewhere now, of
@@ -79,10 +72,8 @@ class RunFolder:
     def moved(self, cfg: DictConfig) -> bool:
         """Whether the photographs lie elsewhere by `cfg` than the run's config says, or than its words led to: a link,
         or a path from another working folder, may lead elsewhere now."""
-        if not self.config.exists():
-            return False
         led = read_json(self.places, "remove it and start again")
-        return (bool(led) and led != places_of(cfg)) or any(map(is_place, config_differences(self.read_config(), cfg)))
+        return (bool(led) and led != places_of(cfg)) or any(map(is_place, self.differences(cfg)))
 
     def photographs(self) -> list[str]:
         """The digests of the photographs that the run began with: of their contents and of their names; of an older
@@ -95,8 +86,7 @@ class RunFolder:
 
     def lengthened(self, cfg: DictConfig) -> bool:
         """Whether `cfg` says of a phase that it is longer or shorter, or there is another phase."""
-        found = config_differences(self.read_config(), cfg) if self.config.exists() else {}
-        return any(key == "steps_scale" or key.startswith("schedule.") for key in found)
+        return any(key == "steps_scale" or key.startswith("schedule.") for key in self.differences(cfg))
 
     def keep_changes(self, cfg: DictConfig) -> None:
         """Write down where the photographs lie now and how long the phases are now, for the starts to come."""
@@ -104,7 +94,7 @@ class RunFolder:
             write_text(self.places, as_json(led))
         held = self.read_config()
         changed = {
-            key: new for key, (_, new) in config_differences(held, cfg).items()
+            key: new for key, (_, new) in self.differences(cfg).items()
             if is_place(key) or is_length(key) or key.startswith("schedule.")
         }  # fmt: skip
         if not changed:
@@ -159,6 +149,10 @@ class RunFolder:
             write_text(path, f"{held}\n{here}")
         return held
 
+    def differences(self, cfg: DictConfig) -> dict[str, tuple[Any, Any]]:
+        """Config path -> (value of the run that is here, value of `cfg`); none where no run is here."""
+        return config_differences(self.read_config(), cfg) if self.config.exists() else {}
+
     def read_config(self) -> DictConfig:
         if not self.config.exists():
             raise UserError(f"{str(self.folder)!r} is not a run folder: it has no .hydra/config.yaml")
@@ -189,8 +183,7 @@ class RunFolder:
 
     def keep_baselines(self, manifest: str, rows: Mapping[str, Any]) -> None:
         """What grey and the mean colour score on the photographs of `manifest`, for the starts to come."""
-        text = json.dumps({"manifest": manifest, **rows})
-        write_text(self.config.with_name("baselines.json"), text)
+        write_text(self.config.with_name("baselines.json"), json.dumps({"manifest": manifest, **rows}))
 
     def read_baselines(self, manifest: str) -> dict[str, Any] | None:
         kept = self._kept_baselines()
@@ -216,5 +209,4 @@ class RunFolder:
         return read_json(self.summary, "remove it and train on")
 
     def write_summary(self, values: Mapping[str, Any]) -> None:
-        text = as_json(values, indent=2) + "\n"
-        write_text(self.summary, text)
+        write_text(self.summary, as_json(values, indent=2) + "\n")

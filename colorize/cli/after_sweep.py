@@ -20,7 +20,7 @@ from colorize.cli.parser import group_options
 from colorize.config import DIRECTIONS, MODES, better_of, contradicts_direction, sign_of
 from colorize.reports.sweep_page import Sweep, rounded, write_sweep
 from colorize.run_folder import RunFolder
-from colorize.sweeps.hydra_plugins import NAMES, job_environment
+from colorize.sweeps.hydra_plugins import PLUGINS, job_environment
 from colorize.sweeps.jobs import SweepJob, jobs_of
 from colorize.sweeps.results import as_list, directions_of, importances, number_of, rank_jobs, varying_keys
 from colorize.utils.console import console, say
@@ -35,8 +35,7 @@ NODES = ("hydra.sweeper", "hydra.launcher", "hydra.callbacks.after_sweep")
 def check_plugins(cfg: DictConfig) -> None:
     """Raises `UserError` for an argument of our plugins in Hydra's own config that their constructors do not take.
     Hydra hands values over as they are written: yes does not become true there."""
-    targets: dict[str, type] = {f"hydra_plugins.colorize.{name}": kind for name, kind in NAMES.items()}
-    targets["colorize.cli.after_sweep.AfterSweep"] = AfterSweep
+    targets: dict[str, type] = {**PLUGINS, "colorize.cli.after_sweep.AfterSweep": AfterSweep}
     whole: Any = OmegaConf.to_container(cfg, resolve=False)
     for path in NODES:
         node = reduce(lambda above, key: above.get(key, {}) if isinstance(above, dict) else {}, path.split("."), whole)

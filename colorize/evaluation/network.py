@@ -19,7 +19,7 @@ from colorize.models.base import Colorizer
 from colorize.models.load import checked_size, load, load_trained, trained_size
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
-from colorize.tracking.logger import Logger, Tracker, start_tracker
+from colorize.tracking.logger import Logger, start_tracker
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import check_links
@@ -115,7 +115,7 @@ def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
     return total.hexdigest()
 
 
-def open_tracker(run: RunFolder, start: Callable[..., Tracker], settings: dict[str, Any]) -> Logger:
+def open_tracker(run: RunFolder, start: Callable[..., Any], settings: dict[str, Any]) -> Logger:
     """The tracker that `start` makes of a run, under the run's own id; `settings` is what it keeps as the config.
 
     Jobs of a sweep have their numbers in their names. Runs of a group differ by nothing but the seed, settings that

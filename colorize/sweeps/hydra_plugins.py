@@ -20,7 +20,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from colorize.run_folder import RunFolder
-from colorize.sweeps.jobs import record_failure
+from colorize.sweeps.jobs import compose_job, record_failure
 from colorize.utils.console import say
 from colorize.utils.errors import TRY_AGAIN, UserError, guarded
 from colorize.utils.validation import Count, Few, Name, Number
@@ -94,9 +94,7 @@ class TorchrunLauncher(Launcher):
         return [self.job(number, list(words)) for number, words in enumerate(job_overrides, initial_job_idx)]
 
     def job(self, number: int, words: list[str]) -> JobReturn:
-        cfg = self.context.config_loader.load_sweep_config(self.config, words)
-        with open_dict(cfg):
-            cfg.hydra.job.num = number
+        cfg = compose_job(self.context, self.config, number, words)
         folder = Path(str(cfg.hydra.sweep.dir)) / str(cfg.hydra.sweep.subdir)
         say(f"#{number}: {' '.join(words)}")
         # a session of its own: Ctrl-C reaches the job once, from here
@@ -140,13 +138,15 @@ def die_with_parent():
     return lambda: libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-NAMES: dict[str, type[Plugin]] = {"OptunaSweeper": OptunaSweeper, "TorchrunLauncher": TorchrunLauncher}
+PLUGINS: dict[str, type[Plugin]] = {
+    f"hydra_plugins.colorize.{kind.__name__}": kind for kind in (OptunaSweeper, TorchrunLauncher)
+}
 
 
 def register_plugins() -> None:
     """Hydra takes plugins from below `hydra_plugins` alone, and looks for them there in folders that an editable
     install does not have: so they are handed over."""
     plugins = Plugins.instance()
-    for name, kind in NAMES.items():
+    for target, kind in PLUGINS.items():
         plugins.register(kind)
-        plugins.class_name_to_class[f"hydra_plugins.colorize.{name}"] = kind
+        plugins.class_name_to_class[target] = kind

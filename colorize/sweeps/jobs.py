@@ -10,6 +10,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict
+
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import Logger
 from colorize.utils.console import say
@@ -19,12 +22,12 @@ from colorize.utils.hydra_overrides import saved_overrides
 from colorize.utils.processes import StopSignal
 
 NUMBERED = re.compile(r"(\d+)-[0-9a-f]{8}")  # as `naming.job_folder` has it
-FAILED = "failed.json"  # in the folder of a job that failed: what it was told, and how it ended
+FAILED = "failed.json"  # in the folder of a job that failed: its overrides and exit status
 
 
 @dataclass
 class SweepJob:
-    """A job that began: what it was told and, once it ended, what became of it."""
+    """A job that began: its overrides and, once it ended, its summary."""
 
     number: int
     folder: Path
@@ -45,55 +48,52 @@ class SweepJob:
 
 def jobs_of(folder: str | Path) -> list[SweepJob]:
     """The jobs in a sweep's folder, by their numbers; of two with one number, the one that was begun last."""
-    found: dict[int, SweepJob] = {}
-    places = [path for path in Path(folder).glob("*/") if NUMBERED.fullmatch(path.name) and start_marks(path)]
-    for path in sorted(places, key=lambda path: max(sign.stat().st_mtime for sign in start_marks(path))):
-        number = int(NUMBERED.fullmatch(path.name)[1])  # type: ignore[index]
-        found[number] = job_of(number, path)
-    return [found[number] for number in sorted(found)]
+    found: dict[int, tuple[float, Path]] = {}
+    for path in Path(folder).glob("*/"):
+        began = [mark.stat().st_mtime for mark in (path / ".hydra", path / FAILED) if mark.exists()]
+        if began and (numbered := NUMBERED.fullmatch(path.name)):
+            number = int(numbered[1])
+            found[number] = max(found.get(number, (0.0, path)), (max(began), path))
+    return [job_of(number, path) for number, (_, path) in sorted(found.items())]
 
 
 def job_of(number: int, folder: Path) -> SweepJob:
-    """One whose files are damaged has failed: what the others came to is told all the same."""
+    """The job in `folder`. One whose files are damaged counts as failed, so that the others can be reported."""
     try:
-        job = SweepJob(number, folder, overrides_of(folder), RunFolder(folder).read_summary())
+        failure = read_json(folder / FAILED, "remove it")
+        begun = (folder / ".hydra" / "overrides.yaml").is_file()
+        overrides = saved_overrides(folder) if begun else failure.get("overrides", [])
+        return SweepJob(number, folder, overrides, RunFolder(folder).read_summary(), failed=bool(failure))
     except UserError as error:
         say(f"job {number} counts as failed: {error}")
         return SweepJob(number, folder, failed=True)
-    job.failed = (folder / FAILED).is_file()
-    return job
 
 
-def start_marks(folder: Path) -> list[Path]:
-    """What shows that a job began in this folder."""
-    return [path for path in (folder / ".hydra", folder / FAILED) if path.exists()]
-
-
-def overrides_of(folder: Path) -> list[str]:
-    if (folder / ".hydra" / "overrides.yaml").is_file():
-        return saved_overrides(folder)
-    return read_json(folder / FAILED, "remove it").get("overrides", [])
+def compose_job(context: HydraContext, config: DictConfig, number: int, overrides: Sequence[str]) -> DictConfig:
+    """The config of job `number` with these overrides. Hydra refuses one that cannot be."""
+    cfg = context.config_loader.load_sweep_config(config, list(overrides))
+    with open_dict(cfg):
+        cfg.hydra.job.num = number
+    return cfg
 
 
 def record_failure(folder: Path, overrides: Sequence[str], code: int | None) -> None:
-    """Leave word of a job that did not end well: its exit status, None after an error of the program's own. One that
-    did takes the word back."""
+    """Record in a job's folder that it failed, with its exit status (None after an exception). After status 0, an
+    earlier record is removed."""
     if code == 0:
         (folder / FAILED).unlink(missing_ok=True)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"overrides": list(overrides), "code": code})
-    write_text(folder / FAILED, text)
+    write_text(folder / FAILED, json.dumps({"overrides": list(overrides), "code": code}))
 
 
 FILE = "trial.json"
 
 
 def write_trial(folder: Path, number: int, objective: str, pruner: Mapping[str, Any] | None) -> None:
-    """Leave word in a job's folder that it is trial `number` of the search one folder up. `pruner` is its config."""
+    """Record in a job's folder that it is trial `number` of the search one folder up. `pruner` is its config."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"trial": number, "objective": objective, "pruner": pruner})
-    write_text(folder / FILE, text)
+    write_text(folder / FILE, json.dumps({"trial": number, "objective": objective, "pruner": pruner}))
 
 
 def load_trial(folder: Path, stop: StopSignal, trust: Sequence[str] = ()) -> Trial | None:
@@ -120,7 +120,7 @@ def load_trial(folder: Path, stop: StopSignal, trust: Sequence[str] = ()) -> Tri
 
 
 class Trial(Logger):
-    """Reports the objective after each evaluation, and stops the run where the search's pruner has seen enough."""
+    """Reports the objective after each evaluation, and stops the run when the search's pruner decides so."""
 
     def __init__(self, study: Any, number: int, objective: str, stop: StopSignal):
         import optuna

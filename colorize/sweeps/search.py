@@ -10,12 +10,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from colorize.config import DIRECTIONS, better_of, sign_of
 from colorize.run_folder import RunFolder
-from colorize.sweeps.jobs import write_trial
+from colorize.sweeps.jobs import compose_job, write_trial
 from colorize.sweeps.results import as_list, directions_of, objectives_of
 from colorize.sweeps.study import first_overrides, open_study, sampler_of, split_overrides, suggest_overrides
 from colorize.utils.console import say
@@ -35,10 +35,10 @@ class Search:
         self.said = directions_of(settings["direction"], self.objectives)
         self.n_trials, self.n_jobs, self.seed = (settings[name] for name in ("n_trials", "n_jobs", "seed"))
         self.sampler, self.pruner, self.params = settings["sampler"], settings["pruner"], settings["params"] or {}
+        if isinstance(self.pruner, DictConfig):
+            self.pruner = OmegaConf.to_container(self.pruner, resolve=True)
         if len(self.objectives) > 1 and self.pruner:
             raise UserError("a search with several objectives cannot prune: say hydra.sweeper.pruner=null")
-        if self.n_trials < 1 or self.n_jobs < 1:
-            raise UserError(f"n_trials and n_jobs of hydra.sweeper are 1 or more, not {self.n_trials}, {self.n_jobs}")
 
     def go(self, arguments: Sequence[str]) -> None:
         words = [f"{key}={value}" for key, value in self.params.items()] + [*arguments]
@@ -49,7 +49,8 @@ class Search:
                 "nothing is searched: say for example optimizer.lr='tag(log, interval(1e-5, 1e-2))', or "
                 "hydra.sweeper.params"
             )
-        first = self.composed(0, [*self.fixed, *first_overrides(self.space)])  # a missing key is told before any trial
+        words_of_first = [*self.fixed, *first_overrides(self.space)]
+        first = compose_job(self.context, self.config, 0, words_of_first)  # a missing key is found before any trial
         self.directions = [
             DIRECTIONS[sign_of(name, better_of(first, name), said, "hydra.sweeper.direction", DIRECTIONS) < 0]
             for name, said in zip(self.objectives, self.said, strict=True)
@@ -79,7 +80,7 @@ class Search:
         return optuna.trial.Trial(self.study, cut._trial_id) if cut else self.study.ask()
 
     def run(self, trials: Sequence[optuna.Trial]) -> None:
-        """Launch these and tell the search what became of them."""
+        """Launch these and report their results to the study."""
         told = {trial.number: [*self.fixed, *suggest_overrides(trial, self.space)] for trial in trials}
         ordered = enumerate(sorted(trials, key=lambda trial: trial.number))
         for _, consecutive in groupby(ordered, lambda each: each[1].number - each[0]):  # as launchers number jobs
@@ -87,7 +88,7 @@ class Search:
             folders = {trial.number: self.compose(trial.number, told[trial.number]) for trial in group}
             before = {number: summary_time(folder) for number, folder in folders.items()}
             for number, folder in folders.items():
-                write_trial(folder, number, self.objectives[0], plain_pruner(self.pruner))
+                write_trial(folder, number, self.objectives[0], self.pruner)
                 say(f"trial {number} of {self.n_trials}: {' '.join(told[number][len(self.fixed) :])}")
             jobs = self.launcher.launch([told[trial.number] for trial in group], initial_job_idx=group[0].number)
             for trial, job in zip(group, jobs, strict=True):
@@ -116,14 +117,7 @@ class Search:
 
     def compose(self, number: int, words: Sequence[str]) -> Path:
         """The folder of a trial with these overrides."""
-        return self.folder / str(self.composed(number, words).hydra.sweep.subdir)
-
-    def composed(self, number: int, words: Sequence[str]) -> DictConfig:
-        """The config of a trial with these overrides. Hydra refuses one that cannot be."""
-        cfg = self.context.config_loader.load_sweep_config(self.config, list(words))
-        with open_dict(cfg):
-            cfg.hydra.job.num = number
-        return cfg
+        return self.folder / str(compose_job(self.context, self.config, number, words).hydra.sweep.subdir)
 
 
 def failure_reason(job: JobReturn) -> str:
@@ -138,10 +132,6 @@ def summary_time(folder: Path) -> float:
     """When a run last wrote its summary."""
     path = RunFolder(folder).summary
     return path.stat().st_mtime_ns if path.exists() else 0
-
-
-def plain_pruner(pruner: Any) -> dict[str, Any] | None:
-    return OmegaConf.to_container(pruner, resolve=True) if isinstance(pruner, DictConfig) else pruner  # type: ignore[return-value]
 
 
 def count_trials(trials: Sequence[FrozenTrial]) -> str:

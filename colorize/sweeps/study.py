@@ -30,9 +30,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
-def open_study(
-    folder: Path, directions: Sequence[Any], about: Mapping[str, Any], pruner: BasePruner | None = None
-) -> optuna.Study:
+def open_study(folder: Path, directions: Sequence[Any], about: Mapping[str, Any]) -> optuna.Study:
     """The study in `folder`, begun where there is none.
 
     `about` says what is searched. Raises `UserError` where the folder holds a search of something else.
@@ -41,7 +39,7 @@ def open_study(
         cut_torn_line(folder / JOURNAL)  # another would be joined to it
     study = optuna.create_study(
         storage=journal_storage(folder), study_name=NAME, directions=[*directions], load_if_exists=True,
-        pruner=pruner or NopPruner(),
+        pruner=NopPruner(),
     )  # fmt: skip
     text = json.dumps(about, sort_keys=True)
     if "about" not in study.user_attrs:
@@ -57,7 +55,7 @@ def open_study(
 
 
 def load_study(folder: Path, pruner: BasePruner) -> optuna.Study:
-    """The same, in the process of a job, which reports to it and draws nothing. Raises KeyError where there is none."""
+    """The same, in a process of a job, which only reports to it. Raises KeyError where there is none."""
     if not (folder / JOURNAL).is_file():
         raise KeyError(NAME)  # Optuna would begin one, beside the run's folder
     return optuna.load_study(study_name=NAME, storage=journal_storage(folder), pruner=pruner, sampler=RandomSampler())
@@ -92,8 +90,8 @@ def journal_storage(folder: Path) -> JournalStorage:
 
 
 def sampler_of(sampler: Any, seed: int, number: int) -> BaseSampler:
-    """The sampler of trial `number`. Its chance is of the trial, so that a search cut off and one that is not draw
-    alike, and a search that goes on does not draw again what it began with."""
+    """The sampler of trial `number`, seeded by that number: an interrupted search samples what an uninterrupted one
+    does, and a search that is continued does not repeat its first samples."""
     try:
         return instantiate(sampler, seed=seed_of(seed, "trial", number) % 2**31)
     except InstantiationException as error:
@@ -104,7 +102,7 @@ Space = dict[str, BaseDistribution]
 
 
 def split_overrides(overrides: Sequence[Override]) -> tuple[list[str], Space]:
-    """The words that every trial has, and key -> distribution of those that are searched; a later one wins."""
+    """The overrides that every trial has, and key -> distribution of those that are searched; a later one wins."""
     fixed: dict[str, str] = {}
     space: Space = {}
     for override in overrides:

@@ -11,7 +11,8 @@ from wandb_workspaces import expr
 from wandb_workspaces import workspaces as ws
 from wandb_workspaces.reports import v2 as wr
 
-from colorize.tracking.wandb_files import GROUP, HISTORICAL, MEMORY, MODEL, PICTURES, STEP, Names
+from colorize.tracking.logger import PICTURES
+from colorize.tracking.wandb_files import GROUP, HISTORICAL, MEMORY, MODEL, STEP, Names
 from colorize.utils.errors import UserError
 
 
@@ -142,7 +143,7 @@ MEASURED = (
 )
 
 
-def model_colors(names: Names) -> dict[object, object]:
+def model_colors(names: Names) -> dict[Any, Any]:
     """Network -> the colour of its runs."""
     return {model: COLOURS[place % len(COLOURS)] for place, model in enumerate(names.models)}
 
@@ -194,12 +195,12 @@ def spec(shown: ws.Workspace | wr.Report) -> dict[str, Any]:
 
 def save_view(shown: ws.Workspace | wr.Report) -> str:
     """Save `shown`, over the workspace or report of the same name in its project if there is one; its address."""
-    is_workspace = isinstance(shown, ws.Workspace)
-    name = shown.name if is_workspace else shown.title
+    kind, name = ("project-view", shown.name) if isinstance(shown, ws.Workspace) else ("runs", str(shown.title))
     views = wandb.Api().reports(f"{shown.entity}/{shown.project}")
-    views.variables["viewType"] = "project-view" if is_workspace else "runs"  # the server's words
-    if before := next((view for view in views if view.display_name == name), None):
-        if is_workspace:  # `from_url` would read the old one's panels too, which may be of another version
+    views.variables["viewType"] = kind
+    before: Any = next((each for each in views if each.display_name == name), None)
+    if before is not None:
+        if isinstance(shown, ws.Workspace):  # not by `from_url`, which may not understand the old panels
             shown._internal_id, shown._internal_name = before.id, before.name
         else:
             shown.id = before.id

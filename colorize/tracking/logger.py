@@ -74,7 +74,7 @@ class Tracker(Logger):
 MAX_FAILURES = 3  # failures in a row that show that nothing arrives any more
 CONTENTS = {
     "scalars": "numbers", "images": "pictures", "summary": "numbers of the summary", "table": "a table",
-    "checkpoint": "a checkpoint", "finish": "the end of the run",
+    "checkpoint": "a checkpoint", "flush": "what is not written yet", "finish": "the end of the run",
 }  # fmt: skip
 
 
@@ -102,9 +102,6 @@ class Guarded(_Forwarding):
     def __init__(self, tracker: Tracker):
         self.tracker: Tracker | None = tracker
         self.failures, self.reported = 0, set[str]()
-
-    def flush(self) -> None:
-        """Not passed on: the run folder is what survives a power cut."""
 
     def _call(self, method: str, *arguments: Any, **named: Any) -> None:
         if self.tracker is None:

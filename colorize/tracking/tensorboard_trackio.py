@@ -64,7 +64,7 @@ class TensorBoard(Tracker):
             self.writer.close()
 
     def _open(self, step: int | None = None) -> Any:
-        """The writer; the first step that it is told of says from where on older lines no longer hold."""
+        """The writer. What an earlier start wrote from the first logged step on is discarded."""
         if self.writer is None:
             self.writer = self.writer_of(str(self.place), purge_step=step)
             self.writer.add_text("config", "    " + json.dumps(self.settings, indent=2).replace("\n", "\n    "))

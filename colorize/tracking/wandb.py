@@ -24,10 +24,8 @@ from colorize.tracking.wandb_files import (
 )
 from colorize.utils.console import say
 from colorize.utils.environment import at_home, without_links
-from colorize.utils.errors import UserError
-from colorize.utils.validation import Name, NonNegative
+from colorize.utils.validation import Name, NonNegative, check_arguments
 
-MODES = ("auto", "online", "offline", "disabled")
 UNSENT = "unsent"  # a file in the folder of an online run, until its server has got everything
 
 LATER = "upload it later with `colorize sync {}`"
@@ -54,8 +52,7 @@ class WandB(Tracker):
         tags: Sequence[str] | None = None, artifacts: bool = True,
         patience: Annotated[Sequence[NonNegative], Len(2, 2)] = (20, 60),
     ):  # fmt: skip
-        if mode not in MODES:
-            raise UserError(f"tracker.mode is {mode!r}; it must be one of {', '.join(MODES)}")
+        check_arguments({"mode": mode}, WandB, "tracker")
         import wandb  # takes a second, and not every run is tracked
 
         self.wandb, self.artifacts, self.patience = wandb, artifacts, patience
@@ -79,9 +76,10 @@ class WandB(Tracker):
             self.arguments |= dict.fromkeys(("project", "entity", "id", "name"))
         self.run, chosen, reason = self._start(mode)
         self.online = chosen == "online"
-        self.said = f"W&B {reason}{self._where(chosen)}" if chosen != "disabled" else ""
+        where = f"online: {self.run.url}" if self.online else f"offline: {LATER.format(self.folder)}"
+        self.said = f"W&B {reason}{where}" if chosen != "disabled" else ""
         if self.online:
-            self.unsent.touch()
+            (self.place / UNSENT).touch()
         self.handed = False  # whether a checkpoint was
         self.left: list[tuple[Path, list[str], dict[str, Any]]] = []  # checkpoints that a lost network kept back
 
@@ -89,10 +87,6 @@ class WandB(Tracker):
     def place(self) -> Path:
         """The folder of this part of the run."""
         return Path(self.run.settings.sync_dir)
-
-    @property
-    def unsent(self) -> Path:
-        return self.place / UNSENT
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         self.standing |= {"step": step, **values}
@@ -144,7 +138,7 @@ class WandB(Tracker):
         if self.left:
             self._note_what_is_left()
         elif time.monotonic() - began < self.patience[1]:
-            self.unsent.unlink(missing_ok=True)
+            (self.place / UNSENT).unlink(missing_ok=True)
             drop_checkpoints(self.place)
             return
         say(f"W&B did not take everything within {self.patience[1]:g} s: {LATER.format(self.folder)}")
@@ -161,7 +155,9 @@ class WandB(Tracker):
         return self._open(chosen), chosen, reason
 
     def _open(self, mode: str) -> Any:
-        run = self.wandb.init(mode=mode, settings=self._limits(), **self.arguments)  # type: ignore[arg-type]
+        start, end = self.patience
+        limits = self.wandb.Settings(init_timeout=start, finish_timeout=end, console="off", silent=True)
+        run = self.wandb.init(mode=mode, settings=limits, **self.arguments)  # type: ignore[arg-type]
         run.define_metric("step")
         run.define_metric("*", step_metric="step")
         self.standing = read_last_values(self.arguments["dir"], run.id)
@@ -202,13 +198,6 @@ class WandB(Tracker):
         except Exception as error:  # W&B's own, its service's, a server's
             return "offline", f"cannot be online ({server_message(error)}); "
         return "offline", "is not logged in here; " if mode == "online" else ""
-
-    def _where(self, mode: str) -> str:
-        return f"online: {self.run.url}" if mode == "online" else f"offline: {LATER.format(self.folder)}"
-
-    def _limits(self) -> Any:
-        start, end = self.patience
-        return self.wandb.Settings(init_timeout=start, finish_timeout=end, console="off", silent=True)
 
 
 def user_setting(given: Any, variable: str, otherwise: Any) -> Any:

@@ -66,7 +66,7 @@ LONGEST = 128  # bytes of an id, and letters of an artifact's name
 
 
 def id_of(run_id: str) -> str:
-    """The run's id in letters that W&B takes, at most 128 of them; the end, a token, tells runs apart."""
+    """The run's id in letters that W&B takes, at most 128 of them; the end, a token, is kept: no two runs share it."""
     text = re.sub(r"[/\\#?%:\x00-\x1f\x7f\ud800-\udfff]", "_", run_id).strip()
     return text if len(text.encode()) <= LONGEST else text.encode()[: LONGEST - 9].decode(errors="ignore") + text[-9:]
 
@@ -80,7 +80,6 @@ STEP = "step"  # the axis of every chart: optimizer steps
 MODEL = "names.model"  # the key of a run's config that says which network it trains
 GROUP = "group"  # the one that runs have in common which differ by their seed alone
 HISTORICAL = ("historical/colorfulness", "historical/chroma_mean")
-PICTURES = ("samples", "historical")
 MEMORY = ("memory", "memory_gpu")
 OF_SETS = "efficientnet_lite0"  # the extractor of distances that every machine has
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from colorize.utils.seeds import seed_of
 def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, restored: bool = False) -> Parts:
     """Model, loss, photographs and judges.
 
-    resolved    what the config left open came to at an earlier start; a resumed run keeps to it
+    resolved    the values of `auto` settings at an earlier start, which a resumed run keeps
     restored    the model's weights come from a checkpoint afterwards: no pretrained file is asked for
     Raises `UserError` for what the config gets wrong; a model and a loss that do not fit before any data is read.
     """
@@ -53,7 +55,8 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     absent |= without_samples(metrics)
     notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
     judges = build_judges(cfg.evaluate, photographs, metrics)
-    answers |= {path: get_attribute({"model": model, "loss": loss}, path) for path in auto_paths(cfg)}
+    built = SimpleNamespace(model=model, loss=loss)
+    answers |= {path: attrgetter(path)(built) for path in auto_paths(cfg)}  # kept under the argument's own name
     return Parts(model, loss, photographs, judges, absent, answers, notes)
 
 
@@ -71,7 +74,7 @@ def build_judges(evaluate: DictConfig, photographs: DataModule, metrics: Mapping
     for name, judge in judges.items():
         if prefixes.count(judge.prefix) > 1 or judge.prefix in ("train", "lr") or not judge.prefix.isidentifier():
             raise UserError(
-                f"evaluate.judges.{name}.prefix is {judge.prefix!r}; it must be one word that no other numbers have"
+                f"evaluate.judges.{name}.prefix is {judge.prefix!r}; it must be one word that no other scores have"
             )
     if "validation" not in judges or judges["validation"].prefix != "val":
         raise UserError("evaluate.judges.validation must be there, with prefix=val: best.pt is chosen by it")
@@ -103,8 +106,8 @@ def build_judge(
 def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path, world: World | None = None) -> Trainer:
     optimizers: Optimizers = build_part(cfg.optimizer, "optimizer")
     parts.notes += optimizers.notes()
-    known = {each.name for each in fields(CheckpointSettings)}
-    checkpoint = CheckpointSettings(**{name: value for name, value in cfg.checkpoint.items() if name in known})
+    known = [each.name for each in fields(CheckpointSettings) if each.name in cfg.checkpoint]
+    checkpoint = CheckpointSettings(**{name: cfg.checkpoint[name] for name in known})
     return Trainer(
         parts, optimizers, build_part(cfg.schedule, "schedule"), build_part(cfg.trainer, "trainer"), folder=folder,
         checkpoint=checkpoint, seed=cfg.seed, steps_scale=cfg.get("steps_scale", 1.0), world=world or World(),
@@ -118,7 +121,7 @@ def count_classes(loss: Loss, photographs: DataModule) -> int:
 
 
 def fit_to_labels(loss: Loss, photographs: DataModule) -> tuple[Loss, list[str]]:
-    """The loss less what the data has no labels for, and what to say about it."""
+    """The loss without the terms whose labels the data does not have, and notes for the user."""
     if not photographs.classes:
         kept, dropped = loss.without_labels()
         names = " and ".join(repr(name) for name in dropped)
@@ -129,17 +132,8 @@ def fit_to_labels(loss: Loss, photographs: DataModule) -> tuple[Loss, list[str]]
     return loss, []
 
 
-def get_attribute(parts: Mapping[str, Any], path: str) -> Any:
-    """The attribute at a config path: a constructor keeps what it resolved under the argument's own name."""
-    first, *names = path.split(".")
-    found = parts[first]
-    for name in names:
-        found = found[name] if isinstance(found, torch.nn.ModuleDict) else getattr(found, name)
-    return found
-
-
 def origins(parts: Parts) -> dict[str, str]:
-    """Where pretrained weights came from: name of the part -> words."""
+    """Name of the part -> where its pretrained weights came from."""
     found: dict[str, str] = {}
     for group, root in (("model", parts.model), ("loss", parts.loss)):
         for path, module in root.named_modules():

@@ -39,9 +39,8 @@ def init_from(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Init
         saved = run.read_config()
         if saved.get("init_from") == cfg.init_from:
             node = resolved(saved, run.where, "model")["model"]
-            check_stored_part(
-                node, "model", (*packages(cfg.trust), str(cfg.model._target_).rpartition(".")[0]), run.where
-            )
+            trusted = (*packages(cfg.trust), str(cfg.model._target_).rpartition(".")[0])
+            check_stored_part(node, "model", trusted, run.where)
             with open_dict(cfg):
                 cfg.model, cfg.published = OmegaConf.create({**node, **said}), {}
             return None
@@ -61,13 +60,13 @@ def init_from(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Init
 
 
 def model_overrides(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
-    """What the words of the command line say of the model, by argument; its head for classes is the data's."""
+    """The model's arguments that the command line sets; not the size of its head, which the data decide."""
     keys = [word.lstrip("+").partition("=")[0].split(".") for word in overrides]
     names = dict.fromkeys(key[1] for key in keys if key[0] == "model" and len(key) > 1)
     plain: Any = OmegaConf.to_container(cfg.model, resolve=True)
     said = {name: plain[name] for name in names if name in plain and name not in ("_target_", "classes")}
     if said.get("pretrained") is True:
-        raise UserError(f"model.pretrained=true and init_from={cfg.init_from} are two sources of weights: say one")
+        raise UserError(f"model.pretrained=true and init_from={cfg.init_from} are two sources of weights: use one")
     return said | ({"pretrained": False} if "pretrained" in said else {})
 
 
@@ -78,7 +77,7 @@ class InitialWeights:
         self.file, self.model, self.said = file, model, said
 
     def load_into(self, model: Colorizer) -> list[str]:
-        """Copy its weights into `model`; what to say about it. Only a head for classes may differ, and starts fresh.
+        """Copy its weights into `model`; notes for the user. Only a head for classes may differ, and starts fresh.
 
         Raises `UserError` where what was said of the network changes the shape of another part.
         """
@@ -90,8 +89,7 @@ class InitialWeights:
             words = " ".join(f"model.{name}={value}" for name, value in self.said.items())
             raise UserError(
                 f"{words} would make another network than the one that {self.file} holds: "
-                f"{shorten_list(other)} would not "
-                "fit; leave out what changes its sizes, which are the file's"
+                f"{shorten_list(other)} would not fit; leave out what changes its sizes, which are the file's"
             )
         model.load_state_dict({name: held[name] if name in fits else value for name, value in wanted.items()})
         notes = [f"model: weights of {self.file}"]
@@ -102,7 +100,7 @@ class InitialWeights:
         return notes
 
     def load_into_critics(self, states: Mapping[str, TrainState]) -> list[str]:
-        """Copy the critics' weights, where the file is a checkpoint that has them; what to say about it."""
+        """Copy the critics' weights, where the file is a checkpoint that has them; notes for the user."""
         path, notes = at_home(self.file), []
         if path.is_dir():
             path = path / "checkpoints" / "best.pt"
@@ -170,8 +168,7 @@ def read_checkpoint(path: Path, photographs: str, total: int, phases: Iterable[s
         )
     if content["phase"] not in phases:
         raise UserError(
-            f"{str(path)!r} is of a phase {content['phase']!r}; this run's are {[*phases]}: put "
-            "the run's own checkpoint there"
+            f"{str(path)!r} is of a phase {content['phase']!r}; this run's are {[*phases]}: put the run's own there"
         )
     return content
 

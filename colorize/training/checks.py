@@ -1,26 +1,22 @@
 """Checks of a run: sizes, phases and unused parameters before it starts, divergence while it trains."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from colorize.batch import Batch
+from colorize.data.datamodule import DataModule
 from colorize.losses.loss import Loss
 from colorize.models.base import Colorizer
 from colorize.training.schedule import Phase
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
-
-if TYPE_CHECKING:
-    from colorize.data.datamodule import DataModule
 
 
 def check_monitor(monitor: str, metrics: Iterable[str]) -> None:
@@ -120,7 +116,7 @@ def frozen_parameters(
     for phase, settings in schedule.items():
         rest = set(unused[phase])
         for beginning in settings.frozen:
-            frozen = [name for name in names if name == beginning or name.startswith(beginning + ".")]
+            frozen = [name for name in names if f"{name}.".startswith(f"{beginning}.")]
             if not frozen:
                 parts = sorted({name.split(".")[0] for name in names})
                 raise UserError(
@@ -146,16 +142,16 @@ def count_by_module(names: Iterable[str]) -> str:
 
 
 SMOOTHING = 0.98  #    of the running means: they remember about fifty steps
-SETTLED = 100  #       steps of a phase before a sign means anything
+SETTLED = 100  #       steps of a phase before anything is judged
 EXPLODED = 10.0  #     times the smallest running mean of the loss so far,
 ROSE = 2.0  #          or times its size, where that mean is not above zero
-WON, LOST = 0.98, 0.52  # shares of right judgements at which a critic has won, or tells nothing apart
+WON, LOST = 0.98, 0.52  # shares of right judgements at which a critic has won, or only guesses
 GREY = 0.3  #          chroma of predictions over that of the truth
 STALLED = 0.5  #       share of the schedule without a better score
 
 
 class TrainingMonitor:
-    """Watches the numbers of a run. Its state is plain: a resumed run says what the whole run would say."""
+    """Watches the numbers of a run. Its state is plain values: a resumed run warns as the whole run would."""
 
     def __init__(self) -> None:
         self.warnings: dict[str, dict[str, Any]] = {}  # sign -> the step, and the sentence
@@ -187,16 +183,11 @@ class TrainingMonitor:
             self.warn("exploding", step, f"the loss is {how}")
         for name in (name for name in values if name.endswith("_right")):
             critic, share = name.removesuffix("_right"), self.means[name]
+            right = f"{critic} is right about {share:.0%} of what it sees"
             if share > WON:
-                self.warn(
-                    f"{critic}_won", step, f"{critic} is right about {share:.0%} of what it sees: it teaches nothing"
-                )
+                self.warn(f"{critic}_won", step, f"{right}: the network learns nothing from it")
             if share < LOST:
-                self.warn(
-                    f"{critic}_lost",
-                    step,
-                    f"{critic} is right about {share:.0%} of what it sees: it tells nothing apart",
-                )
+                self.warn(f"{critic}_lost", step, f"{right}: it only guesses")
 
     def exploded(self, loss: float) -> str | None:
         """How far the loss has risen above its best, in words, where that is too far.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from colorize.config import apply_resolved, build_part, check_config
+from colorize.config import apply_resolved, build_part, check_config, with_changes
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import PICTURES
 from colorize.training.config_schema import with_checked_values
@@ -30,7 +30,7 @@ def saved_config(cfg: DictConfig, run: RunFolder, changes: Sequence[str]) -> Dic
         if not isinstance(held.get(name), DictConfig):
             raise UserError(f"{run.where} is damaged: it has no {name!r}")
     check_config(apply_resolved(held, run.read_resolved()), packages(cfg.trust), run.where)
-    kept = run.saved(cfg, changes)
+    kept = with_changes(held, cfg, changes, run.folder)
     kept.trust = cfg.trust
     return with_checked_values(kept, "train")
 

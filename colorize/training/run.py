@@ -83,7 +83,7 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
         status, code = "interrupted", INTERRUPTED
     finally:
         summary = summarize_run(cfg, parts, trainer, baselines, status)
-        rows = {"val": trainer.scores, **baselines.rows, "truth": baselines.truth, "absent": parts.absent}
+        rows = {**score_rows(summary), "absent": parts.absent}
         log.summary({f"{name}/{key}": value for name, row in rows.items() for key, value in row.items()})
         log.summary({name: summary[name] for name in ("seconds", "parameters")})
         if world.is_main:
@@ -100,7 +100,7 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
 
 
 def print_next_steps(folder: Path) -> None:
-    """Where everything is and what is done with it; of a job, its sweep tells."""
+    """Say where the results are, and which commands come next; of a job, its sweep does that."""
     said = f"everything is in {str(folder)!r}"
     if NUMBERED.fullmatch(folder.name):
         say(said)
@@ -112,7 +112,7 @@ def print_next_steps(folder: Path) -> None:
 
 
 def accept_moved_data(cfg: DictConfig, run: RunFolder) -> None:
-    """Take it that a finished run's photographs lie elsewhere now. Raises `UserError` where they are others."""
+    """Record where a finished run's photographs are now. Raises `UserError` where they are others."""
     photographs: DataModule = build_part(cfg.data, "data")
     run.check_photographs(cfg, photographs.contents(), photographs.fingerprint())
     run.keep_changes(cfg)
@@ -149,13 +149,13 @@ def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer
     """Those of the run's first start; else measured, which reads every validation photograph, and finds broken ones
     before the folder is claimed."""
     kept = None if cfg.overwrite else run.read_baselines(parts.photographs.manifest())
-    return (
-        ValidationBaselines(**kept) if kept else measure_baselines(parts.validator, parts.photographs, trainer.device)
-    )
+    if kept:
+        return ValidationBaselines(**kept)
+    return measure_baselines(parts.validator, parts.photographs, trainer.device)
 
 
 def print_setup(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
-    """What is about to happen, each thing in a line."""
+    """Print what is about to be trained, on what and for how long."""
     size = format_count(sum(p.numel() for p in parts.model.parameters()))
     say(f"{cfg.name}: {cfg.names.model} of {size} parameters on {trainer.device}, loss {cfg.names.loss}")
     data = parts.photographs
@@ -171,7 +171,7 @@ def print_setup(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
     for note in (*data.notes, *look, *weights, *parts.notes, *published):
         say(note)
     if trainer.always_unused:
-        say(f"frozen, since no loss term reads what they say: {count_by_module(trainer.always_unused)}")
+        say(f"frozen, since no loss term reads their output: {count_by_module(trainer.always_unused)}")
     if frozen := [name for name in trainer.always_frozen if name not in trainer.always_unused]:
         say(f"frozen by the schedule: {count_by_module(frozen)}")
 
@@ -208,10 +208,14 @@ def summarize_run(
     }  # fmt: skip
 
 
+def score_rows(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {"val": summary["val"], **summary["baseline"], "truth": summary["truth"]}
+
+
 def print_summary(summary: dict[str, Any]) -> None:
-    beside = {row_label(row): scores for row, scores in {**summary["baseline"], "truth": summary["truth"]}.items()}
     title = measured_on(summary["validation"]["photographs"], summary["validation"]["size"])
-    score_table({summary["name"]: summary["val"], **beside}, title)
+    rows = score_rows(summary).items()
+    score_table({summary["name"] if row == "val" else row_label(row): scores for row, scores in rows}, title)
     for warning in summary["health"].values():
         say(f"warned at step {warning['step']}: {warning['sentence']}")
     if summary["unreadable"]:

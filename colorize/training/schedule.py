@@ -30,7 +30,7 @@ class Phase:
     weights       loss weights that differ from the loss's own in this phase; 0 switches a term off
     optimizer     optimizer arguments that differ in this phase; `critic` in it holds those of the critics
     size          pixels of a side of the training pictures; null: the data's. Evaluation keeps the data's
-    frozen        beginnings of the names of the model's parameters that rest in this phase, such as encoder
+    frozen        prefixes of the names of the model's parameters that are frozen in this phase, such as encoder
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class StepBatches:
     """Cuts the endless stream of a phase into optimizer steps of `effective_batch` photographs, and those into passes
     of `batch_size` at most; of several processes each gets its share.
 
-    What comes at which step is a function of the seed alone, so a step can be entered anywhere, in any number of
+    Which photographs a step has is a function of the seed alone, so training resumes at any step, in any number of
     processes.
     """
 
@@ -155,9 +155,8 @@ class StepBatches:
     ):  # fmt: skip
         self.photographs, self.schedule, self.device, self.world = photographs, schedule, device, world
         self.effective_batch, self.seed = effective_batch, seed
-        self.passes = micro_batch_sizes(
-            photographs_per_process(effective_batch, world, len(photographs.train)), batch_size
-        )
+        own = photographs_per_process(effective_batch, world, len(photographs.train))
+        self.passes = micro_batch_sizes(own, batch_size)
         self.unreadable: dict[str, str] = {}  # file -> why
         self.conversions: set[str] = set()  #       keys of `CONVERSIONS` that were said
 

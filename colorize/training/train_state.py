@@ -49,23 +49,15 @@ class TrainState:
         assert self.optimizer is not None
         return self.optimizer.param_groups[0]["lr"]
 
-    def gradient_norm(self, clip: float | None) -> Tensor:
-        """() norm of all gradients, which are then scaled down to `clip` if it is larger."""
-        return nn.utils.clip_grad_norm_(self.parameters, clip or float("inf"))
-
     def step(self, lr: float) -> None:
         """Move by the gradients gathered; `lr` is a factor on the optimizer's own rates."""
         assert self.optimizer is not None
         for group, base in zip(self.optimizer.param_groups, self.base_lr, strict=True):
             group["lr"] = base * lr
         self.optimizer.step()
-        self.clear_gradients()
+        self.module.zero_grad()
         if self.ema is not None:
             self.ema.update_parameters(self.module)
-
-    def clear_gradients(self) -> None:
-        """Drop the gradients gathered."""
-        self.module.zero_grad(set_to_none=True)
 
     def ema_or_model(self) -> nn.Module:
         """The averaged network if there is one, ready for use: the one to evaluate and to hand on."""
@@ -134,7 +126,8 @@ class OptimizerStep:
             self.halve_micro_batch(batches[0].L.shape[-1])
         terms = self.world.mean(terms)
         for name, state in states.items():
-            terms["gradient" if name == "model" else f"gradient_{name}_critic"] = state.gradient_norm(self.clip)
+            norm = nn.utils.clip_grad_norm_(state.parameters, self.clip or math.inf)  # of all, before it is clipped
+            terms["gradient" if name == "model" else f"gradient_{name}_critic"] = norm
         values = finite(terms, step)
         for state in states.values():
             state.step(lr)
@@ -170,13 +163,13 @@ class OptimizerStep:
 
     @property
     def micro_batch(self) -> int:
-        """DataModule that a pass takes at most."""
+        """The most photographs that a pass takes."""
         return min(max(self.passes), self.limit or max(self.passes))
 
     def halve_micro_batch(self, size: int) -> None:
         """After memory ran out on pictures of `size`²; an optimizer step still sees all of its photographs."""
         for state in self.states.values():
-            state.clear_gradients()
+            state.module.zero_grad()
         devices.empty_cache(self.device)
         if self.micro_batch == 1 or self.world.size > 1:
             raise UserError(
@@ -202,8 +195,9 @@ def accumulate_gradients(
     for batch in batches:
         share = len(batch) / photographs
         with ExitStack() as pending:
-            if batch is not batches[-1]:
-                no_sync(states, pending)
+            for state in states.values() if batch is not batches[-1] else ():
+                if isinstance(state.wrapped, DistributedDataParallel):  # processes average gradients at the last pass
+                    pending.enter_context(state.wrapped.no_sync())
             with autocast:
                 pred = states["model"].wrapped(batch)
             pred = pred.float()
@@ -219,18 +213,11 @@ def accumulate_gradients(
     return sums
 
 
-def no_sync(states: Mapping[str, TrainState], pending: ExitStack) -> None:
-    """Several processes average their gradients once in a step, at its last pass."""
-    for state in states.values():
-        if isinstance(state.wrapped, DistributedDataParallel):
-            pending.enter_context(state.wrapped.no_sync())
-
-
 def finite(terms: Mapping[str, Tensor], step: int) -> dict[str, float]:
     """The values as numbers, fetched from the device together. Raises `UserError` where one is not finite."""
     values = dict(zip(terms, torch.stack([t.detach().float() for t in terms.values()]).tolist(), strict=True))
     for name, value in values.items():
-        if value != value or value in (float("inf"), float("-inf")):
+        if not math.isfinite(value):
             raise UserError(
                 f"{name!r} became {value} at step {step}; the checkpoint that was saved last is whole: start again "
                 "from it with a lower optimizer.lr or trainer.clip"

@@ -27,7 +27,7 @@ from colorize.utils import devices
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.console import StepBar
 from colorize.utils.distributed import World, synchronise_batch_norm
-from colorize.utils.errors import TRY_AGAIN
+from colorize.utils.errors import TRY_AGAIN, UserError
 from colorize.utils.processes import StopSignal
 from colorize.utils.seeds import seed_of
 
@@ -50,7 +50,7 @@ class Parts:
 
 
 class Trainer:
-    """Trains the model of `parts` to lessen its loss through the phases of `schedule`.
+    """Trains the model of `parts` to minimise its loss through the phases of `schedule`.
 
     checkpoint      optimizer steps between two checkpoints, and how many stay; `monitor` is the number, such as
                     val/psnr, whose best checkpoint is kept as best.pt; `mode` is "max" or "min" where the metric does
@@ -113,8 +113,9 @@ class Trainer:
             self.train_states, self.loss, device=self.device, clip=settings.clip, world=self.world,
             precision=devices.choose_precision(settings.precision, self.device), passes=self.step_batches.passes,
         )  # fmt: skip
-        if settings.recompute:
-            devices.recompute_activations(self.model)
+        if settings.recompute and not devices.recompute_activations(self.model):
+            network = type(self.model).__name__
+            raise UserError(f"trainer.recompute=true finds no blocks of {network} to recompute: leave it out")
         if settings.compile:
             devices.check_compiler(self.device)
             self.model.compile()

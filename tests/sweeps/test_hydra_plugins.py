@@ -15,7 +15,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
 from colorize.config import DIRECTIONS, better_of, sign_of
-from colorize.sweeps.hydra_plugins import NAMES
+from colorize.sweeps.hydra_plugins import PLUGINS
 from colorize.sweeps.jobs import jobs_of
 from colorize.sweeps.study import journal_storage, sampler_of, split_overrides, suggest_overrides
 from tests.helpers.configs import CONF, ROOT, options
@@ -52,7 +52,7 @@ def test_every_launcher_can_be_made(name):
     """And a job that runs out of time is queued again, where there are times."""
     launcher = dict(composed(f"hydra/launcher={name}", "hydra.sweep.dir=unused").hydra.launcher)
     target = launcher.pop("_target_")
-    kind = NAMES.get(target.removeprefix("hydra_plugins.colorize.")) or get_class(target)
+    kind = PLUGINS.get(target) or get_class(target)
     assert issubclass(kind, Launcher)
     kind(**launcher)
     assert launcher.get("max_num_timeout", 1) > 0
@@ -151,7 +151,7 @@ def test_a_job_under_torchrun_finds_the_users_own_configs(tmp_path, monkeypatch)
     """Wherever the launcher runs: the folder of --config-dir is in the config, and no command line is read for it."""
     monkeypatch.setattr(sys, "argv", ["another program"])
     sources = [{"provider": "main", "path": str(CONF)}, {"provider": "command-line", "path": str(tmp_path)}]
-    launcher = NAMES["TorchrunLauncher"](processes=2)
+    launcher = PLUGINS["hydra_plugins.colorize.TorchrunLauncher"](processes=2)
     for given, expected in ((sources, [f"--config-dir={tmp_path}"]), (sources[:1], [])):
         config = OmegaConf.create({"hydra": {"runtime": {"config_sources": given}}})
         launcher.setup(hydra_context=None, task_function=None, config=config)

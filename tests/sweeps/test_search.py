@@ -10,6 +10,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from colorize.cli.after_sweep import check_plugins
 from colorize.sweeps.jobs import SweepJob
 from colorize.sweeps.results import rank_jobs
 from colorize.sweeps.search import Search
@@ -166,9 +167,8 @@ def test_two_objectives_have_no_single_best(search):
     ("settings", "sentence"),
     [
         ({"objective": "val/snr"}, "all 6 trials failed, the last since the run has no 'val/snr'; it has val/psnr"),
-        ({"direction": "up"}, "hydra.sweeper.direction is 'up'; it must be one of maximize, minimize"),
+        ({"direction": "up"}, "hydra.sweeper.direction is 'up'; it must be maximize or minimize"),
         ({"objective": ["val/psnr", "seconds"]}, "direction needs as many words as hydra.sweeper.objective"),
-        ({"n_trials": 0}, "n_trials and n_jobs of hydra.sweeper are 1 or more, not 0, 1"),
         ({"sampler": {"_target_": "optuna.samplers.TPESampler", "n_startup": 3}}, "hydra.sweeper.sampler: .*n_startup"),
         (
             {"objective": ["val/psnr", "seconds"], "direction": ["maximize", "minimize"], "pruner": {"_target_": "x"}},
@@ -179,6 +179,13 @@ def test_two_objectives_have_no_single_best(search):
 def test_settings_that_cannot_be(search, settings, sentence):
     with pytest.raises(UserError, match=sentence):
         search(closeness, LINE, **settings)
+
+
+@pytest.mark.parametrize("name", ["n_trials", "n_jobs"])
+def test_a_search_of_no_trials_is_refused_before_it_begins(name):
+    sweeper = {"_target_": "hydra_plugins.colorize.OptunaSweeper", name: 0}
+    with pytest.raises(UserError, match=rf"hydra\.sweeper\.{name} is 0; it must be greater than or equal to 1"):
+        check_plugins(OmegaConf.create({"hydra": {"sweeper": sweeper}}))
 
 
 def test_a_search_of_nothing_and_a_search_of_something_else(search):

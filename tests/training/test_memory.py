@@ -39,6 +39,12 @@ def test_there_is_something_to_recompute(model, small):
     assert not any(id(block) in inside for block in found)
 
 
+def test_a_network_without_blocks_says_that_recomputing_saves_nothing(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("colorize.utils.devices.recomputable_blocks", lambda module: iter(()))
+    with pytest.raises(UserError, match=r"trainer\.recompute=true finds no blocks of CNN to recompute: leave it out"):
+        one_step(small("cnn", "loss=l1", "trainer.recompute=true"), tmp_path)
+
+
 def test_recomputing_saves_memory():
     net = torch.nn.Sequential(*(
         torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3, padding=1), torch.nn.GELU(), torch.nn.Conv2d(8, 8, 3, padding=1))

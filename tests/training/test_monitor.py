@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from colorize.cli.after_sweep import ranking_objectives
-from colorize.config import MODES, better_of, sign_of
+from colorize.config import DIRECTIONS, MODES, better_of, sign_of
 from colorize.run_folder import RunFolder
 from colorize.sweeps.results import directions_of
 from colorize.utils.errors import UserError
@@ -42,8 +42,8 @@ def test_the_direction_is_the_metrics_own():
     for better in ("truth", None):
         with pytest.raises(UserError, match="neither end of val/x is the better one"):
             sign_of("val/x", better, None, "checkpoint.mode", MODES)
-    with pytest.raises(UserError, match="direction is 'up'; it must be one of maximize, minimize"):
-        directions_of("up", ["val/x"])
+    with pytest.raises(UserError, match="direction is 'up'; it must be maximize or minimize"):
+        sign_of("val/x", "higher", *directions_of("up", ["val/x"]), "hydra.sweeper.direction", DIRECTIONS)
     with pytest.raises(UserError, match=r"checkpoint\.mode is 'most'; it must be max or min"):
         sign_of("val/x", "higher", "most", "checkpoint.mode", MODES)
 
