@@ -26,8 +26,9 @@ from rich.table import Table
 from scipy.special import stdtrit
 from scipy.stats import bootstrap
 
-from colorize.evaluation.bootstrap import TAILS, Interval, function_interval, mean_interval
+from colorize.evaluation.bootstrap import TAILS, function_interval, mean_interval
 from colorize.evaluation.entries import seeds_interval
+from colorize.metrics.metric_info import Interval
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 MEANS: dict[str, tuple[Draw, float]] = {

@@ -30,9 +30,9 @@ from colorize.evaluation import Protocol
 from colorize.evaluation import predictors as painters
 from colorize.evaluation.baselines import baseline_predictors
 from colorize.evaluation.measure import Measurement
-from colorize.evaluation.metric_info import make_metrics
 from colorize.evaluation.selection import Selection, select_photographs
 from colorize.metrics.extractors import create_extractor
+from colorize.metrics.metric_info import build_metrics
 from colorize.models import Transformer
 from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.distributed import World
@@ -101,7 +101,7 @@ def measuring_of(count: int, size: int, device: torch.device, clock: Clock) -> M
 
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         words = ["run=x", "metrics.lpips_alex.download=false", "metrics.lpips_vgg.download=false"]
-        metrics, _ = make_metrics(compose("evaluate", overrides=words).metrics)
+        metrics, _ = build_metrics(compose("evaluate", overrides=words).metrics)
     extractor = create_extractor("efficientnet_lite0")
     extractor.forward = clock.around(extractor.forward)  # type: ignore[method-assign]
     for metric in metrics.values():

@@ -85,8 +85,8 @@ def evaluated(folder: Path, place: int, photographs: list[Image.Image]) -> Path:
     rows = {"model": cells, "grey": {"psnr": mean_interval(23 * base)}, "truth": {"colorfulness": true}}
     target = write_result(folder / "results" / "page.json", Result(folder.name, protocol, rows, manifest="page"))
     with ImageTable(image_table_path(target), list(values)) as table:
-        table.add("model", names, values)
-        table.add("truth", names, {"colorfulness": 40 * base})
+        table.add({"model": values}, names)
+        table.add({"truth": {"colorfulness": 40 * base}}, names)
     kept = target.with_suffix(".pictures")
     kept.mkdir()
     for number, photograph in enumerate(photographs):

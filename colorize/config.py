@@ -140,6 +140,12 @@ def contradicts_direction(mode: str | None, better: str | None) -> bool:
     return mode in MODES and better in ("higher", "lower") and SIGNS[mode] != SIGNS[better]
 
 
+def metric_class(node: DictConfig) -> Any:
+    """The class of a metric's config, whose attributes say how the metric is read: title, direction, unit and the like
+    (`Metric`). None where it is a stranger's that has not been imported."""
+    return known_class(node._target_)
+
+
 def better_of(cfg: DictConfig, number: str, *, ours: bool = False) -> str | None:
     """What the class of a metric, at `metrics` of a run's config, says of `val/NAME`; None where that is not known.
 
@@ -152,7 +158,7 @@ def better_of(cfg: DictConfig, number: str, *, ours: bool = False) -> str | None
         return None
     if ours and not node._target_.startswith("colorize."):
         return None
-    return node.get("better", getattr(known_class(node._target_), "better", None))
+    return node.get("better", getattr(metric_class(node), "better", None))
 
 
 def with_changes(saved: DictConfig, composed: DictConfig, words: Sequence[str], folder: Path) -> DictConfig:

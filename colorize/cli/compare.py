@@ -10,8 +10,8 @@ from rich.text import Text
 from colorize.cli.parser import ArgumentParser
 from colorize.evaluation.compare import Comparison, Rows, compare_results
 from colorize.evaluation.entries import run_labels
-from colorize.evaluation.metric_info import measure, measured_on, score_table
 from colorize.evaluation.result import Summaries, read_summaries, row_label
+from colorize.metrics.metric_info import info_of, measured_on, score_table
 from colorize.reports.comparison_page import write_comparison, write_trained
 from colorize.reports.conclusions import explain_tests, metric_verdicts
 from colorize.reports.tables import BOLD, latex, markdown, table_title, texts
@@ -183,8 +183,8 @@ def _print_table(comparison: Comparison, rows: Rows, title: str, metrics: Sequen
             continue
         leaders, cells = comparison.leaders(metric) if ends else (), []
         for label, row in rows.items():
-            value, around = texts(row.get(metric), measure(metric).digits)
+            value, around = texts(row.get(metric), info_of(metric).digits)
             shown = Text(value, style="bold" if label in leaders else "")
             cells.append(shown.append(f"\n{around}", style="not bold") if ends and around else shown)
-        table.add_row(measure(metric).heading, *cells)
+        table.add_row(info_of(metric).heading, *cells)
     console.print(table)

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from colorize.config import build_part, check_values
 from colorize.evaluation.baselines import measure_protocol_baselines
-from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.evaluate import (
     WORK,
     EvaluationSetup,
@@ -21,16 +20,15 @@ from colorize.evaluation.evaluate import (
     library_versions,
     network_rows,
     set_up,
-    write_image_values,
 )
 from colorize.evaluation.image_table import read_image_values
-from colorize.evaluation.measure import ERRORS, PICTURES, Measurement
-from colorize.evaluation.metric_info import measure
+from colorize.evaluation.measure import ERRORS, PICTURES, Measurement, concatenate
 from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
 from colorize.evaluation.predictors import Meter
 from colorize.evaluation.result import LABELS, Result, image_table_path, read_result, write_result
 from colorize.evaluation.samples import SampleFiles, write_samples
 from colorize.metrics.full_reference import errors_of, mean_errors_by_colour
+from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.comparison_page import write_result_page
 from colorize.reports.conclusions import group_by_reason
 from colorize.reports.tables import cost_in_words, texts
@@ -97,7 +95,7 @@ def evaluate_one(
     )
     if reference is not None:
         result = assemble_result(subject, setting, reference, work, list(rows), absent)
-        write_image_values(image_table_path(target), work / PICTURES, reference.pictures)
+        concatenate(image_table_path(target), [work / PICTURES, reference.pictures], header=True)
         own = read_image_values(work / PICTURES)
         if setting.protocol.truth != "none":
             errors = mean_errors_by_colour(errors_of(work / ERRORS))._asdict()
@@ -189,6 +187,6 @@ def print_rows(rows: Mapping[str, Mapping[str, Interval]], title: str, *, ends: 
         if ends:
             table.add_column("", no_wrap=True)
     for metric in dict.fromkeys(metric for row in rows.values() for metric in row):
-        cells = [texts(of.get(metric), measure(metric).digits) for of in rows.values()]
-        table.add_row(measure(metric).heading, *(each for cell in cells for each in cell[: 2 if ends else 1]))
+        cells = [texts(of.get(metric), info_of(metric).digits) for of in rows.values()]
+        table.add_row(info_of(metric).heading, *(each for cell in cells for each in cell[: 2 if ends else 1]))
     console.print(table)

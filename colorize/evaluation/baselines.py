@@ -1,21 +1,20 @@
 """Baselines and bounds of a protocol, measured once and kept in the cache."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from colorize.evaluation import predictors
-from colorize.evaluation.bootstrap import Interval
-from colorize.evaluation.image_table import read_image_values
-from colorize.evaluation.measure import FEATURES, PICTURES, Cells, Measurement, of_distributions, of_pictures, of_scores
+from colorize.evaluation.measure import FEATURES, PICTURES, Measurement, MetricValues, aggregate_row
 from colorize.evaluation.predictors import Predictor
 from colorize.evaluation.selection import select_photographs
-from colorize.metrics.distribution import TRUTH, DistributionMetric
+from colorize.metrics.distribution import TRUTH, split_half
 from colorize.metrics.extractors import Extractor
-from colorize.metrics.feature_store import FeatureFile, Features, together
+from colorize.metrics.feature_store import Features, FeatureStore
+from colorize.metrics.metric_info import Interval
 from colorize.utils.download import cache_path
 from colorize.utils.files import file_lock, short_digest
 
@@ -32,9 +31,9 @@ class Baselines:
     paired    whether the reference pictures are the ground truth of the predicted ones
     """
 
-    rows: dict[str, Cells]
+    rows: dict[str, MetricValues]
     pictures: Path
-    truth: dict[str, Features]
+    truth: dict[Extractor, Features]
     paired: bool
 
 
@@ -98,35 +97,22 @@ def collect_baselines(
     measurement: Measurement, folder: Path, truth_at: Path, rows: list[str], paired: bool
 ) -> Baselines:
     """The rows' values, from `folder`, where they are kept afterwards, with the reference's features in `truth_at`."""
-    truth = {each.name: row_features(truth_at, TRUTH, each) for each in measurement.extractors}
-    if measurement.protocol.reference == "none":
-        truth = {}
+    truth = {each: FeatureStore(each, truth_at / FEATURES).file(TRUTH).features() for each in measurement.extractors}
     kept = folder / "rows.json"
     if not kept.is_file():
-        cells = {row: of_pictures(read_image_values(folder / PICTURES, row), measurement.metrics) for row in rows}
+        values = {
+            row: aggregate_row(
+                folder, row, measurement.metrics, {} if row == TRUTH and paired else truth, paired=paired
+            )[0]
+            for row in rows
+        }  # fmt: skip
         if truth:
-            for row in rows:
-                if row != TRUTH or not paired:
-                    painted = {each.name: row_features(folder, row, each) for each in measurement.extractors}
-                    cells[row] |= of_distributions(measurement.extractors, truth, painted, paired=paired)[0]
-            cells[SPLIT] = split_half(measurement.extractors, truth)
-        text = json.dumps({row: {name: list(vars(c).values()) for name, c in of.items()} for row, of in cells.items()})
+            halves = [split_half(each, features).values for each, features in truth.items()]
+            values[SPLIT] = {name: interval for found in halves for name, interval in found.items()}
+        text = json.dumps(
+            {row: {name: list(vars(each).values()) for name, each in of.items()} for row, of in values.items()}
+        )
         kept.write_text(text, encoding="utf-8")
     held = json.loads(kept.read_text(encoding="utf-8"))
     found = {row: {name: Interval(*values) for name, values in of.items()} for row, of in held.items()}
     return Baselines(found, folder / PICTURES, truth, paired)
-
-
-def split_half(extractors: Sequence[Extractor], truth: Mapping[str, Features]) -> Cells:
-    """Distances of the ground truth to itself, between two random halves: what chance alone makes of them."""
-    cells: Cells = {}
-    for extractor in extractors:
-        scores = DistributionMetric(extractor).split_half(truth[extractor.name])
-        cells |= of_scores(scores)
-    return cells
-
-
-def row_features(folder: Path, row: str, extractor: Extractor) -> Features:
-    """The features of a row's pictures that `Measurement.measure` wrote into `folder`."""
-    file = FeatureFile(DistributionMetric(extractor, folder / FEATURES).path(row), extractor.dimension)
-    return together([file.path], [file.sums])

@@ -1,6 +1,6 @@
 """From photographs' files to batches as a protocol measures them. B batch, H W picture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -45,14 +45,6 @@ def read_eval_image(photo: Photo, protocol: Protocol) -> EvalImage:
     return EvalImage(photo.name, *parts)
 
 
-def _colour(photo: Photo) -> tuple[np.ndarray, None]:
-    return np.asarray(open_rgb(photo.read())), None
-
-
-def _black_and_white(photo: Photo) -> tuple[None, np.ndarray]:
-    return None, black_and_white(photo, "").grey
-
-
 def _period(photo: Photo) -> tuple[np.ndarray, np.ndarray]:
     """Ground truth and the blue exposure; of a photograph that is composed already, its blue channel."""
     pixels = open_photograph(photo.path).rgb
@@ -63,7 +55,11 @@ def _period(photo: Photo) -> tuple[np.ndarray, np.ndarray]:
     return composed.rgb, composed.grey
 
 
-READ = {"photographs": _colour, "black_and_white": _black_and_white, "period": _period}
+READ: dict[str, Callable[[Photo], tuple[np.ndarray | None, np.ndarray | None]]] = {
+    "photographs": lambda photo: (np.asarray(open_rgb(photo.read())), None),
+    "black_and_white": lambda photo: (None, black_and_white(photo, "").grey),
+    "period": _period,
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,8 @@ class EvalBatch:
         return Picture((rgb * 255).byte() if self.protocol.rounding == "truncate" else to_uint8(rgb))
 
     def pair(self, picture: Picture, ab: Tensor | None = None, samples: Tensor | None = None) -> Pair:
-        """What metrics get: a prediction (the fields of `RowPrediction`) and its ground truth."""
+        """What metrics get: a prediction, its ab (B, 2, H, W) in CIE units before it became pixels, if there is any,
+        other samples (K, B, 3, H, W) uint8 of a stochastic model, and the ground truth."""
         return Pair(picture, self.true, L=self.L, ab=ab, samples=samples)
 
 

@@ -1,30 +1,19 @@
 """Bootstrap intervals of means and of functions of means. n pictures, k columns, R resamples."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
 
+from colorize.metrics.metric_info import LEVEL, Interval
 from colorize.utils.seeds import seed_of
 
-LEVEL = 0.95
 TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 RESAMPLES = 4000  # the ends of an interval then stray by 2 % of its half
 MIN_SAMPLES = 8  # with fewer, resamples hold too few different pictures: Student's t interval instead
 MAX_ERRORS = 20  # standard errors: an end farther off means that nearly all values are equal. Student's t instead
 ROUNDING = 1e-12  # of a column's largest value: less variation than this is none
 Function = Callable[[np.ndarray], np.ndarray]  # (…, k) means -> (…)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value and its 95 % interval, from `n` pictures; `low` and `high` are NaN where they are unknown."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 def mean_interval(values: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
@@ -94,28 +83,18 @@ def function_interval(
     return Interval(value, float(value + ends[0]), float(value + ends[1]), n)
 
 
-def proportion_interval(yes: int, n: int) -> Interval:
-    """The proportion of yes among n answers, with Wilson's interval (1927), which is right at 0 and 1 too."""
-    from scipy.stats import binomtest  # takes half a second to import
-
-    if n < 1:
-        return Interval(np.nan, np.nan, np.nan, 0)
-    ends = binomtest(yes, n).proportion_ci(LEVEL, "wilson")
-    return Interval(yes / n, float(ends.low), float(ends.high), n)
+def absolute_interval(differences: np.ndarray, *, seed: int = 0) -> Interval:
+    """|mean of (n,) values|, which has a bend at 0 and is no smooth function: the mean's interval is folded there."""
+    return mean_interval(differences, seed=seed).distance_to(0)
 
 
 def _studentised(centred, measured, errors, resamples: int, seed: int) -> np.ndarray:
-    sums, squares, present = _drawn(centred, measured, resamples, seed)
+    drawn = means_of_resamples(np.hstack([centred, centred**2, measured]), resamples, seed)
+    sums, squares, present = np.split(drawn, 3, axis=1)  # (R, k) each
     with np.errstate(divide="ignore", invalid="ignore"):
         means = sums / present
         own = np.sqrt(np.maximum(squares / present - means**2, 0) / (present * len(centred) - 1))
         return -errors * _quantiles(_ratios(means, own), TAILS)[::-1]
-
-
-def _drawn(centred, measured, resamples: int, seed: int) -> list[np.ndarray]:
-    """Of each resample the mean of the values, of their squares, and the proportion that is measured, (R, k) each."""
-    means = means_of_resamples(np.hstack([centred, centred**2, measured]), resamples, seed)
-    return np.split(means, 3, axis=1)
 
 
 def _delta(function: Function, means: np.ndarray, covariance: np.ndarray, scale: np.ndarray, n: int) -> np.ndarray:
@@ -157,10 +136,8 @@ def random_sign_sums(columns: np.ndarray, resamples: int, seed: int) -> np.ndarr
     """(n, k) -> (R, k): sums of each column after every row has kept or changed its sign at random."""
     random = np.random.default_rng(seed_of("flips", seed))
     n = len(columns)
-    rows = max(BLOCK // n, 1)
     found = []
-    for start in range(0, resamples, rows):
-        r = min(rows, resamples - start)
+    for r in _blocks(n, resamples):
         bits = np.unpackbits(random.integers(0, 256, (r, -(-n // 8)), np.uint8), axis=1)
         found.append(_sign_sums(bits, columns))
     return np.concatenate(found)
@@ -173,6 +150,12 @@ def all_sign_sums(columns: np.ndarray) -> np.ndarray:
     return _sign_sums(np.unpackbits(patterns, axis=1), columns)
 
 
+def _blocks(n: int, resamples: int) -> list[int]:
+    """How many resamples of n numbers are held at once, until all are done."""
+    whole, rest = divmod(resamples, rows := max(BLOCK // n, 1))
+    return [rows] * whole + [rest] * (rest > 0)
+
+
 def _sign_sums(bits: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """(R, k) sums; the last n of each row of bits say which signs change."""
     changed = bits[:, bits.shape[1] - len(columns) :].astype(float)
@@ -181,8 +164,6 @@ def _sign_sums(bits: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 def _counts(n: int, resamples: int, random: np.random.Generator) -> Iterator[np.ndarray]:
     """How often each of n rows is drawn: (r, n) at a time, R resamples in all."""
-    rows = max(BLOCK // n, 1)
-    for start in range(0, resamples, rows):
-        r = min(rows, resamples - start)
+    for r in _blocks(n, resamples):
         drawn = random.integers(0, n, (r, n), dtype=np.int32) + n * np.arange(r)[:, None]
         yield np.bincount(drawn.ravel(), minlength=r * n).reshape(r, n).astype(float)

@@ -6,11 +6,11 @@ from math import isclose, isnan
 from pathlib import Path
 from typing import Any
 
-from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.entries import Entry, make_entries
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.result import LABELS, Result, read_result
 from colorize.evaluation.significance import ComparisonResult, compare_all, significance
+from colorize.metrics.colorfulness import without_truth
+from colorize.metrics.metric_info import Interval, info_of
 from colorize.utils.checkpoint import Checkpoints, peek, step_of
 from colorize.utils.errors import UserError
 from colorize.utils.trust import iterate_leaves
@@ -25,7 +25,10 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
     if twice := [place for i, place in enumerate(places) if Path(place) in map(Path, places[:i])]:
         raise UserError(f"{twice[0]!r} is given twice: name each run once")
     files = {place: Path(place) for place in places if Path(place).suffix == ".json"}
-    held = {place: results_by_protocol(place) for place in places if place not in files}
+    held = {
+        place: {path.stem: path for path in sorted(Path(place, "results").glob("*.json"))}
+        for place in places if place not in files
+    }  # fmt: skip
     if not held:
         return files
     if protocol is None and not files and not any(held.values()):
@@ -35,11 +38,6 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
         if chosen not in found:
             raise UserError(f"{place!r} has no result of the protocol {chosen!r}; it has {', '.join(found) or 'none'}")
     return {place: files[place] if place in files else held[place][chosen] for place in places}
-
-
-def results_by_protocol(folder: str | Path) -> dict[str, Path]:
-    """protocol -> the file of its result, in a run folder."""
-    return {path.stem: path for path in sorted(Path(folder, "results").glob("*.json"))}
 
 
 def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
@@ -63,8 +61,8 @@ def check_comparable(results: Mapping[str, Result]) -> None:
     (first, one), *others = results.items()
     for place, other in others:
         if different := protocol_differences(one, other):
-            told = ", ".join(f"{name} is {a} in {first} and {b} in {place}" for name, (a, b) in different.items())
-            raise UserError(f"cannot be compared: {told}")
+            listed = ", ".join(f"{name} is {a} in {first} and {b} in {place}" for name, (a, b) in different.items())
+            raise UserError(f"cannot be compared: {listed}")
 
 
 def describe_outdated(path: Path, result: Result) -> str | None:
@@ -95,9 +93,6 @@ def protocol_differences(one: Result, other: Result) -> dict[str, tuple[Any, Any
 
 
 Rows = dict[str, dict[str, Interval]]
-FIRST = ("psnr", "ssim", "lpips_alex", "ciede2000", "colorfulness", "features")  # by these, then a distance
-UNTRUE = ("colorfulness", "chroma_mean")  # of photographs without truth, these
-DISTANCES = ("fid", "fd_", "kid", "kd_")
 
 
 @dataclass(frozen=True)
@@ -126,16 +121,17 @@ class Comparison:
     cost: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def leading(self) -> list[str]:
-        """The metrics that are told first."""
-        wanted = UNTRUE if self.protocol.get("truth") == "none" else FIRST
-        first = [metric for metric in wanted if metric in self.metrics]
-        distance = [m for m in self.metrics if m.startswith(DISTANCES) and "unpaired" not in m]
-        return [*first, *distance[:1]] or self.metrics
+        """The metrics that are shown first: the prominent ones, then a distance of whole sets."""
+        info = {metric: info_of(metric) for metric in self.metrics}
+        known = without_truth() if self.protocol.get("truth") == "none" else ()
+        first = [m for m in self.metrics if info[m].prominence > 0 or m in known]
+        distance = [m for m in self.metrics if info[m].aggregation == "set" and info[m].better == "lower"]
+        return [*sorted(first, key=lambda m: -info[m].prominence), *distance[:1]] or self.metrics
 
     def leaders(self, metric: str) -> set[str]:
         """Labels of the runs that no other run is significantly better than; empty where this is unknown."""
         of_metric = [verdict for verdict in self.verdicts if verdict.metric == metric]
-        if measure(metric).better is None or any(significance(v.difference, v.adjusted) is None for v in of_metric):
+        if info_of(metric).better is None or any(significance(v.difference, v.adjusted) is None for v in of_metric):
             return set()
         compared = {label for verdict in of_metric for label in (verdict.a, verdict.b)}
         return compared - {v.b if v.winner == v.a else v.a for v in of_metric if v.winner}
@@ -154,11 +150,11 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
     results = {place: read_result(path) for place, path in paths.items()}
     check_comparable(results)
     entries = make_entries(paths, results, pool=pool)
-    metrics = list(dict.fromkeys(metric for entry in entries for metric in entry.cells))
+    metrics = list(dict.fromkeys(metric for entry in entries for metric in entry.aggregated))
     return Comparison(
         protocol=next(iter(results.values())).protocol,
         metrics=metrics,
-        runs={entry.label: entry.cells for entry in entries},
+        runs={entry.label: entry.aggregated for entry in entries},
         sanity=_sanity(entries),
         absent={entry.label: entry.absent for entry in entries if entry.absent},
         verdicts=compare_all(entries, metrics),
@@ -175,10 +171,10 @@ def _sanity(entries: Sequence[Entry]) -> Rows:
         first = next(iter(found.values()), None)
         if first is None:
             continue
-        if all(_alike(first, cells) for cells in found.values()):
+        if all(_alike(first, each) for each in found.values()):
             rows[row] = first
         else:
-            rows |= {f"{row} of {label}": cells for label, cells in found.items()}
+            rows |= {f"{row} of {label}": each for label, each in found.items()}
     return rows
 
 
@@ -195,8 +191,8 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
     for place, other in others:
         names = [name for name in one.versions if other.versions.get(name) != one.versions[name]]
         if names:
-            told = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
-            notes.append(f"{first} and {place} were measured with different versions: {told}")
+            listed = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
+            notes.append(f"{first} and {place} were measured with different versions: {listed}")
     for entry in entries:
         notes += [note for path, result in entry.results.items() if (note := describe_outdated(path, result))]
         if entry.pictures is None:
@@ -204,10 +200,10 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
         if len(entries) < len(results) and len(entry.results) == 1:
             notes.append(f"{entry.label} has one seed: its interval does not include the variance between seeds")
         if entry.unlike:
-            told = ", ".join(sorted(entry.unlike))
+            listed = ", ".join(sorted(entry.unlike))
             notes.append(
-                f"{told} of {entry.label} is not the mean of its pictures' values: compared by intervals alone"
+                f"{listed} of {entry.label} is not the mean of its pictures' values: compared by intervals alone"
             )
-        missing = [m for m in metrics if m not in entry.cells]
+        missing = [m for m in metrics if m not in entry.aggregated]
         notes += [f"{entry.label} has no {m}: {entry.absent.get(m, 'it was not measured')}" for m in missing]
     return notes

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtrit
 
-from colorize.evaluation.bootstrap import TAILS, Interval
+from colorize.evaluation.bootstrap import TAILS
 from colorize.evaluation.image_table import ImageValues, read_image_values
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.permutation import Difference, effect_size, win_rate
 from colorize.evaluation.result import Result, image_table_path
+from colorize.metrics.metric_info import Interval, info_of
 from colorize.utils.errors import UserError
 
-MIN_P = 1e-9  # half of the smallest p that is told
+MIN_P = 1e-9  # half of the smallest p that is reported
 
 
 def seeds_interval(values: np.ndarray) -> Interval:
@@ -57,11 +57,11 @@ def combined_interval(intervals: Sequence[Interval]) -> Interval:
 def _interval(sides: Sequence[np.ndarray]) -> tuple[Interval, float | None]:
     """The interval of the sum of the sides' means, (n, S) each with its own S, and the p of this sum being 0."""
     n = len(sides[0])
-    of_pictures = sum(side.mean(axis=1) for side in sides)  # (n,)
-    value = float(np.mean(of_pictures)) if n else np.nan
-    if n < 2 or not np.isfinite(of_pictures).all():
+    image_means = sum(side.mean(axis=1) for side in sides)  # (n,)
+    value = float(np.mean(image_means)) if n else np.nan
+    if n < 2 or not np.isfinite(image_means).all():
         return Interval(value, np.nan, np.nan, n), None
-    parts = [(float(np.var(of_pictures, ddof=1)) / n, n - 1)]
+    parts = [(float(np.var(image_means, ddof=1)) / n, n - 1)]
     parts += [(_seed_variance(side), side.shape[1] - 1) for side in sides if side.shape[1] > 1]
     margin = _margin(parts, 1 - TAILS[1])
     return Interval(value, value - margin, value + margin, n), _chance(parts, abs(value))
@@ -150,11 +150,11 @@ class Entry:
         """Metrics whose value in the result is not the mean of its pictures' values."""
         found = set()
         for seed, result in zip(self.pictures or [], self.results.values(), strict=False):
-            cells = result.rows["model"]
-            for metric in cells.keys() & seed.values.keys():
+            aggregated = result.rows["model"]
+            for metric in aggregated.keys() & seed.values.keys():
                 values = seed.values[metric][~np.isnan(seed.values[metric])]
                 mean = values.mean() if len(values) else np.nan
-                if not np.isclose(mean, cells[metric].value, rtol=1e-5, atol=1e-8, equal_nan=True):
+                if not np.isclose(mean, aggregated[metric].value, rtol=1e-5, atol=1e-8, equal_nan=True):
                     found.add(metric)
         return found
 
@@ -166,18 +166,18 @@ class Entry:
         return np.stack([seed.values[metric] for seed in ordered], axis=1)
 
     @cached_property
-    def cells(self) -> dict[str, Interval]:
+    def aggregated(self) -> dict[str, Interval]:
         """metric -> value with its interval; of several seeds, it holds for another seed and for other pictures."""
         rows = [result.rows["model"] for result in self.results.values()]
         if len(rows) == 1:
             return rows[0]
         shared = [metric for metric in rows[0] if all(metric in row for row in rows)]
-        cells = {}
+        found = {}
         for metric in shared:
             values = self.values(metric, self.pictures[0].names) if self.pictures else None
             of_set = combined_interval([row[metric] for row in rows])
-            cells[metric] = measure(metric).within(of_set if values is None else seeds_interval(values))
-        return cells
+            found[metric] = info_of(metric).clip(of_set if values is None else seeds_interval(values))
+        return found
 
     @property
     def absent(self) -> dict[str, str]:

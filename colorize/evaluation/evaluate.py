@@ -9,10 +9,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from colorize.evaluation import predictors
-from colorize.evaluation.baselines import Baselines, row_features
-from colorize.evaluation.image_table import read_image_values
-from colorize.evaluation.measure import PICTURES, Cells, of_distributions, of_pictures
-from colorize.evaluation.metric_info import make_metrics, told_measures
+from colorize.evaluation.baselines import Baselines
+from colorize.evaluation.measure import MetricValues, aggregate_row
 from colorize.evaluation.network import EvaluatedNetwork
 from colorize.evaluation.predictors import Meter, Predictor
 from colorize.evaluation.protocol import Protocol
@@ -21,6 +19,7 @@ from colorize.evaluation.selection import Selection, select_photographs
 from colorize.metrics.distribution import KINDS, score_name
 from colorize.metrics.extractors import Extractor, create_extractor
 from colorize.metrics.metric import Metric
+from colorize.metrics.metric_info import build_metrics, stored_infos
 from colorize.utils.environment import versions
 from colorize.utils.errors import UnavailableError, UserError
 
@@ -62,14 +61,14 @@ def set_up(cfg: DictConfig, protocol: Protocol, network: EvaluatedNetwork) -> Ev
         raise UserError("protocol.size has no value: set it to the pixels of a side at which pictures are measured")
     chosen = select_photographs(protocol, network.photographs)
     described = protocol.record(len(chosen.photos), chosen.whole, chosen.manifest)
-    metrics, absent = make_metrics(cfg.metrics, strict=cfg.strict)
+    metrics, absent = build_metrics(cfg.metrics, strict=cfg.strict)
     given = {"L", "ab"} | ({"true"} if protocol.truth != "none" else set())
     given |= {"samples"} if cfg.samples > 1 and network.model.stochastic else set()
     for name, metric in list(metrics.items()):
         if reason := metric.lacks(frozenset(given)):
             absent[name] = reason.removeprefix(f"{metric.label} ")
             del metrics[name]
-        elif metric.of_sets:  # measured by the protocol's extractors, with an interval
+        elif metric.aggregation == "set":  # measured by the protocol's extractors, with an interval
             del metrics[name]
             if not name.endswith(tuple(protocol.extractors)):
                 absent[name] = "distances of whole sets are measured with protocol.extractors"
@@ -117,17 +116,13 @@ def assemble_result(
     absent: dict[str, str],
 ) -> Result:
     """The result of a network, from the values and features of its rows in the folder `work`."""
-    cells: dict[str, Cells] = {}
+    values: dict[str, MetricValues] = {}
     absent = {**setup.absent, **absent}
     for row in rows:
-        cells[row] = of_pictures(read_image_values(work / PICTURES, row), setup.metrics)
-        if baselines.truth:
-            painted = {each.name: row_features(work, row, each) for each in setup.extractors}
-            found, without = of_distributions(setup.extractors, baselines.truth, painted, paired=baselines.paired)
-            cells[row] |= found
-            absent |= without if row == "model" else {}
+        values[row], without = aggregate_row(work, row, setup.metrics, baselines.truth, paired=baselines.paired)
+        absent |= without if row == "model" else {}
     for name, metric in setup.metrics.items():
-        if name not in cells["model"]:
+        if name not in values["model"]:
             absent[name] = f"no picture has a value: {metric.undefined or 'it is not defined on any'}"
     judges = {name: metric.origin for name, metric in setup.metrics.items() if metric.origin}
     weights = {
@@ -135,17 +130,10 @@ def assemble_result(
         "extractors": {each.name: each.describe() for each in setup.extractors},
     }  # fmt: skip
     return Result(
-        network.name, setup.described, cells | baselines.rows, absent, library_versions(), weights,
-        setup.chosen.manifest, network.group, network.seed, measures=told_measures(setup.metrics),
+        network.name, setup.described, values | baselines.rows, absent, library_versions(), weights,
+        setup.chosen.manifest, network.group, network.seed, measures=stored_infos(setup.metrics),
         row_labels={row: label for row, label in setup.protocol.row_labels.items() if row not in LABELS},
     )  # fmt: skip
-
-
-def write_image_values(target: Path, own: Path, of_reference: Path) -> None:
-    """Write the table of the network's rows, and then of the baselines', into `target`."""
-    with target.open("wb") as file:
-        file.write(own.read_bytes())
-        file.write(of_reference.read_bytes().split(b"\n", 1)[1])
 
 
 def library_versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ import os
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
@@ -39,7 +40,7 @@ class ImageValues:
     values: dict[str, np.ndarray]
 
 
-class ImageTable:
+class ImageTable(AbstractContextManager):
     """Appends to a CSV file, whole lines only, also to one that a killed evaluation left.
 
     `done` is how many pictures of each row the file has already: an evaluation takes pictures in the same order and
@@ -63,12 +64,6 @@ class ImageTable:
             self._append([(*FIXED, *self.metrics)])
 
     def add(
-        self, row: str, names: Sequence[str], values: Mapping[str, Iterable[float]], labels: Sequence | None = None
-    ) -> None:
-        """Append a batch of B pictures of one row: names, B values for each metric, and labels, if there are any."""
-        self.add_all({row: values}, names, labels)
-
-    def add_all(
         self, rows: Mapping[str, Mapping[str, Iterable[float]]], names: Sequence[str], labels: Sequence | None = None
     ) -> None:
         """Append a batch of pictures in several rows, which are in the file when this returns. A metric that a row
@@ -82,23 +77,21 @@ class ImageTable:
                 raise ValueError(
                     f"{sorted(unknown)} are not columns of this table; these are {', '.join(self.metrics)}"
                 )
-            columns = [_cells(values[metric]) if metric in values else [""] * len(names) for metric in self.metrics]
+            # the shortest text that is read as the same number; empty where there is none
+            columns = [
+                ["" if isnan(value) else repr(value) for value in map(float, values.get(metric, [nan] * len(names)))]
+                for metric in self.metrics
+            ]
             lines += [[row, *cells] for cells in zip(names, texts, *columns, strict=True)]
         self._append(lines)
         for row in rows:
             self.done[row] = self.done.get(row, 0) + len(names)
 
-    def close(self) -> None:
+    def __exit__(self, *_) -> None:
         """The file is on the disk afterwards."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-
-    def __enter__(self) -> ImageTable:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
 
     def _append(self, lines: Iterable[Sequence]) -> None:
         text = io.StringIO()
@@ -155,14 +148,8 @@ def _level(path: Path, rows: Sequence[str]) -> dict[str, int]:
         kept = [header]
         for line, picture in zip(lines, stream_image_rows(path), strict=True):
             seen[picture.row] += 1
-            if seen[picture.row] <= fewest:
-                kept.append(line)
-
-        def write(part: Path) -> None:
-            with _open(part, "w") as file:
-                file.writelines(kept)
-
-        write_whole(path, write)
+            kept += [line] if seen[picture.row] <= fewest else []
+        write_whole(path, lambda part: part.write_bytes("".join(kept).encode("utf-8", "surrogateescape")))
     return dict.fromkeys(counts, fewest)
 
 
@@ -191,8 +178,3 @@ def _opened(path: Path):
 
 def _broken(path: Path, line: int, what: str) -> UserError:
     return UserError(f"line {line} of {str(path)!r} {what}: the file is damaged, evaluate the run again")
-
-
-def _cells(values: Iterable[float]) -> list[str]:
-    """The shortest text that is read as the same number; empty for NaN."""
-    return ["" if isnan(value) else repr(value) for value in map(float, values)]

@@ -14,18 +14,17 @@ import numpy as np
 import torch
 
 from colorize.evaluation.batches import EvalBatch, EvalImage, make_eval_batch, read_eval_image
-from colorize.evaluation.bootstrap import Interval, function_interval, mean_intervals, proportion_interval
-from colorize.evaluation.image_table import ImageTable, ImageValues
-from colorize.evaluation.metric_info import measure
-from colorize.evaluation.permutation import POOLED, pooled_interval
+from colorize.evaluation.bootstrap import absolute_interval, function_interval, mean_intervals
+from colorize.evaluation.image_table import ImageTable, ImageValues, read_image_values
 from colorize.evaluation.predictors import Predictor
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.selection import Selection
-from colorize.metrics.distribution import DistributionMetric, Scores
+from colorize.metrics.distribution import measure_sets
 from colorize.metrics.extractors import Extractor
-from colorize.metrics.feature_store import FeatureFile, Features
+from colorize.metrics.feature_store import FeatureFile, Features, FeatureStore
 from colorize.metrics.full_reference import WIDTH, errors_by_colour
 from colorize.metrics.metric import Metric, column_name, measure_all
+from colorize.metrics.metric_info import Interval, function_of_means, info_of, proportion_interval
 from colorize.utils.console import ProgressBar
 from colorize.utils.distributed import World
 from colorize.utils.files import write_text
@@ -56,41 +55,38 @@ class Measurement:
             return
         part = folder / f"part-{self.world.rank}-of-{self.world.size}"
         span = self.world.shard(len(self.chosen.photos))
-        with ImageTable(part / PICTURES, self.columns(), list(predictors)) as table:
+        columns = [column_name(name, column) for name, metric in self.metrics.items() for column in metric.columns]
+        with ImageTable(part / PICTURES, columns, list(predictors)) as table:
             done = min(table.done.get(row, 0) for row in predictors)
-            stores = [DistributionMetric(each, part / FEATURES, seed=0) for each in self.extractors]
+            stores = [FeatureStore(each, part / FEATURES) for each in self.extractors]
             errors = FeatureFile(part / ERRORS, WIDTH)
             errors.keep(done)
             for store in stores:
                 for row in predictors:
-                    store.keep(row, done)
+                    store.file(row).keep(done)
             with ProgressBar(verb, span.stop - span.start, "photographs") as bar:
                 for batch in self.batches(range(span.start + done, span.stop)):
-                    table.add_all(self.rows(batch, predictors, stores, errors), batch.names, batch.labels)
+                    table.add(self.rows(batch, predictors, stores, errors), batch.names, batch.labels)
                     bar.update(batch.places[-1] + 1 - span.start)
         self.world.gather(None)
         self.world.on_main_then_broadcast(lambda: join_parts(folder, self.world.size, stamp))
-
-    def columns(self) -> list[str]:
-        return [column_name(name, column) for name, metric in self.metrics.items() for column in metric.columns]
 
     @torch.no_grad()
     def rows(
         self,
         batch: EvalBatch,
         predictors: Mapping[str, Predictor],
-        stores: Sequence[DistributionMetric],
+        stores: Sequence[FeatureStore],
         errors: FeatureFile,
     ) -> dict[str, dict[str, list[float]]]:
         """row -> column -> a value for each photograph; features and errors by color go to their files first."""
         found = {}
         for row, predictor in predictors.items():
-            prediction = predictor(batch)
-            picture, pair = prediction.picture, batch.pair(*prediction)
+            pair = predictor(batch)
             if row == "model" and batch.true is not None:
-                errors.add(errors_by_colour(picture, batch.true))
+                errors.add(errors_by_colour(pair.painted, batch.true))
             for store in stores:
-                store.add(picture.pixels, row)
+                store.add(pair.painted.pixels, row)
             given = pair.given - {"true"} if row == "truth" else pair.given
             available = {name: metric for name, metric in self.metrics.items() if metric.lacks(given) is None}
             found[row] = {name: values.tolist() for name, values in measure_all(available, pair).items()}
@@ -146,79 +142,63 @@ def write_stamp(folder: Path, stamp: Mapping[str, Any], *, whole: bool) -> None:
 def join_parts(folder: Path, size: int, stamp: Mapping[str, Any]) -> None:
     """Join the tables and the files of all processes, in their order."""
     parts = [folder / f"part-{rank}-of-{size}" for rank in range(size)]
-    tables = [part / PICTURES for part in parts]
-    header = tables[0].open("rb").readline()
-    with (folder / PICTURES).open("wb") as whole:
-        whole.write(header)
-        for table in tables:
-            with table.open("rb") as file:
-                file.readline()
-                shutil.copyfileobj(file, whole)
+    concatenate(folder / PICTURES, [part / PICTURES for part in parts], header=True)
     for name in sorted({path.relative_to(part) for part in parts for path in part.rglob("*.f32")}):
-        target = folder / name
-        target.parent.mkdir(exist_ok=True)
-        with target.open("wb") as whole:
-            for part in parts:
-                with (part / name).open("rb") as file:
-                    shutil.copyfileobj(file, whole)
+        (folder / name).parent.mkdir(exist_ok=True)
+        concatenate(folder / name, [part / name for part in parts])
     write_stamp(folder, stamp, whole=True)
     for stale in folder.glob("part-*"):
         shutil.rmtree(stale)
 
 
-Cells = dict[str, Interval]
+def concatenate(target: Path, sources: Sequence[Path], *, header: bool = False) -> None:
+    """Write the files one after another into `target`; of a `header`, their first line, only the first one's."""
+    with target.open("wb") as whole:
+        for place, source in enumerate(sources):
+            with source.open("rb") as file:
+                if header and place:
+                    file.readline()
+                shutil.copyfileobj(file, whole)
 
 
-def of_pictures(pictures: ImageValues, metrics: Mapping[str, Metric]) -> Cells:
-    """metric -> its value over the pictures; those of which no picture has a number are left out."""
-    cells: dict[str, Interval | None] = {}
+MetricValues = dict[str, Interval]  # metric -> value over a set
+
+
+def aggregate(images: ImageValues, metrics: Mapping[str, Metric]) -> MetricValues:
+    """The metrics over the pictures; those of which no picture has a number are left out."""
+    found: dict[str, Interval | None] = {}
     means: dict[str, np.ndarray] = {}
     for name, metric in metrics.items():
-        columns = {column: pictures.values[column_name(name, column)] for column in metric.columns}
+        columns = {column: images.values[column_name(name, column)] for column in metric.columns}
         if all(np.isnan(values).all() for values in columns.values()):
             continue
-        cells[name] = None  # keeps its place in the table
-        if name in POOLED and POOLED[name].of_truth:  # an amount without sign has an interval that ends at 0
-            cells[name] = pooled_interval(name, columns["painted"], columns["truth"])
-        elif metric.pooled:
-            cells[name] = pooled(metric, columns)
-        elif metric.share:
+        found[name] = None  # keeps its place in the table
+        if metric.aggregation == "difference":
+            found[name] = absolute_interval(columns["painted"] - columns["truth"])
+        elif metric.aggregation == "function":
+            found[name] = function_interval(np.stack(list(columns.values()), axis=1), function_of_means(metric))
+        elif metric.aggregation == "share":
             known = columns[""][~np.isnan(columns[""])]
-            cells[name] = proportion_interval(int(known.sum()), len(known))
+            found[name] = proportion_interval(int(known.sum()), len(known))
         else:
             means[name] = columns[""]
     if means:
-        cells |= dict(zip(means, mean_intervals(np.stack(list(means.values()), axis=1)), strict=True))
-    known = {name: cell for name, cell in cells.items() if cell is not None and not np.isnan(cell.value)}
-    return {name: measure(name).within(cell) for name, cell in known.items()}
-
-
-def pooled(metric: Metric, columns: Mapping[str, np.ndarray]) -> Interval:
-    """A value that is made of means."""
-
-    def finish(means: np.ndarray) -> np.ndarray:
-        rows = means.reshape(-1, len(columns))
-        values = [metric.finish(dict(zip(columns, row.tolist(), strict=True))) for row in rows]
-        return np.array(values).reshape(means.shape[:-1])
-
-    return function_interval(np.stack(list(columns.values()), axis=1), finish)
-
-
-def of_distributions(
-    extractors: Sequence[Extractor], truth: Mapping[str, Features], painted: Mapping[str, Features], *, paired: bool
-) -> tuple[Cells, dict[str, str]]:
-    """Distances in the features of each extractor, by its name; and why others are not there."""
-    cells: Cells = {}
-    absent: dict[str, str] = {}
-    for extractor in extractors:
-        scores = DistributionMetric(extractor).measure(truth[extractor.name], painted[extractor.name], paired=paired)
-        cells |= of_scores(scores)
-        absent |= scores.absent
-    return cells, absent
-
-
-def of_scores(scores: Scores) -> Cells:
+        found |= dict(zip(means, mean_intervals(np.stack(list(means.values()), axis=1)), strict=True))
     return {
-        name: measure(name).within(Interval(held["value"], held["low"], held["high"], int(held["n"])))
-        for name, held in scores.values.items()
+        name: info_of(name).clip(each) for name, each in found.items() if each is not None and not np.isnan(each.value)
     }
+
+
+def aggregate_row(
+    folder: Path, row: str, metrics: Mapping[str, Metric], truth: Mapping[Extractor, Features], *, paired: bool
+) -> tuple[MetricValues, dict[str, str]]:
+    """The metrics of a row whose measurement lies in `folder`, with the distances to the features of the truth; and why
+    other distances are unavailable."""
+    absent: dict[str, str] = {}
+    values = aggregate(read_image_values(folder / PICTURES, row), metrics)
+    for extractor, features in truth.items():
+        painted = FeatureStore(extractor, folder / FEATURES).file(row).features()
+        scores = measure_sets(extractor, features, painted, paired=paired)
+        values |= scores.values
+        absent |= scores.absent
+    return values, absent

@@ -1,20 +1,13 @@
 """Differences of two runs with intervals and permutation tests: paired, dataset-level, unpaired."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot, nan
 
 import numpy as np
 
-from colorize.evaluation.bootstrap import (
-    Interval,
-    all_sign_sums,
-    function_interval,
-    mean_interval,
-    mean_intervals,
-    random_sign_sums,
-)
-from colorize.evaluation.metric_info import Measure, measure
+from colorize.evaluation.bootstrap import Function, all_sign_sums, function_interval, mean_intervals, random_sign_sums
+from colorize.metrics.metric_info import Interval, MetricInfo
 
 EXACT = 15  # pictures up to which every set of signs is tried
 FLIPS = 9999
@@ -42,7 +35,7 @@ class Difference:
 
 
 def compare_pairs(advantages: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> list[Difference]:
-    """(n, k), A's `Measure.goodness` less B's, a row a picture -> a difference for each metric.
+    """(n, k), A's `MetricInfo.oriented` less B's, a row a picture -> a difference for each metric.
 
     NaN says that a side has no value for the picture, which is then left out and counted. A column with an infinity has
     no ends, no p and no effect: how much better an infinite value is cannot be said.
@@ -68,13 +61,21 @@ def sign_flip_p(differences: np.ndarray, *, flips: int = FLIPS, seed: int = 0) -
     differences = np.asarray(differences, float)
     present = ~np.isnan(differences)
     filled = np.where(present, differences, 0)
-    n = len(filled)
-    exact = n <= EXACT
-    sums = np.abs(all_sign_sums(filled) if exact else random_sign_sums(filled, flips, seed))
+    sums, exact = _sign_sums(filled, flips, seed)
     seen = np.abs(filled.sum(axis=0)) - ROUNDING * np.abs(filled).sum(axis=0)
-    as_large = (sums >= seen).sum(axis=0)
-    chances = as_large / len(sums) if exact else (1 + as_large) / (1 + len(sums))
+    chances = _chance(np.abs(sums) >= seen, exact)
     return [float(p) if some else None for p, some in zip(chances, present.any(axis=0), strict=True)]
+
+
+def _sign_sums(values: np.ndarray, flips: int, seed: int) -> tuple[np.ndarray, bool]:
+    """(n, k) -> (R, k) sums under changes of sign, and whether these are all that there are."""
+    exact = len(values) <= EXACT
+    return all_sign_sums(values) if exact else random_sign_sums(values, flips, seed), exact
+
+
+def _chance(as_large: np.ndarray, exact: bool) -> np.ndarray:
+    """(R, …) -> (…) p"""
+    return as_large.mean(axis=0) if exact else (1 + as_large.sum(axis=0)) / (1 + len(as_large))
 
 
 def holm(chances: Sequence[float | None]) -> list[float | None]:
@@ -101,83 +102,33 @@ def win_rate(differences: np.ndarray) -> float | None:
     return float(((values > 0).mean() + (values >= 0).mean()) / 2) if len(values) else None
 
 
-@dataclass(frozen=True)
-class Pooled:
-    """A function of the mean of something that each picture has.
-
-    column     the per-picture metric that it is made of
-    of_truth   whether it needs the true pictures' values of that metric as well
-    each       what is averaged, from a picture's value and the truth's
-    function   of that mean, (…) -> (…)
-    """
-
-    column: str
-    of_truth: bool
-    each: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
-    function: Callable[[np.ndarray], np.ndarray]
-
-
-def _excess(values: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
-    assert truth is not None
-    return values - truth
-
-
-def _squared_error(values: np.ndarray, truth: np.ndarray | None) -> np.ndarray:
-    return 10 ** (-values / 10)
-
-
-def _decibels(means: np.ndarray) -> np.ndarray:
-    return -10 * np.log10(means)
-
-
-POOLED = {
-    "psnr_pooled": Pooled("psnr", False, _squared_error, _decibels),
-    "delta_colorfulness": Pooled("colorfulness", True, _excess, np.abs),
-    "delta_colorfulness_abs": Pooled("colorfulness_abs", True, _excess, np.abs),
-}
-
-
-def pooled_interval(name: str, values: np.ndarray, truth: np.ndarray | None = None, *, seed: int = 0) -> Interval:
-    """One of `POOLED` from (n,) values of pictures, and of their truths where it needs them, with its interval."""
-    pooled = POOLED[name]
-    each = pooled.each(np.asarray(values, float), truth)
-    if pooled.function is not np.abs:
-        return function_interval(each[:, None], lambda means: pooled.function(means[..., 0]), seed=seed)
-    signed = mean_interval(each, seed=seed)  # a bend at 0 is no smooth function: the interval is folded there
-    far = max(abs(signed.low), abs(signed.high))
-    near = 0.0 if signed.low <= 0 <= signed.high else min(abs(signed.low), abs(signed.high))
-    return Interval(abs(signed.value), near, far, signed.n)
-
-
-def compare_pooled(
-    name: str, a: np.ndarray, b: np.ndarray, truth: np.ndarray | None = None, *, flips: int = FLIPS, seed: int = 0
+def compare_functions(
+    a: np.ndarray, b: np.ndarray, function: Function, *, flips: int = FLIPS, seed: int = 0
 ) -> Difference:
-    """By how much A is better than B in one of `POOLED`, from (n,) values of the same pictures.
+    """By how much A is better than B in a function of the means of (n, k) columns, from values of the same pictures.
 
+    function   means (…, k) -> (…), more is better
     The p is that of swapping A and B picture by picture, as for means. Effect and share, which are pictures', are None.
     """
-    pooled, sign = POOLED[name], -1 if measure(name).better == "lower" else 1
-    both = np.stack([pooled.each(np.asarray(side, float), truth) for side in (a, b)], axis=1)  # (n, 2)
-    both = both[~np.isnan(both).any(axis=1)]
+    kept = ~np.isnan(np.hstack([a, b])).any(axis=1)
+    both = np.hstack([a, b])[kept]  # (n, 2k)
+    n, k = len(both), a.shape[1]
 
     def advantage(means: np.ndarray) -> np.ndarray:
-        return sign * (pooled.function(means[..., 0]) - pooled.function(means[..., 1]))
+        return function(means[..., :k]) - function(means[..., k:])
 
     interval = function_interval(both, advantage, seed=seed)
-    left_out = len(a) - len(both)
+    left_out = len(a) - n
     if not np.isfinite(interval.low):
         return Difference(interval, left_out=left_out)
-    half = (both[:, :1] - both[:, 1:]) / 2
-    exact = len(both) <= EXACT
-    swapped = (all_sign_sums(half) if exact else random_sign_sums(half, flips, seed))[:, 0] / len(both)  # (R,)
-    middle = both.mean()
-    found = np.abs(advantage(np.stack([middle + swapped, middle - swapped], axis=-1)))
-    as_large = (found >= abs(interval.value) * (1 - ROUNDING) - ROUNDING).sum()
-    p = as_large / len(found) if exact else (1 + as_large) / (1 + len(found))
+    sums, exact = _sign_sums((both[:, :k] - both[:, k:]) / 2, flips, seed)
+    middle = (both[:, :k] + both[:, k:]).mean(axis=0) / 2
+    found = np.abs(advantage(np.hstack([middle + sums / n, middle - sums / n])))
+    p = _chance(found >= abs(interval.value) * (1 - ROUNDING) - ROUNDING, exact)
     return Difference(interval, p=float(p), left_out=left_out)
 
 
-def compare_intervals(measure: Measure, a: Interval, b: Interval, truth: Interval | None = None) -> Difference:
+def compare_intervals(info: MetricInfo, a: Interval, b: Interval, truth: Interval | None = None) -> Difference:
     """By how much A is better than B, from their two intervals (MOVER, Zou and Donner 2008).
 
     The interval of the difference takes A and B to be independent. On the same pictures they usually move together, and
@@ -185,12 +136,12 @@ def compare_intervals(measure: Measure, a: Interval, b: Interval, truth: Interva
     the difference has no ends. Nearness to the truth is measured between the values, as if the truth's were exact.
     """
     n = min(a.n, b.n)
-    if measure.better == "truth":
-        wanted = truth.value if truth else measure.target
+    if info.better == "truth":
+        wanted = truth.value if truth else info.target
         if wanted is None:
             return Difference(Interval(nan, nan, nan, n), "intervals")
-        a, b = _distance(a, wanted), _distance(b, wanted)
-    sign = -1 if measure.better in ("lower", "truth") else 1
+        a, b = a.distance_to(wanted), b.distance_to(wanted)
+    sign = -1 if info.better in ("lower", "truth") else 1
     if not (a.low <= a.value <= a.high and b.low <= b.value <= b.high):
         return Difference(Interval(sign * (a.value - b.value), nan, nan, n), "intervals")
     value = a.value - b.value
@@ -198,10 +149,3 @@ def compare_intervals(measure: Measure, a: Interval, b: Interval, truth: Interva
     high = value + hypot(a.high - a.value, b.value - b.low)
     ends = (low, high) if sign > 0 else (-high, -low)
     return Difference(Interval(sign * value, *ends, n), "intervals")
-
-
-def _distance(interval: Interval, wanted: float) -> Interval:
-    """|value − wanted|, and where that may lie."""
-    low, high = interval.low - wanted, interval.high - wanted
-    nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-    return Interval(abs(interval.value - wanted), nearest, max(abs(low), abs(high)), interval.n)

@@ -6,8 +6,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from colorize.evaluation.batches import EvalBatch
 from colorize.imaging.color import lab_to_rgb, to_uint8
 from colorize.imaging.transforms import Upsampling, resize
-from colorize.metrics.metric import Picture
+from colorize.metrics.metric import Pair, Picture
 from colorize.models.base import Colorizer, Generators
 from colorize.utils.seeds import generator_of
 
@@ -96,15 +97,8 @@ def describe_device(device: torch.device) -> str:
     return device.type
 
 
-class RowPrediction(NamedTuple):
-    """What a row of a table predicts for a batch."""
-
-    picture: Picture
-    ab: Tensor | None = None  #      (B, 2, H, W) in CIE units before they became pixels, if there are any
-    samples: Tensor | None = None  # (K, B, 3, H, W) uint8, of a stochastic model that was asked several times
-
-
-Predictor = Callable[[EvalBatch], RowPrediction]
+# What a row of a table predicts for a batch, beside its ground truth
+Predictor = Callable[[EvalBatch], Pair]
 # Lightness (B, 1, H, W) and a generator for each picture -> ab (B, 2, H, W), CIE units, as `Colorizer.colorize`
 PredictAb = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
 JPEG_QUALITY = 95
@@ -120,13 +114,13 @@ def predictor_of(predict_ab: PredictAb, mode: str = "lab_l", *, key: str = "eval
     def ab_of(batch: EvalBatch, *sample: int) -> Tensor:
         return predict_ab(batch.inputs[mode], [generator_of(key, place, *sample) for place in batch.places])
 
-    def predict(batch: EvalBatch) -> RowPrediction:
+    def predict(batch: EvalBatch) -> Pair:
         ab = ab_of(batch)
         first = batch.pixels_of(ab)
         if samples == 1:
-            return RowPrediction(first, ab)
+            return batch.pair(first, ab)
         others = [batch.pixels_of(ab_of(batch, sample)).pixels for sample in range(1, samples)]
-        return RowPrediction(first, ab, torch.stack([first.pixels, *others]))
+        return batch.pair(first, ab, torch.stack([first.pixels, *others]))
 
     return predict
 
@@ -140,15 +134,11 @@ def network_predictor(
     def predict_ab(L: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if predicted_at is None:
             return model.colorize(L, generators, check=False)
-        small = resize(L, _scaled_size(L.shape[2:], predicted_at)).clamp(0, 100)
+        height, width = (max(1, round(side * predicted_at / min(L.shape[2:]))) for side in L.shape[2:])
+        small = resize(L, (height, width)).clamp(0, 100)
         return _upsample_ab(small, model.colorize(small, generators, check=False), L, upsampling)
 
     return predictor_of(predict_ab, mode, samples=samples if model.stochastic else 1)
-
-
-def _scaled_size(size: Sequence[int], shorter: int) -> tuple[int, int]:
-    height, width = (max(1, round(side * shorter / min(size))) for side in size)
-    return height, width
 
 
 def _upsample_ab(small: Tensor, ab: Tensor, L: Tensor, method: str) -> Tensor:
@@ -165,31 +155,27 @@ def constant_ab(ab: Sequence[float]) -> PredictAb:
     return lambda L, _: L.new_tensor(ab).view(1, 2, 1, 1).expand(len(L), 2, *L.shape[2:])
 
 
-def truth(batch: EvalBatch) -> RowPrediction:
+def truth(batch: EvalBatch) -> Pair:
     """The ground truth itself, with what metrics without a reference make of it."""
     assert batch.true is not None
-    return RowPrediction(batch.true)
+    return batch.pair(batch.true)
 
 
-def lab_roundtrip(batch: EvalBatch) -> RowPrediction:
+def lab_roundtrip(batch: EvalBatch) -> Pair:
     """The best that any network can do: the ground truth, through Lab and back."""
     assert batch.ab is not None
-    return RowPrediction(batch.pixels_of(batch.ab), batch.ab)
+    return batch.pair(batch.pixels_of(batch.ab), batch.ab)
 
 
-def jpeg95(batch: EvalBatch) -> RowPrediction:
+def jpeg95(batch: EvalBatch) -> Pair:
     """The ground truth through JPEG of quality 95, colour at half resolution as usual: damage that nobody sees."""
     assert batch.true is not None
-    pixels = torch.stack([through_jpeg(picture) for picture in batch.true.pixels.cpu()])
-    return RowPrediction(Picture(pixels.to(batch.L.device)))
-
-
-def through_jpeg(picture: Tensor) -> Tensor:
-    """(3, H, W) uint8 on the CPU -> the same after saving and opening"""
-    file = io.BytesIO()
-    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
-    opened = torch.frombuffer(bytearray(Image.open(file, formats=("JPEG",)).tobytes()), dtype=torch.uint8)
-    return opened.view(*picture.shape[1:], 3).permute(2, 0, 1)
+    opened = []
+    for pixels in batch.true.pixels.permute(0, 2, 3, 1).cpu().numpy():
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
+        opened.append(torch.from_numpy(np.array(Image.open(file, formats=("JPEG",)))))
+    return batch.pair(Picture(torch.stack(opened).permute(0, 3, 1, 2).to(batch.L.device)))
 
 
 def grey_pixels(L: Tensor) -> Tensor:

@@ -9,10 +9,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.evaluation.bootstrap import Interval
-from colorize.evaluation.metric_info import measure, tell_measure
 from colorize.evaluation.protocol import INPUTS
 from colorize.metrics.full_reference import ErrorsByColour
+from colorize.metrics.metric_info import Interval, info_of, is_stored_info, read_infos
 from colorize.run_folder import RunFolder
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, short_digest, write_text
@@ -25,7 +24,6 @@ LABELS = {  # row -> its label, in the order of tables
 }  # fmt: skip
 CELL = ("value", "low", "high", "n")
 LATER = ("cost", "measures", "row_labels", "color_errors")  # fields that results did not have from the beginning
-BETTER = ("higher", "lower", "truth", None)
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
 
 
@@ -49,7 +47,7 @@ class Result:
     manifest   of the photographs
     group      the same for runs that differ by their seed alone (`group_of`), which can be pooled
     seed       of the training; None for weights without a run folder
-    measures   label, better and unit of metrics that this package does not know itself
+    measures   how to read metrics that this package does not know itself: attributes of `Metric`
     cost       of a prediction: parameters, gmacs and their size, seconds, batch_size, device, where these are known
     row_labels  labels of rows that this package does not know itself
     color_errors  of the network by hue and chroma of the ground truth, as `ErrorsByColour` names them
@@ -93,8 +91,7 @@ def read_result(path: str | Path) -> Result:
     for row, label in held.get("row_labels", {}).items():
         LABELS.setdefault(row, label)
     rows = {row: {metric: _interval(cell) for metric, cell in cells.items()} for row, cells in held["rows"].items()}
-    for name, each in held.get("measures", {}).items():
-        tell_measure(name, each["label"], each["better"], each["unit"])
+    read_infos(held.get("measures", {}))
     return Result(**{**held, "rows": rows})
 
 
@@ -137,8 +134,8 @@ def _check(path: Path, held: Any) -> None:
         if not isinstance(held.get(name, {}), dict):
             raise refuse(f"its {name!r} is not a JSON object")
     for name, each in held.get("measures", {}).items():
-        if not isinstance(each, Mapping) or set(each) != {"label", "better", "unit"} or each["better"] not in BETTER:
-            raise refuse(f"its measure {name!r} is not {{label, better, unit}}")
+        if not is_stored_info(each):
+            raise refuse(f"its measure {name!r} is not {{label, better, unit}} and what else `Metric` says of itself")
     errors = held.get("color_errors", {})
     if errors and (set(errors) != set(ErrorsByColour._fields) or not all(map(_is_column, errors.values()))):
         raise refuse("its 'color_errors' are not the lists of numbers that ErrorsByColour names")
@@ -201,9 +198,7 @@ def read_summaries(folders: Sequence[str]) -> Summaries:
             raise UserError(
                 f"the run in {folder!r} has not finished: its summary.json says {summary.get('status', 'nothing')}"
             )
-    for summary in summaries.values():
-        for name, each in summary.get("measures", {}).items():
-            tell_measure(name, **each)
+        read_infos(summary.get("measures", {}))
     first, *others = summaries.items()
     for folder, summary in others:
         for key in ("photographs", "size", "manifest"):
@@ -222,6 +217,6 @@ def rank_summaries(summaries: Summaries) -> Summaries:
     shared = [name for name in next(iter(scores.values())) if all(name in row for row in scores.values())]
     signs = {"higher": -1, "lower": 1}
     for name in shared:
-        if sign := signs.get(measure(name).better or ""):
+        if sign := signs.get(info_of(name).better or ""):
             return dict(sorted(summaries.items(), key=lambda each: sign * each[1]["val"][name]))
     return summaries

@@ -10,13 +10,12 @@ from torch import Tensor
 from colorize.evaluation.batches import EvalBatch, make_eval_batch, read_eval_image
 from colorize.evaluation.image_table import ImageValues
 from colorize.evaluation.measure import Measurement
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.predictors import Predictor, grey_pixels
 from colorize.evaluation.protocol import INPUTS
 from colorize.evaluation.result import LABELS
 from colorize.imaging.image_io import encode_jpeg
+from colorize.metrics.metric_info import in_view, info_of
 
-RANKED = ("psnr", "lpips_alex", "features")  # the metrics by which pictures are ranked, if they are measured
 EACH = 3  #       worst, middling and best pictures of each
 COMPARED = 24  #  photographs that are kept for the comparison of runs
 MOST_FULL = 60  # of a set of which each photograph is of interest
@@ -74,25 +73,27 @@ def write_samples(
     folder.mkdir(parents=True, exist_ok=True)
     found: SampleFiles = {}
     for place in places:
-        scene = read_scene(measuring, place)
-        stem = Path(re.sub(r"[^\w.-]", "_", scene.names[0])).stem
-        files = found.setdefault(scene.names[0], {})
-        for word, pixels in predictions(measuring, scene, rows).items():
+        photo = measuring.chosen.photos[place]
+        image, label = read_eval_image(photo, measuring.protocol), measuring.chosen.label(photo)
+        batch = make_eval_batch([image], [label], place, measuring.protocol, measuring.device)
+        stem = Path(re.sub(r"[^\w.-]", "_", batch.names[0])).stem
+        files = found.setdefault(batch.names[0], {})
+        for word, pixels in predictions(measuring, batch, rows).items():
             files[word] = folder / f"{place:03d}-{stem}{ending(word)}.jpg"
             files[word].write_bytes(encode_jpeg(pixels, QUALITY))
     return found
 
 
 def rank_images(images: ImageValues) -> dict[str, dict[str, list[int]]]:
-    """Metric -> "worst" and such -> places of photographs, for those of `RANKED` that any photograph has."""
-    known = {metric: images.values[metric] for metric in RANKED if metric in images.values}
-    return {metric: best_and_worst(measure(metric).goodness(values)) for metric, values in known.items()
+    """Metric -> "worst" and such -> places of photographs, for the view "samples" of metrics that a photograph has."""
+    known = {metric: images.values[metric] for metric in in_view("samples", images.values)}
+    return {metric: best_and_worst(info_of(metric).oriented(values)) for metric, values in known.items()
             if not np.isnan(values).all()}  # fmt: skip
 
 
-def best_and_worst(goodness: np.ndarray) -> dict[str, list[int]]:
+def best_and_worst(oriented: np.ndarray) -> dict[str, list[int]]:
     """Places of the worst, the middling and the best, without those that have no value."""
-    order = np.argsort(goodness, kind="stable")[: np.count_nonzero(~np.isnan(goodness))]
+    order = np.argsort(oriented, kind="stable")[: np.count_nonzero(~np.isnan(oriented))]
     if len(order) <= 3 * EACH:
         return {"from the worst to the best": order.tolist()}
     middle = (len(order) - EACH) // 2
@@ -102,19 +103,13 @@ def best_and_worst(goodness: np.ndarray) -> dict[str, list[int]]:
     }  # fmt: skip
 
 
-def predictions(measuring: Measurement, scene: EvalBatch, rows: Mapping[str, Predictor]) -> dict[str, Tensor]:
+def predictions(measuring: Measurement, batch: EvalBatch, rows: Mapping[str, Predictor]) -> dict[str, Tensor]:
     """What a picture is of -> (3, H, W) uint8, from the input to the ground truth."""
     protocol = measuring.protocol
     words = prediction_words()
-    pictures = {input_word(protocol.input[-1]): grey_pixels(scene.inputs[protocol.input[-1]])[0]}
-    pictures |= {words[row]: rows[row](scene)[0].pixels[0] for row in rows if row in words}
-    return pictures if scene.true is None else {**pictures, TRUTH: scene.true.pixels[0]}
-
-
-def read_scene(measuring: Measurement, place: int) -> EvalBatch:
-    photo = measuring.chosen.photos[place]
-    frame = read_eval_image(photo, measuring.protocol)
-    return make_eval_batch([frame], [measuring.chosen.label(photo)], place, measuring.protocol, measuring.device)
+    pictures = {input_word(protocol.input[-1]): grey_pixels(batch.inputs[protocol.input[-1]])[0]}
+    pictures |= {words[row]: rows[row](batch).painted.pixels[0] for row in rows if row in words}
+    return pictures if batch.true is None else {**pictures, TRUTH: batch.true.pixels[0]}
 
 
 def ending(word: str) -> str:

@@ -57,9 +57,8 @@ def select_photographs(protocol: Protocol, own: Callable[[], DataModule] | None 
         whole, order = len(wanted), order_of_names(wanted, names, title, protocol.names)
     picked = photos.select(np.array(order, dtype=np.int32))
     if twice and protocol.names is not None:
-        raise UserError(
-            f"several photographs of {title} are called {_most_common(names)!r}: the protocol needs names that differ"
-        )
+        name = Counter(names).most_common(1)[0][0]
+        raise UserError(f"several photographs of {title} are called {name!r}: the protocol needs names that differ")
     manifest = lines_digest(_manifest_line(photo, twice) for photo in picked)
     if protocol.manifest not in (None, manifest):
         raise UserError(
@@ -115,10 +114,6 @@ def order_of_names(wanted: Sequence[str], names: Sequence[str], title: str, patt
     if not order:
         raise UserError(f"no photograph of {title} has a name of the protocol: looked for {pattern}, {wanted[0]} first")
     return order
-
-
-def _most_common(names: Sequence[str]) -> str:
-    return Counter(names).most_common(1)[0][0]
 
 
 def _manifest_line(photo: Photo, whole_name: bool) -> bytes:

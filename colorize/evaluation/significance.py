@@ -8,18 +8,17 @@ from math import isfinite, isinf, isnan
 
 import numpy as np
 
-from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.entries import Entry, compare_seeds, reorder
-from colorize.evaluation.metric_info import Measure, measure
 from colorize.evaluation.permutation import (
     FLIPS,
-    POOLED,
     Difference,
+    compare_functions,
     compare_intervals,
     compare_pairs,
-    compare_pooled,
     holm,
 )
+from colorize.metrics.metric import Metric, column_name
+from colorize.metrics.metric_info import Interval, MetricInfo, function_of_means, info_of, package_metrics
 
 
 @dataclass
@@ -32,30 +31,32 @@ class EntryPair:
 
     def differences(self, metrics: Sequence[str]) -> dict[str, Difference]:
         """metric -> difference, for those that both have. Tests of pictures share their resamples."""
-        metrics = [metric for metric in metrics if metric in self.a.cells and metric in self.b.cells]
-        runs = [metric for metric in metrics if metric not in POOLED and self._seeds(metric) == (1, 1)]
+        metrics = [metric for metric in metrics if metric in self.a.aggregated and metric in self.b.aggregated]
+        runs = [metric for metric in metrics if self._seeds(metric) == (1, 1)]
         found = {}
         if runs:
-            advantages = [left - right for left, right in (self._goodness(metric) for metric in runs)]
+            advantages = [left - right for left, right in (self._oriented(metric) for metric in runs)]
             found = dict(zip(runs, compare_pairs(np.hstack(advantages), flips=self.flips), strict=True))
         return {metric: found[metric] if metric in found else self._difference(metric) for metric in metrics}
 
-    def known(self, metric: str) -> Measure:
+    def known(self, metric: str) -> MetricInfo:
         """How the metric is read: of one that is good near the truth, which is not known, neither end is good."""
-        known = measure(metric)
+        known = info_of(metric)
         unknown = known.better == "truth" and known.target is None and self._truth(metric) is None
         return replace(known, better=None) if unknown else known
 
     def _difference(self, metric: str) -> Difference:
-        column = POOLED[metric].column if metric in POOLED else metric
-        seeds = self._seeds(column)
-        if metric not in POOLED and seeds:
-            return compare_seeds(*self._goodness(metric))
-        if seeds == (1, 1) and not (POOLED[metric].of_truth and self._true_pictures(column) is None):
-            a, b = (self._values(entry, column)[:, 0] for entry in (self.a, self.b))
-            return compare_pooled(metric, a, b, self._true_pictures(column), flips=self.flips)
-        truth = self._truth_of_set(metric)
-        return compare_intervals(self.known(metric), self.a.cells[metric], self.b.cells[metric], truth)
+        if self._seeds(metric):
+            return compare_seeds(*self._oriented(metric))
+        part, known = package_metrics().get(metric, (Metric, self.known(metric)))
+        columns = [column_name(metric, column) for column in part.columns]
+        if columns and known.better != "truth" and all(self._seeds(column) == (1, 1) for column in columns):
+            a, b = (np.hstack([self._values(entry, column) for column in columns]) for entry in (self.a, self.b))
+            finish = function_of_means(part)
+            return compare_functions(a, b, lambda means: known.oriented(finish(means)), flips=self.flips)
+        return compare_intervals(
+            known, self.a.aggregated[metric], self.b.aggregated[metric], self._truth_of_set(metric)
+        )
 
     @cached_property
     def _names(self) -> list[str]:
@@ -71,23 +72,18 @@ class EntryPair:
         a, b = (entry.pictures if entry.has(metric) else None for entry in (self.a, self.b))
         return (len(a), len(b)) if a and b else None
 
-    def _goodness(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    def _oriented(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """(n, S) and (n, T)"""
         known, truth = self.known(metric), self._truth(metric)
-        a, b = (known.goodness(self._values(entry, metric), truth) for entry in (self.a, self.b))
+        a, b = (known.oriented(self._values(entry, metric), truth) for entry in (self.a, self.b))
         return a, b
 
     def _truth(self, metric: str) -> np.ndarray | float | None:
         """What the truth has: (n, 1) picture by picture, or one number for the set; None where it is not known."""
-        of_pictures, of_set = self._true_pictures(metric), self._truth_of_set(metric)
-        if of_pictures is not None:
-            return of_pictures[:, None]
+        of_images, of_set = self.a.truth, self._truth_of_set(metric)
+        if of_images and not np.isnan(of_images.values.get(metric, np.nan)).all():
+            return reorder(self._names, of_images, f"{self.a.label}, truth").values[metric][:, None]
         return of_set.value if of_set else None
-
-    def _true_pictures(self, metric: str) -> np.ndarray | None:
-        if self.a.truth is None or np.isnan(self.a.truth.values.get(metric, np.array([np.nan]))).all():
-            return None
-        return reorder(self._names, self.a.truth, f"{self.a.label}, truth").values[metric]
 
     def _truth_of_set(self, metric: str) -> Interval | None:
         return self.a.one.rows.get("truth", {}).get(metric)
@@ -111,31 +107,35 @@ def significance(difference: Difference, adjusted: float | None = None) -> int |
     return 1 if advantage.value > 0 else -1
 
 
-def describe_difference(measure: Measure, a: str, b: str, difference: Difference, adjusted: float | None = None) -> str:
+def describe_difference(info: MetricInfo, a: str, b: str, difference: Difference, adjusted: float | None = None) -> str:
     """“A is better than B by 0.42 dB (0.31 to 0.53)”, or “no significant difference between A and B: 0.02 dB (…)”."""
     advantage, p = difference.advantage, difference.p if adjusted is None else adjusted
-    found, aside = significance(difference, adjusted), BASES[difference.basis] + _left_out(difference)
+    found, aside = significance(difference, adjusted), BASES[difference.basis]
+    if difference.left_out:
+        every = difference.left_out + advantage.n
+        aside += f"; {difference.left_out} of {every} pictures have no value and are left out"
     if found is None:
-        return f"{a} and {b} cannot be compared: {_why(advantage)}{aside}"
+        few = f"{advantage.n} pictures are too few" if advantage.n < 2 else ""
+        return f"{a} and {b} cannot be compared: {few or 'a value is infinite or has no interval around it'}{aside}"
     if found == 0:
         but = "" if advantage.low <= 0 <= advantage.high else f", but p is {p:.2g}"
-        return f"no significant difference between {a} and {b}: {format_interval(measure, advantage)}{but}{aside}"
+        return f"no significant difference between {a} and {b}: {format_interval(info, advantage)}{but}{aside}"
     if found < 0:
         a, b = b, a
         advantage = Interval(-advantage.value, -advantage.high, -advantage.low, advantage.n)
-    by = format_interval(measure, advantage)
-    if measure.better is None:
+    by = format_interval(info, advantage)
+    if info.better is None:
         return f"{a} is higher than {b} by {by}, and neither end is the better one{aside}"
-    return f"{a} is {'nearer to the truth' if measure.better == 'truth' else 'better'} than {b} by {by}{aside}"
+    return f"{a} is {'nearer to the truth' if info.better == 'truth' else 'better'} than {b} by {by}{aside}"
 
 
-def format_interval(measure: Measure, interval: Interval) -> str:
+def format_interval(info: MetricInfo, interval: Interval) -> str:
     """“0.42 dB (0.31 to 0.53)”; the value alone where it has no ends."""
-    unit = f" {measure.unit}" if measure.unit else ""
-    value = format_number(interval.value, measure.digits)
+    unit = f" {info.unit}" if info.unit else ""
+    value = format_number(interval.value, info.digits)
     if isnan(interval.low) or isnan(interval.high):
         return f"{value}{unit}"
-    ends = (format_number(end, measure.digits) for end in (interval.low, interval.high))
+    ends = (format_number(end, info.digits) for end in (interval.low, interval.high))
     return f"{value}{unit} ({' to '.join(ends)})"
 
 
@@ -147,19 +147,6 @@ def format_number(value: float, digits: int) -> str:
         return "∞" if value > 0 else "−∞"
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
-def _left_out(difference: Difference) -> str:
-    if not difference.left_out:
-        return ""
-    every = difference.left_out + difference.advantage.n
-    return f"; {difference.left_out} of {every} pictures have no value and are left out"
-
-
-def _why(advantage: Interval) -> str:
-    if advantage.n < 2:
-        return f"{advantage.n} pictures are too few"
-    return "a value is infinite or has no interval around it"
 
 
 @dataclass(frozen=True)

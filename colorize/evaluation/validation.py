@@ -123,7 +123,7 @@ class Validator:
 
     @torch.no_grad()
     def score(
-        self, predict: PredictAb, device: torch.device, world: World = ALONE
+        self, predict: PredictAb, device: torch.device, world: World = ALONE, progress: ProgressBar | None = None
     ) -> tuple[dict[str, float], Image.Image | None]:
         """Metric -> value, and a grid of the photographs that are shown: grey, prediction, truth.
 
@@ -146,6 +146,8 @@ class Validator:
                 grey = to_uint8(lightness_to_rgb(batch.input[few]))
                 shown.append((grey.cpu(), predicted[few].cpu(), rgb[few])[: 3 if self.photographs.truth else 2])
             place += len(true)
+            if progress:
+                progress.update(place)
         tiles = [tile for process in world.gather(shown) for tile in process]
         for metric in self.metrics.values():
             metric.merge(world.gather(metric.parts()))
@@ -177,26 +179,16 @@ def measure_baselines(validator: Validator, photographs: DataModule, device: tor
     rows = {}
     for name, ab in (("grey", (0.0, 0.0)), ("mean_ab", mean)):
         with ProgressBar(f"baseline {name.replace('_', ' ')}", len(validator), "validation photographs") as progress:
-            rows[name] = validator.score(_counted(constant_ab(ab), progress), device)[0]
-    truth = {}
-    if colorfulness := validator.metrics.get("colorfulness"):
-        colorfulness.reset()
-        for rgb in validator.pixels():
-            colorfulness.update(rgb, rgb)
-        truth = {"colorfulness": colorfulness.compute()}
+            rows[name] = validator.score(constant_ab(ab), device, progress=progress)[0]
+    unknown = {name: metric for name, metric in validator.metrics.items() if metric.better == "truth"
+               and metric.target is None and not metric.needs}  # fmt: skip
+    for metric in unknown.values():
+        metric.reset()
+    for pair in (Pair(Picture(rgb)) for rgb in validator.pixels()):
+        for metric in unknown.values():
+            metric.add(pair)
+    truth = {name: metric.compute() for name, metric in unknown.items()}
     return ValidationBaselines(rows, truth, tuple(mean))
-
-
-def _counted(predict_ab: PredictAb, progress: ProgressBar) -> PredictAb:
-    """The same predictions; `progress` shows of how many photographs."""
-    done = 0
-
-    def predict(L: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        nonlocal done
-        progress.update(done := done + len(L))
-        return predict_ab(L, generators)
-
-    return predict
 
 
 def mean_ab(photographs: DataModule) -> Tensor:

@@ -31,7 +31,7 @@ class Bleeding(Metric):
     colour and of lightness part is older (“edge alignment”, “bleed ratio”); this formula is this package's own.
     """
 
-    label, better = "bleeding", "lower"
+    label, better, digits, low = "bleeding", "lower", 3, 0.0
     undefined = "the painted picture has no lightness edge with a visible difference of colour"
 
     def of(self, pair: Pair) -> Tensor:
@@ -90,7 +90,7 @@ class Patchiness(Metric):
     show at their borders alone. The formula is this package's own.
     """
 
-    label, better, needs = "patchiness", "lower", frozenset({"true"})
+    label, better, digits, low, needs = "patchiness", "lower", 3, 0.0, frozenset({"true"})
     undefined = "the true picture has no even place"
 
     def of(self, pair: Pair) -> Tensor:

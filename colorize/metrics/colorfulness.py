@@ -6,69 +6,69 @@ way to pixels: colours that sRGB does not have are clipped, and lightness moves 
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from colorize.imaging.color import lab_to_rgb_beyond, rgb_to_lab
-from colorize.metrics.metric import Column, Metric, Pair, picture_mean
+from colorize.metrics.metric import Metric, Pair, picture_mean
 from colorize.utils.errors import UserError
 
 GREY = 1.0  # colourfulness below which published code takes a picture for grey
 
 
-class Colorfulness(Metric):
+class _OfColorfulness(Metric):
+    """A metric of colourfulness; its label has a place for the variant of its formula."""
+
+    def __init__(self, absolute: bool = False):
+        self.absolute, self.label = absolute, self.title(absolute)
+        super().__init__()
+
+    @classmethod
+    def title(cls, absolute: bool = False, **_: Any) -> str:
+        return cls.label.format(" abs" if absolute else "")
+
+
+class Colorfulness(_OfColorfulness):
     """Hasler and Süsstrunk's colourfulness of the painted picture, on the scale of 8-bit values; a grey one counts 0.
 
     absolute  take |R − G| and |(R + G)/2 − B|, as DDColor, CT2 and most others do: up to a third less than the paper's
     """
 
-    better = "truth"
-
-    def __init__(self, absolute: bool = False):
-        self.absolute, self.label = absolute, "colourfulness abs" if absolute else "colourfulness"
-        super().__init__()
+    label, better, digits, low, prominence, views = "colourfulness{}", "truth", 1, 0.0, 2, ("curve",)
 
     def of(self, pair: Pair) -> Tensor:
         return pair.painted.colorfulness(self.absolute)
 
 
-class ColorfulnessDifference(Metric):
+class ColorfulnessDifference(_OfColorfulness):
     """Mean over pictures of |colourfulness of the painted − of the true one|: 0 only where each picture is right."""
 
-    better, needs = "lower", frozenset({"true"})
-
-    def __init__(self, absolute: bool = False):
-        self.absolute, self.label = absolute, f"ΔCF{' abs' if absolute else ''} of pictures"
-        super().__init__()
+    label, better, digits, needs = "ΔCF{} of pictures", "lower", 2, frozenset({"true"})
 
     def of(self, pair: Pair) -> Tensor:
         painted, true = pair.both
         return (painted.colorfulness(self.absolute) - true.colorfulness(self.absolute)).abs()
 
 
-class MeanColorfulnessDifference(Metric):
+class MeanColorfulnessDifference(_OfColorfulness):
     """|mean colourfulness of the painted pictures − of the true ones|: what DDColor's table calls ΔCF.
 
     It is 0 where too dull and too gaudy pictures balance, however wrong each is.
     """
 
-    better, needs = "lower", frozenset({"true"})
-
-    def __init__(self, absolute: bool = False):
-        self.absolute, self.label = absolute, f"ΔCF{' abs' if absolute else ''} of means"
-        super().__init__()
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        return {"painted": Column("colourfulness", "truth"), "truth": Column("colourfulness of the truth", None)}
+    label, better, digits, needs = "ΔCF{} of means", "lower", 2, frozenset({"true"})
+    aggregation, columns = "difference", ("painted", "truth")
 
     def of(self, pair: Pair) -> dict[str, Tensor]:
         painted, true = pair.both
         sides = {"painted": painted, "truth": true}
         return {name: side.colorfulness(self.absolute) for name, side in sides.items()}
 
-    def finish(self, means: Mapping[str, float]) -> float:
+    @staticmethod
+    def finish(means: Mapping[str, Any]) -> Any:
         return abs(means["painted"] - means["truth"])
 
 
@@ -91,25 +91,24 @@ OF_GREY = 0.01  # above what an exactly grey pixel has: sRGB's constants are rou
 class Chroma(Metric):
     """Mean chroma √(a² + b²) of the painted pictures over that of the true ones: 1 is as colourful, 0 is grey."""
 
-    label, better, needs = "chroma over the truth's", "truth", frozenset({"true"})
+    label, better, needs = "chroma", "truth", frozenset({"true"})
+    digits, target, low = 3, 1.0, 0.0
+    aggregation, columns = "function", ("painted", "truth")
     undefined = "all true pictures are grey"
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        return {"painted": Column("chroma", "truth"), "truth": Column("chroma of the truth", None)}
 
     def of(self, pair: Pair) -> dict[str, Tensor]:
         painted, true = pair.both
         return {"painted": picture_mean(painted.chroma), "truth": picture_mean(true.chroma)}
 
-    def finish(self, means: Mapping[str, float]) -> float:
-        return means["painted"] / means["truth"] if means["truth"] > OF_GREY else float("nan")
+    @staticmethod
+    def finish(means: Mapping[str, Any]) -> Any:
+        return means["painted"] / np.where(means["truth"] > OF_GREY, means["truth"], np.nan)
 
 
 class MeanChroma(Metric):
     """Mean chroma of the painted pixels in CIE units: no truth needed."""
 
-    label, better = "mean chroma", "truth"
+    label, better, digits, low = "mean chroma", "truth", 2, 0.0
 
     def of(self, pair: Pair) -> Tensor:
         return picture_mean(pair.painted.chroma)
@@ -123,7 +122,7 @@ def without_truth() -> dict[str, Metric]:
 class ChromaSpread(Metric):
     """Standard deviation of chroma within a painted picture in CIE units: 0 where all is equally colourful."""
 
-    label, better = "chroma spread", "truth"
+    label, better, digits, low = "chroma spread", "truth", 2, 0.0
 
     def of(self, pair: Pair) -> Tensor:
         mean = picture_mean(pair.painted.chroma)
@@ -133,7 +132,7 @@ class ChromaSpread(Metric):
 class ChromaError(Metric):
     """Mean |chroma of the painted pixel − of the true one| in CIE units, whatever their hues."""
 
-    label, better, needs = "chroma error", "lower", frozenset({"true"})
+    label, better, digits, low, needs = "chroma error", "lower", 2, 0.0, frozenset({"true"})
 
     def of(self, pair: Pair) -> Tensor:
         painted, true = pair.both
@@ -148,6 +147,7 @@ class HueError(Metric):
     """
 
     label, better, unit, needs = "hue error", "lower", "°", frozenset({"true"})
+    digits, low, high = 1, 0.0, 180.0
     undefined = "no pixel is coloured both in the painted and in the true picture"
 
     def of(self, pair: Pair) -> Tensor:
@@ -166,7 +166,7 @@ ROUNDING = 0.5 / 255  # what an 8-bit pixel cannot show
 class OutOfGamut(Metric):
     """Share of pixels whose painted colour sRGB does not have at their lightness, by half an 8-bit level or more."""
 
-    label, better, needs = "out of gamut", "lower", frozenset({"L", "ab"})
+    label, better, low, high, needs = "out of gamut", "lower", 0.0, 1.0, frozenset({"L", "ab"})
 
     def of(self, pair: Pair) -> Tensor:
         assert pair.L is not None
@@ -179,7 +179,7 @@ class OutOfGamut(Metric):
 class LightnessShift(Metric):
     """Mean |L of the painted picture − L that the network was given| in CIE units: rounding alone, if colours fit."""
 
-    label, better, needs = "lightness shift", "lower", frozenset({"L"})
+    label, better, digits, low, needs = "lightness shift", "lower", 3, 0.0, frozenset({"L"})
 
     def of(self, pair: Pair) -> Tensor:
         assert pair.L is not None
@@ -192,7 +192,7 @@ class Diversity(Metric):
     Neither end is better: a photograph whose colours nobody can know deserves several answers, and noise is no answer.
     """
 
-    label, needs = "diversity", frozenset({"samples"})
+    label, low, needs = "diversity", 0.0, frozenset({"samples"})
 
     def of(self, pair: Pair) -> Tensor:
         assert pair.samples is not None

@@ -1,17 +1,7 @@
 """Feature networks by name, each with the very weights, the resize and the scale that its name stands for.
 
-name                 features  weights                                resize                     scale
-inception            2048      the first FID's, of TensorFlow         TensorFlow 1's bilinear    (x − 128) / 128
-pytorch_fid          2048      the same                               torch's bilinear           2x/255 − 1
-clean_fid            2048      the same                               antialiased bicubic        (x − 128) / 128
-legacy_ddcolor       2048      torchvision's ImageNet classifier      torch's bilinear           wrong, as released
-legacy_ct2           2048      the same                               torch's bilinear           wrong, otherwise
-dinov2               1024      DINOv2 ViT-L/14, class token           antialiased bicubic, 224   ImageNet's
-dinov2_small         384       DINOv2 ViT-S/14, class token           antialiased bicubic, 224   ImageNet's
-efficientnet_lite0   1280      ImageNet classifier, carried by a      antialiased bicubic, 224   its own
-                               package: always there
-
-Preparations take (B, 3, H, W) uint8 RGB and answer (B, 3, size, size) float32, each as a published program does.
+`EXTRACTORS` has them, and docs/metrics.md a table of them. Preparations take (B, 3, H, W) uint8 RGB and answer
+(B, 3, size, size) float32, each as a published program does.
 """
 
 from __future__ import annotations
@@ -21,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -141,7 +132,7 @@ class Extractor(nn.Module):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an extractor of the table above is made."""
+    """How an extractor is made."""
 
     dimension: int
     pinned: PublishedFile
@@ -199,10 +190,12 @@ def dinov2(size: str, path: Path) -> nn.Module:
     return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=held, img_size=224, num_classes=0)
 
 
-def efficientnet_lite0(path: Path) -> nn.Module:
-    """(B, 3, 224, 224) -> the 1280 averages before the classifier"""
-    net = timm.create_model(LITE0, num_classes=0)
-    net.load_state_dict(packaged_state(LITE0, path, net))
+def load_classifier(name: str, path: Path, **options: Any) -> nn.Module:
+    """A timm network with the ImageNet weights of a file, which is a package's or timm's own; `options` as timm's."""
+    if name not in PACKAGED:
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **options)
+    net = timm.create_model(name, **options)
+    net.load_state_dict(packaged_state(name, path, net))
     return net
 
 
@@ -230,7 +223,7 @@ EXTRACTORS = {
     "dinov2": Recipe(1024, DINOV2["large"], partial(dinov2, "large"), DINOV2_PREPARE, DINOV2_PREPARED),
     "dinov2_small": Recipe(384, DINOV2["small"], partial(dinov2, "small"), DINOV2_PREPARE, DINOV2_PREPARED),
     "efficientnet_lite0": Recipe(
-        1280, LITE0_PACKAGE, efficientnet_lite0, antialiased(224, LITE0_MEAN, LITE0_STD),
+        1280, LITE0_PACKAGE, partial(load_classifier, LITE0, num_classes=0), antialiased(224, LITE0_MEAN, LITE0_STD),
         f"antialiased bicubic to 224², (x/255 − {LITE0_MEAN[0]}) / {LITE0_STD[0]}",
     ),
 }  # fmt: skip

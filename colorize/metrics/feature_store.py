@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorize.utils.errors import UserError
+from colorize.imaging.color import to_uint8
+from colorize.metrics.extractors import Extractor
 
 CHUNK = 1024  # pictures that are read at once
+AT_ONCE = 32  # pictures that the extractor gets
 
 
 class FeatureSums:
@@ -53,34 +55,32 @@ class FeatureSums:
 
 
 class Features:
-    """The features of n pictures, (n, d) float32: arrays in memory or memory-mapped, one after another.
+    """The features of n pictures, an array (n, d) of float32, in memory or memory-mapped.
 
-    index   which of their rows, in which order; all of them by default
+    index   which of its rows, in which order; all of them by default
     sums    those of these rows where they are known already
     """
 
-    def __init__(self, arrays: Sequence[np.ndarray], index: Tensor | None = None, sums: FeatureSums | None = None):
-        self._arrays = [array for array in arrays if len(array)] or list(arrays[:1])
-        self._index = torch.arange(sum(map(len, self._arrays))) if index is None else index
-        self.dimension: int = self._arrays[0].shape[1]
+    def __init__(self, array: np.ndarray, index: Tensor | None = None, sums: FeatureSums | None = None):
+        self._array = array
+        self._index = torch.arange(len(array)) if index is None else index
+        self.dimension: int = array.shape[1]
         if sums is not None:
             self.sums = sums
-
-    @classmethod
-    def of(cls, features: Tensor) -> Features:
-        """(n, d) in memory"""
-        return cls([features.cpu().float().numpy()])
 
     def __len__(self) -> int:
         return len(self._index)
 
     @cached_property
     def sums(self) -> FeatureSums:
-        return summed(self.chunks(), self.dimension)
+        sums = FeatureSums(self.dimension)
+        for chunk in self.chunks():
+            sums.add(chunk)
+        return sums
 
     def subset(self, index: Tensor) -> Features:
         """Some of them, (k,) whole numbers below n; nothing is read yet."""
-        return Features(self._arrays, self._index[index])
+        return Features(self._array, self._index[index])
 
     def chunks(self, size: int = CHUNK) -> Iterator[Tensor]:
         """(≤ size, d) in double precision, in order"""
@@ -92,20 +92,7 @@ class Features:
         return self._read(self._index)
 
     def _read(self, index: Tensor) -> Tensor:
-        found = torch.empty(len(index), self.dimension, dtype=torch.float64)
-        start = 0
-        for array in self._arrays:
-            here = (index >= start) & (index < start + len(array))
-            found[here] = torch.from_numpy(array[(index[here] - start).numpy()]).double()
-            start += len(array)
-        return found
-
-
-def summed(chunks: Iterable[Tensor], dimension: int) -> FeatureSums:
-    sums = FeatureSums(dimension)
-    for chunk in chunks:
-        sums.add(chunk)
-    return sums
+        return torch.from_numpy(self._array[index.numpy()]).double()
 
 
 ROW = np.dtype("<f4")
@@ -138,25 +125,39 @@ class FeatureFile:
         """Forget all but the first `count` rows."""
         with self.path.open("r+b") as file:
             file.truncate(count * ROW.itemsize * self.dimension)
-        self.sums: FeatureSums = summed(Features([mapped(self.path, self.dimension)]).chunks(), self.dimension)
+        self.sums: FeatureSums = Features(self._mapped()).sums
+
+    def features(self) -> Features:
+        return Features(self._mapped(), sums=self.sums)
+
+    def _mapped(self) -> np.ndarray:
+        """(n, d), read only"""
+        count = self.path.stat().st_size // (ROW.itemsize * self.dimension)
+        if not count:  # an empty file cannot be mapped
+            return np.empty((0, self.dimension), ROW)
+        return np.memmap(self.path, ROW, mode="r", shape=(count, self.dimension))
 
 
-def mapped(path: Path, dimension: int) -> np.ndarray:
-    """(n, d), read only. Raises `UserError` where another process's file cannot be seen from here."""
-    if not path.is_file():
-        raise UserError(
-            f"this process does not see {str(path)!r}, which another wrote: give all processes a folder that they share"
-        )
-    count = path.stat().st_size // (ROW.itemsize * dimension)
-    if not count:  # an empty file cannot be mapped
-        return np.empty((0, dimension), ROW)
-    return np.memmap(path, ROW, mode="r", shape=(count, dimension))
+class FeatureStore:
+    """The features of pictures by one extractor, in a folder that may hold some already: a `FeatureFile` for each row
+    of a table. Other weights of the extractor have other files."""
 
+    def __init__(self, extractor: Extractor, folder: Path):
+        self.extractor, self.folder = extractor, folder
+        self._files: dict[str, FeatureFile] = {}
 
-def together(files: list[Path], sums: list[FeatureSums]) -> Features:
-    """The features of several processes as one set, in their order."""
-    dimension = len(sums[0].total)
-    return Features([mapped(path, dimension) for path in files], sums=FeatureSums.merged(sums))
+    def add(self, rgb: Tensor, row: str) -> None:
+        """(B, 3, H, W) uint8, or floating point in 0…1, which is rounded to 8 bits as a file would; on any device."""
+        self.extractor.to(rgb.device)
+        for few in (rgb if rgb.dtype == torch.uint8 else to_uint8(rgb)).split(AT_ONCE):
+            self.file(row).add(self.extractor(few))
+
+    def file(self, row: str) -> FeatureFile:
+        if row not in self._files:
+            weights = f"-{self.extractor.weights[:8]}" if self.extractor.weights else ""
+            path = self.folder / f"{row}.{self.extractor.name}{weights}.f32"
+            self._files[row] = FeatureFile(path, self.extractor.dimension)
+        return self._files[row]
 
 
 def random_order(count: int, seed: int) -> Tensor:

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from colorize.metrics.feature_store import Features, FeatureSums, random_order
+from colorize.metrics.metric_info import Interval
 
+DEVIATIONS = 1.959964  # of a normal distribution, either side: 95 %
 NEGLIGIBLE = 1e-13  # of the largest eigenvalue: a direction in which features do not vary, such as a dead channel's
 
 
@@ -21,6 +23,11 @@ class Estimate:
 
     value: float
     error: float
+
+    def interval(self, n: int) -> Interval:
+        """Of a normal distribution, from n pictures."""
+        margin = DEVIATIONS * self.error
+        return Interval(self.value, self.value - margin, self.value + margin, n)
 
 
 def frechet_distance(truth: FeatureSums, painted: FeatureSums) -> float:

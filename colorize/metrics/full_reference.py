@@ -1,15 +1,15 @@
 """Painted pixels against the true ones: PSNR, SSIM, CIEDE2000, errors by colour. B batch, H W picture."""
 
 from collections.abc import Mapping
-from math import exp, log10, pi, radians
+from math import exp, pi, radians
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from colorize.metrics.metric import Column, Metric, Pair, Picture, picture_mean
+from colorize.metrics.metric import Metric, Pair, Picture, picture_mean
 from colorize.utils.errors import UserError
 
 TRUTH = frozenset({"true"})
@@ -31,6 +31,7 @@ class PSNR(Metric):
     """
 
     label, better, unit, needs = "PSNR", "higher", "dB", TRUTH
+    digits, prominence, views = 2, 6, ("curve", "samples", "grey")
 
     def of(self, pair: Pair) -> Tensor:
         return (-10 * squared_error(pair).log10()).clamp(max=MOST)
@@ -42,17 +43,16 @@ class PooledPSNR(Metric):
     A picture without error counts as any other; a set without any is 100 dB.
     """
 
-    label, better, unit, needs = "PSNR of the mean error", "higher", "dB", TRUTH
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        return {"mse": Column("squared error", "lower")}
+    label, better, unit, digits, needs = "PSNR pooled", "higher", "dB", 2, TRUTH
+    aggregation, columns = "function", ("mse",)
 
     def of(self, pair: Pair) -> dict[str, Tensor]:
         return {"mse": squared_error(pair)}
 
-    def finish(self, means: Mapping[str, float]) -> float:
-        return MOST if means["mse"] == 0 else min(MOST, -10 * log10(means["mse"]))
+    @staticmethod
+    def finish(means: Mapping[str, Any]) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):  # of 0 it is infinite
+            return np.minimum(MOST, -10 * np.log10(means["mse"]))
 
 
 class SSIM(Metric):
@@ -62,7 +62,7 @@ class SSIM(Metric):
     alone would also average over borders that it mirrors.
     """
 
-    label, better, needs = "SSIM", "higher", TRUTH
+    label, better, high, prominence, needs = "SSIM", "higher", 1.0, 5, TRUTH
 
     def of(self, pair: Pair) -> Tensor:
         painted, true = pair.both
@@ -96,7 +96,8 @@ def _blurred_along(x: Tensor, axis: int) -> Tensor:
 class CIEDE2000(Metric):
     """Mean colour difference of the pixels: about 1 can just be seen, 2 to 10 at a glance."""
 
-    label, better, unit, needs = "CIEDE2000", "lower", "ΔE", frozenset({"true"})
+    label, better, unit, needs = "CIEDE2000", "lower", "ΔE", TRUTH
+    digits, low, prominence, views = 2, 0.0, 3, ("grey",)
 
     def of(self, pair: Pair) -> Tensor:
         painted, true = pair.both

@@ -10,7 +10,7 @@ from colorize.imaging.color import to_uint8
 from colorize.metrics.extractors import create_extractor
 from colorize.metrics.feature_store import Features, random_order
 from colorize.metrics.frechet import Estimate
-from colorize.metrics.metric import Column, Metric, Pair, Picture
+from colorize.metrics.metric import Metric, Pair, Picture
 
 BLOCK = 5000  # pictures whose kernels are all computed; larger sets are cut into blocks of equal size
 
@@ -34,7 +34,10 @@ def kernel_distance(
     parts = zip(*(order.tensor_split(blocks) for order in orders), strict=True)
     measure = _of_pairs if paired else _of_strangers
     found = [measure(truth.subset(t).all(), painted.subset(p).all()) for t, p in parts]
-    published, own_left_out = (_mean(each) for each in zip(*found, strict=True))
+    published, own_left_out = (
+        Estimate(sum(part.value for part in each) / blocks, sum(part.error**2 for part in each) ** 0.5 / blocks)
+        for each in zip(*found, strict=True)
+    )
     return published, own_left_out if paired else None
 
 
@@ -74,11 +77,6 @@ def _jackknife(without: Tensor) -> float:
     return ((len(without) - 1) * without.var(correction=0)).sqrt().item()
 
 
-def _mean(blocks: Sequence[Estimate]) -> Estimate:
-    error = sum(each.error**2 for each in blocks) ** 0.5
-    return Estimate(sum(each.value for each in blocks) / len(blocks), error / len(blocks))
-
-
 def _kernel(products: Tensor, d: int) -> Tensor:
     return (products / d + 1) ** 3
 
@@ -111,18 +109,15 @@ class KernelDistance(Metric):
     extractor, weights, download   as in `create_extractor`; `UnavailableError` where the weights cannot be had
     """
 
-    better, needs, of_sets = "lower", frozenset({"true"}), True
+    label, better, needs = "KD without pairs {}", "lower", frozenset({"true"})
+    digits, aggregation, columns = 5, "set", ()
 
     def __init__(
         self, extractor: str = "efficientnet_lite0", *, weights: str | Path | None = None, download: bool = True
     ):
         self.extractor = create_extractor(extractor, weights, download=download)
-        self.label, self.origin = f"KD paired, {extractor}", self.extractor.prepared
+        self.label, self.origin = self.label.format(extractor), self.extractor.prepared
         super().__init__()
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        return {}
 
     def reset(self) -> None:
         self._features: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -135,7 +130,7 @@ class KernelDistance(Metric):
         """NaN below three pictures."""
         if sum(len(true) for true, _ in self._features) < LEAST:
             return float("nan")
-        true, painted = (Features.of(torch.cat(side)) for side in zip(*self._features, strict=True))
+        true, painted = (Features(torch.cat(side).numpy()) for side in zip(*self._features, strict=True))
         estimate = kernel_distance(true, painted, paired=True)[1]
         assert estimate is not None
         return estimate.value

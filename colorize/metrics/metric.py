@@ -4,9 +4,10 @@ That is a painted picture beside the true one, and what several metrics need of 
 B batch, H W picture.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -120,33 +121,50 @@ Parts = dict[str, tuple[float, int]]
 
 
 class Column(NamedTuple):
-    """How to read a number."""
+    """What users' metrics may say of each of their `columns`, which then is a dict of these."""
 
     label: str
-    better: Better  # "truth": the nearer to the true pictures' own, the better; None: neither end is
+    better: Better
     unit: str = ""
 
 
 class Metric:
     """Numbers for each picture. Their means over a set are kept in double precision, whatever the batch size.
 
-    label, better, unit  how to read the metric's value over a set
+    How tables and pages read the value over a set, `MetricInfo`:
+
+    label, unit, digits  title, unit, and digits after the point
+    better      "truth": nearer to what the true pictures have; None: neither end is the better one
+    target      what the truth has by definition, such as 1 of a ratio; None: the true pictures' own value
+    low, high   values beyond which there are none, such as 0 and 1 of a share
+    prominence  above 0: shown first, the highest number before the others
+    views       where else it is shown: "curve", as a curve of training; "samples", photographs are ranked by it;
+                "grey", a single result is compared with grey in it
+    aggregation  "mean" of the column ""; "share", the same of yes (1) and no (0); "function", `finish` of the columns'
+                means; "difference", `finish` is |mean of `painted` − mean of `truth`|; "set", no picture has a number
+
+    What it needs and says besides:
+
     needs      the fields of `Pair` that it reads besides the painted picture
-    columns    the numbers of each picture, by name; "" is the one that is named as the metric itself
+    columns    names of the numbers of each picture; "" is the one that is named as the metric itself
     undefined  why a picture, or a set, may have no number (NaN), if it may: such a picture is left out of the mean
     origin     where the weights come from, if there are any
-    share      whether a picture's number says yes (1) or no (0), and the mean is the share of yes
-    of_sets    whether it has no number for a single picture, only for all of them
     """
 
     label: str
     better: Better = None
     unit: str = ""
+    digits: int = 4
+    target: float | None = None
+    low: float = -inf
+    high: float = inf
+    prominence: int = 0
+    views: tuple[str, ...] = ()
+    aggregation: Literal["mean", "share", "function", "difference", "set"] = "mean"
     needs: frozenset[str] = frozenset()
+    columns: Collection[str] = ("",)
     undefined: str = ""
     origin: str = ""
-    share: bool = False
-    of_sets: bool = False
 
     def __init__(self) -> None:
         self.reset()
@@ -155,22 +173,15 @@ class Metric:
         """(B,), or one for each of `columns`. NaN where it is not defined."""
         raise NotImplementedError
 
-    def finish(self, means: Mapping[str, float]) -> float:
-        """The value over a set from the means of the columns."""
+    @classmethod
+    def title(cls, **arguments: Any) -> str:
+        """`label` of a metric that is built with these arguments."""
+        return cls.label
+
+    @staticmethod
+    def finish(means: Mapping[str, Any]) -> Any:
+        """The value over a set from the means of the columns: of floats, or of arrays with a mean for each resample."""
         return means[""]
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        return {"": Column(self.label, self.better, self.unit)}
-
-    @property
-    def pooled(self) -> bool:
-        """Whether the value over a set is not the mean of a column but made of means by `finish`."""
-        return type(self).finish is not Metric.finish
-
-    @property
-    def needs_truth(self) -> bool:
-        return "true" in self.needs
 
     def lacks(self, given: frozenset[str]) -> str | None:
         """Why it cannot be measured where only these fields of `Pair` are given; None where it can."""
@@ -206,7 +217,8 @@ class Metric:
 
     def compute(self) -> float:
         """NaN where no picture has a number."""
-        return self.finish({n: total / count if count else float("nan") for n, (total, count) in self._parts.items()})
+        means = {n: total / count if count else float("nan") for n, (total, count) in self._parts.items()}
+        return float(self.finish(means))
 
     def parts(self) -> Parts:
         """What `compute` divides: sums and counts that add up over processes."""

@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import timm
 import torch
@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize.imaging.color import lightness_to_rgb
-from colorize.metrics.metric import Better, Column, Metric, Pair, Picture
-from colorize.models.encoders import PACKAGED, Encoder, find_weights, load_trunk, packaged_state, statistics
+from colorize.metrics.extractors import load_classifier
+from colorize.metrics.metric import Better, Metric, Pair, Picture
+from colorize.models.encoders import Encoder, find_weights, load_trunk, statistics
 from colorize.utils.errors import UnavailableError, UserError
 from colorize.utils.serialization import read_file
 
@@ -33,7 +34,8 @@ class LPIPS(Metric):
     The channels' weights come with the package lpips. Raises `UnavailableError` where the network's cannot be had.
     """
 
-    better, needs = "lower", frozenset({"true"})
+    label, better, needs = "LPIPS {}", "lower", frozenset({"true"})
+    low, prominence, views = 0.0, 4, ("samples", "grey")
 
     def __init__(
         self, net: Literal["alex", "vgg"] = "alex", *, weights: str | Path | None = None, download: bool = True,
@@ -41,13 +43,17 @@ class LPIPS(Metric):
     ):  # fmt: skip
         if net not in NETS:
             raise UserError(f"there is no LPIPS net {net!r}: it must be one of {', '.join(NETS)}")
-        self.label = f"LPIPS {net}"
+        self.label = self.title(net)
         super().__init__()
         name, self.taps, self.least = NETS[net]
         self.origin = f"{name}, {'ImageNet (torchvision)' if trunk is None else 'as given'}; channels of lpips 0.1"
         whole = load_trunk(name, weights, download=download) if trunk is None else trunk
         self.trunk = whole[: self.taps[-1] + 1].eval().requires_grad_(False)
         self.channels = channel_weights(net)
+
+    @classmethod
+    def title(cls, net: str = "alex", **_: Any) -> str:
+        return cls.label.format(net)
 
     def of(self, pair: Pair) -> Tensor:
         painted, true = pair.both
@@ -98,10 +104,12 @@ class FeatureDistance(Metric):
     """
 
     label, better, needs = "feature distance", "lower", frozenset({"true"})
+    low, prominence, views = 0.0, 1, ("curve", "samples", "grey")
 
     def __init__(self, network: str = "tf_efficientnet_lite0"):
         super().__init__()
-        check_weights(network)
+        if timm.is_model(network):
+            check_weights(network)
         encoder = Encoder(network, pretrained=True, reductions=(32,)).eval().requires_grad_(False)
         self.encoder = encoder.to(memory_format=torch.channels_last)  # twice as fast on a CPU
         self.origin = self.encoder.origin
@@ -117,12 +125,14 @@ class FeatureDistance(Metric):
         return picture.once(self.encoder, lambda: self.encoder(rgb)[0].mean(dim=(2, 3)))
 
 
-def check_weights(network: str) -> None:
-    """Raises `UnavailableError` where a timm network's ImageNet weights are not on this machine."""
-    if timm.is_model(network) and find_weights(network) is None:
+def check_weights(network: str) -> Path:
+    """The file of a timm network's ImageNet weights. Raises `UnavailableError` where none is on this machine."""
+    path = find_weights(network)
+    if path is None:
         raise UnavailableError(
             f"the ImageNet weights of {network!r} are on this machine neither in a package nor in a cache"
         )
+    return path
 
 
 SIDE = 224  # pixels of the shorter side that the classifier is shown
@@ -140,28 +150,25 @@ class Recognition(Metric):
              else `UnavailableError`
     """
 
-    better, needs, share = "higher", frozenset({"true"}), True
+    label, better, needs = "recognised", "higher", frozenset({"true"})
+    digits, low, high, aggregation, views = 3, 0.0, 1.0, "share", ("grey",)
 
     def __init__(self, network: str = "tf_efficientnet_lite0", labelled: bool = False):
         if not timm.is_model(network):
             raise UserError(f"timm has no classifier {network!r}")
-        self.labelled = labelled
-        self.label = "recognised" if labelled else "recognised as the truth is"
+        self.labelled, self.columns = labelled, ("", "grey", *(("truth",) if labelled else ()))
         if labelled:
             self.needs = frozenset({"true", "label"})
             self.undefined = "the picture has no label"
         super().__init__()
-        check_weights(network)
-        self.net = classifier(network).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.net = (
+            load_classifier(network, check_weights(network))
+            .eval()
+            .requires_grad_(False)
+            .to(memory_format=torch.channels_last)
+        )
         self.mean, self.std = statistics(network, self.net)
         self.origin = f"{network}, ImageNet"
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        further = {"grey": Column(f"{self.label}, grey", None)}
-        if self.labelled:
-            further["truth"] = Column(f"{self.label}, truth", None)
-        return super().columns | further
 
     def of(self, pair: Pair) -> dict[str, Tensor]:
         painted, true = pair.both
@@ -184,17 +191,6 @@ class Recognition(Metric):
         rgb = F.interpolate(rgb, size=size, mode="bicubic", antialias=True).clamp(0, 1)
         mean, std = (rgb.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
         return ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def classifier(network: str) -> nn.Module:
-    """A timm network of 1000 classes with ImageNet weights that are on this machine."""
-    path = find_weights(network)
-    assert path is not None, network  # was checked
-    if network not in PACKAGED:
-        return timm.create_model(network, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
-    net = timm.create_model(network)
-    net.load_state_dict(packaged_state(network, path, net))
-    return net
 
 
 class Judge(Metric):

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from colorize.evaluation.bootstrap import Interval
-from colorize.evaluation.metric_info import measure
 from colorize.metrics.full_reference import CHROMAS, HUES, STEP, TOP, ErrorsByColour
+from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.tables import texts
 
 CHROMA_STEP, CHROMA_TOP = 2, 60  # CIE: width of a bar; all above the top are in the last bar
@@ -186,7 +185,7 @@ def forest(metric: str, runs: Mapping[str, Interval], others: Mapping[str, float
     known = [value for value in known if not isnan(value)]
     room = (max(known) - min(known) or 1.0) * 0.06
     low, scale = min(known) - room, 100 / (max(known) - min(known) + 2 * room)
-    digits = measure(metric).digits
+    digits = info_of(metric).digits
     rows = []
     for place, (label, each) in enumerate(runs.items()):
         value, ends = texts(each, digits)
@@ -195,7 +194,7 @@ def forest(metric: str, runs: Mapping[str, Interval], others: Mapping[str, float
         rows.append(ForestRow(label, value, palette_color(place), ends, *at, width))
     marks = [(scale * (value - low), f"{name} {value:.4g}") for name, value in others.items()]
     told = ", ".join(f"{name} {texts(Interval(v, v, v, 1), digits)[0]}" for name, v in others.items())
-    return Forest(measure(metric).heading, rows, marks, f"dashed: {told}" if told else "")
+    return Forest(info_of(metric).heading, rows, marks, f"dashed: {told}" if told else "")
 
 
 def curve_chart(

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from colorize.evaluation.bootstrap import Interval, mean_interval
+from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.compare import Comparison, compare_results
 from colorize.evaluation.image_table import ImageValues, read_image_values
-from colorize.evaluation.metric_info import measure, measured_on
 from colorize.evaluation.result import image_table_path, row_label
 from colorize.evaluation.samples import MOST_FULL, SampleFiles
 from colorize.metrics.full_reference import ErrorsByColour
+from colorize.metrics.metric_info import Interval, info_of, measured_on
 from colorize.reports.charts import Forest, color_error_charts, forest, palette_color
 from colorize.reports.conclusions import (
     checkpoint_in_words,
@@ -160,7 +160,7 @@ def forests(comparison: Comparison) -> list[Forest]:
     found = []
     for metric in comparison.leading():
         runs = {label: row[metric] for label, row in comparison.runs.items() if metric in row}
-        rows = ["truth"] if measure(metric).better == "truth" else ["grey"]
+        rows = ["truth"] if info_of(metric).better == "truth" else ["grey"]
         rows = ["grey", "truth"] if len(runs) == 1 else rows
         others = {row_label(row): comparison.sanity[row][metric].value
                   for row in rows if metric in comparison.sanity.get(row, {})}  # fmt: skip
@@ -190,9 +190,9 @@ def result_table(comparison: Comparison) -> TextTable:
     columns += [(row_label(row), cells, row.startswith("model")) for row, cells in comparison.sanity.items()]
     rows = []
     for metric in dict.fromkeys(metric for _, cells, _ in columns for metric in cells):
-        found = [TableCell(measure(metric).heading, kind="row")]
+        found = [TableCell(info_of(metric).heading, kind="row")]
         for _, cells, own in columns:
-            value, ends = texts(cells.get(metric), measure(metric).digits)
+            value, ends = texts(cells.get(metric), info_of(metric).digits)
             found.append(TableCell(value, ends if own else "", "number own" if own else "number", title=ends))
         rows.append(TableRow(found))
     heads = [TableCell(label, kind="number own" if own else "number") for label, _, own in columns]
@@ -215,7 +215,7 @@ def class_table(images: ImageValues) -> tuple[str, TextTable] | None:
         label: {metric: mean_interval(images.values[metric][places]) for metric in metrics}
         for label, places in groups.items()
     }
-    better = measure(metrics[0]).better == "higher"
+    better = info_of(metrics[0]).better == "higher"
     order = sorted(found, key=lambda label: found[label][metrics[0]].value, reverse=better)
     sentence = f"{len(order)} classes of {FEWEST} pictures or more, best first"
     if len(order) > 2 * CLASSES_SHOWN:

@@ -8,12 +8,12 @@ import numpy as np
 
 from colorize.evaluation.compare import Comparison
 from colorize.evaluation.image_table import ImageValues, read_image_values
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.permutation import compare_pairs
 from colorize.evaluation.protocol import INPUTS
 from colorize.evaluation.result import LABELS, Result, image_table_path, read_result
 from colorize.evaluation.significance import ComparisonResult, describe_difference, format_number
 from colorize.metrics.colorfulness import grey_note
+from colorize.metrics.metric_info import in_view, info_of
 
 GREY_WINS = (
     "Grey has {better}. This is expected: where the true colour is uncertain, a dull colour has the smallest error on "
@@ -27,7 +27,6 @@ FILTER = {
     "bicubic": "antialiased bicubic", "bilinear": "antialiased bilinear",
     "linear": "OpenCV's linear filter, not antialiased", "area": "area averages",
 }  # fmt: skip
-COMPARED = ("psnr", "ciede2000", "lpips_alex", "features", "top1")  # with grey, of a single run
 PAIRS = 3  # of runs, whose verdicts are read at once
 
 
@@ -70,7 +69,7 @@ def draw_conclusions(comparison: Comparison) -> Conclusions:
 
 def metric_verdicts(comparison: Comparison, metric: str) -> Verdicts:
     """The sentences on a metric; of more than three pairs of runs, also who leads and how many pairs differ."""
-    of_metric, title = [v for v in comparison.verdicts if v.metric == metric], measure(metric).title
+    of_metric, title = [v for v in comparison.verdicts if v.metric == metric], info_of(metric).label
     sentences = [Sentence(f"{title}: {verdict.sentence}", strength(verdict)) for verdict in of_metric]
     if len(of_metric) <= PAIRS:
         return Verdicts(sentences)
@@ -133,14 +132,14 @@ def conclude_single(target: Path, *, pooled: bool = False) -> Conclusions:
 
 
 def network_differences(one: ImageValues, other: ImageValues, names: tuple[str, str]) -> list[Sentence]:
-    """A sentence for each of `COMPARED` that pictures of both have."""
-    metrics = [m for m in COMPARED if m in one.values and not np.isnan(one.values[m] + other.values[m]).all()]
+    """A sentence for each metric of the view "grey" that pictures of both have."""
+    metrics = [m for m in in_view("grey", one.values) if not np.isnan(one.values[m] + other.values[m]).all()]
     if not metrics:
         return []
-    better = [measure(m).goodness(one.values[m]) - measure(m).goodness(other.values[m]) for m in metrics]
+    better = [info_of(m).oriented(one.values[m]) - info_of(m).oriented(other.values[m]) for m in metrics]
     found = compare_pairs(np.stack(better, axis=1))
     return [
-        Sentence(f"{measure(m).title}: {describe_difference(measure(m), *names, difference)}")
+        Sentence(f"{info_of(m).label}: {describe_difference(info_of(m), *names, difference)}")
         for m, difference in zip(metrics, found, strict=True)
     ]
 

@@ -13,12 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from colorize.evaluation.image_table import ImageValues
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.protocol import INPUTS
 from colorize.evaluation.result import LABELS
 from colorize.evaluation.samples import AS_IT_IS, PAINTED, TRUTH, SampleFiles, input_word, prediction_words, rank_images
 from colorize.evaluation.significance import format_number
 from colorize.imaging.decode import decode_picture
+from colorize.metrics.metric_info import info_of
 from colorize.reports.run_data import OLD, RunData
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_whole
@@ -190,13 +190,13 @@ def ranked_photographs(images: ImageValues, samples: SampleFiles) -> dict[str, d
     by_place = {int(name.partition("-")[0]): files for name, files in samples.items()}
     found: dict[str, dict[str, list[GalleryPhotograph]]] = {}
     for metric, groups in rank_images(images).items():
-        known, values = measure(metric), images.values[metric]
+        known, values = info_of(metric), images.values[metric]
         for word, places in groups.items():
             shown = []
             for place in [place for place in places if {PAINTED, TRUTH} <= by_place.get(place, {}).keys()]:
-                told = f"{known.title} {format_number(float(values[place]), known.digits)} {known.unit}".strip()
+                told = f"{known.label} {format_number(float(values[place]), known.digits)} {known.unit}".strip()
                 pictures = [PageImage(what, file_uri(path, THUMBNAIL)) for what, path in by_place[place].items()]
                 shown.append(GalleryPhotograph(images.names[place], pictures, told))
             if shown:
-                found.setdefault(known.title, {})[word] = shown
+                found.setdefault(known.label, {})[word] = shown
     return found

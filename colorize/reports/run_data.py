@@ -8,6 +8,7 @@ from typing import Any
 from colorize.evaluation.compare import Comparison
 from colorize.evaluation.result import Result, read_result
 from colorize.evaluation.samples import SampleFiles, find_samples
+from colorize.metrics.metric_info import in_view, info_of, read_infos
 from colorize.reports.charts import Chart, ChartLine, curve_chart, palette_color
 from colorize.reports.tables import PAINTING, TableCell, TableRow, TextTable, number_heads, painting_cells
 from colorize.run_folder import RunFolder
@@ -17,7 +18,6 @@ from colorize.utils.stored_config import flatten, read_config
 
 UNTOLD = ("name", "overwrite", "published.", "resume", "trust", "tracker.")  # of a config, what makes no other network
 OLD = "historical"  # the protocol of old photographs, and the folder of those that training painted
-CURVES = {"val/psnr": "PSNR", "val/colorfulness": "colourfulness", "val/features": "feature distance"}
 TRAINING = ("steps", "minutes", "photographs a second", "trained on")
 
 
@@ -62,6 +62,7 @@ def gather(folder: Path, target: Path | None = None) -> RunData:
     Raises `UserError` for a file that is half written.
     """
     summary = RunFolder(folder).read_summary()
+    read_infos(summary.get("measures", {}))
     run = RunData(folder, summary)
     if "parameters" in summary:
         run.cost["parameters"] = summary["parameters"]
@@ -104,9 +105,11 @@ def curve_charts(runs: Mapping[str, RunData]) -> list[Chart]:
     """A chart for each metric that any run measured while it trained, a line for each run."""
     lines = {label: ChartLine("", label, color) for label, color in run_colors(runs).items()}
     charts = []
-    for name, heading in CURVES.items():
+    measured = dict.fromkeys(name.removeprefix("val/") for run in runs.values() for name in run.curves)
+    for metric in in_view("curve", measured):
+        name = f"val/{metric}"
         found = [(lines[label], run.curves[name]) for label, run in runs.items() if name in run.curves]
-        charts += [curve_chart(found, heading)] if found else []
+        charts.append(curve_chart(found, info_of(metric).label))
     return charts
 
 

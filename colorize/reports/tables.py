@@ -4,11 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from math import isnan
 from typing import Any, NamedTuple
 
-from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.compare import Comparison
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.result import row_label
 from colorize.evaluation.significance import format_number
+from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.conclusions import draw_conclusions
 
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
@@ -55,14 +54,14 @@ def number_heads(titles: Sequence[str]) -> list[TableCell]:
 
 
 def metric_heads(metrics: Sequence[str]) -> list[TableCell]:
-    return number_heads([measure(metric).heading for metric in metrics])
+    return number_heads([info_of(metric).heading for metric in metrics])
 
 
 def metric_cells(
     row: Mapping[str, Interval], metrics: Sequence[str], best: Collection[str] = ()
 ) -> list[TableCell]:  # fmt: skip
     """A value with its interval for each of the metrics; those of `best` are bold."""
-    found = [(metric, *texts(row.get(metric), measure(metric).digits)) for metric in metrics]
+    found = [(metric, *texts(row.get(metric), info_of(metric).digits)) for metric in metrics]
     return [TableCell(value, ends, "number own" if metric in best else "number") for metric, value, ends in found]
 
 

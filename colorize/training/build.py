@@ -17,10 +17,10 @@ from colorize.data.collection import Collection, Photo
 from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.data.sources import by_hash, check_trains
-from colorize.evaluation.metric_info import make_metrics, without_samples
 from colorize.evaluation.validation import Validator, black_and_white_squares, first_by_hash, squares_of
 from colorize.losses.loss import Loss
 from colorize.metrics.metric import Metric
+from colorize.metrics.metric_info import build_metrics, without_samples
 from colorize.models.base import Colorizer
 from colorize.models.encoders import checkpoint_brings_weights
 from colorize.training.config_schema import CheckpointSettings
@@ -51,7 +51,7 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
         answers["model.classes"] = cfg.model.classes = count_classes(loss, photographs)
     with checkpoint_brings_weights() if restored else nullcontext():
         model: Colorizer = build_part(cfg.model, "model")
-    metrics, absent = make_metrics(cfg.metrics)
+    metrics, absent = build_metrics(cfg.metrics)
     absent |= without_samples(metrics)
     notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
     judges = build_judges(cfg.evaluate, photographs, metrics)

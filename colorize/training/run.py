@@ -10,10 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from colorize.config import build_part, check_values
 from colorize.data.datamodule import DataModule
-from colorize.evaluation.metric_info import measured_on, score_table, told_measures
 from colorize.evaluation.network import open_tracker
 from colorize.evaluation.result import row_label
 from colorize.evaluation.validation import ValidationBaselines, measure_baselines
+from colorize.metrics.metric_info import measured_on, score_table, stored_infos
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED, load_trial
 from colorize.tracking.logger import JsonLines, Logger, Loggers
@@ -201,7 +201,7 @@ def summarize_run(
             "manifest": data.manifest(), "held_back": data.val_description,
         },
         "weights": {**origins(parts), "evaluated": evaluated, "init_from": cfg.init_from},
-        "absent": parts.absent, "measures": told_measures(trainer.scores), "notes": parts.notes,
+        "absent": parts.absent, "measures": stored_infos(trainer.scores), "notes": parts.notes,
         "health": trainer.monitor.warnings, "unreadable": trainer.step_batches.unreadable,
         "versions": versions(), "commit": commit(), "device": str(trainer.device), "processes": trainer.world.size,
         "seed": cfg.seed,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from colorize.evaluation.bootstrap import function_interval, mean_interval, mean_intervals, proportion_interval
+from colorize.evaluation.bootstrap import function_interval, mean_interval, mean_intervals
+from colorize.metrics.metric_info import proportion_interval
 
 
 def test_the_studentised_interval_is_that_of_its_definition(skewed):

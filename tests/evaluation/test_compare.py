@@ -6,10 +6,11 @@ from math import nan
 import numpy as np
 import pytest
 
-from colorize.evaluation.bootstrap import Interval, mean_interval
+from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.image_table import ImageTable
 from colorize.evaluation.result import image_table_path
+from colorize.metrics.metric_info import Interval
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.errors import UserError
 from tests.helpers.evaluated import NAMES, PROTOCOL
@@ -114,8 +115,8 @@ def test_nearness_to_the_truths_own_colours(evaluated, tmp_path):
     held["rows"]["model"]["colorfulness"] = cell.__dict__
     file.write_text(json.dumps(held))
     with ImageTable(path, ["psnr", "colorfulness"]) as table:
-        table.add("model", NAMES, {"psnr": np.full(40, nan), "colorfulness": np.full(40, 44.0)})
-        table.add("truth", NAMES, {"colorfulness": np.full(40, 40.0)})
+        table.add({"model": {"psnr": np.full(40, nan), "colorfulness": np.full(40, 44.0)}}, NAMES)
+        table.add({"truth": {"colorfulness": np.full(40, 40.0)}}, NAMES)
     told = verdict(compare_results(places), "colorfulness")
     assert told.winner == "lively"
     assert "lively is nearer to the truth than dull by 6" in told.sentence

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from colorize.evaluation.bootstrap import Interval, mean_interval
+from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.entries import combined_interval, compare_seeds, seeds_interval
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.permutation import (
     compare_intervals,
 )
+from colorize.metrics.metric_info import Interval, info_of
 
 
 def test_one_seed_is_pictures_alone(skewed):
@@ -56,7 +56,7 @@ def test_a_number_without_pictures_over_seeds():
 
 def test_two_intervals_add_by_their_squares():
     a, b = Interval(20, 17, 23, 50), Interval(25, 21, 29, 60)
-    found = compare_intervals(measure("psnr"), a, b)
+    found = compare_intervals(info_of("psnr"), a, b)
     assert found.advantage == Interval(-5, -10, 0, 50)
-    lower = compare_intervals(measure("lpips_alex"), a, b).advantage
+    lower = compare_intervals(info_of("lpips_alex"), a, b).advantage
     assert (lower.value, lower.low, lower.high) == (5, 0, 10)

@@ -184,7 +184,7 @@ def test_the_tracker_hears_of_it(inside, tmp_path, monkeypatch):
         (("run=outputs/toy", "protocol=clean"), "use protocol.source=FOLDER"),
         (("run=outputs/toy", "checkpoint=17"), "has no checkpoint '17'"),
         (("run=outputs/toy", "protocol=clean-val5k", "source=demo"), "has a name of the protocol"),
-        (("run=outputs/toy", "protocol=demo", "strict=true", *WIDE), "metric 'lpips_alex' cannot be had"),
+        (("run=outputs/toy", "protocol=demo", "strict=true", *WIDE), "metric 'lpips_alex' is unavailable"),
         (("run=[outputs/toy,outputs/toy]", "out=x"), "out=x is one folder for 2 networks"),
         (("protocol=demo",), "run has no value"),
     ],

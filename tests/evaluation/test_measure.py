@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from colorize.data.collection import Photo
 from colorize.evaluation.batches import make_eval_batch, read_eval_image
 from colorize.evaluation.image_table import read_image_values
-from colorize.evaluation.measure import PICTURES, Measurement, of_pictures
+from colorize.evaluation.measure import PICTURES, Measurement, aggregate
 from colorize.evaluation.predictors import constant_ab, predictor_of
 from colorize.evaluation.selection import select_photographs
 from colorize.metrics import PSNR, SSIM, Colorfulness, MeanColorfulnessDifference, Picture, PooledPSNR
@@ -34,13 +34,13 @@ def test_errors_find_the_colour_that_is_wrong():
     assert found.painted_chroma[CHROMAS - 1] == pytest.approx(0, abs=0.02)
 
 
-def test_cells_are_what_the_metrics_say(scene):
+def test_aggregated_metrics_are_what_the_metrics_say(scene):
     """A value in the table is the metric's own over the set, however it is made of means."""
     metrics = {
         "psnr": PSNR(), "psnr_pooled": PooledPSNR(), "ssim": SSIM(), "colorfulness": Colorfulness(),
         "delta_colorfulness": MeanColorfulnessDifference(),
     }  # fmt: skip
-    pair = scene.pair(predictor_of(constant_ab((9.0, -5.0)))(scene)[0])
+    pair = predictor_of(constant_ab((9.0, -5.0)))(scene)
     values = {}
     for name, metric in metrics.items():
         metric.add(pair)
@@ -49,7 +49,7 @@ def test_cells_are_what_the_metrics_say(scene):
             for column, numbers in metric.named(pair).items()
         }
     pictures = type("Pictures", (), {"values": values})
-    cells = of_pictures(pictures, metrics)
+    cells = aggregate(pictures, metrics)
     assert {name: cell.value for name, cell in cells.items()} == {
         name: pytest.approx(metric.compute(), rel=1e-6) for name, metric in metrics.items()
     }
@@ -90,7 +90,7 @@ def test_pictures_are_measured_once_and_in_order(many, tmp_path):
         true = np.asarray(image.resize((32, round(32 * 40 / image.width)), Image.Resampling.BICUBIC))
         row = read_eval_image(Photo(str(many / f"{place:03d}.png"), ""), protocol(geometry="long"))
         scene = make_eval_batch([row], [""], 0, protocol(), CPU)
-        painted = predictor_of(constant_ab((0, 0)))(scene)[0].pixels[0].permute(1, 2, 0).numpy()
+        painted = predictor_of(constant_ab((0, 0)))(scene).painted.pixels[0].permute(1, 2, 0).numpy()
         assert grey[place] == pytest.approx(peak_signal_noise_ratio(true, painted), abs=1e-4)
 
 

@@ -8,14 +8,11 @@ import pytest
 from scipy import stats
 
 from colorize.evaluation.bootstrap import mean_interval
-from colorize.evaluation.metric_info import measure
-from colorize.evaluation.permutation import (
-    compare_intervals,
-    compare_pairs,
-    compare_pooled,
-    holm,
-    pooled_interval,
-)
+from colorize.evaluation.image_table import ImageValues
+from colorize.evaluation.measure import aggregate
+from colorize.evaluation.permutation import compare_functions, compare_intervals, compare_pairs, holm
+from colorize.metrics import MeanColorfulnessDifference, PooledPSNR
+from colorize.metrics.metric_info import function_of_means, info_of
 
 
 @pytest.mark.parametrize("n", [3, 8, 12])
@@ -48,7 +45,7 @@ def test_pairs_are_sharper_than_intervals():
     pictures = random.normal(24, 5, 100)
     a, b = pictures + random.normal(0.3, 0.2, 100), pictures
     paired = compare_pairs((a - b)[:, None])[0].advantage
-    alone = compare_intervals(measure("psnr"), mean_interval(a), mean_interval(b)).advantage
+    alone = compare_intervals(info_of("psnr"), mean_interval(a), mean_interval(b)).advantage
     assert paired.low > 0 > alone.low
     assert paired.value == pytest.approx(alone.value)
 
@@ -59,20 +56,46 @@ def test_holm_by_hand():
     assert holm([]) == []
 
 
+def values_of(**columns):
+    return ImageValues([], [], {name: np.asarray(column) for name, column in columns.items()})
+
+
 def test_pooled_psnr_compares_mean_errors():
     random = np.random.default_rng(9)
-    a, b = random.normal(25, 3, 60), random.normal(24, 3, 60)
-    found = compare_pooled("psnr_pooled", a, b)
-    pooled = [-10 * np.log10((10 ** (-side / 10)).mean()) for side in (a, b)]
+    a, b = (10 ** (-random.normal(psnr, 3, 60) / 10) for psnr in (25, 24))
+    found = compare_functions(a[:, None], b[:, None], function_of_means(PooledPSNR()))
+    pooled = [-10 * np.log10(side.mean()) for side in (a, b)]
     assert found.advantage.value == pytest.approx(pooled[0] - pooled[1])
-    assert pooled_interval("psnr_pooled", a).value == pytest.approx(pooled[0])
+    aggregated = aggregate(values_of(psnr_pooled_mse=a), {"psnr_pooled": PooledPSNR()})["psnr_pooled"]
+    assert aggregated.value == pytest.approx(pooled[0])
+    assert aggregated.low < aggregated.value < aggregated.high
+
+
+@pytest.mark.parametrize("n", [7, 12])
+def test_swaps_of_a_function_are_counted_exactly(n):
+    random = np.random.default_rng(n)
+    a, b = random.normal(40, 5, (2, n))
+    true = random.normal(41, 5, n)
+
+    def further(one, other):
+        return abs(other.mean() - true.mean()) - abs(one.mean() - true.mean())
+
+    swaps = [np.array(swap) for swap in product([True, False], repeat=n)]
+    swapped = [abs(further(np.where(swap, a, b), np.where(swap, b, a))) for swap in swaps]
+    expected = np.mean([each >= abs(further(a, b)) - 1e-9 for each in swapped])
+    finish = function_of_means(MeanColorfulnessDifference())
+    tables = (np.stack([side, true], axis=1) for side in (a, b))
+    found = compare_functions(*tables, lambda means: -finish(means))
+    assert found.p == pytest.approx(expected)
+    assert found.advantage.value == pytest.approx(further(a, b))
 
 
 def test_a_difference_of_means_folds_at_zero():
     """|mean of painted − of true|: where the sign is not known, the interval begins at 0."""
     random = np.random.default_rng(10)
     true = random.normal(40, 5, 50)
-    found = pooled_interval("delta_colorfulness", true + random.normal(0.1, 5, 50), true)
+    metric = {"x": MeanColorfulnessDifference()}
+    found = aggregate(values_of(x_painted=true + random.normal(0.1, 5, 50), x_truth=true), metric)["x"]
     assert found.low == 0
     assert found.high > found.value > 0
-    assert pooled_interval("delta_colorfulness", true - 8, true).low == pytest.approx(8)
+    assert aggregate(values_of(x_painted=true - 8, x_truth=true), metric)["x"].low == pytest.approx(8)

@@ -75,10 +75,10 @@ def test_a_network_that_draws_is_asked_several_times(scene):
         network_predictor(Drawing(), "lab_l", None)(scene),
         network_predictor(Drawing(), "lab_l", None, samples=4)(scene),
     )
-    assert torch.equal(once.picture.pixels, several.picture.pixels)
+    assert torch.equal(once.painted.pixels, several.painted.pixels)
     assert once.samples is None
     assert several.samples.shape == (4, 3, 3, 32, 32)
-    diversity = Diversity().named(scene.pair(*several))[""]
+    diversity = Diversity().named(several)[""]
     lab = Picture(several.samples[:, 0]).lab[:, 1:].mean(dim=(2, 3))  # of the first photograph, (4, 2)
     apart = torch.cdist(lab, lab)[torch.triu(torch.ones(4, 4), 1) > 0].mean()
     assert diversity[0] == pytest.approx(apart.item(), rel=0.1)

@@ -9,10 +9,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from colorize.evaluation import result as result_module
-from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.image_table import ImageTable, read_image_values, stream_image_rows
 from colorize.evaluation.protocol import INPUTS, Protocol
 from colorize.evaluation.result import LABELS, Result, group_of, read_result, write_result
+from colorize.metrics.metric_info import Interval
 from colorize.utils.errors import UserError
 
 
@@ -122,7 +122,7 @@ VALUES = {"psnr": [0.1 + 0.2, 1e-300, nan, 22.0], "top1": [1.0, 0.0, 1.0, 0.0]}
 
 def filled(path, rows=("model", "grey")):
     with ImageTable(path, ["psnr", "top1"]) as table:
-        table.add_all({row: VALUES for row in rows}, NAMES, ["cat", "", "dog, big", None])
+        table.add({row: VALUES for row in rows}, NAMES, ["cat", "", "dog, big", None])
     return path
 
 
@@ -137,7 +137,7 @@ def test_values_come_back_to_the_last_bit(tmp_path):
 
 def test_a_metric_that_a_row_lacks_is_empty(tmp_path):
     with ImageTable(tmp_path / "toy.csv", ["psnr", "ssim"]) as table:
-        table.add_all({"model": {"psnr": [1.0], "ssim": [0.5]}, "truth": {"ssim": [1.0]}}, ["a"])
+        table.add({"model": {"psnr": [1.0], "ssim": [0.5]}, "truth": {"ssim": [1.0]}}, ["a"])
     assert np.isnan(read_image_values(tmp_path / "toy.csv", "truth").values["psnr"]).all()
 
 
@@ -150,7 +150,7 @@ def test_a_killed_evaluation_is_gone_on_with(cut, tmp_path):
         done = table.done.get("model", 0)
         assert table.done.get("grey", 0) == done <= 4
         rest = {name: values[done:] for name, values in VALUES.items()}
-        table.add_all({"model": rest, "grey": rest}, NAMES[done:], ["cat", "", "dog, big", None][done:])
+        table.add({"model": rest, "grey": rest}, NAMES[done:], ["cat", "", "dog, big", None][done:])
     for row in ("model", "grey"):
         one, other = read_image_values(path, row), read_image_values(whole, row)
         assert one.names == other.names
@@ -181,8 +181,8 @@ def test_damage_is_named(tmp_path):
 
 def test_a_picture_twice_and_a_name_with_a_line_break(tmp_path):
     with ImageTable(tmp_path / "toy.csv", ["psnr"]) as table:
-        table.add("model", ["a", "a"], {"psnr": [1.0, 2.0]})
+        table.add({"model": {"psnr": [1.0, 2.0]}}, ["a", "a"])
         with pytest.raises(UserError, match=r"'b\\nc.jpg' has a line break: rename the file"):
-            table.add_all({"model": {"psnr": [1.0]}}, ["b\nc.jpg"])
+            table.add({"model": {"psnr": [1.0]}}, ["b\nc.jpg"])
     with pytest.raises(UserError, match="holds 'a' twice in the row 'model'"):
         read_image_values(tmp_path / "toy.csv")

@@ -8,14 +8,21 @@ import torch
 
 import colorize
 from colorize.cli.compare import print_comparison
-from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.image_table import ImageValues
-from colorize.evaluation.measure import of_pictures
-from colorize.evaluation.metric_info import measure, score_table, tell_measure, told_measures
+from colorize.evaluation.measure import aggregate
 from colorize.evaluation.result import Result, rank_summaries, read_result, write_result
 from colorize.metrics import Judge, OutOfGamut
 from colorize.metrics.distribution import score_name
+from colorize.metrics.metric_info import (
+    Interval,
+    MetricInfo,
+    info_from,
+    info_of,
+    register_info,
+    score_table,
+    stored_infos,
+)
 from colorize.models import CNN
 from colorize.models.export import save
 from colorize.reports.conclusions import grey_wins
@@ -63,19 +70,19 @@ def test_the_table_of_training_has_titles_and_directions(capsys):
 def test_a_metric_of_ones_own_says_which_end_is_better(evaluated, tmp_path):
     """As the MUSIQ of docs/metrics.md: it is in no table of ours."""
     judge = Judge(lambda rgb: rgb.mean((1, 2, 3)), "MUSIQ", "higher")
-    tell_measure("musiq_of_mine", judge.label, judge.better, judge.unit)
-    assert (measure("musiq_of_mine").heading, measure("musiq_of_mine").better) == ("MUSIQ ↑", "higher")
-    tell_measure("psnr", "another", "lower")
-    assert measure("psnr").better == "higher"  # ours stay what they are
+    register_info("musiq_of_mine", info_from(judge))
+    assert (info_of("musiq_of_mine").heading, info_of("musiq_of_mine").better) == ("MUSIQ ↑", "higher")
+    register_info("psnr", MetricInfo("another", "lower"))
+    assert info_of("psnr").better == "higher"  # ours stay what they are
     cells = {"musiq_of_mine": Interval(50.0, 49.0, 51.0, 40)}
-    kept = Result("x", PROTOCOL, {"model": cells}, measures=told_measures(cells))
+    kept = Result("x", PROTOCOL, {"model": cells}, measures=stored_infos(cells))
     path = write_result(tmp_path / "x.json", kept)
-    from colorize.evaluation import metric_info
+    from colorize.metrics import metric_info
 
-    metric_info.OTHERS.clear()
-    assert measure("musiq_of_mine").better is None
+    metric_info.USERS.clear()
+    assert info_of("musiq_of_mine").better is None
     read_result(path)
-    assert measure("musiq_of_mine").better == "higher"
+    assert info_of("musiq_of_mine").better == "higher"
     rows = {"model": {"musiq_of_mine": Interval(60.0, 59.0, 61.0, 40)}}
     better = write_result(tmp_path / "y.json", replace(kept, name="y", rows=rows))
     found = compare_results([str(path), str(better)])
@@ -87,10 +94,10 @@ def test_a_share_has_no_negative_interval():
     values = np.zeros(40)
     values[:2] = 0.5
     pictures = ImageValues(NAMES, [""] * 40, {"out_of_gamut": values})
-    cell = of_pictures(pictures, {"out_of_gamut": OutOfGamut()})["out_of_gamut"]
+    cell = aggregate(pictures, {"out_of_gamut": OutOfGamut()})["out_of_gamut"]
     assert 0 <= cell.low <= cell.value <= cell.high <= 1
-    assert measure("precision_inception").within(Interval(0.99, 0.9, 1.08, 10)).high == 1
-    assert measure("kid").within(Interval(0.0, -0.1, 0.1, 10)).low == -0.1  # an unbiased estimate may be below 0
+    assert info_of("precision_inception").clip(Interval(0.99, 0.9, 1.08, 10)).high == 1
+    assert info_of("kid").clip(Interval(0.0, -0.1, 0.1, 10)).low == -0.1  # an unbiased estimate may be below 0
 
 
 def test_grey_is_said_to_beat_those_that_it_beats(evaluated):

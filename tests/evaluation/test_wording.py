@@ -2,23 +2,22 @@
 
 from math import inf, isnan, nan
 
-from colorize.evaluation.bootstrap import Interval
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.permutation import Difference, compare_intervals
 from colorize.evaluation.significance import describe_difference, format_number, significance
+from colorize.metrics.metric_info import Interval, info_of
 
 
 def test_nearness_to_the_truth():
     truth = Interval(40, 38, 42, 50)
     near, far = Interval(44, 42, 46, 50), Interval(30, 28, 32, 50)
-    found = compare_intervals(measure("colorfulness"), near, far, truth)
+    found = compare_intervals(info_of("colorfulness"), near, far, truth)
     assert found.advantage.value == 6
     assert found.advantage.low > 0
-    assert isnan(compare_intervals(measure("colorfulness"), near, far).advantage.value)
+    assert isnan(compare_intervals(info_of("colorfulness"), near, far).advantage.value)
 
 
 def said(value, low, high, p=0.001, name="psnr", **more):
-    return describe_difference(measure(name), "A", "B", Difference(Interval(value, low, high, 50), p=p, **more))
+    return describe_difference(info_of(name), "A", "B", Difference(Interval(value, low, high, 50), p=p, **more))
 
 
 def test_sentences():
@@ -48,11 +47,10 @@ def test_numbers_as_people_write_them():
 
 def test_measures_agree_with_the_metrics(config):
     """What `compare` says of a metric is what the metric says of itself."""
-    from colorize.evaluation.metric_info import make_metrics
+    from colorize.metrics.metric_info import build_metrics, info_from
 
     cfg = config("run=x", "metrics.lpips_alex.download=false", "metrics.lpips_vgg.download=false", name="evaluate")
-    metrics, absent = make_metrics(cfg.metrics)
+    metrics, absent = build_metrics(cfg.metrics)
     assert absent.keys() <= {"lpips_alex", "lpips_vgg"}
     for name, metric in metrics.items():
-        known = measure(name)
-        assert (known.better, known.unit) == (metric.better, metric.unit), name
+        assert info_of(name) == info_from(metric), name

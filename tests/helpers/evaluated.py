@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from colorize.evaluation.bootstrap import Interval, mean_interval
+from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.image_table import ImageTable
 from colorize.evaluation.result import Result, image_table_path, write_result
+from colorize.metrics.metric_info import Interval
 
 NAMES = [f"{number:03d}.jpg" for number in range(40)]
 PROTOCOL = {
@@ -32,8 +33,8 @@ def evaluated(tmp_path):
         result = Result(name, protocol or PROTOCOL, rows, manifest="m", group=group, seed=seed, versions={"torch": "2"})
         path = write_result(tmp_path / name / "results" / "toy.json", replace(result, **changes))
         with ImageTable(image_table_path(path), list(values)) as table:
-            table.add("model", names, values)
-            table.add("truth", names, {"colorfulness": np.full(len(names), 40.0)})
+            table.add({"model": values}, names)
+            table.add({"truth": {"colorfulness": np.full(len(names), 40.0)}}, names)
         return str(tmp_path / name)
 
     return make

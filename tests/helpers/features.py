@@ -3,7 +3,9 @@
 import torch
 from torch import nn
 
+from colorize.metrics.distribution import TRUTH, measure_sets
 from colorize.metrics.extractors import Extractor
+from colorize.metrics.feature_store import FeatureStore
 
 D = 12
 
@@ -26,3 +28,19 @@ class Projection(nn.Module):
 
 def toy(name="toy"):
     return Extractor(name, Projection(), lambda rgb: rgb, D)
+
+
+class Measured:
+    """Two sets of pictures, their features in a folder, and the distances between them."""
+
+    def __init__(self, extractor, folder):
+        self.extractor, self.folder = extractor, folder
+        self.store = FeatureStore(extractor, folder)
+
+    def add(self, painted, true):
+        self.store.add(painted, "painted")
+        self.store.add(true, TRUTH)
+
+    def compute(self, paired=True):
+        truth, painted = (self.store.file(row).features() for row in (TRUTH, "painted"))
+        return measure_sets(self.extractor, truth, painted, paired=paired)

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from colorize.data import Demo
-from colorize.metrics.distribution import DistributionMetric
 from colorize.metrics.feature_store import Features
-from tests.helpers.features import toy
+from tests.helpers.features import Measured, toy
 
 
 @pytest.fixture(scope="session")
@@ -27,15 +26,14 @@ def pairs():
 
 
 @pytest.fixture
-def measured(pairs, monkeypatch):
-    """What the class says of the pairs, fed in uneven batches."""
+def measured(pairs, monkeypatch, tmp_path):
+    """The pairs, fed in uneven batches."""
     monkeypatch.setattr("colorize.metrics.distribution.MANIFOLD", 4)
-    metric = DistributionMetric(toy("inception"), batch_size=3)
+    monkeypatch.setattr("colorize.metrics.feature_store.AT_ONCE", 3)
+    measured = Measured(toy("inception"), tmp_path)
     for start, stop in ((0, 1), (1, 8), (8, 20)):
-        metric.add(pairs[0][start:stop], "painted")
-        metric.add(pairs[1][start:stop].float() / 255, "truth")
-    yield metric
-    metric.close()
+        measured.add(pairs[0][start:stop], pairs[1][start:stop].float() / 255)
+    return measured
 
 
 @pytest.fixture(scope="session")
@@ -46,5 +44,5 @@ def repeated():
     found = []
     for _ in range(200):
         z, e = torch.randn(2, 60, 14, dtype=torch.float64, generator=random)
-        found.append((Features([z.numpy()]), Features([((0.8 * z + 0.6 * e) * scale + 0.2).numpy()])))
+        found.append((Features(z.numpy()), Features(((0.8 * z + 0.6 * e) * scale + 0.2).numpy())))
     return found, ((scale - 1) ** 2).sum().item() + 14 * 0.04

@@ -10,10 +10,10 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from colorize.metrics import KernelDistance
-from colorize.metrics.distribution import TRUTH, DistributionMetric
+from colorize.metrics.distribution import TRUTH, split_half
 from colorize.metrics.extractors import create_extractor
 from colorize.utils.errors import UserError
-from tests.helpers.features import D, Projection, toy
+from tests.helpers.features import D, Measured, Projection, toy
 
 
 class Injected(FeatureExtractorBase):
@@ -51,11 +51,11 @@ def test_it_equals_torch_fidelity(pairs, measured):
         input1=Pictures(pairs[0]), input2=Pictures(pairs[1]), feature_extractor="injected", cuda=False,
         fid=True, kid=True, kid_subsets=1, kid_subset_size=20, prc=True, cache=False, verbose=False,
     )  # fmt: skip
-    ours = measured.compute("painted").values
-    assert ours["fid"]["value"] == pytest.approx(theirs["frechet_inception_distance"], abs=1e-4)
-    assert ours["kid"]["value"] == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-4)
-    assert ours["precision"]["value"] == pytest.approx(theirs["precision"], abs=1e-4)
-    assert ours["recall"]["value"] == pytest.approx(theirs["recall"], abs=1e-4)
+    ours = measured.compute().values
+    assert ours["fid"].value == pytest.approx(theirs["frechet_inception_distance"], abs=1e-4)
+    assert ours["kid"].value == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-4)
+    assert ours["precision"].value == pytest.approx(theirs["precision"], abs=1e-4)
+    assert ours["recall"].value == pytest.approx(theirs["recall"], abs=1e-4)
     assert theirs["frechet_inception_distance"] > 0.01
 
 
@@ -68,23 +68,23 @@ def test_it_equals_torchmetrics(pairs, measured, measure):
     theirs.update(pairs[1], real=True)
     theirs.update(pairs[0], real=False)
     value = theirs.compute() if measure == "fid" else theirs.compute()[0]
-    assert measured.compute().values[measure]["value"] == pytest.approx(value.item(), abs=1e-4)
+    assert measured.compute().values[measure].value == pytest.approx(value.item(), abs=1e-4)
 
 
 def test_halves_of_the_truth_are_the_noise_floor(pairs, measured):
     """Of another painter of other photographs: near nothing, and the same for the same seed."""
-    floor = measured.split_half()
-    assert floor.values["kid"]["low"] < 0 < floor.values["kid"]["high"]
-    assert floor.values["kid"]["n"] == 10
+    truth = measured.store.file(TRUTH).features()
+    floor = split_half(measured.extractor, truth)
+    assert floor.values["kid"].low < 0 < floor.values["kid"].high
+    assert floor.values["kid"].n == 10
     assert "kid_paired" not in floor.values
     assert floor.absent["fid"].startswith("10 pictures are too few for 12 features: 13 or more are needed; kid stands")
-    assert measured.split_half() == floor
+    assert split_half(measured.extractor, truth) == floor
 
 
-def test_too_few_pictures(pairs):
-    metric = DistributionMetric(toy())
-    for of, side in zip(("painted", "truth"), pairs, strict=True):
-        metric.add(side[:D], of)
+def test_too_few_pictures(pairs, tmp_path):
+    metric = Measured(toy(), tmp_path)
+    metric.add(*(side[:D] for side in pairs))
     scores = metric.compute()
     assert scores.values.keys() == {"kd_toy", "kd_paired_toy"}
     manifold = "12 pictures are too few to tell where a distribution ends: 100 or more are needed"
@@ -94,29 +94,27 @@ def test_too_few_pictures(pairs):
         "fd_toy": "12 pictures are too few for 12 features: 13 or more are needed; kd_toy stands in its place",
         "fd_inf_toy": "12 pictures are too few for 12 features: 26 or more are needed; kd_toy stands in its place",
     }
-    metric.keep("painted", 3)
-    metric.keep("truth", 3)
+    for row in (TRUTH, "painted"):
+        metric.store.file(row).keep(3)
     scores = metric.compute()
     assert not scores.values
     assert set(scores.absent.values()) == {"3 pictures are too few: 4 or more are needed"}
 
 
 def test_pairs_must_match(pairs, measured):
-    measured.keep("painted", 19)
-    with pytest.raises(UserError, match="19 pictures of 'painted' cannot be paired with 20 true ones"):
+    measured.store.file("painted").keep(19)
+    with pytest.raises(UserError, match="19 predicted pictures cannot be paired with 20 true ones"):
         measured.compute()
-    measured.paired = False
-    assert measured.compute().values["fid"]["n"] == 19
+    assert measured.compute(paired=False).values["fid"].n == 19
 
 
 def test_the_distance_that_training_follows_is_that_of_an_evaluation(tmp_path):
     random = torch.Generator().manual_seed(0)
     true = torch.randint(0, 256, (9, 3, 40, 40), generator=random, dtype=torch.uint8)
     painted = (true.float() * 0.7 + 30).to(torch.uint8)
-    whole = DistributionMetric(create_extractor("efficientnet_lite0"), tmp_path)
-    whole.add(true, TRUTH)
-    whole.add(painted, "painted")
-    wanted = whole.compute().values["kd_paired_efficientnet_lite0"]["value"]
+    whole = Measured(create_extractor("efficientnet_lite0"), tmp_path)
+    whole.add(painted, true)
+    wanted = whole.compute().values["kd_paired_efficientnet_lite0"].value
     followed = KernelDistance("efficientnet_lite0")
     for few in (slice(0, 2), slice(2, 9)):  # any batches
         followed.update(painted[few], true[few])

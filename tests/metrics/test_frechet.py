@@ -16,7 +16,7 @@ def test_the_distance_from_sums_is_that_of_the_stored_features(measured):
     root = scipy.linalg.sqrtm(np.cov(truth, rowvar=False) @ np.cov(painted, rowvar=False)).real
     expected = ((truth.mean(0) - painted.mean(0)) ** 2).sum()
     expected += np.trace(np.cov(truth, rowvar=False) + np.cov(painted, rowvar=False) - 2 * root)
-    assert measured.compute().values["fid"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert measured.compute().values["fid"].value == pytest.approx(expected, abs=1e-6)
 
 
 def gaussian(n, mean, covariance, seed=0):
@@ -52,7 +52,7 @@ def test_gaussians_of_known_moments():
 def test_a_dead_channel_and_a_copy():
     x = gaussian(40, torch.zeros(8).double(), torch.eye(8).double())
     x[:, 3] = 0.7
-    value, of_truth, of_painted = frechet_influence(Features([x.numpy()]), Features([x.numpy()]))
+    value, of_truth, of_painted = frechet_influence(Features(x.numpy()), Features(x.numpy()))
     assert value == pytest.approx(0, abs=1e-9)
     assert torch.stack([of_truth, of_painted]).abs().max() < 1e-6
 
@@ -61,7 +61,7 @@ def test_influence_is_the_derivative_by_a_pictures_weight():
     random = torch.Generator().manual_seed(3)
     x = torch.randn(30, 6, dtype=torch.float64, generator=random)
     y = torch.randn(40, 6, dtype=torch.float64, generator=random) * torch.linspace(0.5, 2, 6) + 0.3
-    _, of_x, of_y = frechet_influence(Features([x.numpy()]), Features([y.numpy()]))
+    _, of_x, of_y = frechet_influence(Features(x.numpy()), Features(y.numpy()))
     for side, influence in ((0, of_x), (1, of_y)):
         slopes = []
         for k in range(len(influence)):

@@ -23,9 +23,10 @@ from colorize.metrics import (
     HueError,
     MeanChroma,
     MeanColorfulnessDifference,
+    Picture,
     PooledPSNR,
 )
-from colorize.metrics.full_reference import ciede2000
+from colorize.metrics.full_reference import ciede2000, errors_by_colour, mean_errors_by_colour
 
 # Sharma, Wu and Dalal 2005, table 1: L a b, L a b, ΔE₀₀. They stand where implementations go wrong.
 SHARMA = """
@@ -226,3 +227,24 @@ def test_lpips_is_that_of_the_package(pairs, both_lpips):
     values = ours.measure(*pairs)
     torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-7)
     assert (ours.measure(pairs[1], pairs[1]) == 0).all()
+
+
+def test_errors_by_colour_are_those_of_scikit_image_and_numpy(pairs):
+    """Pixel by pixel in scikit-image's Lab, put into bins by NumPy: the `color_errors` of a result."""
+    lab_hat, lab = (
+        rgb2lab(np.moveaxis(side.numpy(), 1, -1)).reshape(-1, 3) for side in pairs
+    )  # fmt: skip
+    error = np.hypot(*(lab_hat - lab)[:, 1:].T)
+    chroma, chroma_hat = np.hypot(*lab[:, 1:].T), np.hypot(*lab_hat[:, 1:].T)
+    hue = np.degrees(np.arctan2(lab[:, 2], lab[:, 1])) % 360
+    found = mean_errors_by_colour(errors_by_colour(*map(Picture, pairs)).numpy())
+
+    def means(place, bins, *values):
+        counts = np.bincount(place, minlength=bins)
+        with np.errstate(invalid="ignore"):
+            return counts / counts.sum(), *(np.bincount(place, of, minlength=bins) / counts for of in values)
+
+    expected = [*means((hue[chroma >= 5] // 15).astype(int), 24, error[chroma >= 5])]
+    expected += means(np.minimum(chroma // 5, 12).astype(int), 13, error, chroma_hat)
+    for name, ours, theirs in zip(found._fields, found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.03, rtol=0.03, err_msg=name)

@@ -9,7 +9,6 @@ import torchvision
 from omegaconf import OmegaConf
 from PIL import Image
 
-from colorize.evaluation.metric_info import make_metrics
 from colorize.imaging.color import rgb_to_lab
 from colorize.metrics import (
     LPIPS,
@@ -26,6 +25,7 @@ from colorize.metrics import (
     grey_note,
     measure_all,
 )
+from colorize.metrics.metric_info import build_metrics
 from colorize.utils.errors import UnavailableError, UserError
 from tests.helpers.configs import CONF
 from tests.helpers.distorted import painted
@@ -40,7 +40,7 @@ def full():
     nets = {"alex": torchvision.models.alexnet, "vgg": torchvision.models.vgg16}
     lpips = {f"lpips_{net}": LPIPS(net, trunk=build(weights=None).features) for net, build in nets.items()}
     nodes = {name: node for name, node in FULL.items() if name not in lpips}
-    return lpips | make_metrics(OmegaConf.create(nodes), strict=True)[0]
+    return lpips | build_metrics(OmegaConf.create(nodes), strict=True)[0]
 
 
 def everything_of(other, rgb):
@@ -57,10 +57,10 @@ def test_every_metric_says_what_it_is(full, photographs, name):
     assert metric.better in ({None} if name == "diversity" else {"higher", "lower", "truth"})
     everything = everything_of(rgb.flip(1), rgb)
     values = metric.named(everything)
-    assert values.keys() == metric.columns.keys()
+    assert tuple(values) == metric.columns
     assert all(column.shape == (3,) and column.isfinite().all() for column in values.values())
     assert bool(metric.undefined) == (name in {"chroma", "hue_error", "bleeding", "patchiness"})
-    assert metric.pooled == ("" not in metric.columns)
+    assert (metric.aggregation in {"function", "difference"}) == ("" not in metric.columns)
     metric.reset()
     metric.add(everything)
     assert isinstance(metric.compute(), float)
@@ -109,7 +109,7 @@ def test_grey_photographs_in_a_set_for_colourfulness_count_and_are_told(photogra
 
 @pytest.mark.parametrize("metric", [PSNR, SSIM, ChromaError, Chroma, Patchiness])
 def test_a_metric_that_needs_the_truth_says_so(metric):
-    assert metric().needs_truth
+    assert "true" in metric.needs
     with pytest.raises(UserError, match=r"needs the true colours$"):
         metric().measure(torch.rand(2, 3, 32, 32))
 
@@ -166,11 +166,11 @@ def test_absent_metrics_are_left_out_or_refused(tmp_path):
             "lpips": {"_target_": "colorize.metrics.LPIPS", "weights": str(tmp_path / "x.pth")},
         }
     )
-    metrics, absent = make_metrics(node)
+    metrics, absent = build_metrics(node)
     assert list(metrics) == ["psnr"]
     assert absent.keys() == {"lpips"}
     assert "put there what" in absent["lpips"]
     with pytest.raises(
-        UnavailableError, match="metric 'lpips' cannot be had: alexnet, ImageNet: the weights are not at"
+        UnavailableError, match="metric 'lpips' is unavailable: alexnet, ImageNet: the weights are not at"
     ):
-        make_metrics(node, strict=True)
+        build_metrics(node, strict=True)

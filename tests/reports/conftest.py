@@ -26,8 +26,8 @@ def run(tmp_path):
         of = {"absent": {"fid": "no weights"}, "manifest": "m", "versions": {"torch": "2"}, **changes}
         path = write_result(target, Result(name, PROTOCOL, rows, **of))
         with ImageTable(image_table_path(path), ["psnr"]) as table:
-            table.add("model", NAMES, values)
-            table.add("grey", NAMES, {"psnr": np.linspace(22, 28, 12)})
+            table.add({"model": values}, NAMES)
+            table.add({"grey": {"psnr": np.linspace(22, 28, 12)}}, NAMES)
         kept = target.with_suffix(".pictures")
         kept.mkdir()
         for place in range(pictures):

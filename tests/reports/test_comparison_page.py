@@ -3,7 +3,7 @@
 from html import escape
 
 from colorize.cli import main
-from colorize.evaluation.metric_info import measure
+from colorize.metrics.metric_info import info_of
 from colorize.reports.tables import texts
 from tests.helpers.pages import COST, cells, page_of, pictures_in, section, trained
 
@@ -11,7 +11,7 @@ from tests.helpers.pages import COST, cells, page_of, pictures_in, section, trai
 def test_it_says_what_the_comparison_says(run, tmp_path):
     comparison, page = page_of(tmp_path, run("one"), run("two", 1.0, width=0.5))
     for row in comparison.runs.values():
-        for text in texts(row["psnr"], measure("psnr").digits):
+        for text in texts(row["psnr"], info_of("psnr").digits):
             assert escape(text) in page
     (verdict,) = comparison.verdicts
     assert escape(verdict.sentence) in page

@@ -12,6 +12,7 @@ import pytest
 import colorize
 from colorize.cli import main
 from colorize.data.sources import DEMO
+from colorize.evaluation.compare import compare_results
 from colorize.utils.errors import UserError
 from tests.helpers.configs import ROOT
 from tests.helpers.documented import commands, own_parts
@@ -88,13 +89,24 @@ def test_a_metric_has_its_title_unit_and_direction_everywhere(home, inside):
     result = json.loads((home / "outputs/mine/results/mine.json").read_text())
     assert result["rows"]["model"]["saturation"]["value"] > 0
     assert result["rows"]["lab_roundtrip"]["saturation"]["value"] < 1
-    assert "saturation error" in (home / "outputs/mine/results/mine.html").read_text()
+    page = (home / "outputs/mine/results/mine.html").read_text()
+    value = f"{result['rows']['model']['saturation']['value']:.3f}"
+    for shown in ("saturation error % ↓", f">{value}<", f"saturation error {value[:1]}", "saturation error: "):
+        assert shown in page, shown
+    assert page.index("saturation error") < page.index("PSNR")  # it is the most prominent
+    kept = {"label": "saturation error", "better": "lower", "unit": "%", "digits": 3, "low": 0.0, "prominence": 7,
+            "views": ["curve", "samples", "grey"]}  # fmt: skip
+    summary = json.loads((home / "outputs/mine/summary.json").read_text())
+    assert result["measures"]["saturation"] == summary["measures"]["saturation"] == kept
     other = shutil.copytree(home / "outputs" / "mine", home / "outputs" / "other")
     kept = json.loads((other / "results" / "mine.json").read_text())
     (other / "results" / "mine.json").write_text(json.dumps({**kept, "name": "other"}))
     done = inside("compare", "outputs/mine", "outputs/other")
     assert done.returncode == 0, done.stderr
-    assert "saturation error % ↓" in (home / "compare.html").read_text()
+    page = (home / "compare.html").read_text()
+    assert "saturation error % ↓" in page
+    assert f"{value} %" in page or f">{value}<" in page
+    assert list(compare_results(["outputs/mine", "outputs/other"]).leading())[:2] == ["saturation", "psnr"]
 
 
 def test_a_data_source_trains_and_validates(followed):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from colorize.cli import main
-from colorize.evaluation.metric_info import score_table
+from colorize.metrics.metric_info import score_table
 from colorize.utils.console import printable, say
 from colorize.utils.environment import allow_any_text
 
