@@ -103,7 +103,7 @@ class ImageTable(AbstractContextManager):
 def stream_image_rows(path: str | Path) -> Iterator[ImageRow]:
     """Each line of the file in turn, in constant memory. Raises `UserError` at one that `ImageTable` did not write."""
     path = Path(path)
-    with _opened(path) as file:
+    with _open(path) as file:
         lines = csv.reader(file)
         width = len(_header(path, lines))
         for cells in lines:
@@ -143,7 +143,7 @@ def _level(path: Path, rows: Sequence[str]) -> dict[str, int]:
     fewest = min((counts[row] for row in {*rows, *counts}), default=0)
     if any(count != fewest for count in counts.values()):
         seen: Counter[str] = Counter()
-        with _opened(path) as file:
+        with _open(path) as file:
             header, *lines = file.read().splitlines(keepends=True)
         kept = [header]
         for line, picture in zip(lines, stream_image_rows(path), strict=True):
@@ -154,7 +154,7 @@ def _level(path: Path, rows: Sequence[str]) -> dict[str, int]:
 
 
 def _metrics(path: Path) -> tuple[str, ...]:
-    with _opened(path) as file:
+    with _open(path) as file:
         return tuple(_header(path, csv.reader(file))[len(FIXED) :])
 
 
@@ -165,13 +165,9 @@ def _header(path: Path, lines: Iterator[list[str]]) -> list[str]:
     return header
 
 
-def _open(path: Path, mode: str):
-    return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")  # file names need not be text
-
-
-def _opened(path: Path):
+def _open(path: Path, mode: str = "r"):
     try:
-        return _open(path, "r")
+        return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")  # file names need not be text
     except FileNotFoundError as error:
         raise UserError(f"there is no table of pictures' values {str(path)!r}: evaluate the run again") from error
 
