@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import multiprocessing
 import os
 import statistics
 import tempfile
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from photo_list import ENTRIES, weigh
 from PIL import Image
 from rich.console import Console
 from rich.table import Table as Lines
@@ -31,8 +31,6 @@ from skimage.color import rgb2lab
 from torchvision import transforms
 
 from colorize.data import Folder, Shards
-from colorize.data.collection import Collection, Table, lines_digest
-from colorize.data.listing import cached_listing
 from colorize.data.loader import FeistelPermutation, SampleIndex
 from colorize.data.resolve import open_source
 from colorize.data.shard_writer import PreparedPhoto, write_shard
@@ -42,8 +40,6 @@ from colorize.imaging.film_look import Film
 from colorize.imaging.transforms import random_crop
 
 SIZE = 224
-ENTRIES = 14_000_000  # ImageNet-21k
-FILES = [f"train-{number:05d}.tar" for number in range(10_000)]
 GPUS, EACH = 8, 300  #  of the estimate, and photographs a second that each of them trains on
 crop = partial(random_crop, size=SIZE, geometry="square", crop=(0.6, 1.0), flip=True)
 
@@ -164,64 +160,6 @@ def loading(data: Sequence[bytes], folder: Path, count: int) -> dict[str, float]
     return found
 
 
-def big_table() -> tuple[Table, list]:
-    """14 million photographs with names as ImageNet has them, in 10,000 tar files."""
-    numbers = np.arange(ENTRIES, dtype=np.int64)
-    name = np.frombuffer(b"n00000000/n00000000_0000000.JPEG\n", np.uint8)
-    names = np.tile(name, (ENTRIES, 1))
-    for last, values, digits in ((8, numbers // 640, 8), (18, numbers // 640, 8), (26, numbers % 640, 7)):
-        for place in range(digits):
-            names[:, last - place] = 48 + values // 10**place % 10
-    ends = np.arange(1, ENTRIES + 1, dtype=np.int64) * len(name) - 1
-    columns = {
-        "names": names.reshape(-1)[:-1], "ends": ends, "labels": (numbers // 640).astype(np.int32),
-        "files": (numbers // 1400).astype(np.int32), "starts": numbers % 1400 * 100_000,
-        "sizes": np.full(ENTRIES, 99_000, np.uint32),
-    }  # fmt: skip
-    return Table(columns, FILES), ["stamp"]
-
-
-def never() -> tuple[Table, list]:
-    raise RuntimeError("the kept list was not found")
-
-
-def start(answer, barrier, reader: int) -> None:
-    """A process that opens the kept list and looks up 100,000 photographs in a random order."""
-    before = proportional_megabytes()
-    began = time.perf_counter()
-    table = cached_listing("benchmark", FILES, never, lambda saved: saved == ["stamp"])
-    photos = Collection(table)
-    order = FeistelPermutation(len(photos), 0)
-    photos[int(order(np.arange(1))[0])]
-    if not reader:
-        lines_digest(photos.lines())  # as the main process does to tell this set from any other
-    opened = time.perf_counter() - began
-    for place in order(np.arange(100_000) + reader * 100_000):
-        photos[int(place)]
-    barrier.wait()  # all are there when each is weighed
-    answer.put((opened, proportional_megabytes() - before))
-    barrier.wait()
-
-
-def proportional_megabytes() -> float:
-    """Memory of this process, what it shares with others divided among them."""
-    rollup = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) / 1024
-
-
-def index(workers: int) -> tuple[float, float]:
-    """Seconds to start, and megabytes that the list adds to all processes together."""
-    context = multiprocessing.get_context("fork")
-    answers, barrier = context.Queue(), context.Barrier(1 + workers)
-    processes = [context.Process(target=start, args=(answers, barrier, number)) for number in range(1 + workers)]
-    for process in processes:
-        process.start()
-    found = [answers.get() for _ in processes]
-    for process in processes:
-        process.join()
-    return max(opened for opened, _ in found), sum(megabytes for _, megabytes in found)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photographs", default="demo", help="any source (the demo photographs, at 481×321)")
@@ -267,15 +205,6 @@ def report(data: Sequence[bytes], words: argparse.Namespace) -> None:
         "index": {n: {"seconds": seconds, "megabytes": megabytes} for n, (seconds, megabytes) in table.items()},
     }  # fmt: skip
     print(json.dumps(json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 5))))
-
-
-def weigh() -> dict[int, tuple[float, float]]:
-    """Workers -> seconds and megabytes; the list is made by a process of its own, which leaves nothing behind."""
-    what = ("benchmark", FILES, big_table, lambda _: False)
-    maker = multiprocessing.get_context("fork").Process(target=cached_listing, args=what)
-    maker.start()
-    maker.join()
-    return {workers: index(workers) for workers in (0, 2, 4)}
 
 
 def table_of(title: str, found: dict[str, float], baseline: str) -> Lines:

@@ -121,7 +121,7 @@ def colours(weights: str, resamples: int) -> dict[str, dict[str, float | bool]]:
     if not isinstance(model, Diffusion):
         raise SystemExit(f"{weights!r} holds a {type(model).__name__}: --weights takes a diffusion run")
     photographs = build_part(RunFolder(weights).read_config().data, "data")
-    batches = list(photographs.validation(16))
+    batches = torch.stack([photographs.centre(photo) for photo in photographs.val]).split(16)
     encoder = Encoder("tf_efficientnet_lite0", True, (32,)).eval()
     fast = Painted(model, batches, encoder, seed=0)
     model.sample_with("ddpm", None)

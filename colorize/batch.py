@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -54,12 +54,9 @@ class Batch:
 
     def split(self, size: int) -> list[Batch]:
         """Pieces of at most `size` photographs."""
-
-        def piece(start: int) -> Batch:
-            return Batch(*(None if part is None else part[start : start + size] for part in parts))  # type: ignore[arg-type]
-
-        parts = [getattr(self, field.name) for field in fields(self)]
-        return [piece(start) for start in range(0, len(self), size)]
+        held = {name: part for name, part in vars(self).items() if part is not None}
+        places = [slice(start, start + size) for start in range(0, len(self), size)]
+        return [Batch(**{name: part[place] for name, part in held.items()}) for place in places]
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Prediction:
 
     def answered(self) -> frozenset[str]:
         """The names of the fields that are filled."""
-        return frozenset(f.name for f in fields(self) if getattr(self, f.name) is not None)
+        return frozenset(name for name, value in vars(self).items() if value is not None)
 
     def _map(self, function) -> Prediction:
         return replace(self, **{name: function(getattr(self, name)) for name in self.answered()})

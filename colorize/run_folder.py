@@ -28,7 +28,7 @@ MEASURED = ("rows", "truth", "mean_ab")  # of baselines.json
 
 
 class RunFolder:
-    """`outputs/<name>/`: its config, what each `auto` in it came to, and its summary."""
+    """`outputs/<name>/`: its config, what each `auto` in it was resolved to, and its summary."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -70,8 +70,8 @@ class RunFolder:
             )
 
     def moved(self, cfg: DictConfig) -> bool:
-        """Whether the photographs lie elsewhere by `cfg` than the run's config says, or than its words led to: a link,
-        or a path from another working folder, may lead elsewhere now."""
+        """Whether the photographs lie elsewhere now: `cfg` has other paths than the run's config, or a link or a
+        relative path leads to another folder than it did."""
         led = read_json(self.places, "remove it and start again")
         return (bool(led) and led != places_of(cfg)) or any(map(is_place, self.differences(cfg)))
 
@@ -109,8 +109,11 @@ class RunFolder:
     def claim(
         self, cfg: DictConfig, overrides: list[str], resolved: Mapping[str, Any], photographs: Sequence[str]
     ) -> None:
-        """Make this folder the run's own, unless it is already; `resolved` is what each `auto` came to, `photographs`
-        the digests of these."""
+        """Make this folder the run's own, unless it is already.
+
+        resolved     what each `auto` was resolved to
+        photographs  their digests
+        """
         if self.config.exists():
             return
         self.config.parent.mkdir(parents=True, exist_ok=True)

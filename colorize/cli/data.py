@@ -12,8 +12,8 @@ from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import new_folder
 from colorize.data.collection import Photo
 from colorize.data.findings import FINDINGS, Thresholds, preview, write_manifest
-from colorize.data.resolve import WORDS, open_source, open_sources
-from colorize.data.survey import Rows, Survey, find_duplicates, survey_all
+from colorize.data.resolve import WORDS, open_both_sets, open_source
+from colorize.data.survey import Survey, find_duplicates, survey_all
 from colorize.imaging.color import grey_of
 from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.image_io import labelled_grid
@@ -31,11 +31,11 @@ def inspect(argv: list[str]) -> int:
     """The exit status: 0 with a report, whatever is in it."""
     args = inspect_parser().parse_args(argv)
     output = new_folder(args.output, args.overwrite)
-    train, val = open_sources(args.source, args.val)
-    for note in dict.fromkeys([*train.notes, *(val.notes if val else ())]):
+    source = open_both_sets(args.source, args.val)
+    for note in source.notes():
         say(note)
     limits = Thresholds(args.tiny, args.chroma, args.tint)
-    survey = Survey(train, val)
+    survey = Survey(source)
     workers = choose_workers(len(survey)) if args.workers is None else args.workers
     try:
         with ProgressBar("examined", len(survey), "photographs") as count:
@@ -73,9 +73,8 @@ def write_report(survey: Survey, limits: Thresholds, output: Path, workers: int)
     manifest = output / "manifest.tsv"
     write_whole(manifest, lambda part: write_manifest(part, survey.lines()))
     rows = wanted(survey)
-    pictures = map_in_processes(
-        jpeg_thumbnail, Rows(survey, rows), workers if len(rows) > 100 else 0, crashed=_no_thumbnail
-    )
+    workers = workers if len(rows) > 100 else 0
+    pictures = map_in_processes(jpeg_thumbnail, map(survey.photo, rows), workers, crashed=lambda _: b"")
     text = inspection_page(survey, limits, dict(zip(rows, pictures, strict=True)), str(manifest))
     write_text(output / "inspect.html", text)
 
@@ -92,13 +91,9 @@ def jpeg_thumbnail(photo: Photo) -> bytes:
     return file.getvalue()
 
 
-def _no_thumbnail(photo: Photo) -> bytes:
-    return b""
-
-
 def print_findings(survey: Survey, output: Path) -> None:
     """The findings that there are, as a table; then where the report lies."""
-    table = Table(title=f"{counted(len(survey.train))} in {survey.train.title}", title_justify="left")
+    table = Table(title=f"{counted(len(survey.train))} in {survey.source.title}", title_justify="left")
     table.add_column("")
     for heading in ["photographs", "share", *(["in validation"] if survey.val else [])]:
         table.add_column(heading, justify="right")

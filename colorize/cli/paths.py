@@ -101,7 +101,8 @@ def find_photographs(path: Path, alone: bool, output: Path | None, notes: list[s
 def photographs_below(folder: Path, place: Path, output: Path | None, notes: list[str]) -> list[tuple[Path, Path]]:
     """The photographs below a folder, without those below the output folder."""
     walk = Walk(str(folder), lambda name: name.lower().endswith(ENDINGS) and not name.startswith("."))
-    notes += [*walk.skipped.notes(str(folder)), *(f"{where}: {why}" for where, why in walk.unreadable_files.items())]
+    unreadable = walk.report.unreadable_files
+    notes += [*walk.report.notes(str(folder)), *(f"{where}: {why}" for where, why in unreadable.items())]
     names = walk.names
     if output is not None:
         whole, painted = (Path(os.path.realpath(path)) for path in (folder, output))

@@ -17,7 +17,7 @@ from colorize.data.collection import Collection, lines_digest
 from colorize.data.datamodule import exclude_listed
 from colorize.data.loader import FeistelPermutation
 from colorize.data.resolve import WORDS, ResolvedSource, open_source
-from colorize.data.shard_writer import PreparedPhoto, Shard, crashed_photo, numbered_keys, prepare_photo, write_shard
+from colorize.data.shard_writer import PreparedPhoto, Shard, numbered_keys, prepare_photo, write_shard
 from colorize.data.sources import split_by_hash
 from colorize.utils.console import ProgressBar, counted, say
 from colorize.utils.errors import INTERRUPTED, UserError
@@ -27,6 +27,7 @@ from colorize.utils.seeds import seed_of
 
 FORMAT = 1
 MANIFEST, PROGRESS = "manifest.json", ".progress.jsonl"
+CRASHED = "its decoder crashed"  # and ended the process with it
 NAMED = 3  # unreadable photographs that a message names
 
 
@@ -56,7 +57,7 @@ def prepare_source(argv: list[str]) -> int:
     train = exclude_listed(source.train, args.exclude) if args.exclude else source.train
     val = source.val
     if val is None and args.val_fraction:
-        train, val = split_by_hash(train, args.val_fraction, source.title)
+        train, val, _ = split_by_hash(train, args.val_fraction, source.title)
     parts = [SplitShards("train", shuffle(train, args.seed), args.photographs)]
     if val is not None:
         parts.append(SplitShards("val", val, args.photographs))
@@ -149,13 +150,14 @@ def write_shards(
             numbered = numbered_keys(part.photos)
             missing = [shard for shard in part.shards() if shard[0] not in whole]
             places = np.concatenate([np.arange(first, last) for _, first, last in missing] or [np.arange(0)])
-            stream = map_in_processes(task, part.photos.select(places), workers, crashed_photo)
+            photos = part.photos.select(places)
+            stream = map_in_processes(task, photos, workers, lambda photo: PreparedPhoto(photo.name, why=CRASHED))
             for name, first, last in part.shards():
                 if name in whole:
                     records.append(whole[name])
                 else:
-                    photos = with_keys(islice(stream, last - first), first, numbered, count, seen)
-                    records.append(write_and_note(output, name, photos))
+                    prepared = with_keys(islice(stream, last - first), first, numbered, count, seen)
+                    records.append(write_and_note(output, name, prepared))
                 seen += last - first
                 count.update(seen)
                 check_unreadable(records, most, total)

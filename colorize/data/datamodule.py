@@ -18,20 +18,19 @@ from colorize.data.loader import (
     LoadedBatch,
     SampleIndex,
     ShardOrder,
-    StreamBatchSampler,
     TrainDataset,
     collate,
     explain_shared_memory,
+    group_indices,
 )
 from colorize.imaging.color import luma
 from colorize.imaging.decode import UNREADABLE, open_rgb
-from colorize.imaging.transforms import GEOMETRIES, centre_square, random_crop
+from colorize.imaging.transforms import centre_square, random_crop
 from colorize.utils.environment import cores_of_process
 from colorize.utils.errors import UserError, first_line
 from colorize.utils.processes import ignore_stop_signals
-from colorize.utils.validation import Crop, Name, NonNegative, Positive, Processes, Side
+from colorize.utils.validation import Crop, Name, NonNegative, Positive, Processes, Side, check_arguments
 
-INPUTS = ("lab_l", "luma")
 COUNTED = 4096  # photographs whose bytes are counted to tell one set from another
 Look = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # rgb (H, W, 3) uint8 -> grey (H, W) uint8
 
@@ -107,23 +106,17 @@ class DataModule:
         shorter = ceil(size / least)  # pixels of a side that lose nothing in the smallest crop
         dataset = TrainDataset(self.train, shorter, crop, self.look)
         loader: DataLoader = DataLoader(
-            dataset, batch_sampler=StreamBatchSampler(draws, sizes), num_workers=workers,
+            dataset, batch_sampler=group_indices(draws, sizes), num_workers=workers,
             collate_fn=partial(collate, labelled=bool(self.classes)), pin_memory=torch.cuda.is_available(),
             worker_init_fn=ignore_stop_signals,
         )  # fmt: skip
         return explain_shared_memory(iter(loader), workers)
 
-    def validation(self, batch_size: int, part: slice = slice(None)) -> Iterator[Tensor]:
-        """The centre squares of the validation photographs, or of a part, in order: (B, 3, size, size) uint8.
+    def centre(self, photo: Photo) -> Tensor:
+        """The centre square of a validation photograph: (3, size, size) uint8.
 
         An unreadable one raises `UserError`: a score over fewer photographs would be another score.
         """
-        places = range(*part.indices(len(self.val)))
-        for start in range(0, len(places), batch_size):
-            yield torch.stack([self.centre(self.val[place]) for place in places[start : start + batch_size]])
-
-    def centre(self, photo: Photo) -> Tensor:
-        """(3, size, size) uint8"""
         try:
             square = centre_square(open_rgb(photo.read()), self.size)
         except UNREADABLE as error:
@@ -164,20 +157,9 @@ def fingerprint_parts(photos: Collection) -> tuple[Iterable[bytes | memoryview],
 
 
 def check_data_options(size, geometry, crop, enhance, input, max_bad, num_workers) -> None:
-    if size < 32:
-        raise UserError(f"data.size is {size}; the smallest picture that every network takes is 32")
-    if geometry not in GEOMETRIES:
-        raise UserError(f"data.geometry is {geometry!r}; it must be one of {', '.join(GEOMETRIES)}")
-    if not 0 < crop[0] <= crop[1] <= 1:
+    check_arguments(dict(locals()), DataModule, "data")
+    if crop[0] > crop[1]:
         raise UserError(f"data.crop is {list(crop)}; it must be two fractions, 0 < low ≤ high ≤ 1")
-    if enhance <= 0:
-        raise UserError(f"data.enhance is {enhance}; it must be more than 0, and 1 leaves colours as they are")
-    if input not in INPUTS:
-        raise UserError(f"data.input is {input!r}; it must be one of {', '.join(INPUTS)}")
-    if max_bad < 0:
-        raise UserError(f"data.max_bad is {max_bad}; it must be a number of photographs, or a share below 1")
-    if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
-        raise UserError(f"data.num_workers is {num_workers!r}; it must be 'auto' or a number from 0 up")
 
 
 def exclude_listed(photos: Collection, manifest: str) -> Collection:

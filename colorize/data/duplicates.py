@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image
 
 from colorize.data.collection import Collection
 from colorize.data.listing import file_identity
 from colorize.imaging.color import rgb_to_lab
+from colorize.imaging.transforms import channels
 from colorize.utils.errors import UserError
 
 
@@ -28,7 +28,7 @@ def without_overlap(train: Collection, val: Collection) -> Collection:
         held = {file_identity(val.table.places[number]) for number in np.unique(val.files)}
         both = [number for number in np.unique(train.files) if file_identity(train.table.places[number]) in held]
         keep = ~np.isin(train.files, both)
-    elif train.files is None and val.files is None and may_share(train, val):
+    elif train.files is None and val.files is None:
         paths = set(real_paths(val))
         keep = np.array([path not in paths for path in real_paths(train)], dtype=bool)
     else:
@@ -36,17 +36,6 @@ def without_overlap(train: Collection, val: Collection) -> Collection:
     if not keep.any():
         raise UserError("every training photograph validates too: name another data.val_root, or leave it out")
     return train if keep.all() else train.select(np.flatnonzero(keep))
-
-
-def may_share(train: Collection, val: Collection) -> bool:
-    """Whether files of both lie in one folder, or are links: without either nothing needs to be compared."""
-    links = bool(train.table.links or val.table.links)
-    return links or not real_folders(train).isdisjoint(real_folders(val))
-
-
-def real_folders(photos: Collection) -> set[str]:
-    root = photos.table.places[0]
-    return {os.path.realpath(f"{root}/{folder}") for folder in {name.rpartition("/")[0] for name in photos.names()}}
 
 
 def real_paths(photos: Collection) -> Iterator[str]:
@@ -124,11 +113,7 @@ def _between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def leaks(pairs: np.ndarray, training: int) -> dict[int, int]:
     """Training row -> the first validation row that shows the same; rows below `training` train."""
-    found: dict[int, int] = {}
-    for one, other in pairs:
-        if one < training <= other:
-            found[int(one)] = min(int(other), found.get(int(one), int(other)))
-    return found
+    return {one: other for one, other in sorted(pairs.tolist(), reverse=True) if one < training <= other}
 
 
 def duplicates(pairs: np.ndarray, worse: np.ndarray) -> dict[int, int]:
@@ -153,12 +138,12 @@ def duplicates(pairs: np.ndarray, worse: np.ndarray) -> dict[int, int]:
     return found
 
 
-FEW = 32  #       pixels of the longer side at which tints are measured: below that of JPEG's colours
-COVERED = 3.0  #  CIE chroma that half of a toned picture's pixels have at least: an object on white has less
-STEP = 2  #       8-bit levels between neighbours that count as a difference: even areas have none
+TINT_SIDE = 32  # pixels of the longer side at which tints are measured: below that of JPEG's colours
+MIN_TONED_CHROMA = 3.0  # CIE, that half of a toned picture's pixels have at least: an object on white has less
+STEP = 2  # 8-bit levels between neighbours that count as a difference: even areas have none
 SIGNATURE = 32  # pixels of a side of what two pictures are compared by
 CORRELATION = 0.94
-EQUAL = 1.5  #    8-bit levels, root mean square
+MAX_EQUAL_ERROR = 1.5  # 8-bit levels, root mean square
 
 
 class Colours(NamedTuple):
@@ -171,23 +156,24 @@ class Colours(NamedTuple):
     deviation: float  # 95 % of the pixels lie nearer to the mean colour of the pixels of their own lightness
 
     def toned(self, limit: float) -> bool:
-        return self.deviation < limit and self.median >= COVERED
+        return self.deviation < limit and self.median >= MIN_TONED_CHROMA
 
 
 def measure_colors(image: Image.Image) -> Colours:
     """RGB -> its colours."""
     pixels = np.array(image)  # (H, W, 3) uint8
     grey = bool((pixels.max(axis=2) == pixels.min(axis=2)).all())
-    chroma = np.hypot(*_lab(pixels)[1:])
+    chroma = np.hypot(*rgb_to_lab(channels(pixels)).numpy()[1:])
     median, high = np.percentile(chroma, (50, 95))
     return Colours(grey, float(chroma.mean()), float(median), float(high), _deviation(image))
 
 
 def _deviation(image: Image.Image) -> float:
-    """How far colour is from being a function of lightness, as it is in a toned photograph, whatever the tint."""
-    scale = min(1.0, FEW / max(image.size))
+    """How far colour is from a function of lightness, which it is in a toned photograph, whatever the tint."""
+    scale = min(1.0, TINT_SIDE / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    L, a, b = _lab(np.array(image.resize(size, Image.Resampling.BOX))).reshape(3, -1)
+    small = np.array(image.resize(size, Image.Resampling.BOX))
+    L, a, b = rgb_to_lab(channels(small)).numpy().reshape(3, -1)
     step = np.clip(L.astype(int), 0, 99)
     weight = _smooth(np.bincount(step, minlength=100))
     means = [_smooth(np.bincount(step, channel, minlength=100)) / np.maximum(weight, 1e-9) for channel in (a, b)]
@@ -197,11 +183,6 @@ def _deviation(image: Image.Image) -> float:
 def _smooth(counts: np.ndarray) -> np.ndarray:
     """Over five neighbouring steps of lightness."""
     return np.convolve(counts, (1, 2, 3, 2, 1), mode="same")
-
-
-def _lab(pixels: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 -> (3, H, W)"""
-    return rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1)).numpy()
 
 
 def difference_hash(image: Image.Image) -> int:
@@ -227,7 +208,7 @@ def is_same_picture(one: np.ndarray, other: np.ndarray) -> bool:
     flat pictures have none and must be equal.
     """
     p, q = one.astype(np.float64), other.astype(np.float64)
-    if np.sqrt(np.mean((p - q) ** 2)) < EQUAL:
+    if np.sqrt(np.mean((p - q) ** 2)) < MAX_EQUAL_ERROR:
         return True
     p, q = p - p.mean(axis=(0, 1)), q - q.mean(axis=(0, 1))  # of each channel: two blue skies are two photographs
     return bool((p * q).sum() > CORRELATION * np.sqrt((p * p).sum() * (q * q).sum()))

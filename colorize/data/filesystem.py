@@ -6,8 +6,8 @@ import stat
 from collections import Counter
 from collections.abc import Callable
 from glob import has_magic
+from heapq import heappop, heappush
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from colorize.data.collection import normalized
@@ -89,14 +89,19 @@ def is_hidden(name: str) -> bool:
     return (name.startswith(".") and name.strip(".") != "") or name.casefold() in SYSTEM
 
 
-class SkippedFiles:
-    """What a list leaves out: for each reason how many, and the first names."""
+class ListingReport:
+    """What a list of photographs leaves out, and what could not be read.
+
+    unreadable_files  file or folder -> why it, or a part of it, could not be read
+    counts, first     what was left out: for each reason how many, and the first names
+    """
 
     def __init__(self) -> None:
+        self.unreadable_files: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         self.first: dict[str, list[str]] = {}
 
-    def add(self, reason: str, name: str) -> None:
+    def skip(self, reason: str, name: str) -> None:
         self.counts[reason] += 1
         first = self.first.setdefault(reason, [])
         if len(first) < SHOWN:
@@ -109,18 +114,12 @@ class SkippedFiles:
         ]
 
 
-class Place(NamedTuple):
-    """A folder or file on the way."""
-
-    name: str  # relative to the root, with "/" on every system; "" for the root
-    real: str  # its path without links
-
-
 class Walk:
-    """names    of the photographs, in order; those of `links` are links to files, of which some lead nowhere
+    """The photographs below the folder `root`, each once.
+
+    names    of the photographs, in order; those of `links` are links to files, of which some lead nowhere
     folders  name -> time of its last change, ns
-    skipped  what was left out
-    unreadable_files  path -> why it could not be read
+    report   what was left out, or could not be read
     """
 
     def __init__(self, root: str, is_photograph: Callable[[str], bool]):
@@ -128,79 +127,68 @@ class Walk:
         self.names: list[str] = []
         self.links: list[str] = []
         self.folders: dict[str, int] = {}
-        self.skipped = SkippedFiles()
-        self.unreadable_files: dict[str, str] = {}
+        self.report = ListingReport()
         self._seen: set[str] = set()  # real paths of folders
-        self._linked_folders: list[Place] = []
-        self._linked_files: list[Place] = []
+        self._linked_files: list[tuple[str, str]] = []  # names and real paths
         start = os.path.realpath(root)
-        self._below(Place("", start))
-        while self._linked_folders:  # behind all real ones, so that a photograph has the name of its own folder
-            place = min(self._linked_folders)
-            self._linked_folders.remove(place)
-            if Path(start).is_relative_to(place.real) or place.real in self._seen:
-                self.skipped.add(AGAIN, place.name)
+        # Links behind all real folders, so that a photograph has the name of its own folder
+        self._waiting = [(False, "", start)]  # whether it is a link, name, real path
+        while self._waiting:
+            link, name, real = heappop(self._waiting)
+            if real in self._seen or (link and Path(start).is_relative_to(real)):
+                self.report.skip(AGAIN, name)
             else:
-                self._below(place)
+                self._list(name, real)
         self._follow_files()
         self.names.sort(key=lambda name: (normalized(name), name))
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
 
-    def _below(self, start: Place) -> None:
-        waiting = [start]
-        while waiting:
-            place = waiting.pop()
-            if place.real in self._seen:  # a link has led here before
-                self.skipped.add(AGAIN, place.name)
-                continue
-            self._seen.add(place.real)
-            try:
-                self.folders[place.name] = Path(self.path(place.name)).stat().st_mtime_ns
-                with os.scandir(self.path(place.name)) as entries:
-                    found = [self._enter(entry, place) for entry in sorted(entries, key=lambda entry: entry.name)]
-                waiting += [folder for folder in found if folder]
-            except OSError as error:
-                self.unreadable_files[self.path(place.name)] = f"the folder cannot be read: {error.strerror}"
+    def _list(self, folder: str, real: str) -> None:
+        self._seen.add(real)
+        try:
+            self.folders[folder] = Path(self.path(folder)).stat().st_mtime_ns
+            with os.scandir(self.path(folder)) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    self._enter(entry, f"{folder}/{entry.name}" if folder else entry.name, real)
+        except OSError as error:
+            self.report.unreadable_files[self.path(folder)] = f"the folder cannot be read: {error.strerror}"
 
-    def _enter(self, entry: os.DirEntry[str], parent: Place) -> Place | None:
-        """Notes a file; the folder to be walked, if it is one."""
-        name = f"{parent.name}/{entry.name}" if parent.name else entry.name
+    def _enter(self, entry: os.DirEntry[str], name: str, parent: str) -> None:
+        """Notes a file, or a folder that is to be listed; `parent` is the real path of the folder that it lies in."""
         link = entry.is_symlink()
         if is_folder(entry):
             if is_hidden(entry.name):
-                self.skipped.add(HIDDEN, name)
-            elif link:
-                self._linked_folders.append(Place(name, os.path.realpath(entry.path)))
+                self.report.skip(HIDDEN, name)
             else:
-                return Place(name, str(Path(parent.real, entry.name)))
+                real = os.path.realpath(entry.path) if link else str(Path(parent, entry.name))
+                heappush(self._waiting, (link, name, real))
         elif not self.is_photograph(entry.name):
             if not is_hidden(entry.name) and entry.name.casefold() not in SILENT:
                 suffix = Path(entry.name).suffix.lower()
-                self.skipped.add(f"no photographs by their ending {suffix}" if suffix else "no photographs", name)
+                self.report.skip(f"no photographs by their ending {suffix}" if suffix else "no photographs", name)
         elif link:
-            self._linked_files.append(Place(name, os.path.realpath(entry.path)))
+            self._linked_files.append((name, os.path.realpath(entry.path)))
         elif entry.is_file(follow_symlinks=False):
             self.names.append(name)
         else:
-            self.skipped.add(IRREGULAR, name)
-        return None
+            self.report.skip(IRREGULAR, name)
 
     def _follow_files(self) -> None:
         """A link to nowhere stays: it is a photograph that cannot be read."""
         files: set[str] = set()
-        for place in sorted(self._linked_files):
-            real = Path(place.real)
-            kind = file_type(real)
-            if place.real in files or (kind and str(real.parent) in self._seen and self.is_photograph(real.name)):
-                self.skipped.add(AGAIN, place.name)
+        for name, real in sorted(self._linked_files):
+            path = Path(real)
+            kind = file_type(path)
+            if real in files or (kind and str(path.parent) in self._seen and self.is_photograph(path.name)):
+                self.report.skip(AGAIN, name)
             elif kind not in (0, stat.S_IFREG):
-                self.skipped.add(IRREGULAR, place.name)
+                self.report.skip(IRREGULAR, name)
             else:
-                files.add(place.real)
-                self.names.append(place.name)
-                self.links.append(place.name)
+                files.add(real)
+                self.names.append(name)
+                self.links.append(name)
 
 
 def file_type(path: Path) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from PIL import Image, ImageFile
 
 from colorize.data.duplicates import difference_hash, measure_colors
@@ -19,8 +20,8 @@ from colorize.utils.errors import UserError
 COLUMNS = ("set", "name", "findings", "leave_out", "twin")
 HEADER = "\t".join(COLUMNS)
 TRAIN, VAL = "train", "val"
-ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}  # a file name may hold each of them
-PLAIN = {escape: character for character, escape in ESCAPES.items()}
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})  # a file name may hold each of them
+PLAIN = {escape: chr(character) for character, escape in ESCAPES.items()}
 
 
 class ManifestLine(NamedTuple):
@@ -36,8 +37,9 @@ def write_manifest(path: Path, lines: Iterable[ManifestLine]) -> None:
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.write(HEADER + "\n")
         for line in lines:
-            cells = (line.part, escape_name(line.name), ",".join(line.findings), "yes" if line.leave_out else "no")
-            file.write("\t".join((*cells, escape_name(line.twin))) + "\n")
+            name, twin = (each.translate(ESCAPES) for each in (line.name, line.twin))
+            leave_out = "yes" if line.leave_out else "no"
+            file.write("\t".join((line.part, name, ",".join(line.findings), leave_out, twin)) + "\n")
 
 
 def read_manifest(path: Path) -> Iterator[ManifestLine]:
@@ -47,7 +49,13 @@ def read_manifest(path: Path) -> Iterator[ManifestLine]:
             if file.readline(len(HEADER) + 1) != HEADER + "\n":
                 raise UserError(f"{str(path)!r} is no manifest: give the manifest.tsv that `colorize inspect` wrote")
             for number, text in enumerate(file, start=2):
-                yield _line(text, number, path)
+                cells = text.removesuffix("\n").split("\t")
+                if len(cells) != len(COLUMNS) or cells[0] not in (TRAIN, VAL) or cells[3] not in ("yes", "no"):
+                    form = " ".join(COLUMNS)
+                    raise UserError(f"{str(path)!r}: line {number} is not of the form {form}, tabs between them")
+                part, name, findings, leave_out, twin = cells
+                keys = tuple(findings.split(","))
+                yield ManifestLine(part, unescape_name(name), keys, leave_out == "yes", unescape_name(twin))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError(f"there is no manifest {str(path)!r}: `colorize inspect` writes one") from error
 
@@ -60,36 +68,11 @@ def read_excluded(path: str | Path) -> set[str]:
     return {line.name for line in read_manifest(at_home(path)) if line.part == TRAIN and line.leave_out}
 
 
-def _line(text: str, number: int, path: Path) -> ManifestLine:
-    cells = text.removesuffix("\n").split("\t")
-    if len(cells) != len(COLUMNS) or cells[0] not in (TRAIN, VAL) or cells[3] not in ("yes", "no"):
-        raise UserError(f"{str(path)!r}: line {number} is not of the form {' '.join(COLUMNS)}, tabs between them")
-    part, name, findings, leave_out, twin = cells
-    return ManifestLine(part, unescape_name(name), tuple(findings.split(",")), leave_out == "yes", unescape_name(twin))
-
-
-def escape_name(name: str) -> str:
-    return "".join(ESCAPES.get(character, character) for character in name)
-
-
 def unescape_name(cell: str) -> str:
     return re.sub(r"\\[\\tnr]", lambda found: PLAIN[found[0]], cell)
 
 
 SIDE = 128  # pixels of the longer side at which photographs are looked at
-
-
-class SmallImage(NamedTuple):
-    image: Image.Image  #    RGB, upright, sRGB, on white, at most SIDE pixels long
-    size: tuple[int, int]  # width, height of the whole photograph, upright
-    mode: str
-    notes: frozenset[str]  # findings that training takes care of
-
-
-def open_small(data: bytes) -> SmallImage:
-    """Decodes the whole file, JPEGs at the smallest scale that suffices. Raises `DecodeError`."""
-    picture = decode_picture(data, shorter=SIDE)
-    return SmallImage(shrink(picture.opaque()), picture.size, picture.mode, frozenset(picture.conversions))
 
 
 def shrink(image: Image.Image) -> Image.Image:
@@ -100,7 +83,7 @@ def shrink(image: Image.Image) -> Image.Image:
 def preview(data: bytes) -> Image.Image | None:
     """The small picture, of a damaged file as much as there is of it; None where there is nothing to see."""
     try:
-        return open_small(data).image
+        return shrink(decode_picture(data, shorter=SIDE).opaque())
     except DecodeError as broken:
         if broken.kind != "truncated":
             return None
@@ -124,62 +107,9 @@ class Finding(NamedTuple):
     leave_out: bool  # whether training leaves such a photograph out
 
 
-FINDINGS = (
-    Finding("empty", "Empty file", "The file has no bytes.", "Left out. Fetch it again.", True),
-    Finding(
-        "unreadable", "Unreadable", "It cannot be opened, or it holds no picture, whatever its name says.",
-        "Left out. Take it away, or fetch it again.", True,
-    ),
-    Finding(
-        "truncated", "Truncated or damaged", "It begins as a picture, but ends too early or is damaged inside.",
-        "Left out. Fetch it again.", True,
-    ),
-    Finding(
-        "enormous", "Enormous", "It has so many pixels that decoding it would take gigabytes of memory.",
-        "Left out, and never decoded. Shrink it to use it.", True,
-    ),
-    Finding("tiny", "Tiny", "Its shorter side has too few pixels to learn from.", "Left out.", True),
-    Finding(
-        "grey", "Grey", "Its red, green and blue are equal everywhere: it has no colour.",
-        "Left out. A network that sees grey photographs learns that grey is a right answer.", True,
-    ),
-    Finding(
-        "near-grey", "Almost grey", "Almost none of its pixels have a colour that an eye would notice.",
-        "Left out, as grey ones are.", True,
-    ),
-    Finding(
-        "toned", "Toned", "It is a grey photograph under a tint, such as sepia: its colour follows from its lightness.",
-        "Left out. It would teach the tint. A few true photographs of a single colour look the same.", True,
-    ),
-    Finding(
-        "leak", "Also in validation", "The same picture is among the validation photographs.",
-        "The training photograph is left out. A score on pictures seen in training means little.", True,
-    ),
-    Finding(
-        "duplicate", "Duplicate", "The same picture is there once more, perhaps smaller, brighter or compressed again.",
-        "One of them is kept. The others are left out: a network learns by heart what it sees often.", True,
-    ),
-    Finding("animated", "Several frames", "It is an animation or has several pages.", "The first frame trains.", False),
-    Finding(
-        "mended", "Damaged, picture whole", "Parts of its file are damaged or missing, and every pixel can be read.",
-        "It trains.", False,
-    ),
-    Finding(
-        "range", "Range guessed", "Its numbers do not say what is white; what they seem to mean was taken.",
-        "Scaled to 8 bits. Look whether it is as light as it should be.", False,
-    ),
-    Finding("gamma", "Other gamma", "Its file tells a gamma that is not that of sRGB.", "Converted to sRGB.", False),
-    Finding("cmyk", "CMYK", "It was made for a printing press.", "Converted to sRGB.", False),
-    Finding("16-bit", "16 bits", "It has more than 8 bits for each channel.", "Scaled to 8 bits.", False),
-    Finding("alpha", "Transparent", "Parts of it are transparent.", "Laid on white.", False),
-    Finding(
-        "rotated", "Turned by EXIF", "It lies on its side; its EXIF tells which way is up.", "Turned upright.", False
-    ),
-    Finding(
-        "profile", "Other colour profile", "Its colours are not sRGB; its profile tells what they are.",
-        "Converted to sRGB.", False,
-    ),
-)  # fmt: skip
+FINDINGS = tuple(
+    Finding(**each) for each in yaml.safe_load(Path(__file__).with_name("findings.yaml").read_text(encoding="utf-8"))
+)
 KEYS = tuple(finding.key for finding in FINDINGS)
 LEFT_OUT = frozenset(finding.key for finding in FINDINGS if finding.leave_out)
 BROKEN = frozenset({"empty", "unreadable", "truncated", "enormous"})  # these have no pixels to measure
@@ -206,7 +136,6 @@ class Examination(NamedTuple):
     why: str = ""  #               of what is broken: the decoder's words
     width: int = 0
     height: int = 0
-    mode: str = ""  #              Pillow's
     chroma: float = float("nan")  # mean, in CIE units
     hash: int = 0  #               64 bits; 0 too for pictures without any structure
 
@@ -214,12 +143,13 @@ class Examination(NamedTuple):
 def examine(data: bytes, limits: Thresholds = Thresholds()) -> Examination:
     """All that can be said about a photograph by itself. Whatever a file holds, nothing is raised."""
     try:
-        opened = open_small(data)
+        picture = decode_picture(data, shorter=SIDE)  # the whole file, JPEGs at the smallest scale that suffices
+        image = shrink(picture.opaque())
     except DecodeError as broken:
         return Examination(frozenset({broken.kind}), str(broken))
-    found = set(opened.notes)
-    seen = measure_colors(opened.image)
-    if min(opened.size) < limits.side:
+    found = set(picture.conversions)
+    seen = measure_colors(image)
+    if min(picture.size) < limits.side:
         found.add("tiny")
     if seen.grey:
         found.add("grey")
@@ -227,4 +157,4 @@ def examine(data: bytes, limits: Thresholds = Thresholds()) -> Examination:
         found.add("near-grey")
     elif seen.toned(limits.tint):
         found.add("toned")
-    return Examination(frozenset(found), "", *opened.size, opened.mode, seen.mean, difference_hash(opened.image))
+    return Examination(frozenset(found), "", *picture.size, seen.mean, difference_hash(image))

@@ -42,8 +42,7 @@ class Hub(DataModule):
             raise UserError(f"data.train={train!r} and data.val={val!r} have photographs in common: name other splits")
         photos = Collection(training)
         if val is None:
-            photos, held = split_by_hash(photos, val_fraction, root)
-            val_description = f"{val_fraction:.0%} of {root}, those whose places have the smallest hashes"
+            photos, held, val_description = split_by_hash(photos, val_fraction, root)
         else:
             held = Collection(HubTable.load(root, subset, val, image, label if labels else ""))
             val_description = f"the split {val!r} of {root}"
@@ -64,10 +63,6 @@ class Row(Photo):
 
     def read(self) -> bytes:
         return self.table.read(self.start)
-
-    @property
-    def where(self) -> str:
-        return self.name
 
 
 class HubTable(Table):
@@ -96,7 +91,7 @@ class HubTable(Table):
         return f"{self.places[0]}/{row:09d}"
 
     def photo(self, row: int) -> Row:
-        photo = Row(self.places[0], self.name(row), int(self.columns["labels"][row]), row)
+        photo = Row(self.name(row), self.name(row), int(self.columns["labels"][row]), row)
         photo.table = self
         return photo
 

@@ -6,14 +6,13 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from colorize.data.collection import Table
-from colorize.data.filesystem import AGAIN, HIDDEN, IRREGULAR, SkippedFiles, Walk, is_hidden
+from colorize.data.collection import NONE, Table
+from colorize.data.filesystem import AGAIN, HIDDEN, IRREGULAR, ListingReport, Walk, is_hidden
 from colorize.imaging.decode import FORMATS
 from colorize.utils.download import cache_path, is_remote, local_copy, without_secrets, without_signature
 from colorize.utils.environment import at_home
@@ -25,25 +24,17 @@ SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".jpe", ".jfif", ".mpo", ".gif", ".avif", ".jp2",
     ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", *((".heic", ".heif") if "HEIF" in FORMATS else ()),
 )  # fmt: skip
-WORTH_KEEPING = 20_000  # photographs: listing fewer takes no time
-RULES = 2  # of what is listed: raised with them, so that a list of former rules is made anew
+MIN_CACHED = 20_000  # photographs: listing fewer takes no time
+RULES = 2  # version of the rules of what is listed: a list that was cached under others is made again
 
 
 class Member(NamedTuple):
-    """A file in a tar file."""
+    """A file in a tar file; of a photograph with its class."""
 
     name: str
     start: int
     size: int
-
-
-class LabelledMember(NamedTuple):
-    """A photograph in a tar file."""
-
-    name: str
-    label: int
-    start: int
-    size: int
+    label: int = NONE
 
 
 def list_folder(root: str | os.PathLike) -> Table:
@@ -59,8 +50,8 @@ def list_folder(root: str | os.PathLike) -> Table:
     def build() -> tuple[Table, Any]:
         walk = Walk(str(folder), is_photograph)
         table = Table.in_folders(walk.names, [str(folder)])
-        table.links, table.unreadable_files = walk.links, walk.unreadable_files
-        table.notes = walk.skipped.notes(str(folder))
+        table.links, table.unreadable_files = walk.links, walk.report.unreadable_files
+        table.notes = walk.report.notes(str(folder))
         return table, walk.folders
 
     def unchanged(folders: dict[str, int]) -> bool:
@@ -77,16 +68,8 @@ def is_photograph(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-@dataclass
-class TarReport:
-    """What is said of tar files beside their photographs."""
-
-    unreadable_files: dict[str, str] = field(default_factory=dict)  # file -> why a part of it is missing
-    skipped: SkippedFiles = field(default_factory=SkippedFiles)
-
-
 def list_tars(
-    files: Sequence[str], read: Callable[[str, TarReport], list[LabelledMember]], kind: str, *, folders: bool = False
+    files: Sequence[str], read: Callable[[str, ListingReport], list[Member]], kind: str, *, folders: bool = False
 ) -> Table:
     """The photographs of tar files: of each those that `read` finds.
 
@@ -94,25 +77,25 @@ def list_tars(
     """
 
     def build() -> tuple[Table, Any]:
-        found: list[LabelledMember] = []
-        numbers: list[np.ndarray] = []
-        report = TarReport()
-        first: dict[str, int] = {}
-        for number, file in enumerate(files):
+        found: list[Member] = []
+        ends: list[int] = []  # of each file in `found`
+        report = ListingReport()
+        seen: set[str] = set()
+        for file in files:
             if not local_copy(file).is_file():
                 raise UserError(f"{without_secrets(file)!r} is no regular file: name tar files")
-            again = first.setdefault(file_identity(file), number) != number
-            of = [] if again else read(file, report)
-            if again:
-                report.skipped.add(AGAIN, without_secrets(file))
-            found += of
-            numbers.append(np.full(len(of), number))
+            if (identity := file_identity(file)) in seen:
+                report.skip(AGAIN, without_secrets(file))
+            else:
+                found += read(file, report)
+            seen.add(identity)
+            ends.append(len(found))
         pieces = np.array([(one.start, one.size) for one in found], dtype=np.int64).reshape(-1, 2)
-        pieces = np.column_stack([np.concatenate(numbers), pieces])
+        pieces = np.column_stack([np.repeat(np.arange(len(files)), np.diff(ends, prepend=0)), pieces])
         names = [one.name for one in found]
         labels = None if folders else [one.label for one in found]
         table = Table.in_folders(names, files, pieces) if folders else Table.of(names, files, labels, pieces)
-        table.unreadable_files, table.notes = report.unreadable_files, report.skipped.notes("the tar files")
+        table.unreadable_files, table.notes = report.unreadable_files, report.notes("the tar files")
         return table, [file_signature(file) for file in files]
 
     key = f"{kind} {' '.join(map(without_signature, files))}"
@@ -120,18 +103,18 @@ def list_tars(
 
 
 def file_identity(file: str) -> str:
-    """What tells whether two names are of one tar file."""
+    """Equal for two names of the same tar file."""
     return without_signature(file) if is_remote(file) else os.path.realpath(file)
 
 
 def file_signature(file: str) -> list[Any]:
-    """What changes when the file does; an address is taken to hold what it held."""
+    """Changes when the file does. A file at an address is taken to be unchanged."""
     return (
         [without_signature(file)] if is_remote(file) else [file, (stat := Path(file).stat()).st_size, stat.st_mtime_ns]
     )
 
 
-def members(file: str, report: TarReport) -> Iterator[Member]:
+def members(file: str, report: ListingReport) -> Iterator[Member]:
     """The files in a tar file, those of tar files inside it too. Why it breaks off somewhere goes into the `report`."""
     path = local_copy(file)
     with path.open("rb") as opened:
@@ -145,7 +128,7 @@ def members(file: str, report: TarReport) -> Iterator[Member]:
         yield from _walk(opened, without_secrets(file), path.stat().st_size, "", report)
 
 
-def _walk(opened: IO[bytes], file: str, end: int, prefix: str, report: TarReport) -> Iterator[Member]:
+def _walk(opened: IO[bytes], file: str, end: int, prefix: str, report: ListingReport) -> Iterator[Member]:
     place = opened.tell()
     try:
         tar = tarfile.TarFile(fileobj=opened, mode="r")
@@ -155,10 +138,10 @@ def _walk(opened: IO[bytes], file: str, end: int, prefix: str, report: TarReport
             if info.isfile() and not 0 <= info.size <= end - place:
                 raise tarfile.ReadError("the file ends inside it")
             if any(is_hidden(part) for part in name.split("/")):
-                report.skipped.add(HIDDEN, name)
+                report.skip(HIDDEN, name)
             elif not info.isfile() or info.issparse():
                 if is_photograph(name.rsplit("/", 1)[-1]):
-                    report.skipped.add(IRREGULAR, name)
+                    report.skip(IRREGULAR, name)
             elif info.name.endswith(".tar"):
                 opened.seek(place)
                 yield from _walk(opened, file, place + info.size, f"{prefix}{Path(info.name).stem}/", report)
@@ -175,10 +158,10 @@ def _walk(opened: IO[bytes], file: str, end: int, prefix: str, report: TarReport
 def cached_listing(
     key: str, places: Sequence[str], build: Callable[[], tuple[Table, Any]], unchanged: Callable[[Any], bool]
 ) -> Table:
-    """The table of an earlier time, if its stamp says that nothing changed, else `build`'s, which is kept if long.
+    """The cached table, if its stamp says that nothing has changed, else `build`'s, which is cached if it is long.
 
-    Of several processes one lists, and the others wait for what it kept. What cannot be read or written in the cache,
-    such as another user's, is passed over.
+    Of several processes one lists the files, and the others wait for its table. A cache that cannot be read or
+    written, such as another user's, is not used.
     """
     folder = cache_path("lists", short_digest(f"{RULES} {key}"))
     note = folder / "stamp.json"
@@ -188,13 +171,11 @@ def cached_listing(
             if unchanged(saved["stamp"]):
                 return Table.open(folder, places, saved["told"])
         table, stamp = build()
-        if len(table) < WORTH_KEEPING or table.unreadable_files:  # what could not be read may be there the next time
+        if len(table) < MIN_CACHED or table.unreadable_files:  # what could not be read may be there the next time
             return table
         with suppress(OSError):
             shutil.rmtree(folder, ignore_errors=True)
             table.save(folder)
-            saved = {"stamp": stamp, "told": table.metadata()}
-            text = json.dumps(saved)
-            write_text(note, text)  # last: it is whole then
+            write_text(note, json.dumps({"stamp": stamp, "told": table.metadata()}))  # last: it is whole then
             return Table.open(folder, places, table.metadata())
         return table

@@ -5,7 +5,7 @@ order at all; tar files are read one after the other, with their photographs shu
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +50,7 @@ class FeistelPermutation:
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:
-    """Every bit of the result hangs on every bit of the 64: the finish of splitmix64 (Steele et al. 2014)."""
+    """Every bit of the result depends on all 64 bits: the finish of splitmix64 (Steele et al. 2014)."""
     numbers = (numbers ^ numbers >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ numbers >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
     return numbers ^ numbers >> np.uint64(31)
@@ -117,13 +117,8 @@ class SampleIndex(NamedTuple):
     seed: int  #  of its augmentation, and of what else is drawn for it
 
 
-class Sample(NamedTuple):
-    rgb: Tensor  #          (3, H, W) uint8
-    grey: Tensor | None  #  (1, H, W) uint8, the input, if it is not the lightness of `rgb`
-    label: int
-    seed: int
-    unreadable: list[tuple[str, str]]
-    conversions: list[tuple[str, str]]
+# rgb (3, H, W) uint8; grey (1, H, W) uint8 or None; label; seed; unreadable and converted files as in `LoadedBatch`
+Sample = tuple[Tensor, Tensor | None, int, int, list[tuple[str, str]], list[tuple[str, str]]]
 
 
 class LoadedBatch(NamedTuple):
@@ -178,37 +173,32 @@ class TrainDataset(Dataset):
             grey = None
             if self.look is not None:
                 grey = torch.from_numpy(self.look(rgb.permute(1, 2, 0).numpy(), random))[None]
-            return Sample(rgb, grey, photo.label, index.seed, unreadable, [(photo.where, how) for how in conversions])
+            return rgb, grey, photo.label, index.seed, unreadable, [(photo.where, how) for how in conversions]
         raise UserError(
             f"none of the {len(self.photos)} training photographs can be read, e.g. "
             f"{unreadable[0][0]}: {unreadable[0][1]}"
         )
 
 
-class StreamBatchSampler:
-    """A batch sampler over an endless stream. (torch's own would ask for its length.)"""
-
-    def __init__(self, indices: Iterable[SampleIndex], sizes: Sequence[int]):
-        self.indices, self.sizes = indices, sizes
-
-    def __iter__(self) -> Iterator[list[SampleIndex]]:
-        indices = iter(self.indices)
-        for size in cycle(self.sizes):
-            group = list(islice(indices, size))
-            if len(group) < size:
-                return
-            yield group
+def group_indices(indices: Iterable[SampleIndex], sizes: Sequence[int]) -> Iterator[list[SampleIndex]]:
+    """Batches of these sizes, over and over. (torch's batch samplers would ask for the length of the stream.)"""
+    remaining = iter(indices)
+    for size in cycle(sizes):
+        group = list(islice(remaining, size))
+        if len(group) < size:
+            return
+        yield group
 
 
 def collate(samples: Sequence[Sample], labelled: bool) -> LoadedBatch:
-    grey = None if samples[0].grey is None else torch.stack([sample.grey for sample in samples])  # type: ignore[misc]
+    rgb, grey, labels, seeds, unreadable, conversions = zip(*samples, strict=True)
     return LoadedBatch(
-        torch.stack([sample.rgb for sample in samples]),
-        grey,
-        torch.tensor([sample.label for sample in samples]) if labelled else None,
-        [sample.seed for sample in samples],
-        [name for sample in samples for name in sample.unreadable],
-        [name for sample in samples for name in sample.conversions],
+        torch.stack(rgb),
+        None if grey[0] is None else torch.stack(grey),
+        torch.tensor(labels) if labelled else None,
+        seeds,
+        list(chain.from_iterable(unreadable)),
+        list(chain.from_iterable(conversions)),
     )
 
 

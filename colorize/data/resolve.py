@@ -5,7 +5,6 @@ import io
 import os
 import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +12,9 @@ import numpy as np
 
 from colorize.data.collection import NONE, Collection, Table
 from colorize.data.datamodule import DataModule
+from colorize.data.filesystem import ListingReport
 from colorize.data.huggingface import Hub
-from colorize.data.listing import LabelledMember, TarReport, is_photograph, list_folder, list_tars, members
+from colorize.data.listing import Member, is_photograph, list_folder, list_tars, members
 from colorize.data.shards import open_shards, shard_files
 from colorize.data.sources import DEMO
 from colorize.utils.download import is_remote, without_secrets
@@ -52,15 +52,17 @@ class ImageNet(DataModule):
         )
 
 
+def list_part(folder: Path, part: str, archive: str, name: str) -> Table:
+    """The photographs of a folder or, without it, of a tar file."""
+    if (folder / part).is_dir():
+        return list_folder(folder / part)
+    if (folder / archive).is_file():
+        return list_tars([str(folder / archive)], list_archive, "imagenet", folders=True)
+    raise UserError(f"ImageNet's {name} photographs are not in {str(folder)!r}: looked for {part}/ and {archive}")
+
+
 def list_training(folder: Path) -> Table:
-    if (folder / "train").is_dir():
-        table = list_folder(folder / "train")
-    elif (folder / TRAIN_TAR).is_file():
-        table = list_tars([str(folder / TRAIN_TAR)], list_archive, "imagenet", folders=True)
-    else:
-        raise UserError(
-            f"ImageNet's training photographs are not in {str(folder)!r}: looked for train/ and {TRAIN_TAR}"
-        )
+    table = list_part(folder, "train", TRAIN_TAR, "training")
     if len(table.classes) < 2 or (table.columns["labels"] == NONE).any():
         raise UserError(
             f"ImageNet's training photographs in {str(folder)!r} do not lie in class folders (train/n01440764/…)"
@@ -69,12 +71,7 @@ def list_training(folder: Path) -> Table:
 
 
 def list_validation(inner: Path, root: Path, classes: list[str], labels: bool) -> Collection:
-    if (inner / "val").is_dir():
-        table = list_folder(inner / "val")
-    elif (inner / VAL_TAR).is_file():
-        table = list_tars([str(inner / VAL_TAR)], list_archive, "imagenet", folders=True)
-    else:
-        raise UserError(f"ImageNet's validation photographs are not in {str(inner)!r}: looked for val/ and {VAL_TAR}")
+    table = list_part(inner, "val", VAL_TAR, "validation")
     if not labels:
         return Collection(table)
     if not table.classes:
@@ -111,26 +108,20 @@ def devkit_classes(path: Path) -> dict[str, str]:
     """The development kit numbers the classes in an order of its own, which its meta.mat gives."""
     from scipy.io import loadmat
 
-    meta, truth = read_devkit(path)
-    synsets = loadmat(meta, squeeze_me=True)["synsets"]
-    wnid = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets if int(row["num_children"]) == 0}
-    numbers = [int(line) for line in truth.split()]
-    return {f"ILSVRC2012_val_{place:08d}": wnid[number] for place, number in enumerate(numbers, start=1)}
-
-
-def read_devkit(path: Path) -> tuple[io.BytesIO, str]:
-    """The bytes of meta.mat, and the text of the validation's ground truth."""
     names = ("data/meta.mat", "data/ILSVRC2012_validation_ground_truth.txt")
     if path.is_dir():
-        found = [(path / name).read_bytes() for name in names]
+        meta, truth = ((path / name).read_bytes() for name in names)
     else:
         with tarfile.open(path) as tar:
-            found = [tar.extractfile(f"{DEVKITS[0]}/{name}").read() for name in names]  # type: ignore[union-attr]
-    return io.BytesIO(found[0]), found[1].decode()
+            meta, truth = (tar.extractfile(f"{DEVKITS[0]}/{name}").read() for name in names)  # type: ignore[union-attr]
+    synsets = loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"]
+    wnid = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets if int(row["num_children"]) == 0}
+    places = enumerate(truth.decode().split(), start=1)
+    return {f"ILSVRC2012_val_{place:08d}": wnid[int(number)] for place, number in places}
 
 
-def list_archive(file: str, report: TarReport) -> list[LabelledMember]:
-    return [LabelledMember(m.name, NONE, m.start, m.size) for m in members(file, report) if is_photograph(m.name)]
+def list_archive(file: str, report: ListingReport) -> list[Member]:
+    return [member for member in members(file, report) if is_photograph(member.name)]
 
 
 HUB = "hf://"
@@ -142,6 +133,7 @@ class ResolvedSource(NamedTuple):
     train: Collection
     val: Collection | None  # None where the source does not say which photographs validate
     classes: Sequence[str]
+    val_title: str = ""  # of validation photographs from another source
 
     def notes(self) -> list[str]:
         """What is not among the photographs, in sentences."""
@@ -164,18 +156,14 @@ def open_source(word: str) -> ResolvedSource:
     if not folder.is_dir():
         found = f"{word!r} is a file" if folder.exists() else f"there is no folder {word!r}"
         raise UserError(f"{found}: give {WORDS}")
-    if any((folder / name).exists() for name in (TRAIN_TAR, VAL_TAR, KAGGLE)) or has_both_sets(folder):
+    has_both_sets = (folder / "val").is_dir() and (folder / "train").is_dir() and has_subfolders(folder / "train")
+    if any((folder / name).exists() for name in (TRAIN_TAR, VAL_TAR, KAGGLE)) or has_both_sets:
         return from_data_module(word, ImageNet(word, labels=has_validation_classes(folder)))
     if shard_files(folder, "train"):
         return ResolvedSource(word, *open_shards(word))
     table = list_folder(word)
     classes = table.classes if len(table.classes) > 1 else []
     return ResolvedSource(word, Collection(table.relabelled(classes)), None, classes)
-
-
-def has_both_sets(folder: Path) -> bool:
-    """Whether there are folders train/ and val/, and class folders in the former."""
-    return (folder / "val").is_dir() and (folder / "train").is_dir() and has_subfolders(folder / "train")
 
 
 def has_validation_classes(folder: Path) -> bool:
@@ -194,41 +182,17 @@ def from_data_module(word: str, data: DataModule) -> ResolvedSource:
     return ResolvedSource(word, data.train, data.val, data.classes or data.train.table.classes)
 
 
-@dataclass(frozen=True)
-class InspectedSource:
-    title: str
-    photographs: Collection
-    classes: Sequence[str]
-    notes: Sequence[str] = ()  # what is not among the photographs, in sentences
-
-    def __len__(self) -> int:
-        return len(self.photographs)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """(N,) class; -1: none"""
-        return self.photographs.labels
-
-
-def open_sources(word: str, val_word: str | None) -> tuple[InspectedSource, InspectedSource | None]:
+def open_both_sets(word: str, val_word: str | None) -> ResolvedSource:
     """What `word` means; to validate on, what `val_word` means or `word` says itself.
 
     Raises `UserError` where both are the same photographs, which would all be leaks.
     """
-    found = open_source(word)
-    train = InspectedSource(found.title, found.train, found.classes, found.train.table.remarks())
+    source = open_source(word)
     if val_word is None:
-        held = found.val
-        title = f"{found.title}, validation"
-        return train, None if held is None else InspectedSource(title, held, found.classes, held.table.remarks())
-    other = open_source(val_word)
-    val = InspectedSource(other.title, other.train, other.classes, other.train.table.remarks())
-    if len(train) == len(val) and source_start(train) == source_start(val):
-        raise UserError(f"{found.title!r} and --val are the same photographs: name some that training never sees")
-    return train, val
-
-
-def source_start(source: InspectedSource) -> tuple[str, int]:
-    """Which file a source begins with, and where in it."""
-    first = source.photographs[0]
-    return os.path.realpath(first.file), first.start
+        return source
+    val = open_source(val_word)
+    first, other = source.train[0], val.train[0]
+    same_start = (os.path.realpath(first.file), first.start) == (os.path.realpath(other.file), other.start)
+    if len(source.train) == len(val.train) and same_start:
+        raise UserError(f"{source.title!r} and --val are the same photographs: name some that training never sees")
+    return source._replace(val=val.train, val_title=val.title)

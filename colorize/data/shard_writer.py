@@ -3,8 +3,7 @@
 import io
 import tarfile
 from collections.abc import Iterable
-from contextlib import suppress
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +11,12 @@ import numpy as np
 from PIL import Image
 
 from colorize.data.collection import NONE, Collection, Photo, normalized
-from colorize.data.listing import SUFFIXES, TarReport
+from colorize.data.filesystem import ListingReport
+from colorize.data.listing import SUFFIXES
 from colorize.data.shards import list_shard
 from colorize.imaging.decode import UNREADABLE, decode_picture
 from colorize.utils.errors import first_line
+from colorize.utils.files import digest_of
 
 ENDINGS = {  # of formats whose name is none
     "JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "DIB": ".bmp", "HEIF": ".heic",
@@ -59,11 +60,6 @@ def prepare_photo(photo: Photo, size: int | None, quality: int) -> PreparedPhoto
     return PreparedPhoto(photo.name, photo.label, ".jpg", file.getvalue())
 
 
-def crashed_photo(photo: Photo) -> PreparedPhoto:
-    """Of a photograph that ends the process which decodes it."""
-    return PreparedPhoto(photo.name, why="its decoder crashed")
-
-
 class Shard(NamedTuple):
     name: str
     photographs: int
@@ -89,14 +85,12 @@ def write_shard(path: Path, photographs: Iterable[PreparedPhoto]) -> tuple[Shard
                 if photo.label != NONE:
                     add_member(tar, f"{key}.cls", str(photo.label).encode())
                 written[f"{key}{photo.suffix}", photo.label, len(photo.data)] = photo.name
-        found = {(one.name.partition("/")[2], one.label, one.size) for one in list_shard(str(part), TarReport())}
+        found = {(one.name.partition("/")[2], one.label, one.size) for one in list_shard(str(part), ListingReport())}
         bad += [(name, "data=shards does not find it again") for one, name in written.items() if one not in found]
-        with part.open("rb") as whole:
-            digest = file_digest(whole, "sha256").hexdigest()
+        digest = digest_of(part)
         part.replace(path)
     finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
+        part.unlink(missing_ok=True)
     return Shard(path.name, len(found & written.keys()), path.stat().st_size, digest), bad
 
 

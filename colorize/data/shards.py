@@ -9,8 +9,8 @@ import numpy as np
 
 from colorize.data.collection import LARGEST, NONE, Collection
 from colorize.data.datamodule import DataModule
-from colorize.data.filesystem import expand_pattern
-from colorize.data.listing import SUFFIXES, LabelledMember, Member, TarReport, file_identity, list_tars, members
+from colorize.data.filesystem import ListingReport, expand_pattern
+from colorize.data.listing import SUFFIXES, Member, file_identity, list_tars, members
 from colorize.data.loader import ShardOrder
 from colorize.data.sources import split_by_hash
 from colorize.utils.download import is_remote, local_copy, without_secrets
@@ -49,10 +49,7 @@ class Shards(DataModule):
         if val is not None:
             val_description = f"all of {without_secrets(val_root or root)}"
         else:
-            train, val = split_by_hash(train, val_fraction, without_secrets(root))
-            val_description = (
-                f"{val_fraction:.0%} of {without_secrets(root)}, those whose names have the smallest hashes"
-            )
+            train, val, val_description = split_by_hash(train, val_fraction, without_secrets(root))
         order = partial(ShardOrder, streams=streams, buffer=buffer)
         super().__init__(train, val, classes=names, val_description=val_description, order=order, **pixels)
 
@@ -64,7 +61,8 @@ def open_shards(
 
     Raises `UserError` where there are no photographs, or all tar files to train on validate too.
     """
-    train_files, val_files = find_shard_sets(root, val_root)
+    train_files = tar_files(root, "train", "root")
+    val_files = tar_files(val_root, "val", "val_root") if val_root else shard_files(at_home(root), "val")
     held = {file_identity(file) for file in val_files}
     apart = [file for file in train_files if file_identity(file) not in held]
     if not apart:
@@ -89,15 +87,6 @@ def shard_collection(files: list[str], root: str) -> Collection:
     return photos
 
 
-def find_shard_sets(root: str, val_root: str | None) -> tuple[list[str], list[str]]:
-    """The tar files to train on and those to validate on, of which there may be none."""
-    train = tar_files(root, "train", "root")
-    if val_root:
-        return train, tar_files(val_root, "val", "val_root")
-    folder = at_home(root)
-    return train, shard_files(folder, "val") if not is_remote(root) and folder.is_dir() else []
-
-
 def tar_files(word: str, part: str, key: str) -> list[str]:
     """The tar files of a pattern, or those of a folder that are called so. Raises `UserError` where there are none."""
     folder = at_home(word)
@@ -112,7 +101,7 @@ def shard_files(folder: Path, part: str) -> list[str]:
     return sorted(str(path) for path in folder.glob(f"{part}-*.tar"))
 
 
-def list_shard(file: str, report: TarReport) -> list[LabelledMember]:
+def list_shard(file: str, report: ListingReport) -> list[Member]:
     """The photographs of one tar file, named SHARD/KEY.jpg.
 
     What stands behind the first full stop of a name is a field of the key before it: KEY.seg.png is no photograph
@@ -128,19 +117,19 @@ def list_shard(file: str, report: TarReport) -> list[LabelledMember]:
                 opened.seek(member.start)
                 labels[stem] = read_label(opened.read(min(member.size, LABEL)), suffix, member.name, report)
             elif suffix not in SUFFIXES:
-                report.skipped.add(f"no photographs by their ending {suffix}", member.name)
+                report.skip(f"no photographs by their ending {suffix}", member.name)
             elif not 0 < member.size <= LARGEST:
-                report.skipped.add(f"no bytes, or more than {LARGEST / 1e9:.1f} GB", member.name)
+                report.skip(f"no bytes, or more than {LARGEST / 1e9:.1f} GB", member.name)
             else:
                 keep_best(pictures, stem, member, report)
     found = []
     for stem, member in pictures.items():
         key = key_of(stem)
         if stem != key and (key in pictures or stem.rpartition(".")[2].lower() in BESIDE):
-            report.skipped.add(f"beside a photograph, .{member.name[len(key) + 1 :]}", member.name)
+            report.skip(f"beside a photograph, .{member.name[len(key) + 1 :]}", member.name)
         else:
             label = labels.get(stem, labels.get(key, NONE))
-            found.append(LabelledMember(f"{shard}/{member.name}", label, member.start, member.size))
+            found.append(member._replace(name=f"{shard}/{member.name}", label=label))
     return found
 
 
@@ -157,18 +146,18 @@ def key_of(name: str) -> str:
     return f"{folder}{slash}{base.partition('.')[0]}"
 
 
-def keep_best(pictures: dict[str, Member], stem: str, member: Member, report: TarReport) -> None:
+def keep_best(pictures: dict[str, Member], stem: str, member: Member, report: ListingReport) -> None:
     """Of two with one key the JPEG is the photograph; of two with one name the later, which has replaced the other."""
     before = pictures.get(stem)
     if before is not None:
         first, then = (SUFFIXES.index(split_ending(one.name)[1]) for one in (before, member))
-        report.skipped.add("another photograph has the key", before.name if then <= first else member.name)
+        report.skip("another photograph has the key", before.name if then <= first else member.name)
         if then > first:
             return
     pictures[stem] = member
 
 
-def read_label(text: bytes, suffix: str, name: str, report: TarReport) -> int:
+def read_label(text: bytes, suffix: str, name: str, report: ListingReport) -> int:
     """The class, from 0 up. JSON without "label", such as a caption's, has none; others go into the `report`."""
     try:
         value: Any = text.decode("utf-8-sig").strip()
@@ -182,7 +171,7 @@ def read_label(text: bytes, suffix: str, name: str, report: TarReport) -> int:
             return number
     except (ValueError, OverflowError, RecursionError):  # no number, no text, no JSON
         pass
-    report.skipped.add(f"classes that are no number from 0 to {MOST_CLASSES - 1}", name)
+    report.skip(f"classes that are no number from 0 to {MOST_CLASSES - 1}", name)
     return NONE
 
 

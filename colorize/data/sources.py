@@ -1,10 +1,9 @@
-"""Sources of photographs: those that come with the package, folders of one's own, and old ones to judge by.
+"""Sources of photographs: those that come with the package, your own folders, and old ones to evaluate on.
 
 Old ones are never trained on: black-and-white ones, and two kinds in period colour. Each is read when its turn comes: a
 folder may be larger than the memory. H W picture.
 """
 
-import csv
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +17,6 @@ from colorize.data.listing import list_folder
 from colorize.imaging.color import grey_of, is_colourful
 from colorize.imaging.decode import open_rgb
 from colorize.imaging.plates import BALANCES, compose, open_scan
-from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.validation import Between, Name, Side
 
@@ -66,20 +64,21 @@ class Folder(DataModule):
         if val_root is not None:
             val, val_description = Collection(list_folder(val_root).relabelled(classes)), f"all of {val_root}"
         else:
-            train, val = split_by_hash(train, val_fraction, root)
-            val_description = f"{val_fraction:.0%} of {root}, those whose names have the smallest hashes"
+            train, val, val_description = split_by_hash(train, val_fraction, root)
         super().__init__(train, val, classes=classes, val_description=val_description, **pixels)
 
 
-def split_by_hash(photos: Collection, fraction: float, root: str) -> tuple[Collection, Collection]:
-    """(training, validation): the same photographs on every machine, whatever the folder around them is called."""
+def split_by_hash(photos: Collection, fraction: float, root: str) -> tuple[Collection, Collection, str]:
+    """(training, validation, what the latter are): the same photographs on every machine, whatever the folder around
+    them is called."""
     if not 0 < fraction < 1:
         raise UserError(f"data.val_fraction is {fraction}; it must lie between 0 and 1, or name a data.val_root")
     if len(photos) < 2:
         raise UserError(f"{root!r} holds one photograph; it takes two to train and validate, or a data.val_root")
     ranked = by_hash(photos)
     count = min(max(round(len(photos) * fraction), 1), len(photos) - 1)
-    return photos.select(np.sort(ranked[count:])), photos.select(np.sort(ranked[:count]))
+    description = f"{fraction:.0%} of {root}, those whose names have the smallest hashes"
+    return photos.select(np.sort(ranked[count:])), photos.select(np.sort(ranked[:count])), description
 
 
 def by_hash(photos: Collection) -> np.ndarray:
@@ -90,37 +89,29 @@ def by_hash(photos: Collection) -> np.ndarray:
 
 
 SHIPPED = Path(__file__).parent / "historical"
-CREDITS = "CREDITS.tsv"
 
 
 class HistoricalPhoto(NamedTuple):
     name: str  #              relative to its folder, with "/" on every system
-    rgb: np.ndarray | None  # (H, W, 3) uint8 sRGB, its true colours; None where nobody knows them
+    rgb: np.ndarray | None  # (H, W, 3) uint8 sRGB, its true colours; None where they are unknown
     grey: np.ndarray  #       (H, W) uint8, what is to be coloured
-    credit: str  #            from CREDITS.tsv beside it; empty where there is none
 
 
 class EvaluationOnly:
     """Photographs of `root` in the order of their names, read lazily by `read`; none to train on.
 
-    `option` is its name in `conf/data`, `size` the side in pixels at which they are scored.
+    `size` is the side in pixels at which they are scored.
     """
 
     trains = False
 
-    def __init__(self, root: str | Path, read: Callable[[Photo, str], HistoricalPhoto], *, option: str, size: int):
-        self.option, self.size = option, size
-        self.photos = Collection(list_folder(root))
-        self.read = read
-        self.credits = read_credits(at_home(root) / CREDITS)
-
-    def __len__(self) -> int:
-        return len(self.photos)
+    def __init__(self, root: str | Path, read: Callable[[Photo], HistoricalPhoto], size: int = 256):
+        self.photos, self.read, self.size = Collection(list_folder(root)), read, size
 
     def __iter__(self) -> Iterator[HistoricalPhoto]:
         for photo in self.photos:
             try:
-                yield self.read(photo, self.credits.get(photo.name, ""))
+                yield self.read(photo)
             except UserError as error:
                 raise UserError(f"cannot use {str(photo.path)!r}: {error}") from error
 
@@ -132,13 +123,13 @@ def check_trains(data: object, option: str) -> None:
 
 
 class Historical(EvaluationOnly):
-    """Black-and-white photographs of a folder; without one, those that come with the package. Nobody knows the truth.
+    """Black-and-white photographs of a folder; without one, those of the package. They have no ground truth.
 
     Raises `UserError` for a folder without photographs and, in its turn, for a file that cannot be read.
     """
 
     def __init__(self, root: Name | None = None, *, size: Side = 256):
-        super().__init__(SHIPPED if root is None else root, black_and_white, option="historical", size=size)
+        super().__init__(SHIPPED if root is None else root, black_and_white, size)
 
 
 class Plates(EvaluationOnly):
@@ -152,32 +143,22 @@ class Plates(EvaluationOnly):
         if balance not in BALANCES:
             raise UserError(f"data.balance is {balance!r}; it must be one of {', '.join(BALANCES)}")
         self.balance = balance
-        super().__init__(root, self.either, option="plates", size=size)
+        super().__init__(root, self.either, size)
 
-    def either(self, photo: Photo, credit: str) -> HistoricalPhoto:
+    def either(self, photo: Photo) -> HistoricalPhoto:
         pixels = np.asarray(open_rgb(photo.path))
         if is_colourful(pixels):
-            return HistoricalPhoto(photo.name, pixels, grey_of(pixels), credit)
-        return plate(photo, credit, self.balance)
+            return HistoricalPhoto(photo.name, pixels, grey_of(pixels))
+        return plate(photo, self.balance)
 
 
-def black_and_white(photo: Photo, credit: str) -> HistoricalPhoto:
+def black_and_white(photo: Photo) -> HistoricalPhoto:
     pixels = np.asarray(open_rgb(photo.path))
     if is_colourful(pixels):
         raise UserError("it is a colour photograph, and the folder is for black-and-white ones")
-    return HistoricalPhoto(photo.name, None, grey_of(pixels), credit)
+    return HistoricalPhoto(photo.name, None, grey_of(pixels))
 
 
-def plate(photo: Photo, credit: str, balance: str) -> HistoricalPhoto:
+def plate(photo: Photo, balance: str = "percentile") -> HistoricalPhoto:
     composed = compose(open_scan(photo.path), balance=balance)
-    return HistoricalPhoto(photo.name, composed.rgb, composed.blue, credit)
-
-
-def read_credits(path: Path) -> dict[str, str]:
-    """File -> title, photographer, year and rights in a line; empty where there is no such list."""
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    parts = ("title", "photographer", "year", "rights")
-    return {row["file"]: ", ".join(row[part] for part in parts if row.get(part)) for row in rows if row.get("file")}
+    return HistoricalPhoto(photo.name, composed.rgb, composed.blue)

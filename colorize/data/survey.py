@@ -3,7 +3,7 @@
 Rows: training photographs first, then those of validation.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import numpy as np
@@ -23,7 +23,7 @@ from colorize.data.findings import (
     examine,
     preview,
 )
-from colorize.data.resolve import InspectedSource
+from colorize.data.resolve import ResolvedSource
 from colorize.imaging.decode import UNREADABLE
 from colorize.utils.processes import map_in_processes
 
@@ -36,11 +36,11 @@ def mask(keys: Iterable[str]) -> np.uint32:
 
 
 class Survey:
-    """Findings and measures of a source, and of another that validates, if there is one."""
+    """Findings and measures of the photographs of a source that train, and of those that validate, if there are any."""
 
-    def __init__(self, train: InspectedSource, val: InspectedSource | None = None):
-        self.train, self.val = train, val
-        count = len(train) + (len(val) if val else 0)
+    def __init__(self, source: ResolvedSource):
+        self.source, self.train, self.val = source, source.train, source.val
+        count = len(self.train) + (len(self.val) if self.val else 0)
         self.flags = np.zeros(count, np.uint32)  #      findings, a bit each
         self.sizes = np.zeros((count, 2), np.int32)  #  width, height; 0 where it could not be read
         self.chroma = np.full(count, np.nan, np.float32)
@@ -54,12 +54,9 @@ class Survey:
     def photo(self, row: int) -> Photo:
         training = len(self.train)
         if row < training:
-            return self.train.photographs[row]
+            return self.train[row]
         assert self.val is not None
-        return self.val.photographs[row - training]
-
-    def photographs(self) -> Sequence[Photo]:
-        return Rows(self, range(len(self)))
+        return self.val[row - training]
 
     def note(self, row: int, seen: Examination) -> None:
         self.flags[row] = mask(seen.findings)
@@ -72,13 +69,10 @@ class Survey:
         """Record duplicates and leaks, from the pairs (M, 2) of rows that show the same picture."""
         training = np.arange(len(self)) < len(self.train)
         self.twins["leak"] = duplicates.leaks(pairs, len(self.train))
-        self._mark("leak")
+        self.flags[list(self.twins["leak"])] |= mask(["leak"])
         within = pairs[training[pairs[:, 0]] == training[pairs[:, 1]]]
         self.twins["duplicate"] = duplicates.duplicates(within, self.left_out())
-        self._mark("duplicate")
-
-    def _mark(self, key: str) -> None:
-        self.flags[list(self.twins[key])] |= mask([key])
+        self.flags[list(self.twins["duplicate"])] |= mask(["duplicate"])
 
     def with_finding(self, *keys: str, training: bool = True) -> np.ndarray:
         """The rows that have any of the findings, of training or of validation."""
@@ -91,9 +85,6 @@ class Survey:
 
     def keys(self, row: int) -> tuple[str, ...]:
         return tuple(key for key, bit in BITS.items() if self.flags[row] & bit)
-
-    def twin(self, row: int, key: str) -> int | None:
-        return self.twins[key].get(row)
 
     def lines(self) -> Iterator[ManifestLine]:
         """The manifest: a line for each photograph with a finding."""
@@ -109,25 +100,12 @@ class Survey:
         return self.photo(row).name if row < len(self.train) else f"{VAL}:{self.photo(row).name}"
 
 
-class Rows(Sequence[Photo]):
-    """The photographs of some rows of a survey."""
-
-    def __init__(self, survey: Survey, rows: Sequence[int]):
-        self.survey, self.rows = survey, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, place):
-        if isinstance(place, slice):
-            return [self.survey.photo(row) for row in self.rows[place]]
-        return self.survey.photo(self.rows[place])
-
-
 def survey_all(survey: Survey, limits: Thresholds, workers: int, progress: Callable[[int], None]) -> None:
     """Examine every photograph; `progress` gets the number of those that are done."""
     task = partial(examine_photo, limits=limits)
-    for row, seen in enumerate(map_in_processes(task, survey.photographs(), workers, crashed=_crashed)):
+    crashed = Examination(frozenset({"unreadable"}), "the decoder crashed")
+    photos = map(survey.photo, range(len(survey)))
+    for row, seen in enumerate(map_in_processes(task, photos, workers, crashed=lambda _: crashed)):
         survey.note(row, seen)
         progress(row + 1)
 
@@ -137,13 +115,10 @@ def find_duplicates(survey: Survey, workers: int) -> None:
     sound = np.flatnonzero((survey.flags & mask(BROKEN)) == 0)
     pairs = sound[duplicates.near_hashes(survey.hashes[sound])]
     rows = np.unique(pairs).tolist()
-    seen = dict(zip(rows, map_in_processes(signature_of, Rows(survey, rows), workers, crashed=_nothing), strict=True))
-    same = [pair for pair in pairs.tolist() if _same(seen[pair[0]], seen[pair[1]])]
+    found = map_in_processes(signature_of, map(survey.photo, rows), workers, crashed=lambda _: None)
+    seen = {row: signature for row, signature in zip(rows, found, strict=True) if signature is not None}
+    same = [(a, b) for a, b in pairs.tolist() if a in seen and b in seen and is_same_picture(seen[a], seen[b])]
     survey.pair(np.array(same, dtype=np.int64).reshape(-1, 2))
-
-
-def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    return one is not None and other is not None and is_same_picture(one, other)
 
 
 def examine_photo(photo: Photo, limits: Thresholds) -> Examination:
@@ -162,11 +137,3 @@ def signature_of(photo: Photo) -> np.ndarray | None:
     except UNREADABLE:
         return None
     return None if image is None else image_signature(image)
-
-
-def _crashed(photo: Photo) -> Examination:
-    return Examination(frozenset({"unreadable"}), "the decoder crashed")
-
-
-def _nothing(photo: Photo) -> None:
-    return None

@@ -50,14 +50,14 @@ def _period(photo: Photo) -> tuple[np.ndarray, np.ndarray]:
     pixels = open_photograph(photo.path).rgb
     if is_colourful(pixels):
         return pixels, pixels[..., 2]
-    composed = plate(photo, "", "percentile")
+    composed = plate(photo)
     assert composed.rgb is not None
     return composed.rgb, composed.grey
 
 
 READ: dict[str, Callable[[Photo], tuple[np.ndarray | None, np.ndarray | None]]] = {
     "photographs": lambda photo: (np.asarray(open_rgb(photo.read())), None),
-    "black_and_white": lambda photo: (None, black_and_white(photo, "").grey),
+    "black_and_white": lambda photo: (None, black_and_white(photo).grey),
     "period": _period,
 }
 

@@ -68,7 +68,7 @@ def black_and_white_squares(folder: str | None, size: int, count: int) -> Valida
 
     Raises `UserError` where the folder has none, or has colour photographs.
     """
-    source = EvaluationOnly(folder or SHIPPED, black_and_white, option="historical", size=size)
+    source = EvaluationOnly(folder or SHIPPED, black_and_white)
     source.photos = first_by_hash(source.photos, count)
     photos = list(source)
     squares = [np.array(centre_square(Image.fromarray(photo.grey), size).convert("RGB")) for photo in photos]

@@ -36,7 +36,7 @@ def wanted(survey: Survey) -> list[int]:
     rows = set()
     for finding in FINDINGS:
         for row in chosen(survey, finding):
-            rows |= {row, survey.twin(row, finding.key) if finding.key in TWINS else row}
+            rows |= {row, survey.twins[finding.key].get(row) if finding.key in TWINS else row}
     return sorted(row for row in rows if row is not None)
 
 
@@ -72,24 +72,25 @@ class Sheet(NamedTuple):
 
 def inspection_page(survey: Survey, limits: Thresholds, thumbnails: Mapping[int, bytes], manifest: str) -> str:
     """The whole page; `thumbnails` are JPEGs, empty where there is nothing to see."""
-    train, val, out = survey.train, survey.val, int(survey.left_out().sum())
+    source, train, val, out = survey.source, survey.train, survey.val, int(survey.left_out().sum())
+    val_title = source.val_title or f"{source.title}, validation"
     looked_for = [finding for finding in FINDINGS if finding.key != "leak" or val]
     sheets = [finding_sheet(survey, finding, thumbnails) for finding in looked_for if chosen(survey, finding)]
     found = {sheet.finding.key for sheet in sheets}
     leaks = len(survey.with_finding("leak")) if val else 0
     return render_page(
-        "inspection", f"What is in {'/'.join(Path(train.title).parts[-2:])}", source=train.title, manifest=manifest,
+        "inspection", f"What is in {'/'.join(Path(source.title).parts[-2:])}", source=source.title, manifest=manifest,
         count=counted(len(train)), out=out, out_share=percentage(out, len(train)),
-        val=val and (counted(len(val)), val.title),
+        val=val and (counted(len(val)), val_title),
         leaks=counted(leaks) if leaks else "", sheets=sheets, limits=limits, distance=DISTANCE, correlation=CORRELATION,
         absent=[finding.title for finding in looked_for if finding.key not in found],
-        notes=list(dict.fromkeys([*train.notes, *(val.notes if val else ())])), **data_charts(survey),
+        notes=source.notes(), **data_charts(survey),
     )  # fmt: skip
 
 
 def data_charts(survey: Survey) -> dict[str, Any]:
     """Charts of chroma, sizes and classes with their sentences."""
-    count, names, labels = len(survey.train), survey.train.classes, survey.train.labels
+    count, names, labels = len(survey.train), survey.source.classes, survey.train.labels
     sizes, chroma, out = survey.sizes[:count], survey.chroma[:count], survey.left_out()[:count]
     known = sizes[:, 0] > 0
     if not known.any():
@@ -136,8 +137,7 @@ def finding_sheet(survey: Survey, finding: Finding, thumbnails: Mapping[int, byt
     for row in chosen(survey, finding):
         places = [(row, "" if row < len(survey.train) else "in validation")]
         if finding.key in TWINS:  # a photograph beside the one that is kept instead of it
-            twin = survey.twin(row, finding.key)
-            assert twin is not None
+            twin = survey.twins[finding.key][row]
             kept = "kept" if twin < len(survey.train) else "in validation"
             places = [(twin, kept), (row, "left out" if row < len(survey.train) else "again in validation")]
         rows.append([card(survey, place, finding.key, tag, thumbnails[place]) for place, tag in places])

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -145,20 +145,13 @@ def check_record(state: Any, path: str | Path) -> dict[str, Any]:
     """The same of what has been read."""
     if not isinstance(state, dict):
         raise UserError(f"{str(path)!r} holds a {type(state).__name__}, and is no checkpoint of a run")
-    if wrong := next(wrong_fields(state), None):
-        raise UserError(f"{str(path)!r} is damaged, or no checkpoint of a run: {wrong}; restore it from a copy")
+    wrong = [f"it has no {name!r}" for name in FIELDS if name not in state]
+    wrong = wrong or [f"its {name!r} is not {kind}" for name, (fits, kind) in FIELDS.items() if not fits(state[name])]
+    if not wrong and "model" not in state["players"]:
+        wrong = ["it has no network"]
+    if wrong:
+        raise UserError(f"{str(path)!r} is damaged, or no checkpoint of a run: {wrong[0]}; restore it from a copy")
     return state
-
-
-def wrong_fields(state: Mapping[str, Any]) -> Iterator[str]:
-    """What is not there, or of another kind than it must be, in words."""
-    for name, (fits, kind) in FIELDS.items():
-        if name not in state:
-            yield f"it has no {name!r}"
-        elif not fits(state[name]):
-            yield f"its {name!r} is not {kind}"
-    if "model" not in (state.get("players") or {}):
-        yield "it has no network"
 
 
 def is_number(value: Any) -> bool:
@@ -174,7 +167,7 @@ def names_of(value: Any, fits: Callable[[Any], bool]) -> bool:
 
 
 def is_player(value: Any) -> bool:
-    """As `Player.state` makes it."""
+    """As `TrainState.state` makes it."""
     if not isinstance(value, Mapping) or not {"module", "optimizer", "average"} <= value.keys():
         return False
     tensors = [names_of(value[kind], torch.is_tensor) for kind in ("module", "average") if value[kind] is not None]

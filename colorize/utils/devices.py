@@ -48,8 +48,6 @@ def choose_device(name: str, world: World | None = None, *, option: str = "train
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """`auto` is bfloat16 on a GPU that has it in hardware: Nvidia's since Ampere, AMD's."""
-    if name not in ("auto", "float32", "bfloat16"):
-        raise UserError(f"trainer.precision is {name!r}; it must be auto, float32 or bfloat16")
     gains = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if name == "bfloat16" or (name == "auto" and gains) else torch.float32
 
@@ -180,12 +178,10 @@ def recomputable_blocks(module: nn.Module) -> Iterator[nn.Module]:
             continue
         if inner := list(recomputable_blocks(child)):
             yield from inner
-        elif listed and not isinstance(child, nn.ModuleList | nn.ModuleDict) and _layers(child) > 1:
-            yield child
-
-
-def _layers(module: nn.Module) -> int:
-    return sum(any(True for _ in part.parameters(recurse=False)) for part in module.modules())
+        elif listed and not isinstance(child, nn.ModuleList | nn.ModuleDict):
+            layers = [part for part in child.modules() if any(True for _ in part.parameters(recurse=False))]
+            if len(layers) > 1:
+                yield child
 
 
 def _second_pass(block: nn.Module):

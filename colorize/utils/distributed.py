@@ -120,7 +120,10 @@ def init_process_group(device: torch.device) -> World:
         torch.cuda.set_device(device)
     if not dist.is_initialized():  # Ray has done it already
         if "MASTER_ADDR" not in os.environ:
-            os.environ |= {"MASTER_ADDR": first_node(os.environ), "MASTER_PORT": str(PORT)}
+            nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ.get("SLURM_JOB_NODELIST", "localhost")
+            command = ["scontrol", "show", "hostnames", nodes]
+            names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            os.environ |= {"MASTER_ADDR": names[0], "MASTER_PORT": str(PORT)}
         backend = {"cuda": "nccl"}.get(device.type, "gloo")
         limit = timedelta(minutes=30)  # the first process alone reads the validation photographs at start
         store, rank, size = next(dist.rendezvous("env://", world.rank, world.size, timeout=limit))
@@ -143,13 +146,6 @@ def store_prefix(env: Mapping[str, str]) -> str:
 def leave() -> None:
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
-
-
-def first_node(env: Mapping[str, str]) -> str:
-    """The name of a Slurm job's first machine."""
-    nodes = env.get("SLURM_STEP_NODELIST") or env.get("SLURM_JOB_NODELIST", "localhost")
-    command = ["scontrol", "show", "hostnames", nodes]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
 
 
 def photographs_per_process(photographs: int, world: World, all_photographs: int) -> int:

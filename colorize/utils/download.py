@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from getpass import getuser
 from math import inf
 from pathlib import Path
@@ -120,23 +121,16 @@ def fetch_bytes(
     """
     silent = silent or SECONDS
     with closing(run_with_timeout(silent, lambda: _opened(address, silent, agent))) as source:
-        transfer(source, write, address, longest, largest)
-
-
-def transfer(
-    source: Any, write: Callable[[bytes], Any], address: str, longest: float = inf, largest: float = inf
-) -> None:
-    """Copies all that an opened address holds, within the bounds that `fetch` names."""
-    began, size = time.monotonic(), 0
-    read = getattr(source, "read1", source.read)  # what has come, rather than as much as was asked for
-    while piece := read(2**20):
-        size, seconds = size + len(piece), time.monotonic() - began
-        if seconds > PATIENCE and size < SLOWEST * seconds:
-            raise UserError(f"{without_secrets(address)} is too slow: {size} bytes came in {seconds:.0f} s")
-        if seconds > longest or size > largest:
-            raise UserError(f"gave up on {without_secrets(address)} after {size} bytes and {seconds:.0f} s")
-        write(piece)
-    announced = getattr(source, "headers", {}).get("Content-Length")
+        began, size = time.monotonic(), 0
+        read = getattr(source, "read1", source.read)  # what has come, rather than as much as was asked for
+        while piece := read(2**20):
+            size, seconds = size + len(piece), time.monotonic() - began
+            if seconds > PATIENCE and size < SLOWEST * seconds:
+                raise UserError(f"{without_secrets(address)} is too slow: {size} bytes came in {seconds:.0f} s")
+            if seconds > longest or size > largest:
+                raise UserError(f"gave up on {without_secrets(address)} after {size} bytes and {seconds:.0f} s")
+            write(piece)
+        announced = getattr(source, "headers", {}).get("Content-Length")
     if announced is not None and int(announced) != size:
         raise OSError(f"it broke off after {size} of {announced} bytes")
 
@@ -218,7 +212,9 @@ class PublishedFile:
             raise UnavailableError(f"the weights are not at {said}: put there what {self.url} has")
         if found is None:
             found = places[0]
-            self._fetch(found)
+            say(f"fetching {self.url}")
+            found.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(found, partial(self._fetch, instead=f"put at {str(found)!r} what is there"))
         digest = digest_of(found)
         if not digest.startswith(self.sha256):
             raise UnavailableError(
@@ -227,19 +223,12 @@ class PublishedFile:
             )
         return found, digest
 
-    def _fetch(self, path: Path) -> None:
-        say(f"fetching {self.url}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write_whole(path, self._write)
-        except UnavailableError as error:
-            raise UnavailableError(f"{error}: put at {str(path)!r} what is there") from error
-
-    def _write(self, part: Path) -> None:
+    def _fetch(self, part: Path, instead: str) -> None:
         try:
             with part.open("wb") as file:
                 fetch_bytes(self.url, file.write, silent=SILENT, longest=LONGEST)
         except Exception as error:  # the server's, the network's, the disk's
-            raise UnavailableError(f"the weights cannot be fetched from {self.url} ({first_line(error)})") from error
+            said = f"the weights cannot be fetched from {self.url} ({first_line(error)}): {instead}"
+            raise UnavailableError(said) from error
         if not digest_of(part).startswith(self.sha256):
-            raise UnavailableError(f"what came from {self.url} is not the published file, or not all of it")
+            raise UnavailableError(f"what came from {self.url} is not the published file, or not all of it: {instead}")

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import file_digest, sha256
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,12 @@ def write_whole(path: Path, write) -> None:
         with part.open("r+b") as file:
             os.fsync(file.fileno())
         part.replace(path)
-        _sync_folder(path.parent)
+        if os.name != "nt":  # Windows keeps the names of a folder by itself
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     except OSError as error:
         raise OSError(error.errno, f"cannot write it: {error.strerror or error}", str(path)) from error
     finally:
@@ -48,17 +54,6 @@ def as_json(values: Any, **options: Any) -> str:
     """Readable letters; escapes where names of files that are no UTF-8 are among the values, since JSON is UTF-8."""
     text = json.dumps(values, ensure_ascii=False, **options)
     return text if not SURROGATE.search(text) else json.dumps(values, **options)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let the disk keep the names in `folder`. Windows does so by itself."""
-    if os.name == "nt":
-        return
-    place = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(place)
-    finally:
-        os.close(place)
 
 
 def read_json(path: Path, cure: str) -> dict[str, Any]:
@@ -169,43 +164,29 @@ class RunLock:
         self.owner.write_text(f"{os.getpid()} {socket.gethostname()}", encoding="utf-8")
 
     def release(self) -> None:
+        """Removes the folder, too, of a run that was refused before it began: it holds nothing, or the lock alone."""
         if self.lock.is_locked:
             self.owner.unlink(missing_ok=True)
             self.lock.release()
-        remove_unused_folder(self.folder)
-
-    def read_owner(self) -> tuple[int, str] | None:
-        """The process and the machine that have the lock, or had it when they were killed."""
-        try:
-            process, host = self.owner.read_text(encoding="utf-8").split()
-        except (FileNotFoundError, ValueError):  # it has only just got the lock
-            return None
-        return int(process), host
+        if FIRST and self.folder.is_dir() and {path.name for path in self.folder.iterdir()} <= {".lock"}:
+            (self.folder / ".lock").unlink(missing_ok=True)
+            with suppress(OSError):  # another process has just begun there
+                self.folder.rmdir()
 
     def taken(self) -> str:
-        owner = self.read_owner()
-        return "is being trained by another process" + (f" (pid {owner[0]} on {owner[1]})" if owner else "")
-
-
-def remove_unused_folder(folder: Path) -> None:
-    """Remove the folder of a run that was refused before it began: it holds nothing, or the lock alone."""
-    if FIRST and folder.is_dir() and {path.name for path in folder.iterdir()} <= {".lock"}:
-        (folder / ".lock").unlink(missing_ok=True)
-        with suppress(OSError):  # another process has just begun there
-            folder.rmdir()
+        """In words, with the process and the machine that have the lock, or had it when they were killed."""
+        held = "is being trained by another process"
+        with suppress(FileNotFoundError, ValueError):  # it has only just got the lock
+            process, host = self.owner.read_text(encoding="utf-8").split()
+            held += f" (pid {process} on {host})"
+        return held
 
 
 def cut_torn_line(path: Path) -> int:
     """Remove the last line of a file where a process was killed while it wrote it. Returns the bytes that are left."""
     with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end:
-            start = max(end - 2**16, 0)
-            file.seek(start)
-            at = file.read(end - start).rfind(b"\n")
-            if at >= 0:
-                end = start + at + 1
-                break
-            end = start
-        file.truncate(end)
-        return end
+        end = 0
+        if path.stat().st_size:  # an empty file cannot be mapped
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+                end = content.rfind(b"\n") + 1
+        return file.truncate(end)

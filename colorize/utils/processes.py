@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -83,17 +83,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 GROUP = 16  #   photographs that a process is handed at a time
 AHEAD = 4  #    groups for each process that wait or are done: memory does not grow with the photographs
-WORTH = 2000  # photographs for which another process is worth its start: a few seconds
+PHOTOGRAPHS_PER_WORKER = 2000  # photographs for which another process is worth its start: a few seconds
 
 
 def choose_workers(count: int) -> int:
     """Processes for so many photographs; 0: none but this one."""
-    several = min(usable_cores(), count // WORTH)
+    several = min(usable_cores(), count // PHOTOGRAPHS_PER_WORKER)
     return several if several > 1 else 0
 
 
 def map_in_processes(
-    task: Callable[[T], R], photographs: Sequence[T], workers: int, crashed: Callable[[T], R]
+    task: Callable[[T], R], photographs: Iterable[T], workers: int, crashed: Callable[[T], R]
 ) -> Iterator[R]:
     """The results in order. For a photograph that ends the process that works on it, `crashed` gives one.
 
@@ -102,8 +102,9 @@ def map_in_processes(
     if workers == 0:
         yield from map(task, photographs)
         return
-    groups = (photographs[start : start + GROUP] for start in range(0, len(photographs), GROUP))
-    waiting: deque[tuple[Sequence[T], Future[list[R]]]] = deque()
+    remaining = iter(photographs)
+    groups = iter(lambda: list(islice(remaining, GROUP)), [])
+    waiting: deque[tuple[list[T], Future[list[R]]]] = deque()
     pool = _pool(workers)
     try:
         while True:

@@ -40,7 +40,8 @@ def describe_content(path: Path) -> str:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "a picture (WebP)"
     if head[257:262] == b"ustar":
-        return "a tar archive: unpack it" if not holds_old_checkpoint(head) else "damaged, or cut short: fetch it again"
+        old = head.startswith((b"storages", b"tensors", b"pickle", b"sys_info"))  # names in torch's oldest checkpoints
+        return "damaged, or cut short: fetch it again" if old else "a tar archive: unpack it"
     if head[:2] == b"PK":
         return describe_zip(path)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
@@ -63,11 +64,6 @@ def describe_zip(path: Path) -> str:
     return (
         f"a zip file of other things ({', '.join(names[:3]) or 'it is empty'}): unpack it, and give the weights in it"
     )
-
-
-def holds_old_checkpoint(head: bytes) -> bool:
-    """Torch's oldest checkpoints were tar files of these names."""
-    return head.startswith((b"storages", b"tensors", b"pickle", b"sys_info"))
 
 
 def is_text(head: bytes) -> bool:

@@ -16,7 +16,7 @@ from colorize.data.loader import FeistelPermutation, ShardOrder, permuted
 def cached(tmp_path, monkeypatch):
     """Lists are kept, however short."""
     monkeypatch.setenv("COLORIZE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(listing, "WORTH_KEEPING", 1)
+    monkeypatch.setattr(listing, "MIN_CACHED", 1)
 
 
 def test_a_folder_is_listed_in_the_order_of_its_names(photographs):

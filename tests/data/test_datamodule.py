@@ -137,7 +137,7 @@ def test_unreadable_photographs_stop_a_validation(photographs, tmp_path):
     damage(photographs)
     data = Folder(str(whole), val_root=str(photographs))
     with pytest.raises(UserError, match=r"cannot read .*repair or remove it"):
-        list(data.validation(4))
+        [data.centre(photo) for photo in data.val]
 
 
 def test_nothing_readable_at_all_is_an_error(photographs):

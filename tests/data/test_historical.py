@@ -35,7 +35,6 @@ def test_the_shipped_photographs_are_the_default():
         assert photo.rgb is None
         assert photo.grey.dtype == np.uint8
         assert np.array_equal(photo.grey, np.asarray(Image.open(SHIPPED / photo.name)))  # grey stays what it is
-        assert photo.credit.count(",") >= 3
 
 
 @pytest.fixture
@@ -58,12 +57,6 @@ def test_toned_prints_become_grey_of_the_same_lightness(folder):
     untoned = rgb2lab(np.stack([sepia.grey] * 3, axis=-1))
     assert np.abs(toned[..., 1:]).mean() > 10  # or there was no tone to lose
     assert np.abs(toned[..., 0] - untoned[..., 0]).max() < 0.3
-    assert grey.credit == ""
-
-
-def test_credits_beside_the_photographs_are_read(folder):
-    (folder / "CREDITS.tsv").write_text("file\ttitle\tyear\nsub/sepia.png\tA street\t1899\n", encoding="utf-8")
-    assert [photo.credit for photo in Historical(str(folder))] == ["", "A street, 1899"]
 
 
 def test_a_colour_photograph_is_no_black_and_white_one(folder):

@@ -31,7 +31,7 @@ def says(text):
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("COLORIZE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(listing, "WORTH_KEEPING", 1)
+    monkeypatch.setattr(listing, "MIN_CACHED", 1)
 
 
 # --- signed addresses

@@ -9,7 +9,8 @@ from colorize.data.sources import Demo
 
 @pytest.fixture(scope="session")
 def photograph():
-    return next(Demo(size=224).validation(1))[0].permute(1, 2, 0).numpy()
+    demo = Demo(size=224)
+    return demo.centre(demo.val[0]).permute(1, 2, 0).numpy()
 
 
 @pytest.fixture

@@ -11,13 +11,15 @@ from tests.helpers.features import Measured, toy
 @pytest.fixture(scope="session")
 def photographs():
     """The 24 validation photographs, (24, 3, 256, 256) uint8."""
-    return torch.cat(list(Demo(size=256).validation(24)))
+    demo = Demo(size=256)
+    return torch.stack([demo.centre(photo) for photo in demo.val])
 
 
 @pytest.fixture(scope="session")
 def pairs():
     """20 demo photographs and distorted copies, (20, 3, 64, 64) uint8."""
-    true = torch.cat(list(Demo(size=64).validation(20)))[:20]
+    demo = Demo(size=64)
+    true = torch.stack([demo.centre(photo) for photo in demo.val[:20]])
     strength = torch.linspace(0, 1, 20).view(-1, 1, 1, 1)
     grey = true.float().mean(dim=1, keepdim=True)
     noise = 20 * torch.randn(true.shape, generator=torch.Generator().manual_seed(0))
