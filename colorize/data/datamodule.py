@@ -9,26 +9,16 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from colorize.data.collection import Collection, Photo, lines_digest
 from colorize.data.duplicates import without_overlap
 from colorize.data.findings import read_excluded
-from colorize.data.loader import (
-    LoadedBatch,
-    SampleIndex,
-    ShardOrder,
-    TrainDataset,
-    collate,
-    explain_shared_memory,
-    group_indices,
-)
+from colorize.data.loader import LoadedBatch, SampleIndex, ShardOrder, TrainDataset, load_batches
 from colorize.imaging.color import luma
 from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.transforms import centre_square, random_crop
 from colorize.utils.environment import cores_of_process
 from colorize.utils.errors import UserError, first_line
-from colorize.utils.processes import ignore_stop_signals
 from colorize.utils.validation import Crop, Name, NonNegative, Positive, Processes, Side, check_arguments
 
 COUNTED = 4096  # photographs whose bytes are counted to tell one set from another
@@ -105,12 +95,7 @@ class DataModule:
         least = sqrt(self.crop[0]) if self.geometry == "area" else self.crop[0]
         shorter = ceil(size / least)  # pixels of a side that lose nothing in the smallest crop
         dataset = TrainDataset(self.train, shorter, crop, self.look)
-        loader: DataLoader = DataLoader(
-            dataset, batch_sampler=group_indices(draws, sizes), num_workers=workers,
-            collate_fn=partial(collate, labelled=bool(self.classes)), pin_memory=torch.cuda.is_available(),
-            worker_init_fn=ignore_stop_signals,
-        )  # fmt: skip
-        return explain_shared_memory(iter(loader), workers)
+        return load_batches(dataset, draws, sizes, workers, labelled=bool(self.classes))
 
     def centre(self, photo: Photo) -> Tensor:
         """The centre square of a validation photograph: (3, size, size) uint8.

@@ -155,9 +155,6 @@ class Colours(NamedTuple):
     high: float  #      95 % of the pixels lie below
     deviation: float  # 95 % of the pixels lie nearer to the mean colour of the pixels of their own lightness
 
-    def toned(self, limit: float) -> bool:
-        return self.deviation < limit and self.median >= MIN_TONED_CHROMA
-
 
 def measure_colors(image: Image.Image) -> Colours:
     """RGB -> its colours."""

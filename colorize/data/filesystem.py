@@ -45,12 +45,8 @@ def _ranges(pattern: str) -> list[str]:
     if not (found := RANGE.search(pattern)):
         return [pattern]
     first, last = found.groups()
-    numbers = range(int(first), int(last) + 1)
-    return [
-        whole
-        for number in numbers
-        for whole in _ranges(pattern[: found.start()] + str(number).zfill(len(first)) + pattern[found.end() :])
-    ]
+    numbers = (str(number).zfill(len(first)) for number in range(int(first), int(last) + 1))
+    return [whole for number in numbers for whole in _ranges(pattern.replace(found[0], number, 1))]
 
 
 def _matching(pattern: str) -> list[str]:

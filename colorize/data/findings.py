@@ -11,7 +11,7 @@ from typing import NamedTuple
 import yaml
 from PIL import Image, ImageFile
 
-from colorize.data.duplicates import difference_hash, measure_colors
+from colorize.data.duplicates import MIN_TONED_CHROMA, difference_hash, measure_colors
 from colorize.imaging.decode import FORMATS, decode_picture
 from colorize.imaging.raster import DecodeError
 from colorize.utils.environment import at_home
@@ -155,6 +155,6 @@ def examine(data: bytes, limits: Thresholds = Thresholds()) -> Examination:
         found.add("grey")
     elif seen.high < limits.chroma:
         found.add("near-grey")
-    elif seen.toned(limits.tint):
+    elif seen.deviation < limits.tint and seen.median >= MIN_TONED_CHROMA:
         found.add("toned")
     return Examination(frozenset(found), "", *picture.size, seen.mean, difference_hash(image))

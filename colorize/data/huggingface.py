@@ -37,14 +37,14 @@ class Hub(DataModule):
                 f"data.root={root!r} is a single set, which would train and validate: use data.val=null, and a part of "
                 "it validates alone"
             )
-        training = HubTable.load(root, subset, train, image, label if labels else "")
+        training = HubTable(root, subset, train, image, label if labels else "")
         if val is not None and splits_overlap(train, val, training.rows.info.splits or {}):
             raise UserError(f"data.train={train!r} and data.val={val!r} have photographs in common: name other splits")
         photos = Collection(training)
         if val is None:
             photos, held, val_description = split_by_hash(photos, val_fraction, root)
         else:
-            held = Collection(HubTable.load(root, subset, val, image, label if labels else ""))
+            held = Collection(HubTable(root, subset, val, image, label if labels else ""))
             val_description = f"the split {val!r} of {root}"
         super().__init__(photos, held, classes=training.classes, val_description=val_description, **pixels)
 
@@ -62,27 +62,28 @@ class Row(Photo):
             return 0
 
     def read(self) -> bytes:
-        return self.table.read(self.start)
+        """Raises `OSError` for a row without a picture."""
+        held = self.table.rows[self.start][self.table.image] or {}
+        if held.get("bytes") is not None:
+            return held["bytes"]
+        if not held.get("path"):
+            raise OSError("its row has no picture")
+        return Photo(held["path"], self.name).read()
 
 
 class HubTable(Table):
     """The rows of a split, which the library keeps mapped into memory."""
 
-    def __init__(self, rows: Any, image: str, labels: np.ndarray, classes: list[str], title: str):
-        super().__init__({"labels": labels}, [title])
-        self.rows, self.image, self.classes = rows, image, classes
-
-    @classmethod
-    def load(cls, root: str, subset: str | None, part: str, image: str | None, label: str | None) -> HubTable:
+    def __init__(self, root: str, subset: str | None, part: str, image: str | None, label: str | None):
         rows = load_split(root, subset, part)
-        image = find_column(rows, image, "Image", root)
+        self.image = find_column(rows, image, "Image", root)
         label = find_column(rows, label, "ClassLabel", root) if label != "" else None
-        assert image is not None
         labels = np.full(len(rows), NONE, np.int32) if label is None else np.asarray(rows[label], np.int32)
-        classes = [] if label is None else list(rows.features[label].names)
+        super().__init__({"labels": labels}, [part])
+        self.classes = [] if label is None else list(rows.features[label].names)
         from datasets import Image
 
-        return cls(rows.select_columns([image]).cast_column(image, Image(decode=False)), image, labels, classes, part)
+        self.rows = rows.select_columns([self.image]).cast_column(self.image, Image(decode=False))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -94,15 +95,6 @@ class HubTable(Table):
         photo = Row(self.name(row), self.name(row), int(self.columns["labels"][row]), row)
         photo.table = self
         return photo
-
-    def read(self, row: int) -> bytes:
-        """Raises `OSError` for a row without a picture."""
-        held = self.rows[row][self.image] or {}
-        if held.get("bytes") is not None:
-            return held["bytes"]
-        if not held.get("path"):
-            raise OSError("its row has no picture")
-        return Photo(held["path"], self.name(row)).read()
 
 
 def load_split(root: str, subset: str | None, part: str) -> Any:

@@ -5,17 +5,19 @@ order at all; tar files are read one after the other, with their photographs shu
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, cycle, islice
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from colorize.data.collection import Collection
 from colorize.imaging.decode import UNREADABLE, decode
 from colorize.utils.errors import UserError, first_line
+from colorize.utils.processes import ignore_stop_signals
 
 Shuffle = Callable[[np.ndarray], np.ndarray]  # places in an epoch -> the things that come there
 ROUNDS = 6  #   of the network; four make a permutation that looks random (Luby and Rackoff 1988)
@@ -202,10 +204,20 @@ def collate(samples: Sequence[Sample], labelled: bool) -> LoadedBatch:
     )
 
 
-def explain_shared_memory(batches: Iterator[LoadedBatch], workers: int) -> Iterator[LoadedBatch]:
-    """The same batches. Raises `UserError` where worker processes have too little shared memory to hand them over."""
+def load_batches(
+    dataset: TrainDataset, indices: Iterable[SampleIndex], sizes: Sequence[int], workers: int, *, labelled: bool
+) -> Iterator[LoadedBatch]:
+    """Batches in the order of `indices`, of these sizes, over and over.
+
+    Raises `UserError` where worker processes have too little shared memory to hand them over.
+    """
+    loader: DataLoader = DataLoader(
+        dataset, batch_sampler=group_indices(indices, sizes), num_workers=workers,
+        collate_fn=partial(collate, labelled=labelled), pin_memory=torch.cuda.is_available(),
+        worker_init_fn=ignore_stop_signals,
+    )  # fmt: skip
     try:
-        yield from batches
+        yield from loader
     except RuntimeError as error:
         if not any(sign in str(error) for sign in SHARED_MEMORY_FULL):
             raise

@@ -31,8 +31,8 @@ class Demo(DataModule):
     """
 
     def __init__(self, **pixels):
-        held_back = f"the {DEMO_VALIDATION} whose names have the smallest hashes"
-        super().__init__(*demo_photographs(), val_description=held_back, **pixels)
+        description = f"the {DEMO_VALIDATION} whose names have the smallest hashes"
+        super().__init__(*demo_photographs(), val_description=description, **pixels)
 
 
 def demo_photographs() -> tuple[Collection, Collection]:

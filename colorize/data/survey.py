@@ -83,9 +83,6 @@ class Survey:
         """(N,) bool: training does without it."""
         return ((self.flags & mask(LEFT_OUT)) > 0) & (np.arange(len(self)) < len(self.train))
 
-    def keys(self, row: int) -> tuple[str, ...]:
-        return tuple(key for key, bit in BITS.items() if self.flags[row] & bit)
-
     def lines(self) -> Iterator[ManifestLine]:
         """The manifest: a line for each photograph with a finding."""
         left_out = self.left_out()
@@ -93,7 +90,8 @@ class Survey:
             part = TRAIN if row < len(self.train) else VAL
             other = next((self.twins[key][row] for key in TWINS if row in self.twins[key]), None)
             twin = "" if other is None else self.name(other)
-            yield ManifestLine(part, self.photo(row).name, self.keys(row), bool(left_out[row]), twin)
+            keys = tuple(key for key, bit in BITS.items() if self.flags[row] & bit)
+            yield ManifestLine(part, self.photo(row).name, keys, bool(left_out[row]), twin)
 
     def name(self, row: int) -> str:
         """Of a photograph among both sets."""

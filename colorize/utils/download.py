@@ -5,6 +5,7 @@ import re
 import time
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -137,23 +138,19 @@ def fetch_bytes(
 
 def run_with_timeout(seconds: float, job: Callable[[], Any]) -> Any:
     """The result of `job`. Raises what it raises, or `TimeoutError` when it takes longer."""
-    found: list[Any] = []
-    errors: list[BaseException] = []
+    answer: Future[Any] = Future()
 
     def work() -> None:
         try:
-            found.append(job())
+            answer.set_result(job())
         except BaseException as error:  # handed to the one who waits
-            errors.append(error)
+            answer.set_exception(error)
 
-    thread = Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not found:
-        raise TimeoutError(f"no answer within {seconds:g} s: timed out")
-    return found[0]
+    Thread(target=work, daemon=True).start()  # no pool: its threads would keep the program from ending
+    try:
+        return answer.result(seconds)
+    except TimeoutError as error:
+        raise TimeoutError(f"no answer within {seconds:g} s: timed out") from error
 
 
 def _opened(address: str, silent: float, agent: str | None) -> Any:

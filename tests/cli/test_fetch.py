@@ -110,7 +110,10 @@ def test_pictures_come_once_and_with_their_checksums(library, inside, tmp_path):
     assert inside(*words).returncode == 0
     assert library.asked == ["/a.jpg", "/b.jpg", "/b.jpg"]
     (photo,) = Historical(str(tmp_path / "got/prints"))
-    assert photo.credit == "title of b.jpg, photographer of b.jpg, year of b.jpg, rights of b.jpg"
+    with (tmp_path / "got/prints/CREDITS.tsv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file, delimiter="\t")
+    assert (photo.name, row["file"]) == ("b.jpg", "b.jpg")
+    assert all(row[key] == f"{key} of b.jpg" for key in ("title", "photographer", "year", "rights"))
 
 
 def test_one_kind_alone(library, inside, tmp_path):

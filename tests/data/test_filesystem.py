@@ -236,7 +236,7 @@ def test_too_little_shared_memory_is_one_sentence(photographs, monkeypatch):
             raise RuntimeError("unable to write to file </torch_1_2_3>: No space left on device (28)")
             yield
 
-    monkeypatch.setattr("colorize.data.datamodule.DataLoader", Loader)
+    monkeypatch.setattr("colorize.data.loader.DataLoader", Loader)
     with pytest.raises(UserError, match=r"/dev/shm.*data.num_workers=0.*--shm-size"):
         next(Folder(str(photographs)).batches([], [1], 3))
 

@@ -22,7 +22,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from colorize.cli import app as cli
-from colorize.data import datamodule as photographs
+from colorize.data import loader
 from colorize.models import PatchCritic
 from colorize.models.encoders import Encoder
 from colorize.utils.distributed import World, synchronise_batch_norm
@@ -102,7 +102,7 @@ def over_processes(norm: nn.SyncBatchNorm, x: torch.Tensor) -> torch.Tensor:
     return centred * scale.view(1, -1, 1, 1) + norm.bias.view(1, -1, 1, 1)
 
 
-really_init, really_load = dist.init_process_group, photographs.DataLoader
+really_init, really_load = dist.init_process_group, loader.DataLoader
 PRETENCE = [
     patch("torch.cuda.is_available", lambda: True), patch("torch.cuda.device_count", lambda: GPUS),
     patch("torch.cuda.set_device", set_device), patch("torch.cuda.is_bf16_supported", lambda **_: True),
@@ -111,7 +111,7 @@ PRETENCE = [
     patch("torch.cuda.get_device_name", str),
     patch("torch.optim.Optimizer._accelerator_graph_capture_health_check", lambda *_: None, create=True),
     patch("torch.distributed.init_process_group", init_process_group),
-    patch("colorize.data.datamodule.DataLoader", data_loader),
+    patch("colorize.data.loader.DataLoader", data_loader),
     patch.object(nn.SyncBatchNorm, "forward", over_processes),
     patch.object(nn.parallel.DistributedDataParallel, "_passing_sync_batchnorm_handle", lambda *_: None),
 ]  # fmt: skip
