@@ -102,7 +102,7 @@ def tile_of(pixels: np.ndarray) -> Image.Image:
 LIST = SHIPPED / "library_of_congress.tsv"
 COLUMNS = ("kind", "file", "title", "photographer", "year", "item", "image", "rights", "sha256", "sha256_from")
 KINDS = ("plates", "prints")
-MANIFEST = "CREDITS.tsv"  # of each folder; the sources of `colorize.data.sources` take the credits from it
+MANIFEST = "CREDITS.tsv"  # of each folder: title, photographer, rights and checksum of each picture
 KEPT = ("file", "title", "photographer", "year", "rights", "source", "sha256")
 LARGEST = 2**26  # bytes of a file
 LONGEST = 120  #   seconds that a file may take
