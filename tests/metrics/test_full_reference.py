@@ -70,8 +70,7 @@ SHARMA = """
 @pytest.fixture(scope="module")
 def pairs():
     """20 demo photographs and copies, noisy, pale or gaudy, all (20, 3, 64, 64) in 0…1. One photograph is grey."""
-    demo = Demo(size=64)
-    rgb = torch.stack([demo.centre(photo) for photo in demo.val[:20]]).float() / 255
+    rgb = torch.stack([demo.centre(photo) for demo in [Demo(size=64)] for photo in demo.val[:20]]).float() / 255
     rgb[3] = rgb[3].mean(dim=0)
     noise = torch.randn(rgb.shape, generator=torch.Generator().manual_seed(0))
     grey, strength = rgb.mean(dim=1, keepdim=True), torch.linspace(0.1, 2, 20).view(-1, 1, 1, 1)
