@@ -82,9 +82,6 @@ class EvalBatch:
     true: Picture | None = None
     grey: Tensor | None = None
 
-    def __len__(self) -> int:
-        return len(self.L)
-
     @cached_property
     def inputs(self) -> dict[str, Tensor]:
         """Name in `INPUTS` -> lightness (B, 1, H, W) that a network is shown."""

@@ -37,7 +37,7 @@ def score_name(kind: str, extractor: str) -> str:
     return f"{kind.replace('fid', 'fd').replace('kid', 'kd')}_{extractor}"
 
 
-def measure_sets(extractor: Extractor, truth: Features, painted: Features, *, paired: bool, seed: int = 0) -> Scores:
+def measure_sets(extractor: Extractor, truth: Features, painted: Features, *, paired: bool) -> Scores:
     """Fréchet and kernel distances, precision and recall between features of `extractor`, of true and of predicted
     pictures; with the extractor `inception` the names are
 
@@ -63,14 +63,14 @@ def measure_sets(extractor: Extractor, truth: Features, painted: Features, *, pa
     if "fid" not in absent:
         estimates["fid"] = at_all = frechet(truth, painted, paired=paired)
         if "fid_inf" not in absent:
-            estimates["fid_inf"] = frechet_infinite(truth, painted, paired=paired, seed=seed, at_all=at_all)
+            estimates["fid_inf"] = frechet_infinite(truth, painted, paired=paired, at_all=at_all)
     if "kid" not in absent:
-        estimates["kid"], estimates["kid_paired"] = kernel_distance(truth, painted, paired=paired, seed=seed)
+        estimates["kid"], estimates["kid_paired"] = kernel_distance(truth, painted, paired=paired)
     for kind, estimate in estimates.items():
         if estimate is not None:
             scores.values[names[kind]] = info_of(names[kind]).clip(estimate.interval(len(painted)))
     if "precision" not in absent:
-        within = precision_recall(truth, painted, neighbours=NEIGHBOURS, seed=seed)
+        within = precision_recall(truth, painted)
         for kind, inside in zip(("precision", "recall"), within, strict=True):
             scores.values[names[kind]] = replace(proportion_interval(int(inside.sum()), len(inside)), n=len(painted))
     return scores
@@ -90,30 +90,28 @@ def _too_few(extractor: Extractor, few: int) -> dict[str, str]:
     return absent | (dict.fromkeys(("precision", "recall"), manifold) if few < MANIFOLD else {})
 
 
-def split_half(extractor: Extractor, truth: Features, *, seed: int = 0) -> Scores:
+def split_half(extractor: Extractor, truth: Features) -> Scores:
     """The truth against itself, one random half against the other: what a perfect prediction of other pictures gets.
 
     n is that of a half. The Fréchet distance of halves is more biased than that of the whole; `fid_inf` is not.
     """
-    order, half = random_order(len(truth), seed + 2), len(truth) // 2
+    order, half = random_order(len(truth), 2), len(truth) // 2
     halves = truth.subset(order[:half]), truth.subset(order[half : 2 * half])
-    return measure_sets(extractor, *halves, paired=False, seed=seed)
+    return measure_sets(extractor, *halves, paired=False)
 
 
 AT_MOST = 10_000  # pictures: time grows with their square
 
 
-def precision_recall(
-    truth: Features, painted: Features, *, neighbours: int = 3, at_most: int = AT_MOST, seed: int = 0
-) -> tuple[Tensor, Tensor]:
+def precision_recall(truth: Features, painted: Features) -> tuple[Tensor, Tensor]:
     """Whether each painted picture lies among the true ones (n,), and each true one among the painted (m,): their means
     are precision and recall (Kynkäänniemi et al. 2019).
 
     A picture lies among a set if it is no farther from one of it than that one's k-th nearest neighbour there.
-    Of sets larger than `at_most`, as many are drawn. Needs more than `neighbours` pictures.
+    Of sets larger than `AT_MOST`, as many are drawn. Needs more than `NEIGHBOURS` pictures.
     """
-    x, y = (side.subset(random_order(len(side), seed)[:at_most]).all() for side in (truth, painted))
-    near_x, near_y = _radii(x, neighbours), _radii(y, neighbours)
+    x, y = (side.subset(random_order(len(side), 0)[:AT_MOST]).all() for side in (truth, painted))
+    near_x, near_y = _radii(x), _radii(y)
     among_x, among_y = [], torch.zeros(len(x), dtype=torch.bool)
     for rows, radii in zip(y.split(500), near_y.split(500), strict=True):
         distances = torch.cdist(rows, x)
@@ -122,6 +120,6 @@ def precision_recall(
     return torch.cat(among_x), among_y
 
 
-def _radii(x: Tensor, neighbours: int) -> Tensor:
+def _radii(x: Tensor) -> Tensor:
     """(n,) distance to the k-th nearest other; the nearest of all is the picture itself."""
-    return torch.cat([torch.cdist(rows, x).kthvalue(neighbours + 1).values for rows in x.split(500)])
+    return torch.cat([torch.cdist(rows, x).kthvalue(NEIGHBOURS + 1).values for rows in x.split(500)])
