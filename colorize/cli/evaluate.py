@@ -88,13 +88,13 @@ def evaluate_one(
     measuring = Measurement(*what, device, few, world)
     reference = measure_protocol_baselines(measuring, setting.described, setting.stamp())
     meter = Meter(subject.model.to(device), device)
-    rows, absent = network_rows(subject, meter, setting.protocol, cfg.samples)
+    rows = network_rows(subject, meter, setting.protocol, cfg.samples)
     work = target.with_name(f"{cfg.name}{WORK}")
     measuring.measure(
         rows, work, {**setting.stamp(), "weights": subject.weights["sha256"], "samples": cfg.samples}, f"{subject.name}"
     )
     if reference is not None:
-        result = assemble_result(subject, setting, reference, work, list(rows), absent)
+        result = assemble_result(subject, setting, reference, work, list(rows))
         concatenate(image_table_path(target), [work / PICTURES, reference.pictures], header=True)
         own = read_image_values(work / PICTURES)
         if setting.protocol.truth != "none":

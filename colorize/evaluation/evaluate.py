@@ -90,21 +90,17 @@ def _available_extractors(protocol: Protocol, *, strict: bool) -> tuple[list[Ext
     return extractors, absent
 
 
-def network_rows(
-    network: EvaluatedNetwork, meter: Meter, protocol: Protocol, samples: int
-) -> tuple[dict[str, Predictor], dict[str, str]]:
-    """Row -> predictor of the rows that depend on the network, and why others are unavailable."""
+def network_rows(network: EvaluatedNetwork, meter: Meter, protocol: Protocol, samples: int) -> dict[str, Predictor]:
+    """Row -> predictor of the rows that depend on the network."""
     sizes = {"given": None, "trained": network.size}
     at = sizes[protocol.predict] if isinstance(protocol.predict, str) else protocol.predict
     rows = {
         row: predictors.network_predictor(meter, mode, at, samples, protocol.upsampling)
         for row, mode in protocol.rows.items()
     }
-    if protocol.truth == "none":
-        return rows, {}
-    if network.mean_ab is None:
-        return rows, {"mean_ab": "row mean_ab: the mean colour of its training photographs is unknown"}
-    return {**rows, "mean_ab": predictors.predictor_of(predictors.constant_ab(network.mean_ab))}, {}
+    if network.mean_ab is not None and protocol.truth != "none":
+        rows["mean_ab"] = predictors.predictor_of(predictors.constant_ab(network.mean_ab))
+    return rows
 
 
 def assemble_result(
@@ -113,11 +109,12 @@ def assemble_result(
     baselines: Baselines,
     work: Path,
     rows: Sequence[str],
-    absent: dict[str, str],
 ) -> Result:
     """The result of a network, from the values and features of its rows in the folder `work`."""
     values: dict[str, MetricValues] = {}
-    absent = {**setup.absent, **absent}
+    absent = dict(setup.absent)
+    if network.mean_ab is None and setup.protocol.truth != "none":
+        absent["mean_ab"] = "row mean_ab: the mean colour of its training photographs is unknown"
     for row in rows:
         values[row], without = aggregate_row(work, row, setup.metrics, baselines.truth, paired=baselines.paired)
         absent |= without if row == "model" else {}

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,15 +19,6 @@ from colorize.utils.errors import UserError
 from colorize.utils.files import cut_torn_line, write_whole
 
 FIXED = ("row", "name", "label")
-
-
-class ImageRow(NamedTuple):
-    """A picture's values in one row, in the order of the metrics; NaN where it has none."""
-
-    row: str
-    name: str
-    label: str
-    values: list[float]
 
 
 @dataclass(frozen=True)
@@ -100,8 +90,11 @@ class ImageTable(AbstractContextManager):
         self._file.flush()
 
 
-def stream_image_rows(path: str | Path) -> Iterator[ImageRow]:
-    """Each line of the file in turn, in constant memory. Raises `UserError` at one that `ImageTable` did not write."""
+def stream_image_rows(path: str | Path) -> Iterator[tuple[str, str, str, list[float]]]:
+    """(row, name, label, values) of each line in turn, in constant memory; NaN where there is no value.
+
+    Raises `UserError` at a line that `ImageTable` did not write.
+    """
     path = Path(path)
     with _open(path) as file:
         lines = csv.reader(file)
@@ -113,7 +106,7 @@ def stream_image_rows(path: str | Path) -> Iterator[ImageRow]:
                 values = [float(cell) if cell else nan for cell in cells[len(FIXED) :]]
             except ValueError as error:
                 raise _broken(path, lines.line_num, "holds a value that is not a number") from error
-            yield ImageRow(cells[0], cells[1], cells[2], values)
+            yield cells[0], cells[1], cells[2], values
 
 
 def read_image_values(path: str | Path, row: str = "model") -> ImageValues:
@@ -125,30 +118,31 @@ def read_image_values(path: str | Path, row: str = "model") -> ImageValues:
     names: dict[str, None] = {}
     labels: list[str] = []
     columns = [array("d") for _ in metrics]
-    for picture in stream_image_rows(path):
-        if picture.row != row:
+    for of, name, label, values in stream_image_rows(path):
+        if of != row:
             continue
-        if picture.name in names:
-            raise UserError(f"{str(path)!r} holds {picture.name!r} twice in the row {row!r}: evaluate the run again")
-        names[picture.name] = None
-        labels.append(picture.label)
-        for column, value in zip(columns, picture.values, strict=True):
+        if name in names:
+            raise UserError(f"{str(path)!r} holds {name!r} twice in the row {row!r}: evaluate the run again")
+        names[name] = None
+        labels.append(label)
+        for column, value in zip(columns, values, strict=True):
             column.append(value)
     return ImageValues(list(names), labels, {m: np.array(column) for m, column in zip(metrics, columns, strict=True)})
 
 
 def _level(path: Path, rows: Sequence[str]) -> dict[str, int]:
     """Remove pictures that not every row has; how many each row has then."""
-    counts = Counter(picture.row for picture in stream_image_rows(path))
+    found = [row for row, *_ in stream_image_rows(path)]
+    counts = Counter(found)
     fewest = min((counts[row] for row in {*rows, *counts}), default=0)
     if any(count != fewest for count in counts.values()):
         seen: Counter[str] = Counter()
         with _open(path) as file:
             header, *lines = file.read().splitlines(keepends=True)
         kept = [header]
-        for line, picture in zip(lines, stream_image_rows(path), strict=True):
-            seen[picture.row] += 1
-            kept += [line] if seen[picture.row] <= fewest else []
+        for line, row in zip(lines, found, strict=True):
+            seen[row] += 1
+            kept += [line] if seen[row] <= fewest else []
         write_whole(path, lambda part: part.write_bytes("".join(kept).encode("utf-8", "surrogateescape")))
     return dict.fromkeys(counts, fewest)
 
