@@ -199,12 +199,17 @@ class Judge(Metric):
     model   (B, 3, H, W) RGB float32 in 0…1 -> (B,) or (B, 1); a module is put into eval mode and on the pictures'
             device. It raises `UnavailableError` in its constructor where its weights cannot be had
     better  higher or lower, as the model means it, or truth
+    unit, digits, prominence  as in `Metric`
     """
 
-    def __init__(self, model: Callable[[Tensor], Tensor], label: str, better: Better, unit: str = ""):
+    def __init__(
+        self, model: Callable[[Tensor], Tensor], label: str, better: Better, unit: str = "", digits: int = 4,
+        prominence: int = 0,
+    ):  # fmt: skip
         if better not in ("higher", "lower", "truth", None):
             raise UserError(f"{label}: better is {better!r}; it must be higher, lower or truth")
         self.model, self.label, self.better, self.unit = model, label, better, unit
+        self.digits, self.prominence = digits, prominence
         super().__init__()
         if isinstance(model, nn.Module):
             model.eval().requires_grad_(False)

@@ -69,7 +69,7 @@ def test_the_table_of_training_has_titles_and_directions(capsys):
 
 def test_a_metric_of_ones_own_says_which_end_is_better(evaluated, tmp_path):
     """As the MUSIQ of docs/metrics.md: it is in no table of ours."""
-    judge = Judge(lambda rgb: rgb.mean((1, 2, 3)), "MUSIQ", "higher")
+    judge = Judge(lambda rgb: rgb.mean((1, 2, 3)), "MUSIQ", "higher", digits=1, prominence=9)
     register_info("musiq_of_mine", info_from(judge))
     assert (info_of("musiq_of_mine").heading, info_of("musiq_of_mine").better) == ("MUSIQ ↑", "higher")
     register_info("psnr", MetricInfo("another", "lower"))
@@ -87,7 +87,8 @@ def test_a_metric_of_ones_own_says_which_end_is_better(evaluated, tmp_path):
     better = write_result(tmp_path / "y.json", replace(kept, name="y", rows=rows))
     found = compare_results([str(path), str(better)])
     assert found.leaders("musiq_of_mine") == {"y"}
-    assert "y is better than x by 10" in found.verdicts[0].sentence
+    assert found.leading() == ["musiq_of_mine"]
+    assert "y is better than x by 10.0 (" in found.verdicts[0].sentence
 
 
 def test_a_share_has_no_negative_interval():
