@@ -121,9 +121,9 @@ def assemble_result(
     for name, metric in setup.metrics.items():
         if name not in values["model"]:
             absent[name] = f"no picture has a value: {metric.undefined or 'it is not defined on any'}"
-    judges = {name: metric.origin for name, metric in setup.metrics.items() if metric.origin}
     weights = {
-        "network": network.weights, "metrics": judges,
+        "network": network.weights,
+        "metrics": {name: metric.origin for name, metric in setup.metrics.items() if metric.origin},
         "extractors": {each.name: each.describe() for each in setup.extractors},
     }  # fmt: skip
     return Result(

@@ -38,7 +38,7 @@ def compare_pairs(advantages: np.ndarray, *, flips: int = FLIPS, seed: int = 0) 
     """(n, k), A's `MetricInfo.oriented` less B's, a row a picture -> a difference for each metric.
 
     NaN says that a side has no value for the picture, which is then left out and counted. A column with an infinity has
-    no ends, no p and no effect: how much better an infinite value is cannot be said.
+    no ends, no p and no effect.
     """
     advantages = np.asarray(advantages, float)
     intervals = mean_intervals(advantages, seed=seed)

@@ -135,7 +135,7 @@ def _check(path: Path, held: Any) -> None:
             raise refuse(f"its {name!r} is not a JSON object")
     for name, each in held.get("measures", {}).items():
         if not is_stored_info(each):
-            raise refuse(f"its measure {name!r} is not {{label, better, unit}} and what else `Metric` says of itself")
+            raise refuse(f"its measure {name!r} is not {{label, better, unit}} and other attributes of `MetricInfo`")
     errors = held.get("color_errors", {})
     if errors and (set(errors) != set(ErrorsByColour._fields) or not all(map(_is_column, errors.values()))):
         raise refuse("its 'color_errors' are not the lists of numbers that ErrorsByColour names")

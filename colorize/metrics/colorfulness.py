@@ -187,7 +187,7 @@ class LightnessShift(Metric):
 
 
 class Diversity(Metric):
-    """Mean distance in (a, b) between two paintings of a photograph, CIE units: 0 where a network always says the same.
+    """Mean distance in (a, b) between two predictions for a photograph, CIE units: 0 where all are the same.
 
     Neither end is better: a photograph whose colours nobody can know deserves several answers, and noise is no answer.
     """

@@ -101,7 +101,7 @@ ROW = np.dtype("<f4")
 class FeatureFile:
     """Rows of d little-endian float32 without any header, which grow with `add`, and their sums.
 
-    A file that is there already is gone on with. The end of a row that was being written when a process was killed is
+    An existing file is continued. The end of a row that was being written when a process was killed is
     cut off.
     """
 

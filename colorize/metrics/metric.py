@@ -143,7 +143,7 @@ class Metric:
     aggregation  "mean" of the column ""; "share", the same of yes (1) and no (0); "function", `finish` of the columns'
                 means; "difference", `finish` is |mean of `painted` − mean of `truth`|; "set", no picture has a number
 
-    What it needs and says besides:
+    Other attributes:
 
     needs      the fields of `Pair` that it reads besides the painted picture
     columns    names of the numbers of each picture; "" is the one that is named as the metric itself
@@ -225,7 +225,7 @@ class Metric:
         return dict(self._parts)
 
     def merge(self, parts: Sequence[Parts]) -> None:
-        """Take the sums of every process, in their order, for one's own."""
+        """Add up the sums of every process, in their order."""
         for name in self._parts:
             totals, counts = zip(*(part[name] for part in parts), strict=True)
             self._parts[name] = (sum(totals), sum(counts))

@@ -1,4 +1,4 @@
-"""How each metric is read: what its class says of it, by its name; and metrics built from a config group."""
+"""How each metric is read, by its name: the attributes of its class; metrics built from a config group."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -100,7 +100,7 @@ def is_stored_info(held: Any) -> bool:
 
 
 def info_from(part: Metric | type[Metric], **changes: Any) -> MetricInfo:
-    """What a metric, or its class, says of itself, but for `changes`."""
+    """The attributes of a metric or of its class, with `changes`."""
     held: dict[str, Any] = {each.name: getattr(part, each.name, "") for each in fields(MetricInfo)}
     return MetricInfo(**held | changes)
 

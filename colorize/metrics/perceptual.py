@@ -194,7 +194,7 @@ class Recognition(Metric):
 
 
 class Judge(Metric):
-    """What `model` says of each painted picture; no truth needed.
+    """The score that `model` gives each painted picture; no truth needed.
 
     model   (B, 3, H, W) RGB float32 in 0…1 -> (B,) or (B, 1); a module is put into eval mode and on the pictures'
             device. It raises `UnavailableError` in its constructor where its weights cannot be had
