@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from colorize.imaging.color import lab_to_rgb_beyond, rgb_to_lab
-from colorize.metrics.metric import Metric, Pair, picture_mean
+from colorize.metrics.metric import ASIDE, Metric, Pair, picture_mean
 from colorize.utils.errors import UserError
 
 GREY = 1.0  # colourfulness below which published code takes a picture for grey
@@ -23,12 +23,13 @@ class _OfColorfulness(Metric):
     """A metric of colourfulness; its label has a place for the variant of its formula."""
 
     def __init__(self, absolute: bool = False):
-        self.absolute, self.label = absolute, self.title(absolute)
+        self.absolute = absolute
+        vars(self).update(self.variant(absolute))
         super().__init__()
 
     @classmethod
-    def title(cls, absolute: bool = False, **_: Any) -> str:
-        return cls.label.format(" abs" if absolute else "")
+    def variant(cls, absolute: bool = False, **_: Any) -> dict[str, Any]:
+        return {"label": cls.label.format(" abs" if absolute else ""), **(ASIDE if absolute else {})}
 
 
 class Colorfulness(_OfColorfulness):

@@ -116,6 +116,7 @@ def widest(values: Tensor) -> torch.dtype:
     return torch.float32 if values.device.type == "mps" else torch.float64
 
 
+ASIDE: dict[str, Any] = {"prominence": 0, "views": ()}  # of a second variant of a metric
 Better = Literal["higher", "lower", "truth"] | None
 Parts = dict[str, tuple[float, int]]
 
@@ -174,9 +175,9 @@ class Metric:
         raise NotImplementedError
 
     @classmethod
-    def title(cls, **arguments: Any) -> str:
-        """`label` of a metric that is built with these arguments."""
-        return cls.label
+    def variant(cls, **arguments: Any) -> dict[str, Any]:
+        """The attributes that differ from the class's in a metric that is built with these arguments."""
+        return {}
 
     @staticmethod
     def finish(means: Mapping[str, Any]) -> Any:

@@ -111,7 +111,7 @@ def package_metrics() -> dict[str, tuple[type[Metric], MetricInfo]]:
     found = {}
     for name, node in OmegaConf.load(conf_folder() / "metrics" / "full.yaml").items():
         part = metric_class(node)
-        found[str(name)] = part, info_from(part, label=part.title(**node))
+        found[str(name)] = part, info_from(part, **part.variant(**node))
     return found
 
 

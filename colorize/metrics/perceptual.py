@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from colorize.imaging.color import lightness_to_rgb
 from colorize.metrics.extractors import load_classifier
-from colorize.metrics.metric import Better, Metric, Pair, Picture
+from colorize.metrics.metric import ASIDE, Better, Metric, Pair, Picture
 from colorize.models.encoders import Encoder, find_weights, load_trunk, statistics
 from colorize.utils.errors import UnavailableError, UserError
 from colorize.utils.serialization import read_file
@@ -43,7 +43,7 @@ class LPIPS(Metric):
     ):  # fmt: skip
         if net not in NETS:
             raise UserError(f"there is no LPIPS net {net!r}: it must be one of {', '.join(NETS)}")
-        self.label = self.title(net)
+        vars(self).update(self.variant(net))
         super().__init__()
         name, self.taps, self.least = NETS[net]
         self.origin = f"{name}, {'ImageNet (torchvision)' if trunk is None else 'as given'}; channels of lpips 0.1"
@@ -52,8 +52,8 @@ class LPIPS(Metric):
         self.channels = channel_weights(net)
 
     @classmethod
-    def title(cls, net: str = "alex", **_: Any) -> str:
-        return cls.label.format(net)
+    def variant(cls, net: str = "alex", **_: Any) -> dict[str, Any]:
+        return {"label": cls.label.format(net), **(ASIDE if net == "vgg" else {})}
 
     def of(self, pair: Pair) -> Tensor:
         painted, true = pair.both

@@ -47,10 +47,16 @@ def test_numbers_as_people_write_them():
 
 def test_measures_agree_with_the_metrics(config):
     """What `compare` says of a metric is what the metric says of itself."""
-    from colorize.metrics.metric_info import build_metrics, info_from
+    from colorize.metrics.metric_info import build_metrics, in_view, info_from
 
     cfg = config("run=x", "metrics.lpips_alex.download=false", "metrics.lpips_vgg.download=false", name="evaluate")
     metrics, absent = build_metrics(cfg.metrics)
     assert absent.keys() <= {"lpips_alex", "lpips_vgg"}
     for name, metric in metrics.items():
         assert info_of(name) == info_from(metric), name
+    names = list(cfg.metrics)
+    first = sorted((name for name in names if info_of(name).prominence), key=lambda name: -info_of(name).prominence)
+    assert first == ["psnr", "ssim", "lpips_alex", "ciede2000", "colorfulness", "features"]
+    assert in_view("samples", names) == ["psnr", "lpips_alex", "features"]
+    assert in_view("curve", names) == ["psnr", "colorfulness", "features"]
+    assert set(in_view("grey", names)) == {"psnr", "ciede2000", "lpips_alex", "features", "top1"}
