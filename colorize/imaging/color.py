@@ -13,6 +13,7 @@ from torch import Tensor
 # The constants are scikit-image's, to the digit, so that both give the same numbers.
 XYZ_FROM_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 WHITE = (0.95047, 1.0, 1.08883)
+WHITE_FROM_RGB = [[each / white for each in row] for row, white in zip(XYZ_FROM_RGB, WHITE, strict=True)]  # XYZ / WHITE
 RGB_FROM_XYZ = (torch.linalg.inv(torch.tensor(XYZ_FROM_RGB, dtype=torch.float64)) * torch.tensor(WHITE)).tolist()
 LAB_FROM_F = ((0.0, 116.0, 0.0), (500.0, -500.0, 0.0), (0.0, 200.0, -200.0))
 
@@ -34,7 +35,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 
 def _lab(rgb: Tensor) -> Tensor:
     linear = _look_up(_linear, rgb) if rgb.dtype == torch.uint8 else _linear(rgb)
-    xyz = _mix(linear, _scaled(XYZ_FROM_RGB, WHITE))  # in units of the white point
+    xyz = _mix(linear, WHITE_FROM_RGB)
     return _mix(_cube_root(xyz), LAB_FROM_F, offset=(-16.0, 0.0, 0.0))
 
 
@@ -90,10 +91,6 @@ def _mix(x: Tensor, matrix, offset=(0.0, 0.0, 0.0)) -> Tensor:
     p, q, r = x.unbind(dim=-3)
     rows = [m[0] * p + m[1] * q + m[2] * r + shift for m, shift in zip(matrix, offset, strict=True)]
     return torch.stack(rows, dim=-3)
-
-
-def _scaled(matrix, rows) -> list[list[float]]:
-    return [[value / row for value in line] for line, row in zip(matrix, rows, strict=True)]
 
 
 def _look_up(curve: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
+from colorize.imaging.film import encode
 from colorize.utils.errors import UserError
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -37,12 +38,10 @@ class Levels:
 
     bits     of a sample
     highest  what the file calls white, if it says so
-    assumed  the range to scale by before every sample is known
     """
 
     bits: int
     highest: int | None = None
-    assumed: Range | None = None
     kind: str = "u"  #         of numpy's types
     low: float = math.inf
     high: float = -math.inf
@@ -60,11 +59,10 @@ class Levels:
     def is_empty(self) -> bool:
         return self.high == -math.inf
 
-    def assume(self) -> None:
-        """That samples fill their type, as most do."""
+    def usual(self) -> Range:
+        """The range of samples that fill their type, as most do."""
         lowest = -(2.0 ** (self.bits - 1)) if self.kind == "i" else 0
-        white = self.highest if self.highest and self.highest < self.full else self.full
-        self.assumed = Range(0, 1) if self.kind == "f" else Range(lowest, white)
+        return Range(0, 1) if self.kind == "f" else Range(lowest, min(self.highest or self.full, self.full))
 
     @property
     def full(self) -> float:
@@ -141,8 +139,7 @@ def gamma_curve(gamma: float) -> np.ndarray | None:
     """(256,) sRGB levels of samples that are light to the power of `gamma` (PNG's gAMA); None where sRGB does."""
     if not 0.01 < gamma < 100 or abs(gamma - USUAL_GAMMA) < 0.02:
         return None
-    light = np.linspace(0, 1, 256) ** (1 / gamma)
-    return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return encode(np.linspace(0, 1, 256) ** (1 / gamma))
 
 
 @lru_cache(maxsize=64)

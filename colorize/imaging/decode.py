@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,9 +20,9 @@ from torch import Tensor
 
 from colorize.imaging import file_formats, tiff
 from colorize.imaging.raster import (
-    Bounds,
     DecodeError,
     Raster,
+    check_limits,
     memory_needed,
     open_binary,
     render_raster,
@@ -80,10 +81,10 @@ class DecodedImage:
 
 
 def decode_picture(
-    source: bytes | Path | BinaryIO, *, shorter: int | None = None, max_pixels: int | None = None,
+    source: bytes | Path, *, shorter: int | None = None, max_pixels: int | None = None,
     keep_depth: bool = False,
 ) -> DecodedImage:  # fmt: skip
-    """The photograph of a file, of its bytes, or of an opened file. Raises `DecodeError`; OSError for no such file.
+    """The photograph of a file, or of its bytes. Raises `DecodeError`; OSError for no such file.
 
     With `shorter`, a JPEG whose shorter side is at least twice that is decoded at a half, a quarter or an eighth of
     its size, and no smaller than that. `max_pixels` is given by who knows that the file is no trap. With `keep_depth`
@@ -93,7 +94,7 @@ def decode_picture(
         try:
             with warnings.catch_warnings(), unbounded():
                 warnings.simplefilter("ignore")  # of odd EXIF; sizes are looked at here
-                return _decode(file, Bounds(size, max_pixels), shorter, keep_depth)
+                return _decode(file, size, max_pixels, shorter, keep_depth)
         except DecodeError:
             raise
         except UserError as error:
@@ -119,18 +120,19 @@ def open_rgb(source: bytes | Path) -> Image.Image:
     return decode_picture(source).opaque()
 
 
-def _decode(file: BinaryIO, bounds: Bounds, shorter: int | None, keep_depth: bool) -> DecodedImage:
+def _decode(file: BinaryIO, length: int, max_pixels: int | None, shorter: int | None, keep_depth: bool) -> DecodedImage:
+    check = partial(check_limits, length, max_pixels)
     info: dict[Any, Any] = {}
     texts: dict[str, str] = {}
     file.seek(0)
     head = file.read(512)
     if head.startswith(tiff.MAGIC):
-        raster = tiff.read_tiff(file, bounds.check, keep_depth)
+        raster = tiff.read_tiff(file, check, keep_depth)
         size, form = raster.image.size, "TIFF"
     else:
         image = _identified(file, head)
         size, form = image.size, image.format or ""
-        bounds.check(*size, memory_needed(image, bounds.bytes, turned="exif" in image.info and orientation(image) > 1))
+        check(*size, memory_needed(image, length, turned="exif" in image.info and orientation(image) > 1))
         image, raster = _load(image, file, shorter)
         raster.keep_depth = keep_depth
         info, texts = image.info, getattr(image, "text", {})

@@ -1,4 +1,4 @@
-"""Blocks of metadata: tags as TIFF files and EXIF hold them (TIFF 6.0; Exif 2.32), and Photoshop's resources.
+"""Blocks of metadata: tags of TIFF files and of EXIF (TIFF 6.0; Exif 2.32), and Photoshop's image resources.
 
 Values are copied byte by byte and never interpreted; entries that point outside the file are left out.
 """
@@ -17,7 +17,7 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 WORDS = {**SIZES, 5: 4, 10: 4}  # bytes that change their order together: a fraction is two numbers
 BYTE, TEXT, SHORT, LONG, FRACTION, UNDEFINED = 1, 2, 3, 4, 5, 7
 EXIF, GPS = 0x8769, 0x8825  # tags of the main directory that point to the others
-MOST = 2**26  # bytes of all values together
+MAX_BYTES = 2**26  # of all values together
 
 
 class Value(NamedTuple):
@@ -31,7 +31,7 @@ Directory = dict[int, Value]
 
 @dataclass
 class Tags:
-    """The main directory, EXIF's and that of the position."""
+    """The main directory, and the EXIF and GPS directories that it points to."""
 
     main: Directory = field(default_factory=dict)
     exif: Directory = field(default_factory=dict)
@@ -42,20 +42,20 @@ def short_value(number: int) -> Value:
     return Value(SHORT, 1, struct.pack("<H", number))
 
 
-def text(data: bytes) -> Value:
+def text_value(data: bytes) -> Value:
     return Value(TEXT, len(data) + 1, data + b"\0")
 
 
-def fraction(number: float) -> Value:
+def rational_value(number: float) -> Value:
     return Value(FRACTION, 1, struct.pack("<II", round(number * 100), 100))
 
 
-def read_tags(file: BinaryIO, passed_over: frozenset[int] = frozenset()) -> Tags:
-    """The first page's tags of a TIFF or BigTIFF file, or those of an EXIF block, without the `passed_over`.
+def read_tags(file: BinaryIO, skipped: frozenset[int] = frozenset()) -> Tags:
+    """The tags of the first page of a TIFF or BigTIFF file, or of an EXIF block, without those that are `skipped`.
 
-    What is broken is left out, be it everything.
+    Damaged entries are left out; of a block that cannot be read at all, the result has no tags.
     """
-    reader = _Reader(file, passed_over)
+    reader = _Reader(file, skipped)
     main = reader.directory(reader.first)
     found = Tags(main)
     for tag, into in ((EXIF, found.exif), (GPS, found.gps)):
@@ -66,31 +66,29 @@ def read_tags(file: BinaryIO, passed_over: frozenset[int] = frozenset()) -> Tags
 
 
 class _Reader:
-    def __init__(self, file: BinaryIO, passed_over: frozenset[int]):
-        self.file, self.passed_over, self.left = file, passed_over, MOST
+    def __init__(self, file: BinaryIO, skipped: frozenset[int]):
+        self.file, self.skipped, self.left = file, skipped, MAX_BYTES
         file.seek(0)
         head = file.read(16)
         self.order = ">" if head.startswith(b"MM") else "<"
         self.big = head[2:4] in (b"\0+", b"+\0")
+        self.entry = struct.Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
         known = head[:2] in (b"II", b"MM") and (self.big or head[2:4] in (b"\0*", b"*\0"))
         self.first = self._number(head[8:16] if self.big else head[4:8]) if known else 0
 
     def directory(self, at: int) -> Directory:
         if not at:
             return {}
-        head, entry, inline = (8, 20, 8) if self.big else (2, 12, 4)
         self.file.seek(at)
-        rows = self.file.read(min(self._number(self.file.read(head)), 65535) * entry)
+        count = min(self._number(self.file.read(8 if self.big else 2)), 65535)
+        rows = self.file.read(count * self.entry.size)
         found: Directory = {}
-        for start in range(0, len(rows) - entry + 1, entry):
-            row = rows[start : start + entry]
-            tag, kind = struct.unpack(f"{self.order}HH", row[:4])
+        for tag, kind, count, held in self.entry.iter_unpack(rows[: len(rows) // self.entry.size * self.entry.size]):
             kind = LONG if kind == 13 else kind  # 13 points to a directory
-            count, held = self._number(row[4:-inline]), row[-inline:]
             size = count * SIZES.get(kind, 0)
-            if not size or tag in self.passed_over or tag in found or size > self.left:
+            if not size or tag in self.skipped or tag in found or size > self.left:
                 continue
-            if size > inline:
+            if size > len(held):
                 self.file.seek(self._number(held))
                 held = self.file.read(size)
             if len(held) >= size:
@@ -162,15 +160,15 @@ STRUCTURE = frozenset([
     559, *range(32995, 32999), 33421, 33422, *range(34016, 34037), 34675, 37439, 37724, 50838, 50839,
     *range(50706, 50976), *range(51008, 51182), *range(52525, 52554), 65535,
 ])  # fmt: skip
-# and of EXIF's: versions of the compression, sizes, what refers to other files and the old colour space
+# Tags of the EXIF directory that describe the source file: its compression, size, related files and colour space
 OLD_PICTURE = frozenset([37121, 37122, 40962, 40963, 40965, 42240])
-# The resources of Photoshop's that hold words: IPTC, whether there is a copyright, its address
+# Photoshop's resources that hold text: IPTC, the copyright flag, the address of the copyright owner
 IPTC_RESOURCE = 1028
 WORD_RESOURCES = (IPTC_RESOURCE, 1034, 1035)
 # Texts of a PNG that have a tag of their own
 NAMED = {"Author": ARTIST, "Artist": ARTIST, "Copyright": COPYRIGHT, "Description": DESCRIPTION, "Title": DESCRIPTION,
          "Software": SOFTWARE}  # fmt: skip
-STACK = (b"ImageJ=", b'{"shape":', b"<?xml", b"<OME")  # descriptions by which programs find the pages of a stack
+STACK = (b"ImageJ=", b'{"shape":', b"<?xml", b"<OME")  # descriptions that list the pages of an image stack
 OLD_PIXELS = (
     rb"(?:tiff:(?:Orientation|ImageWidth|ImageLength|BitsPerSample|Compression|PhotometricInterpretation|"
     rb"SamplesPerPixel|PlanarConfiguration|YCbCr\w+)|exif:(?:Pixel[XY]Dimension|ColorSpace)|"
@@ -232,7 +230,7 @@ def read_resources(data: bytes) -> dict[int, bytes]:
 
 
 def resource_block(resources: dict[int, bytes]) -> bytes:
-    """The same, written."""
+    """Image resources by number -> the block that holds them."""
     return b"".join(
         b"8BIM" + struct.pack(">HHI", number, 0, len(data)) + data + b"\0" * (len(data) % 2)
         for number, data in sorted(resources.items())
@@ -240,7 +238,7 @@ def resource_block(resources: dict[int, bytes]) -> bytes:
 
 
 def raw_profile(texts: dict[str, str] | None, kind: str) -> bytes:
-    """A block that ImageMagick and ExifTool keep as hexadecimal digits in a text of a PNG."""
+    """The block that ImageMagick and ExifTool write as hexadecimal digits into a text of a PNG; empty without one."""
     words = (texts or {}).get(f"Raw profile type {kind}", "").split()
     try:
         return bytes.fromhex("".join(words[2:]))

@@ -75,18 +75,17 @@ def decode_pixels(data: bytes, size: tuple[int, int], scale: int, colours: str =
 
 def load_jpeg(image: Image.Image, data: bytes, scale: int) -> tuple[Image.Image, str]:
     """The pixels of a JPEG that Pillow has opened, and a note on what is damaged. Raises `DecodeError`."""
-    if decode_jpeg is None or image.mode not in ("L", "RGB", "CMYK"):
-        image.draft(image.mode, tuple(-(-side // scale) for side in image.size))  # type: ignore[arg-type]
-        image.load()
-        return image, ""
-    if image.mode == "CMYK" or image.width * image.height >= LARGE:
+    note, known = "", decode_jpeg is not None and image.mode in ("L", "RGB", "CMYK")
+    if known and image.mode != "CMYK" and image.width * image.height < LARGE:
+        pixels, note = decode_pixels(data, image.size, scale, "GRAY" if image.mode == "L" else "RGB")
+        return Image.fromarray(pixels[..., 0] if image.mode == "L" else pixels), note
+    if known:
         _, note = decode_pixels(data, image.size, 8, "CMYK" if image.mode == "CMYK" else "GRAY")
-        whole = Image.open(io.BytesIO(data + END_OF_IMAGE), formats=("JPEG",)) if note else image
-        whole.draft(image.mode, tuple(-(-side // scale) for side in image.size))  # type: ignore[arg-type]
-        whole.load()
-        return whole, note
-    pixels, note = decode_pixels(data, image.size, scale, "GRAY" if image.mode == "L" else "RGB")
-    return Image.fromarray(pixels[..., 0] if image.mode == "L" else pixels), note
+    if note:
+        image = Image.open(io.BytesIO(data + END_OF_IMAGE), formats=("JPEG",))
+    image.draft(image.mode, tuple(-(-side // scale) for side in image.size))  # type: ignore[arg-type]
+    image.load()
+    return image, note
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:

@@ -53,12 +53,7 @@ def emulsion(kind: str, spread: float, random: np.random.Generator) -> np.ndarra
 
 def gaussian_blur(picture: np.ndarray, sigma: float) -> np.ndarray:
     """A Gaussian of `sigma` pixels over (H, W), mirrored at the edges; of less than a fifth of a pixel: unchanged."""
-    if sigma < 0.2:
-        return picture
-    kernel = _gaussian(sigma)
-    for axis in (0, 1):
-        picture = _along(picture, kernel, axis)
-    return picture
+    return picture if sigma < 0.2 else convolve_symmetric(picture, _gaussian(sigma))
 
 
 def _gaussian(sigma: float) -> np.ndarray:
@@ -67,18 +62,16 @@ def _gaussian(sigma: float) -> np.ndarray:
     return (side / (2 * side.sum() - side[0])).astype(np.float32)
 
 
-def _along(picture: np.ndarray, kernel: np.ndarray, axis: int) -> np.ndarray:
-    reach, length = len(kernel) - 1, picture.shape[axis]
-    padding = [(reach, reach) if a == axis else (0, 0) for a in (0, 1)]
-    wide = np.pad(picture, padding, mode="symmetric")
-
-    def shifted(by: int) -> np.ndarray:
-        return wide[by : by + length] if axis == 0 else wide[:, by : by + length]
-
-    result = kernel[0] * shifted(reach)
-    for distance in range(1, reach + 1):
-        result += kernel[distance] * (shifted(reach - distance) + shifted(reach + distance))
-    return result
+def convolve_symmetric(picture: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """(H, W) along both axes with a symmetric kernel, given as its middle and one side; mirrored at the edges."""
+    reach = len(kernel) - 1
+    for axis, length in enumerate(picture.shape):
+        wide = np.pad(picture, [(reach, reach) if a == axis else (0, 0) for a in (0, 1)], mode="symmetric")
+        shifted = [wide[by : by + length] if axis == 0 else wide[:, by : by + length] for by in range(2 * reach + 1)]
+        picture = kernel[0] * shifted[reach]
+        for distance in range(1, reach + 1):
+            picture += kernel[distance] * (shifted[reach - distance] + shifted[reach + distance])
+    return picture
 
 
 def radius(shape: tuple[int, ...], centre: tuple[float, float] = (0.5, 0.5)) -> np.ndarray:
@@ -146,7 +139,7 @@ def grain_field(shape: tuple[int, int], size: float, random: np.random.Generator
     if pixels >= 0.3:
         kernel = _gaussian(pixels)
         power = 2 * np.sum(kernel**2) - kernel[0] ** 2  # what a normalised kernel leaves of white noise, one axis
-        noise = _along(_along(noise, kernel, 0), kernel, 1) / power
+        noise = convolve_symmetric(noise, kernel) / power
     return noise * np.float32(pixels / np.sqrt(pixels**2 + 1 / 12))
 
 

@@ -11,7 +11,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from colorize.imaging.film import gaussian_blur
 
-Marks = Callable[[ImageDraw.ImageDraw, np.random.Generator, tuple[int, int]], None]
+Canvas = ImageDraw.ImageDraw
+Shape = tuple[int, int]  # height, width
+Draw = Callable[[Canvas, np.random.Generator, Shape], None]
 
 
 def fade(density: np.ndarray, loss: float, veil: float, uneven: np.ndarray) -> np.ndarray:
@@ -45,66 +47,54 @@ def marked(density: np.ndarray, light: np.ndarray, dark: np.ndarray, black: floa
     return density + dark * np.maximum(black - density, 0)
 
 
-def mark_mask(shape: tuple[int, int], marks: Marks, random: np.random.Generator, soft: float = 0.6) -> np.ndarray:
-    """A mask (H, W) 0…1 of what `marks` draws, at twice the size and shrunk, `soft` pixels unsharp."""
+def mark_mask(shape: Shape, draw: Draw, random: np.random.Generator, soft: float = 0.6) -> np.ndarray:
+    """A mask (H, W) 0…1 of what `draw` draws, at twice the size and shrunk, `soft` pixels unsharp."""
     height, width = shape
     canvas = Image.new("L", (2 * width, 2 * height))
-    marks(ImageDraw.Draw(canvas), random, (2 * height, 2 * width))
+    draw(ImageDraw.Draw(canvas), random, (2 * height, 2 * width))
     mask = canvas.filter(ImageFilter.GaussianBlur(soft)).reduce(2)
     return np.asarray(mask, dtype=np.float32) / 255
 
 
-def specks(count: int, size: float) -> Marks:
+def specks(canvas: Canvas, random: np.random.Generator, shape: Shape, count: int, size: float) -> None:
     """Dust: `count` grains about `size` (share of the shorter side) across, many small and few large."""
-
-    def marks(canvas: ImageDraw.ImageDraw, random: np.random.Generator, shape: tuple[int, int]) -> None:
-        height, width = shape
-        across = size * min(shape) * np.exp(0.6 * random.standard_normal(count))
-        corners = random.uniform(0, 1, (count, 2)) * (width, height)
-        turns = random.uniform(0, 2 * np.pi, (count, 1)) + np.arange(5) * (2 * np.pi / 5)
-        reach = np.maximum(across, 1.2)[:, None] / 2 * random.uniform(0.5, 1.5, (count, 5))
-        grey = random.uniform(70, 255, count) * np.minimum(across / 1.2, 1)  # smaller than a pixel: fainter
-        x, y = corners[:, :1] + reach * np.cos(turns), corners[:, 1:] + reach * np.sin(turns)
-        for i in range(count):
-            canvas.polygon(list(zip(x[i], y[i], strict=True)), fill=int(grey[i]))
-
-    return marks
+    height, width = shape
+    across = size * min(shape) * np.exp(0.6 * random.standard_normal(count))
+    corners = random.uniform(0, 1, (count, 2)) * (width, height)
+    turns = random.uniform(0, 2 * np.pi, (count, 1)) + np.arange(5) * (2 * np.pi / 5)
+    reach = np.maximum(across, 1.2)[:, None] / 2 * random.uniform(0.5, 1.5, (count, 5))
+    grey = random.uniform(70, 255, count) * np.minimum(across / 1.2, 1)  # smaller than a pixel: fainter
+    x, y = corners[:, :1] + reach * np.cos(turns), corners[:, 1:] + reach * np.sin(turns)
+    for i in range(count):
+        canvas.polygon(list(zip(x[i], y[i], strict=True)), fill=int(grey[i]))
 
 
-def hairs(count: int, length: float) -> Marks:
+def hairs(canvas: Canvas, random: np.random.Generator, shape: Shape, count: int, length: float) -> None:
     """Fibres: `count` curved lines about `length` (share of the shorter side) long, thinner than a pixel or so."""
-
-    def marks(canvas: ImageDraw.ImageDraw, random: np.random.Generator, shape: tuple[int, int]) -> None:
-        height, width = shape
-        for _ in range(count):
-            steps = np.linspace(0, 1, 24)
-            bend, turn = random.normal(0, 2.5), random.uniform(0, 2 * np.pi)
-            angle = turn + bend * steps + random.normal(0, 1.5) * steps**2
-            stride = length * min(shape) * random.uniform(0.3, 1.3) / len(steps)
-            x = random.uniform(0, width) + np.cumsum(np.cos(angle)) * stride
-            y = random.uniform(0, height) + np.cumsum(np.sin(angle)) * stride
-            thick = 1 if min(shape) < 900 else round(min(shape) / 500)
-            canvas.line(list(zip(x, y, strict=True)), fill=int(random.uniform(80, 220)), width=thick, joint="curve")
-
-    return marks
+    height, width = shape
+    for _ in range(count):
+        steps = np.linspace(0, 1, 24)
+        bend, turn = random.normal(0, 2.5), random.uniform(0, 2 * np.pi)
+        angle = turn + bend * steps + random.normal(0, 1.5) * steps**2
+        stride = length * min(shape) * random.uniform(0.3, 1.3) / len(steps)
+        x = random.uniform(0, width) + np.cumsum(np.cos(angle)) * stride
+        y = random.uniform(0, height) + np.cumsum(np.sin(angle)) * stride
+        thick = 1 if min(shape) < 900 else round(min(shape) / 500)
+        canvas.line(list(zip(x, y, strict=True)), fill=int(random.uniform(80, 220)), width=thick, joint="curve")
 
 
-def scratches(count: int) -> Marks:
+def scratches(canvas: Canvas, random: np.random.Generator, shape: Shape, count: int) -> None:
     """`count` nearly vertical lines, as a projector's or a camera's gate drew them: they waver, thin out and end."""
-
-    def marks(canvas: ImageDraw.ImageDraw, random: np.random.Generator, shape: tuple[int, int]) -> None:
-        height, width = shape
-        thick = max(1, round(min(shape) / 700))
-        for _ in range(count):
-            first, last = np.sort(random.uniform(-0.4, 1.4, 2))
-            y = np.linspace(first, last, 16) * height
-            wander = np.cumsum(random.normal(0, 0.0012, 16)) * width
-            x = random.uniform(0, width) + wander + random.normal(0, 0.02) * (y - y[0])
-            grey = np.clip(random.uniform(40, 150) * (1 + 0.5 * random.standard_normal(16)), 0, 255)
-            for i in range(15):
-                canvas.line([x[i], y[i], x[i + 1], y[i + 1]], fill=int(grey[i]), width=thick)
-
-    return marks
+    height, width = shape
+    thick = max(1, round(min(shape) / 700))
+    for _ in range(count):
+        first, last = np.sort(random.uniform(-0.4, 1.4, 2))
+        y = np.linspace(first, last, 16) * height
+        wander = np.cumsum(random.normal(0, 0.0012, 16)) * width
+        x = random.uniform(0, width) + wander + random.normal(0, 0.02) * (y - y[0])
+        grey = np.clip(random.uniform(40, 150) * (1 + 0.5 * random.standard_normal(16)), 0, 255)
+        for i in range(15):
+            canvas.line([x[i], y[i], x[i + 1], y[i + 1]], fill=int(grey[i]), width=thick)
 
 
 def halftone(light: np.ndarray, cell: float, angle: float = 45.0, soft: float = 0.5) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from colorize.imaging.color import luma
 from colorize.utils.errors import UserError
 
 Range = Sequence[float]  # (low, high), both drawn
+USUAL_EMULSIONS = {"panchromatic": 0.35, "orthochromatic": 0.4, "blue": 0.25}
 
 
 def lightness_grey(rgb: np.ndarray) -> np.ndarray:
@@ -29,10 +31,6 @@ def luma_of(rgb: np.ndarray) -> np.ndarray:
     return luma(torch.from_numpy(rgb).permute(2, 0, 1))[0].numpy()
 
 
-def usual_emulsions() -> dict[str, float]:
-    return {"panchromatic": 0.35, "orthochromatic": 0.4, "blue": 0.25}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Film:
     """Photographs as film, paper, time and an archive's scanner left them; each picture draws its own.
@@ -43,7 +41,7 @@ class Film:
     """
 
     share: float = 1.0  #                      of pictures that get the look; the others are `plain`
-    emulsions: Mapping[str, float] = field(default_factory=usual_emulsions)  # how often each of `film.EMULSIONS`
+    emulsions: Mapping[str, float] = field(default_factory=USUAL_EMULSIONS.copy)  # how often each of `film.EMULSIONS`
     spread: float = 0.15  #                    of an emulsion's sensitivities, log-normal
     softness: Range = (0.0006, 0.003)  #       of the lens, a Gaussian's deviation
     edge: Range = (1.0, 2.2)  #                how much softer the corners are
@@ -72,8 +70,9 @@ class Film:
     plain: Callable[[np.ndarray], np.ndarray] = lightness_grey  # (H, W, 3) uint8 -> (H, W) uint8
 
     def __post_init__(self):
-        for name in PROBABILITIES:
-            check_range(name, getattr(self, name), 0, 1)
+        for name in (*PROBABILITIES, "spread", "exposure"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise UserError(f"look.{name} is {value}; it must lie between 0 and 1")
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             pair = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
@@ -81,8 +80,6 @@ class Film:
                 raise UserError(f"look.{name} is {value!r}; it must be two numbers, {low} ≤ first ≤ second ≤ {high}")
         if not callable(self.plain):
             raise UserError(f"look.plain is {self.plain!r}; it must be a function of pixels")
-        check_range("spread", self.spread, 0, 1)
-        check_range("exposure", self.exposure, 0, 1)
         if unknown := set(self.emulsions) - set(film.EMULSIONS):
             raise UserError(f"look.emulsions has no {min(unknown)!r}; there are {', '.join(film.EMULSIONS)}")
         if any(often < 0 for often in self.emulsions.values()) or not sum(self.emulsions.values()) > 0:
@@ -129,19 +126,19 @@ class Film:
             )
         if random.random() < self.stained:
             place = film.field(shape, int(random.integers(1, 4)), random)
-            bleached = random.choice([-1, 1, 1])
-            density = film_damage.stain(
-                density, bleached * uniform_between(self.stain, random), place, random.uniform(0.2, 1.2)
-            )
-        kinds = []
+            strength = random.choice([-1, 1, 1]) * uniform_between(self.stain, random)  # negative where it bleached
+            density = film_damage.stain(density, strength, place, random.uniform(0.2, 1.2))
+        kinds: list[film_damage.Draw] = []
         if random.random() < self.dusty:
-            kinds.append(film_damage.specks(round(uniform_between(self.dust, random)), random.uniform(0.002, 0.006)))
+            count, size = round(uniform_between(self.dust, random)), random.uniform(0.002, 0.006)
+            kinds.append(partial(film_damage.specks, count=count, size=size))
         if random.random() < self.haired:
-            kinds.append(film_damage.hairs(int(random.integers(1, 4)), random.uniform(0.05, 0.25)))
+            count, length = int(random.integers(1, 4)), random.uniform(0.05, 0.25)
+            kinds.append(partial(film_damage.hairs, count=count, length=length))
         if random.random() < self.scratched:
-            kinds.append(film_damage.scratches(int(random.integers(1, 6))))
-        for marks in kinds:
-            mask, strength = film_damage.mark_mask(shape, marks, random), random.uniform(0.3, 0.9)
+            kinds.append(partial(film_damage.scratches, count=int(random.integers(1, 6))))
+        for draw in kinds:
+            mask, strength = film_damage.mark_mask(shape, draw, random), random.uniform(0.3, 0.9)
             light, dark = (mask, 0 * mask) if random.random() < 0.7 else (0 * mask, mask)
             density = film_damage.marked(density, strength * light, strength * dark, black)
         return np.maximum(density, 0)
@@ -171,14 +168,9 @@ def usual_look(rgb: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return Film()(rgb, random)
 
 
-def check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise UserError(f"look.{name} is {value}; it must lie between {low} and {high}")
-
-
 def uniform_between(pair: Range, random: np.random.Generator) -> float:
     low, high = pair
-    return float(random.uniform(low, high))
+    return random.uniform(low, high)
 
 
 def log_uniform(pair: Range, random: np.random.Generator) -> float:

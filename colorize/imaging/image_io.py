@@ -12,8 +12,8 @@ from torch import Tensor
 
 from colorize.imaging.color_management import SRGB, image_strips
 from colorize.imaging.decode import decode_picture, unbounded
-from colorize.imaging.exif import add_tags
-from colorize.imaging.metadata import Fitted, Metadata, fit_metadata, read_metadata
+from colorize.imaging.exif import Tags, add_tags
+from colorize.imaging.metadata import Metadata, Options, fit_metadata, read_metadata
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_whole
 
@@ -45,7 +45,6 @@ def open_photograph(path: Path, max_pixels: int | None = None) -> LoadedPhotogra
 
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
-OPAQUE = ("JPEG",)
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}  # pixels: what libjpeg and libwebp write
 LARGE = 2**25  # pixels
 CLOSE = 8.0  # 8-bit levels between what a lossy format was given and what it holds
@@ -76,19 +75,19 @@ def save_photograph(image: Image.Image, like: LoadedPhotograph, path: Path) -> l
     """
     kind, notes = format_of(path), []
     check_size(*image.size, path)
-    if like.alpha is not None and kind in OPAQUE:
+    if like.alpha is not None and kind == "JPEG":
         image.paste("white", mask=ImageChops.invert(like.alpha))
         notes.append("JPEG has no transparency: it lies on white")
     elif like.alpha is not None:
         image.putalpha(like.alpha)
-    fitted, left_out = fit_metadata(like.metadata, kind)
+    options, tags, left_out = fit_metadata(like.metadata, kind)
     notes += left_out
 
     def write(part: Path) -> None:
-        _write(image, kind, fitted, part)
+        _write(image, kind, part, options, tags)
         if problem := readback_problem(part, image, kind):
             notes.append("its metadata is left out: the file could not be read with it")
-            _write(image, kind, Fitted(), part)
+            _write(image, kind, part, {}, Tags())
             problem = readback_problem(part, image, kind)
         if problem:
             raise UserError(f"what was written as {kind} {problem}: give another --format")
@@ -97,10 +96,9 @@ def save_photograph(image: Image.Image, like: LoadedPhotograph, path: Path) -> l
     return notes
 
 
-def _write(image: Image.Image, kind: str, fitted: Fitted, part: Path) -> None:
-    image.save(part, kind, icc_profile=SRGB, **PIXELS.get(kind, {}), **fitted.options)
-    if kind == "TIFF":
-        add_tags(part, fitted.tags)
+def _write(image: Image.Image, kind: str, part: Path, options: Options, tags: Tags) -> None:
+    image.save(part, kind, icc_profile=SRGB, **PIXELS.get(kind, {}), **options)
+    add_tags(part, tags)
 
 
 def readback_problem(path: Path, image: Image.Image, kind: str) -> str:

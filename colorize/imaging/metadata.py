@@ -1,7 +1,7 @@
-"""Metadata of a photograph: EXIF, XMP, IPTC, texts, resolution; read from any, fit for any.
+"""Metadata of a photograph (EXIF, XMP, IPTC, texts, resolution): read from a file of any format, written to any.
 
-What describes the pixels of the old file (size, depth, compression, thumbnails, colour space, orientation) is left
-behind, and what is damaged is left out: nothing here is ever a reason not to read the photograph.
+Tags that describe the pixels of the source file (size, depth, compression, thumbnails, colour space, orientation) are
+dropped, and so is damaged metadata: metadata never stops a photograph from being read.
 """
 
 import io
@@ -11,45 +11,14 @@ from typing import Any, BinaryIO
 from PIL import ExifTags
 from PIL.PngImagePlugin import PngInfo, iTXt
 
-from colorize.imaging.exif import (
-    BYTE,
-    IPTC,
-    IPTC_RESOURCE,
-    NAMED,
-    OLD_XMP,
-    PADDING,
-    PHOTOSHOP,
-    STRUCTURE,
-    TEXT,
-    UNDEFINED,
-    UNIT,
-    USER_COMMENT,
-    WORD_RESOURCES,
-    X_RESOLUTION,
-    XMP,
-    Y_RESOLUTION,
-    Directory,
-    Tags,
-    Value,
-    drop_old_pixels,
-    exif_block,
-    fraction,
-    raw_profile,
-    read_resources,
-    read_tags,
-    resolution_of,
-    resource_block,
-    short_value,
-    sound_resolution,
-    text,
-)
+from colorize.imaging import exif
 
 
 @dataclass
 class Metadata:
-    """What is to go with the pixels into another file."""
+    """What is written beside the pixels into another file."""
 
-    tags: Tags = field(default_factory=Tags)
+    tags: exif.Tags = field(default_factory=exif.Tags)
     xmp: bytes = b""
     resources: dict[int, bytes] = field(default_factory=dict)  # Photoshop's, by number
     texts: dict[str, str] = field(default_factory=dict)  # of a PNG, by keyword
@@ -58,44 +27,46 @@ class Metadata:
 
 
 def read_metadata(file: BinaryIO, info: dict[Any, Any], texts: dict[str, str] | None = None) -> Metadata:
-    """Of a file, and of what Pillow found in it (`Image.info` and, of a PNG, `Image.text`)."""
+    """The metadata of a file; `info` is Pillow's `Image.info`, and `texts` the `Image.text` of a PNG."""
     file.seek(0)
     if file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        found = _of_tiff(read_tags(file, STRUCTURE))
+        found = _of_tiff(exif.read_tags(file, exif.STRUCTURE))
     else:
-        exif = _bytes(info.get("exif")) or raw_profile(texts, "exif")
-        tags = read_tags(io.BytesIO(exif.removeprefix(b"Exif\0\0")), STRUCTURE)
+        block = _bytes(info.get("exif")) or exif.raw_profile(texts, "exif")
+        tags = exif.read_tags(io.BytesIO(block.removeprefix(b"Exif\0\0")), exif.STRUCTURE)
         held = info.get("photoshop")
         resources = held if isinstance(held, dict) else {}
-        found = Metadata(tags, _bytes(info.get("xmp")), {n: d for n, d in resources.items() if n in WORD_RESOURCES})
-        found.resources = found.resources or read_resources(raw_profile(texts, "iptc"))
-        for tag in (XMP, IPTC, PHOTOSHOP):  # of a TIFF that became a JPEG
+        found = Metadata(tags, _bytes(info.get("xmp")))
+        found.resources = {n: data for n, data in resources.items() if n in exif.WORD_RESOURCES}
+        found.resources = found.resources or exif.read_resources(exif.raw_profile(texts, "iptc"))
+        for tag in (exif.XMP, exif.IPTC, exif.PHOTOSHOP):  # of a TIFF that became a JPEG
             tags.main.pop(tag, None)
-        found.dpi = sound_resolution(info.get("dpi"))
+        found.dpi = exif.sound_resolution(info.get("dpi"))
     found.comment = _bytes(info.get("comment"))
     found.texts = {k: v for k, v in (texts or {}).items() if not k.startswith(("Raw profile type ", "XML:com.adobe"))}
-    found.xmp = PADDING.sub(b"\n", OLD_XMP.sub(b"", found.xmp.rstrip(b"\0 ")))
-    drop_old_pixels(found.tags)
-    found.dpi = found.dpi or resolution_of(found.tags)
+    found.xmp = exif.PADDING.sub(b"\n", exif.OLD_XMP.sub(b"", found.xmp.rstrip(b"\0 ")))
+    exif.drop_old_pixels(found.tags)
+    found.dpi = found.dpi or exif.resolution_of(found.tags)
     return found
 
 
-def _of_tiff(tags: Tags) -> Metadata:
-    xmp, iptc, photoshop = (value.data if (value := tags.main.pop(t, None)) else b"" for t in (XMP, IPTC, PHOTOSHOP))
-    resources = read_resources(photoshop)
+def _of_tiff(tags: exif.Tags) -> Metadata:
+    held = [tags.main.pop(tag, None) for tag in (exif.XMP, exif.IPTC, exif.PHOTOSHOP)]
+    xmp, iptc, photoshop = (b"" if value is None else value.data for value in held)
+    resources = exif.read_resources(photoshop)
     if iptc:
-        resources.setdefault(IPTC_RESOURCE, iptc)
+        resources.setdefault(exif.IPTC_RESOURCE, iptc)
     return Metadata(tags, xmp, resources)
 
 
-def with_resolution(metadata: Metadata) -> Tags:
-    """The tags, with a resolution that stood elsewhere in the file."""
+def with_resolution(metadata: Metadata) -> exif.Tags:
+    """The tags; without a resolution among them, that of the JFIF header or the pHYs chunk is added."""
     tags = metadata.tags
-    if metadata.dpi and X_RESOLUTION not in tags.main:
-        x, y = metadata.dpi
-        main = {**tags.main, X_RESOLUTION: fraction(x), Y_RESOLUTION: fraction(y), UNIT: short_value(2)}
-        return Tags(main, tags.exif, tags.gps)
-    return tags
+    if metadata.dpi is None or exif.X_RESOLUTION in tags.main:
+        return tags
+    x, y = map(exif.rational_value, metadata.dpi)
+    main = {**tags.main, exif.X_RESOLUTION: x, exif.Y_RESOLUTION: y, exif.UNIT: exif.short_value(2)}
+    return exif.Tags(main, tags.exif, tags.gps)
 
 
 def _bytes(value: Any) -> bytes:
@@ -103,30 +74,28 @@ def _bytes(value: Any) -> bytes:
 
 
 MARKER = 65533  # bytes of a JPEG's segment
-COMMENT = 60000  # and of its comment, which has to lie in one buffer of Pillow's (64 kB) with the headers before it
-LONG_VALUE = 4096  # bytes of a tag's value that is no text, from which on it goes before any text is cut
+COMMENT = 60000  # bytes of its comment: Pillow writes it and the headers before it from one buffer of 64 kB
+LONG_VALUE = 4096  # bytes of a tag's value that is no text, from which on it is left out before any text is cut
 EXIF_HEAD, XMP_HEAD, PHOTOSHOP_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
 CODES = {True: b"ASCII\0\0\0", False: bytes(8)}  # of a comment in EXIF: ASCII, or of an unknown encoding
 
 
-@dataclass
-class Fitted:
-    """What goes into the file: options of Pillow's `save`, and the tags of a TIFF, which are added afterwards."""
-
-    options: dict[str, Any] = field(default_factory=dict)
-    tags: Tags = field(default_factory=Tags)
+Options = dict[str, Any]  # of Pillow's `save`
 
 
-def fit_metadata(metadata: Metadata, kind: str) -> tuple[Fitted, list[str]]:
-    """For Pillow's format `kind`, and what had to be changed."""
+def fit_metadata(metadata: Metadata, kind: str) -> tuple[Options, exif.Tags, list[str]]:
+    """For a file of Pillow's format `kind`: options of `save`; tags that are added to a TIFF after it has been saved;
+    and a note on each thing that the format cannot hold as it was."""
     notes: list[str] = []
-    fitted = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "TIFF": _tiff}[kind](metadata, notes)
-    if metadata.dpi and kind in ("PNG", "JPEG"):
-        fitted.options["dpi"] = metadata.dpi
-    return fitted, notes
+    if kind == "TIFF":
+        return {}, _tiff(metadata, notes), notes
+    options = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp}[kind](metadata, notes)
+    if metadata.dpi and kind != "WEBP":
+        options["dpi"] = metadata.dpi
+    return options, exif.Tags(), notes
 
 
-def _png(metadata: Metadata, notes: list[str]) -> Fitted:
+def _png(metadata: Metadata, notes: list[str]) -> Options:
     info = PngInfo()
     for keyword, words in metadata.texts.items():
         if isinstance(words, iTXt):
@@ -138,85 +107,87 @@ def _png(metadata: Metadata, notes: list[str]) -> Fitted:
     if metadata.xmp:
         info.add_itxt("XML:com.adobe.xmp", _decoded(metadata.xmp))
     if metadata.resources:
-        block = resource_block(metadata.resources)
+        block = exif.resource_block(metadata.resources)
         info.add_text("Raw profile type iptc", f"\niptc\n{len(block):8}\n{block.hex()}\n")
-    return Fitted({"pnginfo": info, **_exif(with_resolution(metadata))})
+    return {"pnginfo": info, **_exif(with_resolution(metadata))}
 
 
-def _jpeg(metadata: Metadata, notes: list[str]) -> Fitted:
+def _jpeg(metadata: Metadata, notes: list[str]) -> Options:
     tags, lines = _with_texts(with_resolution(metadata), metadata.texts)
     tags = _shortened(tags, MARKER - len(EXIF_HEAD), notes)
     comment = b"\n".join([metadata.comment, *lines] if metadata.comment else lines)
     if len(comment) > COMMENT:
         notes.append(f"its comment is shortened to {COMMENT // 1000} kB")
     extra = _segment(0xE1, XMP_HEAD, metadata.xmp, "XMP", notes)
-    extra += _segment(0xED, PHOTOSHOP_HEAD, resource_block(metadata.resources), "IPTC", notes)
+    extra += _segment(0xED, PHOTOSHOP_HEAD, exif.resource_block(metadata.resources), "IPTC", notes)
     options = {"extra": extra, "comment": comment[:COMMENT], **_exif(tags)}
-    return Fitted({name: value for name, value in options.items() if value})
+    return {name: value for name, value in options.items() if value}
 
 
-def _webp(metadata: Metadata, notes: list[str]) -> Fitted:
+def _webp(metadata: Metadata, notes: list[str]) -> Options:
     if metadata.resources:
         notes.append("its IPTC is left out: WebP has no place for it")
     tags = _with_comment(metadata, notes)
-    return Fitted({**_exif(tags), **({"xmp": metadata.xmp} if metadata.xmp else {})})
+    return {**_exif(tags), **({"xmp": metadata.xmp} if metadata.xmp else {})}
 
 
-def _tiff(metadata: Metadata, notes: list[str]) -> Fitted:
+def _tiff(metadata: Metadata, notes: list[str]) -> exif.Tags:
     tags = _with_comment(metadata, notes)
-    more: Directory = {}
+    more: exif.Directory = {}
     if metadata.xmp:
-        more[XMP] = Value(BYTE, len(metadata.xmp), metadata.xmp)
+        more[exif.XMP] = exif.Value(exif.BYTE, len(metadata.xmp), metadata.xmp)
     others = dict(metadata.resources)
-    if iptc := others.pop(IPTC_RESOURCE, b""):  # TIFF has a tag for it
-        more[IPTC] = _undefined(iptc)
-    if block := resource_block(others):
-        more[PHOTOSHOP] = Value(BYTE, len(block), block)
-    return Fitted(tags=Tags({**tags.main, **more}, tags.exif, tags.gps))
+    if iptc := others.pop(exif.IPTC_RESOURCE, b""):  # TIFF has a tag for it
+        more[exif.IPTC] = exif.Value(exif.UNDEFINED, len(iptc), iptc)
+    if block := exif.resource_block(others):
+        more[exif.PHOTOSHOP] = exif.Value(exif.BYTE, len(block), block)
+    return exif.Tags({**tags.main, **more}, tags.exif, tags.gps)
 
 
-def _exif(tags: Tags) -> dict[str, bytes]:
-    block = exif_block(tags)
+def _exif(tags: exif.Tags) -> dict[str, bytes]:
+    block = exif.exif_block(tags)
     return {"exif": EXIF_HEAD + block} if block else {}
 
 
-def _with_texts(tags: Tags, texts: dict[str, str]) -> tuple[Tags, list[bytes]]:
-    """Texts of a PNG as tags, and as lines where they have none."""
+def _with_texts(tags: exif.Tags, texts: dict[str, str]) -> tuple[exif.Tags, list[bytes]]:
+    """The tags with the texts of a PNG that have a tag of their own, and the other texts as lines."""
     main, lines = dict(tags.main), []
     for keyword, words in texts.items():
-        value, tag = text(words.encode("utf-8", "replace")), NAMED.get(keyword)
+        value, tag = exif.text_value(words.encode("utf-8", "replace")), exif.NAMED.get(keyword)
         if tag and main.setdefault(tag, value).data == value.data:
             continue
         lines.append(f"{keyword}: {words}".removeprefix("Comment: ").encode("utf-8", "replace"))
-    return Tags(main, tags.exif, tags.gps), lines
+    return exif.Tags(main, tags.exif, tags.gps), lines
 
 
-def _with_comment(metadata: Metadata, notes: list[str]) -> Tags:
-    """Texts and comments as tags, for formats that hold nothing else."""
+def _with_comment(metadata: Metadata, notes: list[str]) -> exif.Tags:
+    """The tags with texts and comments, for formats that have no other place for them."""
     tags, lines = _with_texts(with_resolution(metadata), metadata.texts)
     comment = b"\n".join([metadata.comment, *lines] if metadata.comment else lines)
     if not comment:
         return tags
-    if USER_COMMENT in tags.exif:
+    if exif.USER_COMMENT in tags.exif:
         notes.append("its comment is left out: EXIF holds another")
         return tags
-    return Tags(tags.main, {**tags.exif, USER_COMMENT: _undefined(CODES[comment.isascii()] + comment)}, tags.gps)
+    comment = CODES[comment.isascii()] + comment
+    value = exif.Value(exif.UNDEFINED, len(comment), comment)
+    return exif.Tags(tags.main, {**tags.exif, exif.USER_COMMENT: value}, tags.gps)
 
 
-def _shortened(tags: Tags, most: int, notes: list[str]) -> Tags:
-    """Tags whose block has at most so many bytes: long values are left out, then long texts are cut."""
-    tags = Tags(dict(tags.main), dict(tags.exif), dict(tags.gps))
+def _shortened(tags: exif.Tags, most: int, notes: list[str]) -> exif.Tags:
+    """Tags whose block has at most `most` bytes: long values are left out, then long texts are cut."""
+    tags = exif.Tags(dict(tags.main), dict(tags.exif), dict(tags.gps))
 
-    def weight(place: tuple[Directory, int]) -> tuple[bool, int]:
+    def weight(place: tuple[exif.Directory, int]) -> tuple[bool, int]:
         kind, _, data = place[0][place[1]]
-        return kind != TEXT and len(data) > LONG_VALUE, len(data)
+        return kind != exif.TEXT and len(data) > LONG_VALUE, len(data)
 
-    while (excess := len(exif_block(tags)) - most) > 0:
+    while (excess := len(exif.exif_block(tags)) - most) > 0:
         directory, tag = max(((d, tag) for d in (tags.main, tags.exif, tags.gps) for tag in d), key=weight)
         value, name = directory[tag], ExifTags.TAGS.get(tag, f"tag {tag}")
         keep = len(value.data) - excess - 2
-        if value.kind == TEXT and keep > 0:
-            directory[tag] = text(value.data[:keep])
+        if value.kind == exif.TEXT and keep > 0:
+            directory[tag] = exif.text_value(value.data[:keep])
         else:
             del directory[tag]
         notes.append(f"EXIF's {name} is {'shortened' if tag in directory else 'left out'}: a JPEG holds 64 kB of EXIF")
@@ -230,10 +201,6 @@ def _segment(marker: int, head: bytes, body: bytes, name: str, notes: list[str])
         notes.append(f"its {name} is left out: a JPEG holds 64 kB of it")
         return b""
     return bytes([0xFF, marker]) + (2 + len(head + body)).to_bytes(2, "big") + head + body
-
-
-def _undefined(data: bytes) -> Value:
-    return Value(UNDEFINED, len(data), data)
 
 
 def _decoded(data: bytes) -> str:

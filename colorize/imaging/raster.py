@@ -84,23 +84,16 @@ IN_MEMORY = ("JPEG", "MPO", "PSD", "HEIF", "AVIF", "WEBP")  # of which the whole
 LARGEST = 2**32  #      bytes of a file: 500 megapixels of four samples of 16 bits
 
 
-@dataclass
-class Bounds:
-    """What is not decoded: a picture that would fill memory."""
-
-    bytes: int  # of the file
-    max_pixels: int | None
-
-    def check(self, width: int, height: int, needed: float) -> None:
-        """`needed` is the bytes that decoding takes. Raises `DecodeError`."""
-        pixels = width * height
-        said = f"it has {width:,}×{height:,} pixels"
-        way_out = "colorize paint --max-pixels takes larger ones"
-        if pixels > (self.max_pixels or MAX_PIXELS):
-            raise DecodeError(f"{said}, more than {self.max_pixels or MAX_PIXELS:,}: {way_out}", "enormous")
-        if self.max_pixels is None and pixels > max(HARMLESS, PIXELS_A_BYTE * self.bytes):
-            raise DecodeError(f"{said} in {self.bytes:,} bytes, as no photograph has: {way_out}", "enormous")
-        check_free_memory(width, height, needed, "decoding")
+def check_limits(file_bytes: int, max_pixels: int | None, width: int, height: int, needed: float) -> None:
+    """Raises `DecodeError` for a picture that would fill memory; `needed` is the bytes that decoding takes."""
+    pixels = width * height
+    said = f"it has {width:,}×{height:,} pixels"
+    way_out = "colorize paint --max-pixels takes larger ones"
+    if pixels > (max_pixels or MAX_PIXELS):
+        raise DecodeError(f"{said}, more than {max_pixels or MAX_PIXELS:,}: {way_out}", "enormous")
+    if max_pixels is None and pixels > max(HARMLESS, PIXELS_A_BYTE * file_bytes):
+        raise DecodeError(f"{said} in {file_bytes:,} bytes, as no photograph has: {way_out}", "enormous")
+    check_free_memory(width, height, needed, "decoding")
 
 
 def memory_needed(image: Image.Image, size: int, *, turned: bool) -> int:
@@ -124,13 +117,10 @@ def check_free_memory(width: int, height: int, needed: float, what: str) -> None
 
 
 @contextmanager
-def open_binary(source: bytes | Path | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
+def open_binary(source: bytes | Path) -> Iterator[tuple[BinaryIO, int]]:
     """A file that can be read from any place, and its size."""
     if isinstance(source, bytes):
         yield io.BytesIO(source), len(source)
-        return
-    if not isinstance(source, Path):
-        yield source, source.seek(0, io.SEEK_END)
         return
     found = source.stat()  # before it is opened: a pipe would wait for a writer
     if not stat.S_ISREG(found.st_mode):
@@ -159,19 +149,6 @@ class Raster:
             self.conversions.append(key)
         if note:
             self.notes.append(note)
-
-    def record_range(self, note: str) -> None:
-        """On the range of its samples."""
-        if note:
-            self.record("range", note)
-
-    def take(self, pixels: np.ndarray, mode: str) -> None:
-        """(H, W, S) uint8, or uint16 of grey whose depth is kept"""
-        self.is_scaled = True
-        pixels = pixels[..., 0] if mode == "L" else pixels
-        self.image = Image.fromarray(np.ascontiguousarray(pixels))
-        if mode in ("CMYK", "YCbCr"):  # which came as RGBA and RGB
-            self.image = Image.frombytes(mode, self.image.size, self.image.tobytes())
 
 
 NOTHING = Image.new("L", (1, 1))
@@ -215,7 +192,8 @@ def _deep(image: Image.Image, raster: Raster, curve: np.ndarray | None) -> tuple
     if levels.kind != "f" and levels.high < 2**16:
         levels.bits, levels.kind = 16, "i" if levels.low < 0 else "u"
     span = levels.range()
-    raster.record_range(span.note)
+    if span.note:
+        raster.record("range", span.note)
     if curve is None and not raster.keep_depth and (curve := grey_curve(raster.profile)) is not None:
         raster.record("profile")
         raster.profile = None

@@ -1,23 +1,26 @@
 """Registration of two exposures of a scene: the shift between them, and a little rotation and scale.
 
-Edges are compared, not grey values: through a red and a blue filter a sash is white and black, but its rim is one rim.
-A glass plate moved in its frame and the gelatine shrank: half a pixel in 400, but four in a scan of 3,000. H W picture.
+Edges are compared instead of grey values: a red sash is light through a red filter and dark through a blue one, but its
+edges lie in the same places. Rotation and scale differ because plates moved in their frame and gelatine shrank: by half
+a pixel in 400, four in a scan of 3,000. H W picture.
 """
 
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from colorize.imaging.film import convolve_symmetric
 from colorize.utils.errors import UserError
 
-COARSE = 256  #    pixels of the longer side, about, at which the whole reach is searched
-BORDER = 0.02  #   share of the longer side, beyond the reach, whose edges do not count: rims and labels lie there
-ALIKE = 0.42  #    the least correlation of one scene: of 133 pairs of unrelated photographs, none has more than 0.40
-APART = 4  #       pixels between places that are not the same
-CLIMB = 4  #       steps uphill at each finer size, at most
-UNIQUE = 0.01  #   how much better than all places apart from it the best one is, at least
+COARSE = 256  #    pixels of the longer side, about, at which all shifts within the reach are tried
+BORDER = 0.02  #   share of the longer side that is ignored beyond the reach: rims and labels lie there
+MIN_CORRELATION = 0.42  #    of two exposures of one scene: 133 pairs of unrelated photographs have 0.40 at most
+MIN_DISTANCE = 4  #       pixels between two peaks that count as different ones
+MAX_STEPS = 4  #       of a pixel towards a better correlation, at each finer size
+BINOMIAL = np.array([0.5, 0.25], np.float32)  # the middle and one side of the filter [1 2 1]/4
+MIN_LEAD = 0.01  #   of correlation, by which the best peak exceeds all different ones
 
 
 def estimate_shift(moving: np.ndarray, fixed: np.ndarray, *, reach: float = 0.06) -> tuple[float, float]:
@@ -33,31 +36,33 @@ def estimate_shift(moving: np.ndarray, fixed: np.ndarray, *, reach: float = 0.06
     if min(fixed.shape) < 32 or min(fixed.shape) < 4 * (reach + BORDER) * max(fixed.shape):
         raise UserError(f"{fixed.shape[1]}×{fixed.shape[0]} pixels are too few to align: it takes 32 on each side")
     *larger, (one, other) = zip(pyramid(moving), pyramid(fixed), strict=True)
-    dy, dx = coarse(edges(one), edges(other), reach)
+    dy, dx = coarse_shift(edge_strength(one), edge_strength(other), reach)
     for one, other in reversed(larger):
-        dy, dx = finer(edges(one), edges(other), reach, (2 * dy, 2 * dx))
+        dy, dx = finer_shift(edge_strength(one), edge_strength(other), reach, (2 * dy, 2 * dx))
     return dy, dx
 
 
-def coarse(moving: np.ndarray, fixed: np.ndarray, reach: float) -> tuple[float, float]:
-    """The shift of two pictures of edges, searched everywhere. Raises `UserError` where it is not sure."""
+def coarse_shift(moving: np.ndarray, fixed: np.ndarray, reach: float) -> tuple[float, float]:
+    """The shift of two pictures of edges, of all within the reach. Raises `UserError` where no peak is clear."""
     radius = ceil(reach * max(fixed.shape))
     scores = search(moving, fixed, reach, (0, 0), radius)
     row, column = check_peak(scores)
-    dy, dx = vertex(scores[row - 1 : row + 2, column - 1 : column + 2])
+    dy, dx = subpixel_peak(scores[row - 1 : row + 2, column - 1 : column + 2])
     return row - radius + dy, column - radius + dx
 
 
-def finer(moving: np.ndarray, fixed: np.ndarray, reach: float, estimate: tuple[float, float]) -> tuple[float, float]:
-    """The shift uphill of an estimate."""
+def finer_shift(
+    moving: np.ndarray, fixed: np.ndarray, reach: float, estimate: tuple[float, float]
+) -> tuple[float, float]:
+    """The shift of best correlation, found from an estimate by steps of a pixel."""
     centre = (round(estimate[0]), round(estimate[1]))
-    for _ in range(CLIMB):
+    for _ in range(MAX_STEPS):
         scores = search(moving, fixed, reach, centre, 1)
         row, column = map(int, np.unravel_index(scores.argmax(), scores.shape))
         if (row, column) == (1, 1):
             break
         centre = (centre[0] + row - 1, centre[1] + column - 1)
-    dy, dx = vertex(scores)
+    dy, dx = subpixel_peak(scores)
     return centre[0] + dy, centre[1] + dx
 
 
@@ -71,20 +76,11 @@ def pyramid(picture: np.ndarray) -> list[np.ndarray]:
     return levels
 
 
-def edges(picture: np.ndarray) -> np.ndarray:
-    """(H, W) how steep the picture is, blurred a little; strong edges count less than in proportion."""
-    rows, columns = np.gradient(smooth(smooth(picture)))
+def edge_strength(picture: np.ndarray) -> np.ndarray:
+    """(H, W) the square root of the gradient's magnitude, so that strong edges do not dominate, slightly blurred."""
+    rows, columns = np.gradient(convolve_symmetric(convolve_symmetric(picture, BINOMIAL), BINOMIAL))
     steep = np.hypot(rows, columns)
-    return smooth(np.sqrt(steep / (steep.mean() + 1e-6)))
-
-
-def smooth(picture: np.ndarray) -> np.ndarray:
-    """The binomial filter [1 2 1]/4 along both axes; the outermost pixels are repeated."""
-    for axis in (0, 1):
-        padded = np.pad(picture, [(1, 1) if axis == a else (0, 0) for a in (0, 1)], mode="edge")
-        low, middle, high = (np.take(padded, range(i, i + picture.shape[axis]), axis) for i in range(3))
-        picture = (low + 2 * middle + high) / 4
-    return picture
+    return convolve_symmetric(np.sqrt(steep / (steep.mean() + 1e-6)), BINOMIAL)
 
 
 def search(moving: np.ndarray, fixed: np.ndarray, reach: float, centre: tuple[int, int], radius: int) -> np.ndarray:
@@ -105,25 +101,24 @@ def search(moving: np.ndarray, fixed: np.ndarray, reach: float, centre: tuple[in
 
 
 def check_peak(scores: np.ndarray) -> tuple[int, int]:
-    """Where the best is. Raises `UserError` where that is the edge of the scores, or it is poor, or one of several."""
+    """Row and column of the best score. Raises `UserError` where it is low, at the border, or one of several peaks."""
     row, column = map(int, np.unravel_index(scores.argmax(), scores.shape))
     best, last = scores[row, column], len(scores) - 1
     rows, columns = np.indices(scores.shape)
-    apart = np.hypot(rows - row, columns - column) >= APART
-    if best < ALIKE or not (0 < row < last and 0 < column < last):
+    apart = np.hypot(rows - row, columns - column) >= MIN_DISTANCE
+    if best < MIN_CORRELATION or not (0 < row < last and 0 < column < last):
         raise UserError(
             f"the exposures do not match (correlation {best:.2f}): they must show one scene, shifted by less than the "
             "reach"
         )
-    if apart.any() and best - scores[apart].max() < UNIQUE:
+    if apart.any() and best - scores[apart].max() < MIN_LEAD:
         raise UserError("the exposures match in several places: they must show edges in more than one direction")
     return row, column
 
 
-def vertex(scores: np.ndarray) -> tuple[float, float]:
-    """Where between pixels the paraboloid through nine correlations (3, 3) has its top, from the middle: ±1 at most.
-
-    Its mixed term matters: edges that run aslant make a ridge that does.
+def subpixel_peak(scores: np.ndarray) -> tuple[float, float]:
+    """The maximum, between pixels, of the paraboloid through nine correlations (3, 3), from the middle one:
+    ±1 at most. Diagonal edges make diagonal ridges, so that the mixed term matters.
     """
     (_, up, _), (left, middle, right), (_, down, _) = scores
     slope = np.array([down - up, right - left]) / 2
@@ -137,9 +132,9 @@ def vertex(scores: np.ndarray) -> tuple[float, float]:
 
 BLOCK = 0.42  #    of each side: the part of a picture that is aligned by itself
 STEPS = 4  #       blocks along each side
-RESIDUE = 0.03  #  how far a block is off the whole picture's shift at most, as a share of the picture's longer side
-LARGEST = 0.012  # of stretch and turn: more is a mistake
-FEWEST = 5  #      blocks that agree
+BLOCK_REACH = 0.03  #  largest difference of a block's shift from the whole picture's, as a share of its longer side
+MAX_DEFORMATION = 0.012  # of stretch and turn: more comes from wrong matches
+MIN_BLOCKS = 5  #      that agree
 
 
 class Motion(NamedTuple):
@@ -148,16 +143,16 @@ class Motion(NamedTuple):
     stretch: float = 0.0  #   pixels for each pixel from the centre
     turn: float = 0.0  #      radians, clockwise
 
-    def at(self, y: float, x: float) -> tuple[float, float]:
-        """The shift (dy, dx) at a place, in pixels from the centre."""
+    def at(self, y: Any, x: Any) -> tuple[Any, Any]:
+        """The shift (dy, dx) at a place, or at an array of them, in pixels from the centre."""
         return self.dy + self.stretch * y + self.turn * x, self.dx + self.stretch * x - self.turn * y
 
 
-def motion_of(moving: np.ndarray, fixed: np.ndarray, *, reach: float) -> Motion:
-    """What lays `moving` (H, W) on `fixed` (H, W): the whole is aligned first, then blocks of it, and a turn and a
-    stretch are fitted to where the blocks lie. Blocks that show too little or disagree are left out.
+def estimate_motion(moving: np.ndarray, fixed: np.ndarray, *, reach: float) -> Motion:
+    """The motion that lays `moving` (H, W) on `fixed` (H, W). The whole picture is aligned first, then blocks of it; a
+    rotation and a scale are fitted to the blocks' shifts. Blocks without clear edges, and outliers, are left out.
 
-    Raises `UserError` as `register` does; where too few blocks agree, it is the shift alone.
+    Raises `UserError` as `estimate_shift` does; where too few blocks agree, the result is the shift alone.
     """
     whole = Motion(*estimate_shift(moving, fixed, reach=reach))
     places, shifts = [], []
@@ -167,7 +162,7 @@ def motion_of(moving: np.ndarray, fixed: np.ndarray, *, reach: float) -> Motion:
         except UserError:  # a sky, or outside the other exposure
             continue
         places.append((np.mean([rows.start, rows.stop]), np.mean([columns.start, columns.stop])))
-    if len(places) < FEWEST:
+    if len(places) < MIN_BLOCKS:
         return whole
     return fit_motion(np.array(places) - np.array(fixed.shape) / 2, np.array(shifts)) or whole
 
@@ -189,7 +184,7 @@ def block_shift(
     top, left = rows.start - dy, columns.start - dx
     height, width = rows.stop - rows.start, columns.stop - columns.start
     other = moving[max(top, 0) : top + height, max(left, 0) : left + width]
-    share = RESIDUE * max(fixed.shape) / max(height, width)
+    share = BLOCK_REACH * max(fixed.shape) / max(height, width)
     found = estimate_shift(other, fixed[rows, columns], reach=share)
     return found[0] + dy, found[1] + dx
 
@@ -204,7 +199,7 @@ def fit_motion(places: np.ndarray, shifts: np.ndarray) -> Motion | None:
         found, *_ = np.linalg.lstsq(design[agree].reshape(-1, 4), shifts[agree].ravel(), rcond=None)
         miss = np.hypot(*(shifts - design @ found).T)
         agree = miss <= max(2.5 * float(np.median(miss)), 0.3)
-    if agree.sum() < FEWEST or np.abs(found[2:]).max() > LARGEST:
+    if agree.sum() < MIN_BLOCKS or np.abs(found[2:]).max() > MAX_DEFORMATION:
         return None
     return Motion(*map(float, found))
 

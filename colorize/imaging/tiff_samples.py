@@ -1,126 +1,61 @@
 """What the samples of a TIFF mean: unpacked, scaled, YCbCr, parted from transparency. H W picture, S samples."""
 
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image
 
-from colorize.imaging.color_management import Levels, Range, grey_curve, lab_image, row_strips, scale_samples
+from colorize.imaging.color_management import Levels, Range, grey_curve, lab_image, row_strips, scale_samples, space_of
 from colorize.imaging.raster import DecodeError, Raster
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, LAB, ICC_LAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 COLOURS = {RGB: 3, CMYK: 4, YCBCR: 3, ICC_LAB: 3}  # samples of a pixel without extra ones; others have one
-PLAIN = (1, 8, 32946, 32773, 34925, 50013)  # compressions that tifffile reads by itself: none, deflate, PackBits, LZMA
-REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
+JPEG = (6, 7)  # compressions of which a decoder makes RGB of YCbCr
+UNUSUAL = "it is an unusual kind of YCbCr, which is not read here: save it as RGB"
 ASSOCIATED, UNASSOCIATED = 1, 2
 
 
-def read_tiff_samples(file: BinaryIO, page: tifffile.TiffPage, bits: int) -> np.ndarray:
-    """(H, W, S) as they are stored."""
-    shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
-    try:
-        if bits in (1, 8, 16, 32, 64) or page.is_tiled or page.compression not in PLAIN:
-            samples = page.asarray()
-            samples = samples.byteswap() if bits == 24 and samples.max() >= 2**24 else samples  # of MM files
-            samples = _triples(samples, page) if bits == 24 else samples
-        else:
-            samples = _unpack(file, page, bits)
-    except (ImportError, NotImplementedError, KeyError) as error:
-        raise _needs_codecs(page, bits) from error
-    except ValueError as error:
-        if "imagecodecs" in str(error) or "not supported" in str(error):
-            raise _needs_codecs(page, bits) from error
-        raise
-    if page.planarconfig == 2 and shape[2] > 1:
-        samples = np.moveaxis(samples.reshape(shape[2], *shape[:2]), 0, -1)
-    return samples.reshape(shape)
+def interpret(
+    raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind: int, levels: Levels, span: Range
+) -> tuple[Image.Image, Image.Image | None]:
+    """From samples (H, W, S), whose range is taken for `span`, to the picture and its transparency.
 
-
-def _needs_codecs(page: tifffile.TiffPage, bits: int) -> DecodeError:
-    name = getattr(page.compression, "name", page.compression)
-    return DecodeError(
-        f"it is compressed in a way ({name}, {bits} bits) that is not read here: install the package "
-        "imagecodecs, which reads more kinds (pip install imagecodecs), or save it uncompressed"
-    )
-
-
-def _unpack(file: BinaryIO, page: tifffile.TiffPage, bits: int) -> np.ndarray:
-    """Numbers of 2 to 31 bits, packed from the highest bit on, whole bytes a row (TIFF 6.0, section 8)."""
-    planes = page.samplesperpixel if page.planarconfig == 2 else 1
-    across = page.imagewidth * page.samplesperpixel // planes
-    rows = np.frombuffer(b"".join(unpacked_segments(file, page)), np.uint8)
-    wide = (across * bits + 7) // 8
-    rows = rows[: planes * page.imagelength * wide].reshape(planes * page.imagelength, wide)
-    result = np.empty((len(rows), across), np.uint16 if bits <= 16 else np.uint32)
-    place = 0
-    for strip in row_strips(rows):
-        digits = np.unpackbits(strip, axis=1, count=across * bits).reshape(len(strip), across, bits)
-        result[place : place + len(strip)] = digits @ (1 << np.arange(bits - 1, -1, -1)).astype(np.uint32)
-        place += len(strip)
-    return _triples(result, page) if bits == 24 else result
-
-
-def unpacked_segments(file: BinaryIO, page: tifffile.TiffPage) -> Iterator[bytes]:
-    """The strips or tiles, unpacked; a reversed order of bits is one of packed data too, as libtiff has it."""
-    try:
-        unpack = tifffile.TIFF.DECOMPRESSORS[page.compression]
-    except (ImportError, KeyError) as error:
-        raise _needs_codecs(page, int(page.bitspersample)) from error
-    for start, size in zip(page.dataoffsets, page.databytecounts, strict=True):
-        file.seek(start)
-        data = file.read(size)
-        data = REVERSED[np.frombuffer(data, np.uint8)].tobytes() if page.fillorder == 2 else data
-        yield data if page.compression == 1 else bytes(unpack(data))
-
-
-def _triples(samples: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
-    """24 bits that were read from the highest on: their three bytes have the order of the file, as libtiff has it."""
-    return samples.byteswap() >> 8 if page.parent.byteorder == "<" else samples
-
-
-def interpret(raster: Raster, page: tifffile.TiffPage, samples: np.ndarray, kind: int, levels: Levels) -> None:
-    """From samples (H, W, S) to the picture and its transparency, by the range that `levels` assumes, or finds."""
-    bits = levels.bits
+    The samples are added to `levels`, and what had to be decided to `raster`.
+    """
+    bits, profile = levels.bits, page.iccprofile
     count = min(COLOURS.get(kind, 3 if kind == LAB and samples.shape[2] >= 3 else 1), samples.shape[2])
     if kind == PALETTE:
-        raster.image = Image.fromarray(_looked_up(page, samples[..., 0]))
-        return
+        image = Image.fromarray(_looked_up(page, samples[..., 0]))
+        of_greys = isinstance(profile, bytes) and space_of(profile) == "GRAY"
+        return image.convert("L") if of_greys else image, None
+    alpha = alpha_of(raster, page, samples, kind, count)
+    is_multiplied = alpha is not None and ASSOCIATED in page.extrasamples
     if kind in (LAB, ICC_LAB):
-        raster.image, raster.profile = _lab(samples, kind, bits), None
-        alpha = alpha_of(raster, page, samples, kind, count)
-        if alpha is not None:
-            if ASSOCIATED in page.extrasamples:
-                raise DecodeError("it is L*a*b* multiplied by its transparency, which is not read here: save it as RGB")
-            raster.alpha = Image.fromarray(scale_samples(alpha.view(f"u{bits // 8}"), Range(0, 2**bits - 1)))
-        return
-    if bits == 1:
-        samples = samples.astype(np.uint8)
-    colours, alpha = samples[..., :count], alpha_of(raster, page, samples, kind, count)
+        raster.profile = None
+        if is_multiplied:
+            raise DecodeError("it is L*a*b* multiplied by its transparency, which is not read here: save it as RGB")
+        full = Range(0, 2**bits - 1)
+        image = _lab(samples, kind, bits)
+        return image, None if alpha is None else Image.fromarray(scale_samples(alpha.view(f"u{bits // 8}"), full))
+    samples = samples.astype(np.uint8) if bits == 1 else samples
+    colours = samples[..., :count]
     levels.add(colours)
-    span = levels.assumed or levels.range()
-    raster.record_range(span.note)
-    if alpha is not None:
-        if ASSOCIATED in page.extrasamples:
-            colours = _unmultiplied(colours, alpha, span.white)
-        raster.alpha = Image.fromarray(scale_samples(alpha, span))
-    curve = grey_curve(raster.profile) if count == 1 and not raster.keep_depth else None
-    top = 65535 if count == 1 and bits > 8 and raster.keep_depth else 255
-    raster.take(
-        scale_samples(colours, span, inverted=kind == WHITE_IS_ZERO, curve=curve, top=top),
-        {CMYK: "CMYK", YCBCR: "YCbCr"}.get(kind, "L" if count == 1 else "RGB"),
-    )
+    if alpha is not None and is_multiplied:
+        colours = _unmultiplied(colours, alpha, span.white)
+    curve = None
+    if count == 1 and not raster.keep_depth and isinstance(profile, bytes):
+        curve = grey_curve(profile)
     if curve is not None:
         raster.record("profile")
         raster.profile = None
-
-
-def levels_of(page: tifffile.TiffPage, bits: int) -> Levels:
-    highest = tag_of(page, 281, None)
-    highest = max(highest) if isinstance(highest, tuple) else highest
-    known = highest if isinstance(highest, int) and highest > 0 else None
-    return Levels(bits, known, kind={2: "i", 3: "f"}.get(page.sampleformat, "u"))
+    top = 65535 if count == 1 and bits > 8 and raster.keep_depth else 255
+    pixels = scale_samples(colours, span, inverted=kind == WHITE_IS_ZERO, curve=curve, top=top)
+    image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if count == 1 else pixels))
+    if kind == CMYK:  # which came as RGBA
+        image = Image.frombytes("CMYK", image.size, image.tobytes())
+    return image, None if alpha is None else Image.fromarray(scale_samples(alpha, span))
 
 
 def alpha_of(raster: Raster, page: Any, samples: np.ndarray, kind: int, count: int) -> np.ndarray | None:
@@ -132,8 +67,9 @@ def alpha_of(raster: Raster, page: Any, samples: np.ndarray, kind: int, count: i
     for place, one in enumerate(said[-extra:] if extra else ()):
         if one in (ASSOCIATED, UNASSOCIATED):
             return samples[..., count + place]
-    if extra:
-        raster.notes.append(f"{extra} of its channels (infrared, perhaps) are no colour, and left out")
+    note = f"{extra} of its channels (infrared, perhaps) are no colour, and left out"
+    if extra and note not in raster.notes:
+        raster.notes.append(note)
     return None
 
 
@@ -166,51 +102,36 @@ def _lab(samples: np.ndarray, kind: int, bits: int) -> Image.Image:
     return lab_image(L, high[..., 1:3] ^ (0 if kind == ICC_LAB else 128))
 
 
-def tag_of(page: tifffile.TiffPage, number: int, otherwise: Any) -> Any:
-    tag = page.tags.get(number)
-    return otherwise if tag is None else tag.value
-
-
-JPEG = (6, 7)
-PACKED = (5, 50000)  # LZW and Zstandard, which pack bytes and know of no pictures
 COEFFICIENTS, SUBSAMPLING, REFERENCE = 529, 530, 532
 LUMA = (0.299, 0.587, 0.114)
 FULL_RANGE = (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
 
 
-def read_ycbcr(file: BinaryIO, page: tifffile.TiffPage) -> np.ndarray:
-    """(H, W, 3 and more) uint8: YCbCr of 8 bits as RGB, and its extra samples. Raises `DecodeError` for other kinds."""
-    across, down = _values(page, SUBSAMPLING, (2, 2))
-    if page.compression in JPEG:
-        return read_tiff_samples(file, page, 8)  # tifffile has its decoder make RGB of it
-    if page.bitspersample == 8 and ((across, down) == (1, 1) or page.compression not in (*PLAIN, *PACKED)):
-        samples = read_tiff_samples(file, page, 8)
-        return np.concatenate([_rgb(samples[..., :3], 1, 1, page), samples[..., 3:]], axis=-1)
+def ycbcr_to_rgb(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
+    """(H, W, 3 and more) uint8: YCbCr as RGB, and the extra samples. Raises `DecodeError` for more than 8 bits."""
+    if page.bitspersample != 8:
+        raise DecodeError(UNUSUAL)
+    return np.concatenate([_rgb(samples[..., :3], 1, 1, page), samples[..., 3:]], axis=-1)
+
+
+def subsampled_to_rgb(page: tifffile.TiffPage, data: bytes, place: int) -> np.ndarray:
+    """(H, W, 3) RGB of a strip or tile, which is packed `data`: units of `down` times `across` of luma, and one pair of
+    chroma (TIFF 6.0, section 21). Raises `DecodeError`."""
     if (page.planarconfig, page.bitspersample, page.samplesperpixel, page.predictor) != (1, 8, 3, 1):
-        raise DecodeError("it is an unusual kind of YCbCr, which is not read here: save it as RGB")
+        raise DecodeError(UNUSUAL)
+    across, down = _values(page, SUBSAMPLING, (2, 2))
     if across not in (1, 2, 4) or down not in (1, 2, 4):
         raise DecodeError(f"its chroma is said to be subsampled by {across}×{down}, which does not exist", "truncated")
-    return _subsampled(file, page, across, down)
-
-
-def _subsampled(file: BinaryIO, page: tifffile.TiffPage, across: int, down: int) -> np.ndarray:
-    """(H, W, 3) RGB of strips or tiles of units: `down` times `across` of luma, and one pair of chroma."""
     wide, high = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
-    result = np.zeros((page.imagelength, page.imagewidth, 3), np.uint8)
-    columns = -(-page.imagewidth // wide)
-    for place, data in enumerate(unpacked_segments(file, page)):
-        top, left = place // columns * high, place % columns * wide
-        target = result[top : top + high, left : left + wide]
-        rows = high if page.is_tiled else len(target)
-        units = _units(data, -(-rows // down), -(-wide // across), across * down + 2)
-        target[:] = _rgb(units, across, down, page)[: len(target), : target.shape[1]]
-    return result
-
-
-def _units(data: bytes, rows: int, columns: int, size: int) -> np.ndarray:
-    if len(data) < rows * columns * size:
+    high = high if page.is_tiled else min(high, page.imagelength - place * high)
+    rows, columns, size = -(-high // down), -(-wide // across), across * down + 2
+    data = imagecodecs.bitorder_decode(data) if page.fillorder == 2 else data
+    unpack = None if page.compression == 1 else tifffile.TIFF.DECOMPRESSORS[page.compression]
+    unpacked = unpack(data, out=rows * columns * size) if unpack else data
+    if len(unpacked) < rows * columns * size:
         raise DecodeError("its pixels end before the picture is complete", "truncated")
-    return np.frombuffer(data, np.uint8, rows * columns * size).reshape(rows, columns, size)
+    units = np.frombuffer(unpacked, np.uint8, rows * columns * size).reshape(rows, columns, size)
+    return _rgb(units, across, down, page)[:high, :wide]
 
 
 def _rgb(units: np.ndarray, across: int, down: int, page: tifffile.TiffPage) -> np.ndarray:
@@ -229,8 +150,8 @@ def _rgb(units: np.ndarray, across: int, down: int, page: tifffile.TiffPage) -> 
 
 def _values(page: tifffile.TiffPage, number: int, otherwise: tuple[Any, ...]) -> tuple[Any, ...]:
     """Of a tag, fractions as numbers; the usual where it is missing or cannot be."""
-    tag = page.tags.get(number)
-    given = tag.value if tag is not None and isinstance(tag.value, tuple) else ()
+    given = page.tags.valueof(number)
+    given = given if isinstance(given, tuple) else ()
     if len(given) == 2 * len(otherwise):
         given = tuple(above / below if below else 0.0 for above, below in zip(given[::2], given[1::2], strict=True))
     if len(given) != len(otherwise):

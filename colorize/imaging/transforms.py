@@ -83,16 +83,10 @@ def part_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     if not image.has_transparency_data:
         return image, None
     if image.mode in ("L", "LA", "La"):
-        full = image.convert("LA") if image.mode != "L" else _keyed(image)
+        full = image.convert("LA")
         return full.getchannel("L"), full.getchannel("A")
     full = image if image.mode == "RGBA" else image.convert("RGBA")
     return full.convert("RGB"), full.getchannel("A")
-
-
-def _keyed(image: Image.Image) -> Image.Image:
-    """Grey of which one tone is transparent."""
-    clear = image.point([0 if level == image.info["transparency"] else 255 for level in range(256)])
-    return Image.merge("LA", (image, clear))
 
 
 def on_white(image: Image.Image, alpha: Image.Image | None) -> Image.Image:

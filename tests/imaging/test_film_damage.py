@@ -1,5 +1,7 @@
 """Fading, halftones, marks and levels: each by its measurable effect."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -28,9 +30,15 @@ def test_marks_go_to_paper_or_to_black():
     assert np.array_equal(wear.marked(density, none, none, 2.0), density)
 
 
-@pytest.mark.parametrize("marks", [wear.specks(20, 0.01), wear.hairs(2, 0.2), wear.scratches(3)])
-def test_marks_are_few_and_somewhere(marks):
-    masks = [wear.mark_mask((120, 160), marks, seeded(seed)) for seed in range(8)]
+MARKS = [
+    partial(wear.specks, count=20, size=0.01), partial(wear.hairs, count=2, length=0.2),
+    partial(wear.scratches, count=3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", MARKS)
+def test_marks_are_few_and_somewhere(draw):
+    masks = [wear.mark_mask((120, 160), draw, seeded(seed)) for seed in range(8)]
     assert all(mask.shape == (120, 160) and mask.min() >= 0 and mask.max() <= 1 for mask in masks)
     assert 0 < np.mean([(mask > 0.2).mean() for mask in masks]) < 0.1
 

@@ -141,7 +141,7 @@ def test_a_file_that_does_not_read_back_is_none(kind, large, rgb, tmp_path, monk
 
 
 def test_metadata_that_break_a_file_are_left_out_and_said(rgb, tmp_path, monkeypatch):
-    monkeypatch.setattr("colorize.imaging.metadata.STRUCTURE", frozenset())  # a tag is forgotten
+    monkeypatch.setattr("colorize.imaging.exif.STRUCTURE", frozenset())  # a tag is forgotten
     path, notes = saved(rgb, of(tags_block([(0x8000, 2, 3, b"ab\0")], OF_EXIF)), "tif", tmp_path)
     assert not notes
     monkeypatch.setattr("colorize.imaging.exif._directories", lambda tags, at: b"\0\0" + bytes(4))

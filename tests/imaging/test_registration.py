@@ -7,7 +7,7 @@ from scipy.ndimage import map_coordinates
 from skimage.registration import phase_cross_correlation
 
 from colorize.data.sources import DEMO
-from colorize.imaging.registration import Motion, estimate_shift, motion_of, shift_image
+from colorize.imaging.registration import Motion, estimate_motion, estimate_shift, shift_image
 from colorize.utils.errors import UserError
 from tests.helpers.exposures import cut
 
@@ -96,7 +96,7 @@ def turned(channel, motion, margin):
 def test_a_turn_and_a_stretch_are_found(name, true):
     grey = photograph(name).mean(axis=2)  # not two channels: their lens did not lay them on each other either
     fixed, moving = cut(grey, 40), turned(grey, true, 40)
-    found = motion_of(255 * (moving.clip(0, 255) / 255) ** 0.5, fixed, reach=0.06)
+    found = estimate_motion(255 * (moving.clip(0, 255) / 255) ** 0.5, fixed, reach=0.06)
     height, width = fixed.shape
     corners = [(y * height / 2, x * width / 2) for y in (-1, 1) for x in (-1, 1)]
     wrong = [np.hypot(*np.subtract(found.at(*corner), true.at(*corner))) for corner in corners]
@@ -114,5 +114,5 @@ def test_where_blocks_show_too_little_it_is_a_shift():
     random = np.random.default_rng(0)
     grey = np.full((400, 500), 100, np.float32)
     grey[170:230, 220:280] = random.normal(100, 40, (60, 60)).round()
-    found = motion_of(np.roll(grey, (3, -4), axis=(0, 1)), grey, reach=0.06)
+    found = estimate_motion(np.roll(grey, (3, -4), axis=(0, 1)), grey, reach=0.06)
     assert found == pytest.approx((-3, 4, 0, 0), abs=0.02)

@@ -1,10 +1,13 @@
 """Rare kinds of TIFF: 24 bits, YCbCr, reversed bits, alpha beside L*a*b*, and what is compressed in another way."""
 
+import io
 import itertools
+import struct
 import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from colorize.imaging.decode import decode_picture
 from colorize.imaging.raster import DecodeError
@@ -61,7 +64,6 @@ def test_transparency_beside_lab():
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", ["u4", "f4"])
 def test_32_bits_in_either_order(kind, order, compression):
-    pytest.importorskip("imagecodecs")
     levels = GREY / 255 * (2**32 - 1 if kind == "u4" else 1)
     data = tif(levels.astype(kind), compression=compression, byteorder=order, photometric="minisblack")
     assert off(data, GREY) <= 1
@@ -70,7 +72,6 @@ def test_32_bits_in_either_order(kind, order, compression):
 @pytest.mark.parametrize("compression", ["jpeg", "webp"])
 @pytest.mark.parametrize("below", [False, True], ids=["a page", "below a thumbnail"])
 def test_codecs_that_make_rgb_of_ycbcr(compression, below, tmp_path):
-    pytest.importorskip("imagecodecs")
     import tifffile
 
     with tifffile.TiffWriter(path := tmp_path / "a.tif") as file:
@@ -81,8 +82,36 @@ def test_codecs_that_make_rgb_of_ycbcr(compression, below, tmp_path):
     assert np.abs(found - RGB).mean() < 6
 
 
+@pytest.mark.parametrize("rows", [8, H])
+@pytest.mark.parametrize("header", [0, 200])
+def test_old_jpegs_whose_strips_are_parts_of_one(header, rows):
+    Image.fromarray(RGB).save(file := io.BytesIO(), "JPEG", quality=95, subsampling=0)
+    data, begins = file.getvalue(), 8 + header
+    tags = {258: (3, [8] * 3), 259: (3, 6), 262: (3, 6), 273: (4, begins), 277: (3, 3), 278: (3, rows),
+            279: (4, len(data) - header), 513: (4, 8), 514: (4, header or len(data)), 530: (3, [1, 1])}  # fmt: skip
+    found = np.asarray(decode_picture(by_hand(data, tags)).image).astype(int)
+    assert np.abs(found - RGB).mean() < 3
+
+
+@pytest.mark.parametrize("data", [bytes(2**27), GREY.tobytes() + b"more"], ids=["fills memory", "a little"])
+def test_deflated_strips_that_are_longer_than_their_rows(data):
+    file = by_hand(zlib.compress(data), {258: (3, 8), 259: (3, 8), 262: (3, 1), 277: (3, 1)})
+    if len(data) < 2**20:
+        assert off(file, GREY) == 0
+    else:
+        with pytest.raises(DecodeError, match="longer than its picture"):
+            decode_picture(file)
+
+
+def test_a_strip_that_is_a_giant_picture():
+    Image.fromarray(RGB).save(file := io.BytesIO(), "JPEG")
+    data = bytearray(file.getvalue())
+    struct.pack_into(">HH", data, data.find(b"\xff\xc0") + 5, 60_000, 60_000)
+    with pytest.raises(DecodeError, match="larger than its picture"):
+        decode_picture(by_hand(bytes(data), {258: (3, [8] * 3), 259: (3, 7), 262: (3, 6), 277: (3, 3)}))
+
+
 def test_grey_and_alpha_in_planes():
-    pytest.importorskip("imagecodecs")
     both = np.stack([GREY, np.full((H, W), 90, np.uint8)])
     picture = decode_picture(
         tif(both, compression="lzw", planarconfig="separate", photometric="minisblack", extrasamples=["unassalpha"])
