@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from colorize.imaging.film import convolve_symmetric
 from colorize.utils.errors import UserError
 
 COARSE = 256  #    pixels of the longer side, about, at which all shifts within the reach are tried
@@ -19,7 +18,6 @@ BORDER = 0.02  #   share of the longer side that is ignored beyond the reach: ri
 MIN_CORRELATION = 0.42  #    of two exposures of one scene: 133 pairs of unrelated photographs have 0.40 at most
 MIN_DISTANCE = 4  #       pixels between two peaks that count as different ones
 MAX_STEPS = 4  #       of a pixel towards a better correlation, at each finer size
-BINOMIAL = np.array([0.5, 0.25], np.float32)  # the middle and one side of the filter [1 2 1]/4
 MIN_LEAD = 0.01  #   of correlation, by which the best peak exceeds all different ones
 
 
@@ -78,9 +76,18 @@ def pyramid(picture: np.ndarray) -> list[np.ndarray]:
 
 def edge_strength(picture: np.ndarray) -> np.ndarray:
     """(H, W) the square root of the gradient's magnitude, so that strong edges do not dominate, slightly blurred."""
-    rows, columns = np.gradient(convolve_symmetric(convolve_symmetric(picture, BINOMIAL), BINOMIAL))
+    rows, columns = np.gradient(smooth(smooth(picture)))
     steep = np.hypot(rows, columns)
-    return convolve_symmetric(np.sqrt(steep / (steep.mean() + 1e-6)), BINOMIAL)
+    return smooth(np.sqrt(steep / (steep.mean() + 1e-6)))
+
+
+def smooth(picture: np.ndarray) -> np.ndarray:
+    """The binomial filter [1 2 1]/4 along both axes; the outermost pixels are repeated."""
+    for axis in (0, 1):
+        padded = np.pad(picture, [(1, 1) if axis == a else (0, 0) for a in (0, 1)], mode="edge")
+        low, middle, high = (np.take(padded, range(i, i + picture.shape[axis]), axis) for i in range(3))
+        picture = (low + 2 * middle + high) / 4
+    return picture
 
 
 def search(moving: np.ndarray, fixed: np.ndarray, reach: float, centre: tuple[int, int], radius: int) -> np.ndarray:

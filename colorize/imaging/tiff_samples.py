@@ -125,7 +125,7 @@ def subsampled_to_rgb(page: tifffile.TiffPage, data: bytes, place: int) -> np.nd
     wide, high = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
     high = high if page.is_tiled else min(high, page.imagelength - place * high)
     rows, columns, size = -(-high // down), -(-wide // across), across * down + 2
-    data = imagecodecs.bitorder_decode(data) if page.fillorder == 2 else data
+    data = bytes(imagecodecs.bitorder_decode(data)) if page.fillorder == 2 else data
     unpack = None if page.compression == 1 else tifffile.TIFF.DECOMPRESSORS[page.compression]
     unpacked = unpack(data, out=rows * columns * size) if unpack else data
     if len(unpacked) < rows * columns * size:
