@@ -239,7 +239,7 @@ def orientation(image: Image.Image) -> int:
 
 @contextmanager
 def unbounded() -> Iterator[None]:
-    """Pillow refuses 179 megapixels as an attack; here `Bounds` decides."""
+    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides."""
     usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         yield
