@@ -196,7 +196,7 @@ def recognise(state: State, path: Path) -> Colorizer:
 
 
 def best_state(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights to use from a saved `Player.state`: the averaged ones if there are any."""
+    """The weights to use from a saved `TrainState.state`: the averaged ones if there are any."""
     if state["average"] is None:
         return state["module"]
     return {key.removeprefix("module."): value for key, value in state["average"].items() if key != "n_averaged"}

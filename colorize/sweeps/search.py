@@ -38,7 +38,7 @@ class Search:
         if isinstance(self.pruner, DictConfig):
             self.pruner = OmegaConf.to_container(self.pruner, resolve=True)
         if len(self.objectives) > 1 and self.pruner:
-            raise UserError("a search with several objectives cannot prune: say hydra.sweeper.pruner=null")
+            raise UserError("a search with several objectives cannot prune: use hydra.sweeper.pruner=null")
 
     def go(self, arguments: Sequence[str]) -> None:
         words = [f"{key}={value}" for key, value in self.params.items()] + [*arguments]
@@ -46,7 +46,7 @@ class Search:
         self.fixed, self.space = split_overrides(parser.parse_overrides(words))
         if not self.space:
             raise UserError(
-                "nothing is searched: say for example optimizer.lr='tag(log, interval(1e-5, 1e-2))', or "
+                "nothing is searched: use for example optimizer.lr='tag(log, interval(1e-5, 1e-2))', or "
                 "hydra.sweeper.params"
             )
         words_of_first = [*self.fixed, *first_overrides(self.space)]

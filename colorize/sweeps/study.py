@@ -49,7 +49,7 @@ def open_study(folder: Path, directions: Sequence[Any], about: Mapping[str, Any]
         key = next(key for key in about if before.get(key) != json.loads(text)[key])
         raise UserError(
             f"{str(folder)!r} holds a search with another {key} ({before.get(key)} there, {about[key]} now): "
-            "say hydra.sweep.dir=… for a new one"
+            "use hydra.sweep.dir=… for a new one"
         )
     return study
 

@@ -145,14 +145,19 @@ class WandB(Tracker):
 
     def _start(self, mode: str) -> tuple[Any, str, str]:
         """The run, in which mode it has begun, and why where that is not the one that was asked for."""
-        chosen, reason = self._choose(mode)
-        if chosen == "online":
-            try:
-                return self._open("online"), chosen, reason
-            except self.wandb.errors.Error as error:
-                self.wandb.teardown()  # without this the id stays "in use"
-                chosen, reason = "offline", f"cannot be online ({server_message(error)}); "
-        return self._open(chosen), chosen, reason
+        chosen = (os.environ.get("WANDB_MODE") or "online") if mode == "auto" else mode
+        if chosen != "online":
+            return self._open(chosen), chosen, ""
+        reason = "is not logged in here; " if mode == "online" else ""
+        try:
+            if self.wandb.login(prompt=False, verify=False):  # without a key, `init` would wait for one for ever
+                # W&B's own process dies of a server that answers with nothing: who one is there is asked before
+                self.wandb.Api(timeout=max(1, round(self.patience[0]))).default_entity  # noqa: B018
+                return self._open("online"), "online", ""
+        except Exception as error:  # W&B's own, its service's, a server's
+            self.wandb.teardown()  # without this the id stays "in use"
+            reason = f"cannot be online ({server_message(error)}); "
+        return self._open("offline"), "offline", reason
 
     def _open(self, mode: str) -> Any:
         start, end = self.patience
@@ -184,20 +189,6 @@ class WandB(Tracker):
         for file, aliases, metadata in self.left:
             self._keep_version(hard_link(file, self.place), aliases, metadata)
         self.run.finish()
-
-    def _choose(self, mode: str) -> tuple[str, str]:
-        """What to begin with, and what to say of it. Asked for a key that is not there, W&B would wait for ever."""
-        word = (os.environ.get("WANDB_MODE") or "online") if mode == "auto" else mode
-        if word != "online":
-            return word, ""
-        try:
-            if self.wandb.login(prompt=False, verify=False):
-                # W&B's own process dies of a server that answers with nothing: who one is there is asked before
-                self.wandb.Api(timeout=max(1, round(self.patience[0]))).default_entity  # noqa: B018
-                return word, ""
-        except Exception as error:  # W&B's own, its service's, a server's
-            return "offline", f"cannot be online ({server_message(error)}); "
-        return "offline", "is not logged in here; " if mode == "online" else ""
 
 
 def user_setting(given: Any, variable: str, otherwise: Any) -> Any:

@@ -47,7 +47,7 @@ def check_picture_sizes(model: Colorizer, loss: Loss, size: int, schedule: Mappi
     for name, pixels in sizes.items():
         if model.fixed_size and pixels != model.fixed_size:
             raise UserError(
-                f"{name} is {pixels}; this {network} takes {model.fixed_size} alone: say {name}={model.fixed_size}"
+                f"{name} is {pixels}; this {network} takes {model.fixed_size} alone: use {name}={model.fixed_size}"
             )
         if pixels % model.multiple:
             fits = -(-pixels // model.multiple) * model.multiple

@@ -12,7 +12,7 @@ from colorize.utils.validation import Name, Positive, check_arguments
 
 
 class Optimizers:
-    """Builds the optimizer of each player.
+    """Builds the optimizer of each network, the model and the critics.
 
     algorithm   name of a class in `torch.optim`
     encoder     factor on the learning rate of parameters below `encoder.`, which usually start pretrained
@@ -55,7 +55,7 @@ class Optimizers:
         """What the user should know of these settings."""
         cls, arguments = self._resolve(False, {})
         if cls is torch.optim.Adadelta and arguments["lr"] < 0.01:
-            return [f"Adadelta at lr {arguments['lr']:g} hardly moves a weight; its own rate is 1: say optimizer.lr=1"]
+            return [f"Adadelta at lr {arguments['lr']:g} hardly moves a weight: torch's default is optimizer.lr=1"]
         return []
 
     def _resolve(self, critic: bool, phase: Mapping[str, Any]) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:

@@ -65,7 +65,7 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
         if run.moved(cfg):
             world.on_main_then_broadcast(lambda: accept_moved_data(cfg, run))
-        told = f"{summary['status']}: {summary['steps']} steps. Say name=… for another run, or overwrite=true"
+        told = f"{summary['status']}: {summary['steps']} steps. Use name=… for another run, or overwrite=true"
         say(f"{str(run.folder)!r} is {told}")
         print_summary(summary)
         return 0

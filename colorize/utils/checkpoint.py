@@ -19,8 +19,6 @@ class Checkpoints:
     """`step-NNNNNNNN.pt`, the newest `keep` of them, and `best.pt` of a run, which holds weights alone."""
 
     def __init__(self, folder: str | Path, keep: int = 2):
-        if not isinstance(keep, int) or keep < 1:
-            raise UserError(f"checkpoint.keep is {keep!r}; it must be a whole number from 1 up")
         self.folder, self.keep = Path(folder), keep
         self.best = self.folder / "best.pt"
 

@@ -172,7 +172,7 @@ def test_two_objectives_have_no_single_best(search):
         ({"sampler": {"_target_": "optuna.samplers.TPESampler", "n_startup": 3}}, "hydra.sweeper.sampler: .*n_startup"),
         (
             {"objective": ["val/psnr", "seconds"], "direction": ["maximize", "minimize"], "pruner": {"_target_": "x"}},
-            "a search with several objectives cannot prune: say hydra.sweeper.pruner=null",
+            "a search with several objectives cannot prune: use hydra.sweeper.pruner=null",
         ),
     ],
 )  # fmt: skip
@@ -189,11 +189,11 @@ def test_a_search_of_no_trials_is_refused_before_it_begins(name):
 
 
 def test_a_search_of_nothing_and_a_search_of_something_else(search):
-    with pytest.raises(UserError, match="nothing is searched: say for example"):
+    with pytest.raises(UserError, match="nothing is searched: use for example"):
         search(closeness, "seed=0")
     search(closeness, LINE, n_trials=1)
     with pytest.raises(
-        UserError, match=r"holds a search with another search space .* say hydra\.sweep\.dir=… for a new one"
+        UserError, match=r"holds a search with another search space .* use hydra\.sweep\.dir=… for a new one"
     ):
         search(closeness, "optimizer.lr=interval(0.0, 2.0)")
 

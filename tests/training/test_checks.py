@@ -63,7 +63,7 @@ def test_finding_what_is_reached_changes_nothing(small, tmp_path):
 @pytest.mark.parametrize("size", [32, 96])
 def test_a_network_of_one_size_is_trained_at_that_size(size, small, tmp_path):
     cfg = small("cnn", "loss=l1", "model.branches=1", "model.global_size=64", f"data.size={size}")
-    with pytest.raises(UserError, match=f"data.size is {size}; this CNN takes 64 alone: say data.size=64"):
+    with pytest.raises(UserError, match=f"data.size is {size}; this CNN takes 64 alone: use data.size=64"):
         trainer_of(cfg, tmp_path)
 
 
