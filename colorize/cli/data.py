@@ -81,10 +81,7 @@ def write_report(survey: Survey, limits: Thresholds, output: Path, workers: int)
 
 def jpeg_thumbnail(photo: Photo) -> bytes:
     """A small JPEG; nothing where there is nothing to see."""
-    try:
-        image = preview(photo.read())
-    except UNREADABLE:
-        return b""
+    image = preview(photo)
     if image is None:
         return b""
     image.save(file := io.BytesIO(), "JPEG", quality=QUALITY)

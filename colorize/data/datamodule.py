@@ -65,7 +65,9 @@ class DataModule:
         max_bad: NonNegative = 0.01,
         num_workers: Processes | Literal["auto"] = "auto",
     ):
-        check_data_options(size, geometry, crop, enhance, input, max_bad, num_workers)
+        check_arguments({**locals()}, DataModule, "data")
+        if crop[0] > crop[1]:
+            raise UserError(f"data.crop is {list(crop)}; it must be two fractions, 0 < low ≤ high ≤ 1")
         self.train = without_overlap(train, val)
         self.notes = list(dict.fromkeys([*train.table.notes, *val.table.notes]))
         if both := len(train) - len(self.train):
@@ -75,13 +77,11 @@ class DataModule:
         self.val, self.classes, self.val_description = val, list(classes), val_description
         files = self.train.files
         self.order = order(files) if order is not None and files is not None else None
-        for_input = getattr(look, "for_input", None)
-        look = for_input(input) if for_input else look
+        look = look.for_input(input) if look is not None and hasattr(look, "for_input") else look
         self.size, self.enhance, self.input, self.look = size, enhance, input, look
         self.geometry, self.crop, self.flip = geometry, (crop[0], crop[1]), flip
         self.max_bad = max(1, int(max_bad * len(self.train))) if 0 < max_bad < 1 else int(max_bad)
-        self.num_workers = num_workers
-        self.unreadable_files = self.train.table.unreadable_files
+        self.num_workers, self.unreadable_files = num_workers, self.train.table.unreadable_files
         if self.val.table is not self.train.table and self.val.table.unreadable_files:
             file, why = next(iter(self.val.table.unreadable_files.items()))
             raise UserError(f"validation photographs are missing from {file}: {why}; fetch it again")
@@ -139,12 +139,6 @@ def fingerprint_parts(photos: Collection) -> tuple[Iterable[bytes | memoryview],
     every = max(1, ceil(len(photos) / COUNTED))
     lengths = (b"%d\n" % photos[place].length for place in range(0, len(photos), every))
     return photos.lines(), [np.ascontiguousarray(photos.labels).tobytes()], lengths
-
-
-def check_data_options(size, geometry, crop, enhance, input, max_bad, num_workers) -> None:
-    check_arguments(dict(locals()), DataModule, "data")
-    if crop[0] > crop[1]:
-        raise UserError(f"data.crop is {list(crop)}; it must be two fractions, 0 < low ≤ high ≤ 1")
 
 
 def exclude_listed(photos: Collection, manifest: str) -> Collection:

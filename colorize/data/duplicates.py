@@ -5,6 +5,7 @@ N photographs, M pairs of them, H W picture.
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -41,12 +42,10 @@ def without_overlap(train: Collection, val: Collection) -> Collection:
 def real_paths(photos: Collection) -> Iterator[str]:
     """The path of each photograph without links."""
     root, links = photos.table.places[0], set(photos.table.links)
-    folders: dict[str, str] = {}
+    real_folder = cache(lambda folder: os.path.realpath(f"{root}/{folder}"))
     for name in photos.names():
         folder, _, base = name.rpartition("/")
-        if folder not in folders:
-            folders[folder] = os.path.realpath(f"{root}/{folder}")
-        yield os.path.realpath(f"{root}/{name}") if name in links else f"{folders[folder]}{os.sep}{base}"
+        yield os.path.realpath(f"{root}/{name}") if name in links else f"{real_folder(folder)}{os.sep}{base}"
 
 
 DISTANCE = 6  #   of 64 bits, at most, between the hashes of a picture and its copy

@@ -99,9 +99,7 @@ class ListingReport:
 
     def skip(self, reason: str, name: str) -> None:
         self.counts[reason] += 1
-        first = self.first.setdefault(reason, [])
-        if len(first) < SHOWN:
-            first.append(name)
+        self.first[reason] = [*self.first.get(reason, ()), name][:SHOWN]
 
     def notes(self, where: str) -> list[str]:
         return [

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import yaml
 from PIL import Image, ImageFile
 
+from colorize.data.collection import Photo
 from colorize.data.duplicates import MIN_TONED_CHROMA, difference_hash, measure_colors
-from colorize.imaging.decode import FORMATS, decode_picture
+from colorize.imaging.decode import FORMATS, UNREADABLE, decode_picture
 from colorize.imaging.raster import DecodeError
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
@@ -80,12 +81,13 @@ def shrink(image: Image.Image) -> Image.Image:
     return image
 
 
-def preview(data: bytes) -> Image.Image | None:
+def preview(photo: Photo) -> Image.Image | None:
     """The small picture, of a damaged file as much as there is of it; None where there is nothing to see."""
     try:
+        data = photo.read()
         return shrink(decode_picture(data, shorter=SIDE).opaque())
-    except DecodeError as broken:
-        if broken.kind != "truncated":
+    except UNREADABLE as error:
+        if getattr(error, "kind", "") != "truncated":
             return None
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:

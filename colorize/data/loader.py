@@ -18,6 +18,7 @@ from colorize.data.collection import Collection
 from colorize.imaging.decode import UNREADABLE, decode
 from colorize.utils.errors import UserError, first_line
 from colorize.utils.processes import ignore_stop_signals
+from colorize.utils.validation import Count, Few, check_arguments
 
 Shuffle = Callable[[np.ndarray], np.ndarray]  # places in an epoch -> the things that come there
 ROUNDS = 6  #   of the network; four make a permutation that looks random (Luby and Rackoff 1988)
@@ -76,10 +77,8 @@ class ShardOrder:
     buffer   photographs of a row that are shuffled together
     """
 
-    def __init__(self, files: np.ndarray, *, streams: int = 8, buffer: int = 4096):
-        for name, value in (("streams", streams), ("buffer", buffer)):
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f"data.{name} is {value!r}; it must be a whole number from 1 up")
+    def __init__(self, files: np.ndarray, *, streams: Few = 8, buffer: Count = 4096):
+        check_arguments({"streams": streams, "buffer": buffer}, ShardOrder, "data")
         self.files, self.streams, self.buffer = files, streams, buffer
 
     def __call__(self, shuffle: Shuffle, seen: int, first: int, step: int, seed: int) -> Shuffle:

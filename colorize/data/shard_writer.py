@@ -16,7 +16,7 @@ from colorize.data.listing import SUFFIXES
 from colorize.data.shards import list_shard
 from colorize.imaging.decode import UNREADABLE, decode_picture
 from colorize.utils.errors import first_line
-from colorize.utils.files import digest_of
+from colorize.utils.files import digest_of, write_whole
 
 ENDINGS = {  # of formats whose name is none
     "JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "DIB": ".bmp", "HEIF": ".heic",
@@ -72,10 +72,11 @@ def write_shard(path: Path, photographs: Iterable[PreparedPhoto]) -> tuple[Shard
 
     Only what data=shards finds in it afterwards is counted.
     """
-    part, bad = path.with_name(f".{path.name}.part"), []
+    bad: list[tuple[str, str]] = []
     written: dict[tuple[str, int, int], str] = {}
-    try:
-        with part.open("wb") as file, tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
+
+    def write(part: Path) -> None:
+        with tarfile.open(part, "w", format=tarfile.GNU_FORMAT) as tar:
             for photo in photographs:
                 if photo.why:
                     bad.append((photo.name, photo.why))
@@ -85,13 +86,11 @@ def write_shard(path: Path, photographs: Iterable[PreparedPhoto]) -> tuple[Shard
                 if photo.label != NONE:
                     add_member(tar, f"{key}.cls", str(photo.label).encode())
                 written[f"{key}{photo.suffix}", photo.label, len(photo.data)] = photo.name
-        found = {(one.name.partition("/")[2], one.label, one.size) for one in list_shard(str(part), ListingReport())}
-        bad += [(name, "data=shards does not find it again") for one, name in written.items() if one not in found]
-        digest = digest_of(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return Shard(path.name, len(found & written.keys()), path.stat().st_size, digest), bad
+
+    write_whole(path, write)
+    found = {(one.name.partition("/")[2], one.label, one.size) for one in list_shard(str(path), ListingReport())}
+    bad += [(name, "data=shards does not find it again") for one, name in written.items() if one not in found]
+    return Shard(path.name, len(found & written.keys()), path.stat().st_size, digest_of(path)), bad
 
 
 def plain_key(name: str) -> str:

@@ -16,9 +16,9 @@ from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.imaging.color import grey_of, is_colourful
 from colorize.imaging.decode import open_rgb
-from colorize.imaging.plates import BALANCES, compose, open_scan
+from colorize.imaging.plates import compose, open_scan
 from colorize.utils.errors import UserError
-from colorize.utils.validation import Between, Name, Side
+from colorize.utils.validation import Between, Name, Side, check_arguments
 
 DEMO = Path(__file__).parent / "photos"
 DEMO_VALIDATION = 24
@@ -140,8 +140,7 @@ class Plates(EvaluationOnly):
     """
 
     def __init__(self, root: Name, *, balance: Literal["none", "percentile"] = "percentile", size: Side = 256):
-        if balance not in BALANCES:
-            raise UserError(f"data.balance is {balance!r}; it must be one of {', '.join(BALANCES)}")
+        check_arguments({"balance": balance}, Plates, "data")
         self.balance = balance
         super().__init__(root, self.either, size)
 

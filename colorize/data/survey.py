@@ -89,13 +89,10 @@ class Survey:
         for row in np.flatnonzero(self.flags).tolist():
             part = TRAIN if row < len(self.train) else VAL
             other = next((self.twins[key][row] for key in TWINS if row in self.twins[key]), None)
-            twin = "" if other is None else self.name(other)
+            val = "" if other is None or other < len(self.train) else f"{VAL}:"
+            twin = "" if other is None else f"{val}{self.photo(other).name}"
             keys = tuple(key for key, bit in BITS.items() if self.flags[row] & bit)
             yield ManifestLine(part, self.photo(row).name, keys, bool(left_out[row]), twin)
-
-    def name(self, row: int) -> str:
-        """Of a photograph among both sets."""
-        return self.photo(row).name if row < len(self.train) else f"{VAL}:{self.photo(row).name}"
 
 
 def survey_all(survey: Survey, limits: Thresholds, workers: int, progress: Callable[[int], None]) -> None:
@@ -130,8 +127,5 @@ def examine_photo(photo: Photo, limits: Thresholds) -> Examination:
 
 def signature_of(photo: Photo) -> np.ndarray | None:
     """None where it has gone since it was examined."""
-    try:
-        image = preview(photo.read())
-    except UNREADABLE:
-        return None
+    image = preview(photo)
     return None if image is None else image_signature(image)

@@ -25,6 +25,7 @@ from colorize.imaging.color_management import (
 from colorize.imaging.transforms import part_alpha, upright
 from colorize.utils.environment import available_memory
 from colorize.utils.errors import UserError
+from colorize.utils.files import is_text
 
 # What files begin with that are no pictures, or pictures that other programs have to convert first
 BEGINNINGS = (
@@ -64,16 +65,8 @@ def unknown_format(head: bytes) -> DecodeError:
         if beginning.match(head):
             return DecodeError(words)
     return DecodeError(
-        "it is a text file" if _is_text(head) else "it is not a picture, or of a format that is not read here"
+        "it is a text file" if is_text(head) else "it is not a picture, or of a format that is not read here"
     )
-
-
-def _is_text(head: bytes) -> bool:
-    try:
-        text = head.decode("utf-8", errors="strict" if len(head) < 512 else "ignore")
-    except UnicodeDecodeError:
-        return False
-    return text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable()
 
 
 MAX_PIXELS = 500_000_000

@@ -90,6 +90,13 @@ def check_links(folder: Path, *names: str) -> None:
             )
 
 
+def is_text(head: bytes) -> bool:
+    """Whether the first bytes of a file are text in UTF-8, but for a few."""
+    text = head.decode("utf-8", "replace")
+    odd = sum(not (letter.isprintable() or letter in "\r\n\t") or letter == "\ufffd" for letter in text)
+    return odd <= len(text) // 50
+
+
 def digest_of(path: Path) -> str:
     """SHA-256 in hexadecimal"""
     with path.open("rb") as file:

@@ -14,12 +14,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from colorize.utils.errors import UserError
+from colorize.utils.files import is_text
 
 HEAD = 4096  # bytes that are looked at
 MAGIC = (  # what a file begins with -> what it is
     (b"version https://git-lfs", "a Git LFS pointer in the place of the file: fetch the file with `git lfs pull`"),
     (b"\xff\xd8\xff", "a photograph (JPEG)"), (b"\x89PNG\r\n", "a picture (PNG)"), (b"GIF8", "a picture (GIF)"),
     (b"BM", "a picture (BMP)"), (b"II*\0", "a picture (TIFF)"), (b"MM\0*", "a picture (TIFF)"),
+    (b"RIFF", "a picture, a sound or a film (RIFF)"),
     (b"%PDF", "a PDF"), (b"%!PS", "a PostScript file"), (b"\x89HDF", "an HDF5 file, such as Keras writes"),
     (b"\x1f\x8b", "compressed with gzip: unpack it"), (b"BZh", "compressed with bzip2: unpack it"),
     (b"\xfd7zXZ", "compressed with xz: unpack it"), (b"7z\xbc\xaf", "a 7z archive: unpack it"),
@@ -37,8 +39,6 @@ def describe_content(path: Path) -> str:
     for magic, words in MAGIC:
         if head.startswith(magic):
             return words
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "a picture (WebP)"
     if head[257:262] == b"ustar":
         old = head.startswith((b"storages", b"tensors", b"pickle", b"sys_info"))  # names in torch's oldest checkpoints
         return "damaged, or cut short: fetch it again" if old else "a tar archive: unpack it"
@@ -64,12 +64,6 @@ def describe_zip(path: Path) -> str:
     return (
         f"a zip file of other things ({', '.join(names[:3]) or 'it is empty'}): unpack it, and give the weights in it"
     )
-
-
-def is_text(head: bytes) -> bool:
-    text = head.decode("utf-8", "replace")
-    odd = sum(not (letter.isprintable() or letter in "\r\n\t") or letter == "\ufffd" for letter in text)
-    return odd <= len(text) // 50
 
 
 LOOSE = 2**26  # bytes that a tensor may take beyond those it was saved with

@@ -60,3 +60,10 @@ def test_a_new_seed_is_pooled_with_an_old_result(old, inside):
     done = inside("compare", "outputs/finished", "outputs/again", "--pool", "--markdown", "table.md")
     assert done.returncode == 0, done.stderr
     assert "2 seeds" in done.stdout + done.stderr
+
+
+def test_a_source_of_ones_own_finds_its_base_class():
+    """Run folders name it; it was written when the base class had another name."""
+    from colorize.data import DataModule, Photographs
+
+    assert Photographs is DataModule

@@ -44,9 +44,12 @@ def test_the_order_of_shards_knows_what_was_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("word", ["streams", "buffer"])
-@pytest.mark.parametrize("value", [0, -1, 0.5])
-def test_an_order_needs_something_to_shuffle(word, value):
-    with pytest.raises(UserError, match=rf"data\.{word} is {value}; it must be a whole number from 1 up"):
+@pytest.mark.parametrize(
+    ("value", "right"),
+    [(0, "greater than or equal to 1"), (-1, "greater than or equal to 1"), (0.5, "a whole number")],
+)
+def test_an_order_needs_something_to_shuffle(word, value, right):
+    with pytest.raises(UserError, match=rf"data\.{word} is {value}; it must be {right}"):
         ShardOrder(np.zeros(3, np.int32), **{word: value})
 
 

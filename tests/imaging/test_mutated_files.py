@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from colorize.data.collection import Photo
 from colorize.data.findings import examine, preview
 from colorize.imaging.decode import decode, decode_picture
 from colorize.imaging.raster import DecodeError
@@ -53,9 +54,10 @@ def test_every_format_is_read_as_it_is():
         assert sorted(decode_picture(data).image.size) == [48, 64], name
 
 
-def test_what_is_left_of_a_damaged_photograph_is_shown_without_warnings(recwarn):
+def test_what_is_left_of_a_damaged_photograph_is_shown_without_warnings(recwarn, tmp_path):
     for number in (1250, 2594, 2802, 3841, 4766, 4864, 4992):
-        preview(mutated(number)[1])
+        (tmp_path / "photograph").write_bytes(mutated(number)[1])
+        preview(Photo(str(tmp_path / "photograph"), "photograph"))
     assert not recwarn.list
 
 
