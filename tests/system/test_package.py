@@ -42,6 +42,7 @@ def test_every_config_and_photograph_is_in_the_wheel(wheel):
     modules = {p.relative_to(ROOT) for p in (ROOT / "colorize").rglob("*.py")}
     assert {p.relative_to(wheel) for p in (wheel / "colorize").rglob("*.py")} == modules
     assert (wheel / "colorize" / "reports" / "templates" / "style.css").is_file()
+    assert (wheel / "colorize" / "data" / "findings.yaml").is_file()
 
 
 def test_the_wheel_runs_without_the_checkout(wheel, tmp_path):
