@@ -87,8 +87,8 @@ def evaluate_one(
     what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
     measuring = Measurement(*what, device, few, world)
     reference = measure_protocol_baselines(measuring, setting.described, setting.stamp())
-    meter = Meter(subject.model.to(device), device)
-    rows = network_rows(subject, meter, setting.protocol, cfg.samples)
+    meter = Meter(subject.model.to(device), device) if subject.model else None
+    rows = network_rows(subject, meter, setting, cfg.samples)
     work = target.with_name(f"{cfg.name}{WORK}")
     measuring.measure(
         rows, work, {**setting.stamp(), "weights": subject.weights["sha256"], "samples": cfg.samples}, f"{subject.name}"
@@ -101,11 +101,12 @@ def evaluate_one(
             errors = mean_errors_by_colour(errors_of(work / ERRORS))._asdict()
             result = replace(result, color_errors={name: values.tolist() for name, values in errors.items()})
         files = write_samples(target, measuring, rows, own)  # before the cost is told: it may be all that is painted
-        result = replace(result, cost=meter.cost())
+        result = replace(result, cost=meter.cost() if meter else {})
         write_result(target, result)
         shutil.rmtree(work)
         report_result(cfg, subject, result, target, files)
-    subject.model.to("cpu")
+    if subject.model:
+        subject.model.to("cpu")
     world.gather(None)
 
 
@@ -114,7 +115,8 @@ def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, ta
     page = write_result_page(target)
     if cfg.table:
         print_result(result)
-        say(cost_in_words(result.cost))
+        if result.cost:
+            say(cost_in_words(result.cost))
     if cfg.track:
         log_to_tracker(subject, result, target, files)
     say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
@@ -160,6 +162,8 @@ def announce_evaluation(
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
     step = f" ({subject.weights['of']}, step {subject.weights['step']})" if "step" in subject.weights else ""
+    taken = setting.painted.taken if setting.painted else {}
+    step += "".join(f", {count} pictures {way}" for way, count in taken.items())
     say(f"{subject.name}{step} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
     for note in setting.chosen.notes:
         say(note)

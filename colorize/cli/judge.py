@@ -9,10 +9,8 @@ from rich.table import Table
 
 from colorize.cli.compare import expand_runs
 from colorize.cli.parser import ArgumentParser
-from colorize.evaluation.bootstrap import Interval
 from colorize.evaluation.compare import check_comparable, find_results
 from colorize.evaluation.entries import run_labels
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.preferences import (
     HEADER,
     Preferences,
@@ -26,6 +24,7 @@ from colorize.evaluation.preferences import (
 from colorize.evaluation.result import read_result
 from colorize.evaluation.samples import PAINTED, SampleFiles, find_samples
 from colorize.evaluation.significance import format_number
+from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.page import file_uri, write_page
 from colorize.utils.console import console, say
 from colorize.utils.errors import UserError
@@ -113,7 +112,7 @@ def print_preferences(found: Preferences, title: str) -> None:
     strengths = {run: ends(cell) for run, cell in found.strengths.items()}
     score_lines(title, "log odds against the average run", strengths)
     if found.correlations:
-        metrics = {measure(metric).title: ends(cell) for metric, cell in found.correlations.items()}
+        metrics = {info_of(metric).label: ends(cell) for metric, cell in found.correlations.items()}
         score_lines("how each metric ranks the runs beside people", "Spearman's correlation", metrics)
 
 

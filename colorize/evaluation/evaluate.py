@@ -12,6 +12,7 @@ from colorize.evaluation import predictors
 from colorize.evaluation.baselines import Baselines
 from colorize.evaluation.measure import MetricValues, aggregate_row
 from colorize.evaluation.network import EvaluatedNetwork
+from colorize.evaluation.painted import PaintedPictures, match_pictures
 from colorize.evaluation.predictors import Meter, Predictor
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.result import LABELS, Result
@@ -21,7 +22,7 @@ from colorize.metrics.extractors import Extractor, create_extractor
 from colorize.metrics.metric import Metric
 from colorize.metrics.metric_info import build_metrics, stored_infos
 from colorize.utils.environment import versions
-from colorize.utils.errors import UnavailableError, UserError
+from colorize.utils.errors import UnavailableError, UserError, shorten_list
 
 WORK = ".work"  # beside a result, while it is measured
 
@@ -32,6 +33,7 @@ class EvaluationSetup:
 
     described  the protocol's record with its id
     absent     metric -> why it is unavailable
+    painted    the pictures that are judged in the place of a network's
     """
 
     protocol: Protocol
@@ -40,6 +42,7 @@ class EvaluationSetup:
     metrics: Mapping[str, Metric]
     extractors: Sequence[Extractor]
     absent: dict[str, str]
+    painted: PaintedPictures | None = None
 
     def stamp(self) -> dict[str, Any]:
         """What numbers depend on besides the network: a result with the same stamp is not measured again."""
@@ -62,8 +65,12 @@ def set_up(cfg: DictConfig, protocol: Protocol, network: EvaluatedNetwork) -> Ev
     chosen = select_photographs(protocol, network.photographs)
     described = protocol.record(len(chosen.photos), chosen.whole, chosen.manifest)
     metrics, absent = build_metrics(cfg.metrics, strict=cfg.strict)
-    given = {"L", "ab"} | ({"true"} if protocol.truth != "none" else set())
-    given |= {"samples"} if cfg.samples > 1 and network.model.stochastic else set()
+    painted = match_pictures(network.pictures, chosen, protocol) if network.pictures else None
+    if painted and painted.surplus:
+        note = f"left out of {network.name}, since no photograph is called so: {shorten_list(painted.surplus)}"
+        chosen = replace(chosen, notes=[*chosen.notes, note])
+    given = {"L"} | ({"true"} if protocol.truth != "none" else set()) | (set() if painted else {"ab"})
+    given |= {"samples"} if cfg.samples > 1 and network.model and network.model.stochastic else set()
     for name, metric in list(metrics.items()):
         if reason := metric.lacks(frozenset(given)):
             absent[name] = reason.removeprefix(f"{metric.label} ")
@@ -73,7 +80,7 @@ def set_up(cfg: DictConfig, protocol: Protocol, network: EvaluatedNetwork) -> Ev
             if not name.endswith(tuple(protocol.extractors)):
                 absent[name] = "distances of whole sets are measured with protocol.extractors"
     extractors, without = _available_extractors(protocol, strict=cfg.strict)
-    return EvaluationSetup(protocol, chosen, described, metrics, extractors, absent | without)
+    return EvaluationSetup(protocol, chosen, described, metrics, extractors, absent | without, painted)
 
 
 def _available_extractors(protocol: Protocol, *, strict: bool) -> tuple[list[Extractor], dict[str, str]]:
@@ -90,8 +97,14 @@ def _available_extractors(protocol: Protocol, *, strict: bool) -> tuple[list[Ext
     return extractors, absent
 
 
-def network_rows(network: EvaluatedNetwork, meter: Meter, protocol: Protocol, samples: int) -> dict[str, Predictor]:
+def network_rows(
+    network: EvaluatedNetwork, meter: Meter | None, setup: EvaluationSetup, samples: int
+) -> dict[str, Predictor]:
     """Row -> predictor of the rows that depend on the network."""
+    protocol = setup.protocol
+    if setup.painted:
+        return {"model": setup.painted.predictor(protocol)}
+    assert meter is not None
     sizes = {"given": None, "trained": network.size}
     at = sizes[protocol.predict] if isinstance(protocol.predict, str) else protocol.predict
     rows = {
@@ -122,7 +135,7 @@ def assemble_result(
         if name not in values["model"]:
             absent[name] = f"no picture has a value: {metric.undefined or 'it is not defined on any'}"
     weights = {
-        "network": network.weights,
+        "network": network.weights | ({"pictures": setup.painted.taken} if setup.painted else {}),
         "metrics": {name: metric.origin for name, metric in setup.metrics.items() if metric.origin},
         "extractors": {each.name: each.describe() for each in setup.extractors},
     }  # fmt: skip

@@ -11,9 +11,8 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from colorize.evaluation.bootstrap import TAILS, Interval
-from colorize.evaluation.metric_info import measure
 from colorize.evaluation.result import Result
+from colorize.metrics.metric_info import LEVEL, Interval, info_of
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, short_digest, write_text
 from colorize.utils.seeds import seed_of
@@ -32,7 +31,7 @@ class Study:
 
     protocol     id of the protocol that the runs were evaluated under
     photographs  their names
-    runs         label -> metric -> its value on a scale on which more is better (`Measure.goodness`)
+    runs         label -> metric -> its value on a scale on which more is better (`MetricInfo.oriented`)
     """
 
     protocol: str
@@ -67,11 +66,11 @@ def goodness_of(result: Result) -> dict[str, float]:
     """Metric -> the network's value on a scale on which more is better; without metrics of which no end is better."""
     found = {}
     for metric, cell in result.rows["model"].items():
-        known, true = measure(metric), result.rows.get("truth", {}).get(metric)
+        known, true = info_of(metric), result.rows.get("truth", {}).get(metric)
         if known.better == "truth" and known.target is None and true is None:
             continue
         if known.better is not None:
-            found[metric] = float(known.goodness(np.array(cell.value), true.value if true else None))
+            found[metric] = float(known.oriented(np.array(cell.value), true.value if true else None))
     return {metric: value for metric, value in found.items() if np.isfinite(value)}
 
 
@@ -208,5 +207,5 @@ def centred_ranks(values: np.ndarray) -> np.ndarray:
 
 def interval_of(column: np.ndarray, n: int, *, known: bool) -> Interval:
     """Of a value and its resamples."""
-    low, high = np.quantile(column[1:], TAILS) if known else (np.nan, np.nan)
+    low, high = np.quantile(column[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if known else (np.nan, np.nan)
     return Interval(float(column[0]), float(low), float(high), n)
