@@ -64,11 +64,11 @@ def set_up(cfg: DictConfig, protocol: Protocol, network: EvaluatedNetwork) -> Ev
         raise UserError("protocol.size has no value: set it to the pixels of a side at which pictures are measured")
     chosen = select_photographs(protocol, network.photographs)
     described = protocol.record(len(chosen.photos), chosen.whole, chosen.manifest)
-    metrics, absent = build_metrics(cfg.metrics, strict=cfg.strict)
     painted = match_pictures(network.pictures, chosen, protocol) if network.pictures else None
     if painted and painted.surplus:
         note = f"left out of {network.name}, since no photograph is called so: {shorten_list(painted.surplus)}"
         chosen = replace(chosen, notes=[*chosen.notes, note])
+    metrics, absent = build_metrics(cfg.metrics, strict=cfg.strict)
     given = {"L"} | ({"true"} if protocol.truth != "none" else set()) | (set() if painted else {"ab"})
     given |= {"samples"} if cfg.samples > 1 and network.model and network.model.stochastic else set()
     for name, metric in list(metrics.items()):
