@@ -15,7 +15,7 @@ from colorize.evaluation.preferences import (
     HEADER,
     Preferences,
     Study,
-    check_once,
+    check_each_once,
     fit_preferences,
     goodness_of,
     read_choices,
@@ -96,7 +96,7 @@ def shared_photographs(samples: dict[str, SampleFiles]) -> list[str]:
 def tell_preferences(files: Sequence[Path], folder: Path) -> None:
     study = read_study(folder)
     choices = [choice for path in files for choice in read_choices(path, study)]
-    check_once(choices)
+    check_each_once(choices)
     found = fit_preferences(choices, study)
     judges = len({choice.judge for choice in choices})
     title = f"{len(choices)} choices by {judges} judge{'s' * (judges > 1)}, 95 % intervals"

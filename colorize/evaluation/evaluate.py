@@ -57,9 +57,9 @@ def set_up(cfg: DictConfig, protocol: Protocol, network: EvaluatedNetwork) -> Ev
 
     Raises `UserError` where there are no photographs, and with `cfg.strict` where a metric's weights are not available.
     """
-    if protocol.source == "run" and network.run is not None:
-        size = protocol.size or network.run.data.size
-        protocol = replace(protocol, size=size, input=(network.run.data.get("input", "lab_l"),))
+    if protocol.source == "run":
+        data = network.config().data
+        protocol = replace(protocol, size=protocol.size or data.size, input=(data.get("input", "lab_l"),))
     if protocol.size is None:
         raise UserError("protocol.size has no value: set it to the pixels of a side at which pictures are measured")
     chosen = select_photographs(protocol, network.photographs)

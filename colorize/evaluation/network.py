@@ -62,12 +62,17 @@ class EvaluatedNetwork:
         check_stored_part(OmegaConf.to_container(self.run).get(name), name, self.trust, RunFolder(self.origin).where)  # type: ignore[union-attr]
         return build_part(self.run[name], name)
 
-    def photographs(self) -> DataModule:
-        """Those of the run's own data. Raises `UserError` for weights without a run folder."""
+    def config(self) -> DictConfig:
+        """The run's. Raises `UserError` for weights without a run folder."""
         if self.run is None:
             raise UserError(
                 f"{self.name!r} is not a run, and has no validation photographs: name a protocol with protocol=…"
             )
+        return self.run
+
+    def photographs(self) -> DataModule:
+        """Those of the run's own data. Raises `UserError` for weights without a run folder."""
+        self.config()
         return self.part("data")
 
 

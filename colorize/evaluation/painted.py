@@ -69,11 +69,11 @@ def match_pictures(folder: Path, chosen: Selection, protocol: Protocol) -> Paint
     size nor its photograph's.
     """
     pictures, names = Collection(list_folder(folder)), [*chosen.photos.names()]
-    whole = len({key_of(name) for name in names}) < len(names)
-    wanted = [key_of(name, whole=whole) for name in names]
+    whole = len({picture_key(name) for name in names}) < len(names)
+    wanted = [picture_key(name, whole=whole) for name in names]
     places: dict[str, list[int]] = {}
     for place, name in enumerate(pictures.names()):
-        places.setdefault(key_of(name, whole=whole), []).append(place)
+        places.setdefault(picture_key(name, whole=whole), []).append(place)
     check_names(wanted, places, chosen.title, folder)
     photos = pictures.select(torch.tensor([places[key][0] for key in wanted], dtype=torch.int32).numpy())
     surplus = [key for key in places if key not in set(wanted)]
@@ -82,7 +82,7 @@ def match_pictures(folder: Path, chosen: Selection, protocol: Protocol) -> Paint
     return PaintedPictures(photos, dict(Counter(ways)), surplus)
 
 
-def key_of(name: str, *, whole: bool = False) -> str:
+def picture_key(name: str, *, whole: bool = False) -> str:
     """The name without its suffix, and without its folders unless the `whole` of it counts."""
     path = Path(normalized(name)).with_suffix("")
     return path.as_posix() if whole else path.name

@@ -114,7 +114,7 @@ def check_line(line: Sequence[str], where: str, study: Study) -> Choice:
     return Choice(judge, photograph, left, right, CHOICES[choice])
 
 
-def check_once(choices: Sequence[Choice]) -> None:
+def check_each_once(choices: Sequence[Choice]) -> None:
     """Raises `UserError` where nobody has judged, or somebody has judged the same pair of a photograph twice."""
     if not choices:
         raise UserError("these files hold no judgement: judge on the page first, and save the CSV there")
