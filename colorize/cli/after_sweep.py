@@ -5,7 +5,6 @@ import io
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +35,17 @@ def check_plugins(cfg: DictConfig) -> None:
     """Raises `UserError` for an argument of our plugins in Hydra's own config that their constructors do not take.
     Hydra hands values over as they are written: yes does not become true there."""
     targets: dict[str, type] = {**PLUGINS, "colorize.cli.after_sweep.AfterSweep": AfterSweep}
-    whole: Any = OmegaConf.to_container(cfg, resolve=False)
     for path in NODES:
-        node = reduce(lambda above, key: above.get(key, {}) if isinstance(above, dict) else {}, path.split("."), whole)
-        if not isinstance(node, dict):
+        node = OmegaConf.select(cfg, path, default=OmegaConf.create())
+        if not isinstance(node, DictConfig):
             raise UserError(f"{path} is {as_override(node)}; it must be a part with a _target_")
-        hints = hints_of(targets[node["_target_"]]) if node.get("_target_") in targets else {}
-        for name, hint in hints.items():
-            if name not in node or (isinstance(node[name], dict) and "_target_" in node[name]):
-                continue
-            found = check_value(hint, node[name], f"{path}.{name}")
-            if as_override(found) != as_override(node[name]):
-                raise UserError(f"{path}.{name} is {as_override(node[name])}; use {as_override(found)}")
+        given: Any = OmegaConf.to_container(node, resolve=False)
+        hints = hints_of(targets[given["_target_"]]) if given.get("_target_") in targets else {}
+        plain = [name for name, value in given.items() if not (isinstance(value, dict) and "_target_" in value)]
+        for name in (name for name in plain if name in hints):
+            said, found = as_override(given[name]), as_override(check_value(hints[name], given[name], f"{path}.{name}"))
+            if found != said:
+                raise UserError(f"{path}.{name} is {said}; use {found}")
 
 
 OF_THE_SWEEP = ("hparams_search", "hydra", "name", "tracker", "overwrite", "resume", "trust")  # not of the network

@@ -5,25 +5,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
 from pathlib import Path
 
 from colorize.cli.parser import ArgumentParser
 from colorize.tracking.wandb import UNSENT, server_message, user_setting
 from colorize.tracking.wandb_files import Names, drop_checkpoints, read_names, set_wandb_folders
 from colorize.utils.console import say
-from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 
 PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize dashboard` does
 
 
-def sync(argv: Sequence[str]) -> int:
+def sync(args: Namespace) -> int:
     """Send what is pending, oldest first. Raises `UserError` where W&B is not logged in, or does not answer."""
-    parser = ArgumentParser("sync")
-    default = user_setting(None, "DIR", "outputs")
-    parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
-    folder = at_home(parser.parse_args(argv).folder)
+    folder = Path(args.folder)
     runs = unsent_runs(folder)
     if not runs:
         say(f"nothing is pending in {str(folder)!r}")
@@ -45,6 +41,11 @@ def sync(argv: Sequence[str]) -> int:
     if failed:
         raise UserError(f"{len(failed)} of {len(runs)} runs could not be sent; the same command tries them again")
     return 0
+
+
+def sync_options(parser: ArgumentParser) -> None:
+    default = user_setting(None, "DIR", "outputs")
+    parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
 
 
 def server_address() -> str:
@@ -92,9 +93,8 @@ def send_run(run: Path) -> bool:
     return sent
 
 
-def dashboard(argv: Sequence[str]) -> int:
+def dashboard(args: Namespace) -> int:
     """The exit status. Raises `UserError` where W&B is not logged in, or does not take it."""
-    args = dashboard_parser().parse_args(argv)
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError("a dashboard needs the package wandb-workspaces: pip install wandb-workspaces")
     from colorize.config import conf_folder
@@ -133,8 +133,7 @@ def send_dashboard(entity: str | None, project: str, names: Names, protocol: str
     say(f"report: {save_view(build_report(entity, project, names, protocol))}")
 
 
-def dashboard_parser() -> ArgumentParser:
-    parser = ArgumentParser("dashboard")
+def dashboard_options(parser: ArgumentParser) -> None:
     project, entity = user_setting(None, "PROJECT", "colorize"), user_setting(None, "ENTITY", None)
     parser.add_argument("project", nargs="?", default=project, help="of W&B (default: colorize)")
     parser.add_argument(
@@ -144,4 +143,3 @@ def dashboard_parser() -> ArgumentParser:
         "--protocol", default="validation", metavar="NAME", help="whose results are shown (default: validation)"
     )
     parser.add_argument("--print", action="store_true", help="print what would be sent, as JSON, and send nothing")
-    return parser

@@ -18,7 +18,7 @@ from colorize.utils.checkpoint import read_record
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, shorten_list, suggestion
 from colorize.utils.serialization import read_file
-from colorize.utils.trust import check_stored_part, check_target, packages, shorten_repr
+from colorize.utils.trust import check_stored_part, check_target, packages
 
 LARGEST = 8192  # pixels of a side that a network may say it was trained at
 HUB_FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.pt")
@@ -165,7 +165,7 @@ def trained_size(source: str | Path) -> int | None:
 def checked_size(size: Any, name: str, where: str) -> int | None:
     if size is None or (isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= LARGEST):
         return size
-    raise UserError(f"{name} in {where} is {shorten_repr(size)}; it must be a number of pixels, from 1 to {LARGEST}")
+    raise UserError(f"{name} in {where} is {size!r:.60}; it must be a number of pixels, from 1 to {LARGEST}")
 
 
 def recognise(state: State, path: Path) -> Colorizer:

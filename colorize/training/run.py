@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.config import build_part, check_values
+from colorize.config import build_part
 from colorize.data.datamodule import DataModule
 from colorize.evaluation.network import open_tracker
 from colorize.evaluation.result import row_label
@@ -46,7 +46,6 @@ def train_run(cfg: DictConfig, folder: str | Path, overrides: list[str], changes
         cfg.overwrite = False  # what would go is this run's own
     lock = RunLock(folder)
     try:
-        check_values(cfg)
         world = init_process_group(choose_device(cfg.trainer.device))
         world.on_main_then_broadcast(lock.acquire)
         with StopSignal() as stop:

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import short_digest
-from colorize.utils.stored_config import FREE, read_yaml
+from colorize.utils.stored_config import FREE, is_within, read_yaml
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -49,14 +49,8 @@ def quote_if_needed(word: str) -> str:
         return f"{key}={at_home(value)}"  # of an option, such as --config-dir
     if equals and (path := unquote(value)).startswith("~"):
         return f"{key}={quoted(os.path.expanduser(path))}"  # noqa: PTH111 (a word that is no path stays as it is)
-    if (
-        word.startswith("-")
-        or not equals
-        or not unquotable_characters(value)
-        or any(character in STRUCTURE for character in value)
-    ):
-        return word
-    return f"{key}={quoted(value)}"
+    plain = equals and not word.startswith("-") and not set(STRUCTURE) & set(value)
+    return f"{key}={quoted(value)}" if plain and unquotable_characters(value) else word
 
 
 def unquotable_characters(value: str) -> str:
@@ -95,12 +89,8 @@ def sweep_folder() -> str:
     """The name of the folder of the sweep that this program's words begin, or go on with."""
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     keys = [word.split("=", 1)[0].lstrip("+~") for word in words]
-    kept = "\n".join(word for word, key in zip(words, keys, strict=True) if not may_change_in_sweep(key))
+    kept = "\n".join(word for word, key in zip(words, keys, strict=True) if not is_within(key, MOVABLE))
     return f"sweep-{short_digest(kept, 8)}"
-
-
-def may_change_in_sweep(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in MOVABLE)
 
 
 def job_folder(number: int, overrides: Sequence[str]) -> str:
@@ -112,9 +102,7 @@ def job_folder(number: int, overrides: Sequence[str]) -> str:
 def register_resolvers() -> None:
     OmegaConf.register_new_resolver("seeded", seeded_name, replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
-    OmegaConf.register_new_resolver(
-        "sweep_folder", sweep_folder, replace=True, use_cache=True
-    )  # jobs keep their sweep's
+    OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True, use_cache=True)  # one for all its jobs
 
 
 def seeded_name(name: str, seed: int) -> str:
