@@ -20,10 +20,10 @@ from colorize.config import DIRECTIONS, MODES, better_of, contradicts_direction,
 from colorize.reports.sweep_page import Sweep, rounded, write_sweep
 from colorize.run_folder import RunFolder
 from colorize.sweeps.hydra_plugins import PLUGINS, job_environment
-from colorize.sweeps.jobs import SweepJob, jobs_of
+from colorize.sweeps.jobs import SweepJob, jobs_of, record_failure
 from colorize.sweeps.results import as_list, directions_of, importances, number_of, rank_jobs, varying_keys
 from colorize.utils.console import console, say
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, guarded
 from colorize.utils.files import write_text
 from colorize.utils.hydra_overrides import quoted
 from colorize.utils.validation import as_override, check_value, hints_of
@@ -196,8 +196,6 @@ class AfterSweep(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Note how a job ended: one that failed may have left nothing else."""
-        from colorize.sweeps.jobs import record_failure
-
         if config.hydra.mode == RunMode.MULTIRUN:
             folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
             code = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
@@ -206,8 +204,6 @@ class AfterSweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Raises `SystemExit` where a job failed, so that a script sees it."""
-        from colorize.utils.errors import guarded
-
         protocols = self.protocols if self.compare else []
         if code := guarded(lambda: summarise_sweep(Path(str(config.hydra.sweep.dir)), config, protocols)):
             raise SystemExit(code)

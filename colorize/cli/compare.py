@@ -92,9 +92,9 @@ def expand_runs(words: Sequence[str]) -> tuple[list[str], list[str]]:
         exists, others = Path(word).exists(), list[str]()
         found = list[str]()
         for place in [word] if exists else sorted(glob.glob(word)):  # noqa: PTH207 (a pattern may begin anywhere)
-            if is_sweep(place):
-                jobs, left_out = finished_jobs(place)
-                found, notes = found + jobs, notes + left_out
+            if Path(place).is_dir() and not is_run(place) and (jobs := jobs_of(place)):
+                finished, left_out = finished_jobs(place, jobs)
+                found, notes = found + finished, notes + left_out
             elif exists or is_run(place) or place.endswith(".json"):
                 found.append(place)
             else:
@@ -113,13 +113,8 @@ def is_run(place: str | Path) -> bool:
     return any(Path(place, name).is_dir() for name in (".hydra", "results"))
 
 
-def is_sweep(place: str | Path) -> bool:
-    return Path(place).is_dir() and not is_run(place) and bool(jobs_of(place))
-
-
-def finished_jobs(folder: str | Path) -> tuple[list[str], list[str]]:
-    """The jobs that have finished; a sentence on those that have not, where there are any."""
-    jobs = jobs_of(folder)
+def finished_jobs(folder: str, jobs: Sequence[SweepJob]) -> tuple[list[str], list[str]]:
+    """The jobs of a sweep that have finished; a sentence on those that have not, where there are any."""
     rest = [job for job in jobs if job.status != "finished"]
     if len(rest) == len(jobs):
         raise UserError(f"no job of the sweep {str(folder)!r} has finished: {job_statuses(rest)}")

@@ -152,7 +152,7 @@ def parse_hydra_args(argv: Sequence[str], config_name: str) -> tuple[Namespace, 
         raise UserError("--resolve goes with --cfg, as in --cfg job --resolve")
     if args.package and not args.cfg:
         raise UserError("--package goes with --cfg, as in --cfg job --package optimizer")
-    return args, [*option_words(argv, args.overrides), *args.overrides]
+    return args, sorted(argv, key=set(args.overrides).__contains__)
 
 
 def describe_unknown_option(words: Sequence[str], parser: argparse.ArgumentParser, config_name: str) -> str:
@@ -171,14 +171,6 @@ def describe_unknown_option(words: Sequence[str], parser: argparse.ArgumentParse
 def runs_job(args: Namespace) -> bool:
     """Whether something is run, and not only shown."""
     return not any(getattr(args, name) for name in ("cfg", "info", "help", "hydra_help", "shell_completion"))
-
-
-def option_words(words: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """The words that are no override: options and their values."""
-    left = list(words)[::-1]
-    for override in overrides[::-1]:
-        left.remove(override)
-    return left[::-1]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from colorize.cli.parser import ArgumentParser
+from colorize.config import conf_folder
 from colorize.tracking.wandb import UNSENT, server_message, user_setting
 from colorize.tracking.wandb_files import Names, drop_checkpoints, read_names, set_wandb_folders
 from colorize.utils.console import say
@@ -97,8 +98,6 @@ def dashboard(args: Namespace) -> int:
     """The exit status. Raises `UserError` where W&B is not logged in, or does not take it."""
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError("a dashboard needs the package wandb-workspaces: pip install wandb-workspaces")
-    from colorize.config import conf_folder
-
     names = read_names(conf_folder())
     if args.print:
         from colorize.tracking.dashboard import build_report, spec, workspace

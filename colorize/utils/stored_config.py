@@ -139,12 +139,10 @@ def check_growth(plain: Mapping[str, Any], path: Path) -> None:
         raise UserError(f"{str(path)!r} has {len(held)} values, more than any config: this program did not write it")
     known: dict[str, int] = {}
 
-    def length(place: str, above: tuple[str, ...]) -> int:
-        if place in above:
-            raise UserError(f"{place} in {str(path)!r} refers to itself")
+    def length(place: str) -> int:
         if place not in known:
             inside = [(at, value) for at, value in held if at == place or at.startswith(f"{place}.") or not place]
-            known[place] = sum(len(str(value)) + sum(length(to, (*above, place)) for to in references(at, value))
+            known[place] = sum(len(str(value)) + sum(map(length, references(at, value)))
                                for at, value in inside)  # fmt: skip
         if known[place] > LARGEST:
             raise UserError(f"{place} in {str(path)!r} refers to so much that it would fill the memory")
@@ -155,7 +153,7 @@ def check_growth(plain: Mapping[str, Any], path: Path) -> None:
             if isinstance(value, str) and NESTED.search(value):
                 raise UserError(f"{place} in {str(path)!r} is {value!r}, a reference inside a reference: write it out")
             if references(place, value):
-                length(place, ())
+                length(place)
     except RecursionError as error:
         raise UserError(f"the references in {str(path)!r} go on without end") from error
 
