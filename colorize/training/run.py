@@ -91,7 +91,7 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
         if world.is_main:
             run.write_summary(summary)
     if status == "interrupted":
-        say(f"stopped at step {trainer.steps} of {trainer.total}; the same command goes on from the newest checkpoint")
+        say(f"stopped at step {trainer.steps} of {trainer.total}; the same command resumes from the newest checkpoint")
     else:
         print_summary(summary)
         print_next_steps(run.folder)
@@ -139,7 +139,7 @@ def set_up_run(
     world.on_main_then_broadcast(lambda: run.claim(cfg, overrides, parts.resolved, digests))
     world.on_main_then_broadcast(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
     if trainer.restore():
-        say(f"going on after step {trainer.steps}")
+        say(f"resumes after step {trainer.steps}")
     world.on_main_then_broadcast(lambda: run.keep_changes(cfg))
     return parts, trainer, baselines
 
