@@ -11,7 +11,7 @@ from pathlib import Path
 from colorize.cli.parser import ArgumentParser
 from colorize.config import conf_folder
 from colorize.tracking.wandb import UNSENT, server_message, user_setting
-from colorize.tracking.wandb_files import Names, drop_checkpoints, read_names, set_wandb_folders
+from colorize.tracking.wandb_files import drop_checkpoints, read_names, set_wandb_folders
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
 
@@ -98,38 +98,30 @@ def dashboard(args: Namespace) -> int:
     """The exit status. Raises `UserError` where W&B is not logged in, or does not take it."""
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError("a dashboard needs the package wandb-workspaces: pip install wandb-workspaces")
-    names = read_names(conf_folder())
-    if args.print:
-        from colorize.tracking.dashboard import build_report, spec, workspace
+    import wandb
 
-        what = (args.entity or "", args.project, names, args.protocol)
-        shown, written = workspace(*what), build_report(*what, offline=True)
+    from colorize.tracking.dashboard import build_report, owner, save_view, spec, workspace
+
+    what = (args.project, read_names(conf_folder()), args.protocol)
+    if args.print:
+        shown, written = workspace(args.entity or "", *what), build_report(args.entity or "", *what, offline=True)
         print(json.dumps({shown.name: spec(shown), written.title: spec(written)}, indent=2))
         return 0
+    if (mode := os.environ.get("WANDB_MODE") or "online") != "online":
+        raise UserError(f"a dashboard is on W&B's server, and WANDB_MODE is {mode} here: unset it, or use --print")
     try:
-        send_dashboard(args.entity, args.project, names, args.protocol)
+        wandb.setup(settings=wandb.Settings(silent=True))
+        if not wandb.login(prompt=False, verify=False):
+            raise UserError("W&B is not logged in here: run `wandb login` first, or --print to see what would be sent")
+        entity = owner(args.entity, args.project)
+        say(f"workspace: {save_view(workspace(entity, *what))}")
+        say(f"report: {save_view(build_report(entity, *what))}")
     except UserError:
         raise
     except Exception as error:  # a service may fail in ways that nobody can list
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"W&B did not take the dashboard ({reason}): is there a network, and the right key?") from error
     return 0
-
-
-def send_dashboard(entity: str | None, project: str, names: Names, protocol: str) -> None:
-    """Save both, and say where they are. A server that does not answer is waited for 20 s at a time."""
-    import wandb
-
-    if (mode := os.environ.get("WANDB_MODE") or "online") != "online":
-        raise UserError(f"a dashboard is on W&B's server, and WANDB_MODE is {mode} here: unset it, or use --print")
-    wandb.setup(settings=wandb.Settings(silent=True))
-    if not wandb.login(prompt=False, verify=False):
-        raise UserError("W&B is not logged in here: run `wandb login` first, or --print to see what would be sent")
-    from colorize.tracking.dashboard import build_report, owner, save_view, workspace
-
-    entity = owner(entity, project)
-    say(f"workspace: {save_view(workspace(entity, project, names, protocol))}")
-    say(f"report: {save_view(build_report(entity, project, names, protocol))}")
 
 
 def dashboard_options(parser: ArgumentParser) -> None:
