@@ -107,7 +107,7 @@ def test_a_trackers_option_may_stand_behind_its_value_and_a_run_keeps_its_id(fin
     words = (f"tracker.folder={tmp_path}", "tracker.mode=offline", "name=other", "tracker=wandb")
     for steps in (5, 6):
         done = inside("train", f"resume={finished.folder}", f"schedule.all.steps={steps}", *words)
-        assert "going on" in done.stdout, done.stderr
+        assert "resumes after" in done.stdout, done.stderr
     names = [path.name for path in (tmp_path / "wandb").glob("offline-run-*")]
     assert len(names) == 2
     assert all(name.endswith(f"-run-{finished.run.token()}") for name in names)
