@@ -32,7 +32,7 @@ from rich.table import Table
 from colorize.config import conf_folder
 from colorize.tracking import JsonLines
 from colorize.training.build import build_parts, build_trainer
-from colorize.utils.console import StepBar
+from colorize.utils.console import ProgressBar
 from colorize.utils.devices import keep_freed_memory
 
 MODELS = ("cnn", "gan_unet", "gan", "diffusion", "transformer", "multicolor")
@@ -56,7 +56,8 @@ class Side:
         self.stream = trainer.step_batches(last, 0)
         self.batches = [next(self.stream) for _ in range(4)]
         trainer.checkpoints.folder.mkdir(parents=True)
-        self.log, self.bar = JsonLines(folder), StepBar(trainer.total, trainer.steps, every=float("inf"))
+        self.log = JsonLines(folder)
+        self.bar = ProgressBar("training", trainer.total, "steps", every=float("inf"), done=trainer.steps)
         self.taken: list[float] = []
 
     def step(self, i: int, batches) -> None:

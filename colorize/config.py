@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from colorize.utils.errors import UserError, import_failure, key_suggestion, locate
+from colorize.utils.errors import UserError, key_suggestion
 from colorize.utils.stored_config import SINCE, flatten, is_free, is_length, is_place, resolved
 from colorize.utils.trust import check_stored_value, known_class
 
@@ -28,17 +26,14 @@ def conf_folder() -> Path:
 
 
 def check_values(cfg: DictConfig) -> None:
-    """Refuse a config that lacks required values (`???`), naming all of them."""
-    missing = sorted(path for path, value in flatten(cfg, resolve=False).items() if value == "???")
+    """Refuse a config that lacks required values (`???`), naming all of them, or has a `${…}` that comes to nothing.
+    Those that ask Hydra are left to it."""
+    values = flatten(cfg, resolve=False)
+    missing = sorted(path for path, value in values.items() if value == "???")
     if missing:
         words = " ".join(f"{path}=…" for path in missing)
         have = "has" if len(missing) == 1 else "have"
         raise UserError(f"{' and '.join(missing)} {have} no value: use {words} on the command line")
-
-
-def check_resolves(cfg: DictConfig) -> None:
-    """Refuse a config with a `${…}` that comes to nothing. Those that ask Hydra are left to it."""
-    values = flatten(cfg, resolve=False)
     for path, value in values.items():
         if "${" not in str(value) or "${hydra:" in str(value):
             continue
@@ -60,21 +55,13 @@ def check_config(config: DictConfig, trust: Sequence[str], where: str) -> None:
         check_stored_value(value, str(key), trust, where)
 
 
-def part_class(node: DictConfig, name: str) -> type:
-    """The class that a config group is built of. Raises `UserError` where it cannot be imported, with the cause."""
-    try:
-        return locate(node._target_)
-    except ImportError as error:
-        raise UserError(f"config group {name!r} names {node._target_!r}, which {import_failure(error)}") from error
-
-
 def build_part(node: DictConfig, name: str) -> Any:
     """Instantiate a config group; a mistake in it reads as one sentence that begins with the group's name."""
     from hydra.errors import InstantiationException  # not before something is built: names alone need no Hydra
     from hydra.utils import instantiate
 
     try:
-        built = instantiate(node, _convert_="all")
+        return instantiate(node, _convert_="all")
     except InstantiationException as error:
         from colorize.utils.devices import is_out_of_memory  # it imports torch, which this module does not
 
@@ -85,16 +72,7 @@ def build_part(node: DictConfig, name: str) -> Any:
             raise UserError(f"config group {name!r}: {cause}") from error
         if isinstance(cause, MemoryError) or (isinstance(cause, RuntimeError) and is_out_of_memory(cause)):
             raise UserError(f"config group {name!r} takes more memory than there is: make it smaller") from error
-        if isinstance(cause, ImportError) and "locating target" in str(error):
-            target = str(error).split("'")[1]
-            raise UserError(f"config group {name!r} names {target!r}, which {import_failure(cause)}") from error
         raise
-    if isinstance(built, partial):  # its constructor has not seen the arguments yet
-        known = inspect.signature(built.func).parameters
-        takes_any = any(each.kind == each.VAR_KEYWORD for each in known.values())
-        if (unknown := built.keywords.keys() - known.keys()) and not takes_any:
-            raise UserError(f"config group {name!r}: there is no {sorted(unknown)}; there are {sorted(known)}")
-    return built
 
 
 def auto_paths(cfg: DictConfig) -> list[str]:

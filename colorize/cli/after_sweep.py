@@ -5,7 +5,6 @@ import io
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,10 @@ from colorize.cli.parser import group_options
 from colorize.reports.sweep_page import Sweep, rounded, write_sweep
 from colorize.run_folder import RunFolder
 from colorize.sweeps.hydra_plugins import PLUGINS, job_environment
-from colorize.sweeps.jobs import SweepJob, jobs_of
+from colorize.sweeps.jobs import SweepJob, jobs_of, record_failure
 from colorize.sweeps.results import importances, number_of, objective_signs, rank_jobs, varying_keys
 from colorize.utils.console import console, say
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, guarded
 from colorize.utils.files import write_text
 from colorize.utils.hydra_overrides import parse_override, quoted
 from colorize.utils.validation import as_override, check_value, hints_of
@@ -35,18 +34,17 @@ def check_plugins(cfg: DictConfig) -> None:
     """Raises `UserError` for an argument of our plugins in Hydra's own config that their constructors do not take.
     Hydra hands values over as they are written: yes does not become true there."""
     targets: dict[str, type] = {**PLUGINS, "colorize.cli.after_sweep.AfterSweep": AfterSweep}
-    whole: Any = OmegaConf.to_container(cfg, resolve=False)
     for path in NODES:
-        node = reduce(lambda above, key: above.get(key, {}) if isinstance(above, dict) else {}, path.split("."), whole)
-        if not isinstance(node, dict):
+        node = OmegaConf.select(cfg, path, default=OmegaConf.create())
+        if not isinstance(node, DictConfig):
             raise UserError(f"{path} is {as_override(node)}; it must be a part with a _target_")
-        hints = hints_of(targets[node["_target_"]]) if node.get("_target_") in targets else {}
-        for name, hint in hints.items():
-            if name not in node or (isinstance(node[name], dict) and "_target_" in node[name]):
-                continue
-            found = check_value(hint, node[name], f"{path}.{name}")
-            if as_override(found) != as_override(node[name]):
-                raise UserError(f"{path}.{name} is {as_override(node[name])}; use {as_override(found)}")
+        given: Any = OmegaConf.to_container(node, resolve=False)
+        hints = hints_of(targets[given["_target_"]]) if given.get("_target_") in targets else {}
+        plain = [name for name, value in given.items() if not (isinstance(value, dict) and "_target_" in value)]
+        for name in (name for name in plain if name in hints):
+            said, found = as_override(given[name]), as_override(check_value(hints[name], given[name], f"{path}.{name}"))
+            if found != said:
+                raise UserError(f"{path}.{name} is {said}; use {found}")
 
 
 OF_THE_SWEEP = ("hparams_search", "hydra", "name", "tracker", "overwrite", "resume", "trust")  # not of the network
@@ -186,8 +184,6 @@ class AfterSweep(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Note how a job ended: one that failed may have left nothing else."""
-        from colorize.sweeps.jobs import record_failure
-
         if config.hydra.mode == RunMode.MULTIRUN:
             folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
             code = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
@@ -196,8 +192,6 @@ class AfterSweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Raises `SystemExit` where a job failed, so that a script sees it."""
-        from colorize.utils.errors import guarded
-
         protocols = self.protocols if self.compare else []
         if code := guarded(lambda: summarise_sweep(Path(str(config.hydra.sweep.dir)), config, protocols)):
             raise SystemExit(code)

@@ -10,8 +10,6 @@ from colorize.utils import hydra_overrides
 from colorize.utils.environment import allow_any_text, own_version, wait_passively
 from colorize.utils.errors import UserError, guarded, suggestion
 
-COMPLETION = ("-sc", "--shell-completion")
-
 # here: a launcher's other processes import this module before they compose a job's config
 hydra_overrides.register_resolvers()
 
@@ -19,20 +17,17 @@ hydra_overrides.register_resolvers()
 class Verb(NamedTuple):
     """What the command, its usage, --help and the documents know of a verb.
 
-    target     the module of `colorize.cli` and the function in it: arguments -> exit status
+    target     the module of `colorize.cli` and the function in it: parsed arguments -> exit status; beside it stands
+               `VERB_options`, which adds the verb's options to a parser
     arguments  as the usage shows them
     summary    what the verb does
-    composed   Hydra composes a config from the arguments, and completes them
+    composed   Hydra composes a config from the arguments, which are not parsed before, and completes them
     """
 
     target: str
     arguments: str
     summary: str
     composed: bool = False
-
-    def run(self, argv: list[str]) -> int:
-        module, _, function = self.target.partition(":")
-        return getattr(import_module(f"colorize.cli.{module}"), function)(argv)
 
 
 VERBS = {
@@ -87,11 +82,24 @@ def dispatch(verb: str, argv: list[str]) -> int:
     if verb in ("-h", "--help"):
         print(usage())
         return 0
-    if verb in COMPLETION:
+    if verb in ("-sc", "--shell-completion"):
         return complete([verb, *argv])
     if verb not in VERBS:
         raise UserError(f"there is no verb {verb!r}{suggestion(verb, VERBS)}; there are {', '.join(VERBS)}")
-    return VERBS[verb].run(argv)
+    return call_verb(verb, argv)
+
+
+def call_verb(name: str, argv: list[str]) -> int:
+    verb = VERBS[name]
+    module_name, _, function = verb.target.partition(":")
+    module = import_module(f"colorize.cli.{module_name}")
+    if verb.composed:
+        return getattr(module, function)(argv)
+    from colorize.cli.parser import ArgumentParser  # imports Hydra: not for the usage
+
+    parser = ArgumentParser(name, verb.summary)
+    getattr(module, f"{name}_options")(parser)
+    return getattr(module, function)(parser.parse(argv))
 
 
 def complete(argv: Sequence[str]) -> int:
@@ -102,12 +110,12 @@ def complete(argv: Sequence[str]) -> int:
     """
     line = os.environ.get("COMP_LINE", "")
     if not any(word.startswith("query=") for word in argv):
-        return VERBS["train"].run(list(argv))
+        return call_verb("train", list(argv))
     program, _, rest = line.strip().partition(" ")
     verb, space, arguments = rest.lstrip().partition(" ")
     if not (space or line.endswith(" ")) or not verb:
         print(" ".join(name for name in VERBS if name.startswith(verb)))
     elif verb in VERBS and VERBS[verb].composed:
         os.environ["COMP_LINE"] = f"{program} {arguments}"
-        return VERBS[verb].run(list(argv))
+        return call_verb(verb, list(argv))
     return 0

@@ -1,7 +1,8 @@
 """The verb `compare`: runs side by side on the terminal, as a page, in Markdown and LaTeX."""
 
 import glob
-from collections.abc import Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -10,7 +11,7 @@ from rich.text import Text
 from colorize.cli.parser import ArgumentParser
 from colorize.evaluation.compare import Comparison, Rows, compare_results
 from colorize.evaluation.entries import run_labels
-from colorize.evaluation.result import Summaries, read_summaries, row_label
+from colorize.evaluation.result import read_summaries, row_label
 from colorize.metrics.metric_info import info_of, measured_on, score_table
 from colorize.reports.comparison_page import write_comparison, write_trained
 from colorize.reports.conclusions import explain_tests, metric_verdicts
@@ -21,15 +22,16 @@ from colorize.utils.errors import UserError
 from colorize.utils.files import write_text
 
 
-def compare_runs(argv: list[str]) -> int:
-    """Compare the runs named in `argv`; the exit status."""
-    args = compare_parser().parse_args(argv)
+def compare_runs(args: Namespace) -> int:
+    """Compare the runs named in `args`; the exit status."""
     if not args.runs:
         raise UserError("compare takes run folders: python compare.py outputs/a outputs/b")
     places, notes = expand_runs(args.runs)
     for note in notes:
         say(note)
-    page = args.html or default_page(places)
+    one = Path(places[0])
+    folder = one.parent.parent if one.suffix == ".json" else one
+    page = args.html or (folder / "run.html" if len(places) == 1 else Path("compare.html"))
     comparison = compare_results(places, args.protocol, pool=args.pool)
     if comparison is None:
         if args.protocol or args.pool or args.markdown or args.latex:
@@ -54,23 +56,18 @@ def compare_trained(places: Sequence[str], page: Path) -> None:
     """Show runs that were not evaluated by the scores that their training ended with."""
     summaries = read_summaries(places)
     labels = run_labels({folder: summary["name"] for folder, summary in summaries.items()})
-    print_summaries(summaries, labels)
     by_label = {labels[folder]: summary for folder, summary in summaries.items()}
+    first = next(iter(summaries.values()))
+    beside = {row_label(row): scores for row, scores in {**first["baseline"], "truth": first["truth"]}.items()}
+    validation = first["validation"]
+    title = measured_on(validation["photographs"], validation["size"])
+    score_table({label: summary["val"] for label, summary in by_label.items()} | beside, title)
     write_trained(page, by_label, {labels[folder]: Path(folder) for folder in summaries})
     say("no run has a result of a named protocol: these are the scores that training ended with, without intervals")
     say(f"the page is {str(page)!r}")
 
 
-def default_page(places: Sequence[str]) -> Path:
-    """Where the page goes if nobody says: of one run, into its folder."""
-    if len(places) > 1:
-        return Path("compare.html")
-    (place,) = map(Path, places)
-    return (place.parent.parent if place.suffix == ".json" else place) / "run.html"
-
-
-def compare_parser() -> ArgumentParser:
-    parser = ArgumentParser("compare")
+def compare_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "runs", nargs="*", metavar="RUN", help="run folders, result files in them, 'outputs/cpu-*', a sweep's folder"
     )
@@ -82,7 +79,6 @@ def compare_parser() -> ArgumentParser:
         ("--latex", "also write the table there, for booktabs"),
     ):
         parser.add_argument(option, type=Path, metavar="FILE", help=meaning)
-    return parser
 
 
 def expand_runs(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -91,15 +87,25 @@ def expand_runs(words: Sequence[str]) -> tuple[list[str], list[str]]:
     words  run folders, result files, patterns such as `outputs/cpu-*`, and folders of sweeps
     Raises `UserError` for a word that means none.
     """
-    places: list[str] = []
-    notes: list[str] = []
+    places, notes = list[str](), list[str]()
     for word in words:
-        if Path(word).exists():
-            found, left_out = finished_jobs(word) if is_sweep(word) else ([word], "")
-        else:
-            found, left_out = match_pattern(word)
+        exists, others = Path(word).exists(), list[str]()
+        found = list[str]()
+        for place in [word] if exists else sorted(glob.glob(word)):  # noqa: PTH207 (a pattern may begin anywhere)
+            if Path(place).is_dir() and not is_run(place) and (jobs := jobs_of(place)):
+                finished, left_out = finished_jobs(place, jobs)
+                found, notes = found + finished, notes + left_out
+            elif exists or is_run(place) or place.endswith(".json"):
+                found.append(place)
+            else:
+                others.append(place)
+        if not found:
+            there = f": {', '.join(others)} are none" if others else ""
+            raise UserError(
+                f"{'no run folder matches' if glob.has_magic(word) else 'there is no run folder'} {word!r}{there}"
+            )
+        notes += [f"left out, as no run folder: {', '.join(others)}"] if others else []
         places += [place for place in found if found == [word] or place not in places]
-        notes += [left_out] if left_out else []
     return places, notes
 
 
@@ -107,38 +113,12 @@ def is_run(place: str | Path) -> bool:
     return any(Path(place, name).is_dir() for name in (".hydra", "results"))
 
 
-def is_sweep(place: str | Path) -> bool:
-    return Path(place).is_dir() and not is_run(place) and bool(jobs_of(place))
-
-
-def match_pattern(pattern: str) -> tuple[list[str], str]:
-    """The run folders, result files and jobs of sweeps that a pattern matches, in the order of their names."""
-    if not glob.has_magic(pattern):
-        raise UserError(f"there is no run folder {pattern!r}")
-    found, notes, others = list[str](), list[str](), list[str]()
-    for place in sorted(glob.glob(pattern)):  # noqa: PTH207 (a pattern may begin anywhere)
-        if is_run(place) or place.endswith(".json"):
-            found.append(place)
-        elif is_sweep(place):
-            jobs, left_out = finished_jobs(place)
-            found, notes = found + jobs, notes + ([left_out] if left_out else [])
-        else:
-            others.append(place)
-    if not found:
-        there = f": {', '.join(others)} are none" if others else ""
-        raise UserError(f"no run folder matches {pattern!r}{there}")
-    if others:
-        notes.append(f"left out, as no run folder: {', '.join(others)}")
-    return found, "; ".join(notes)
-
-
-def finished_jobs(folder: str | Path) -> tuple[list[str], str]:
-    """The jobs that have finished; a sentence on those that have not."""
-    jobs = jobs_of(folder)
+def finished_jobs(folder: str, jobs: Sequence[SweepJob]) -> tuple[list[str], list[str]]:
+    """The jobs of a sweep that have finished; a sentence on those that have not, where there are any."""
     rest = [job for job in jobs if job.status != "finished"]
     if len(rest) == len(jobs):
         raise UserError(f"no job of the sweep {str(folder)!r} has finished: {job_statuses(rest)}")
-    left_out = f"left out of {str(folder)!r}, as not finished: {job_statuses(rest)}" if rest else ""
+    left_out = [f"left out of {str(folder)!r}, as not finished: {job_statuses(rest)}"] if rest else []
     return [str(job.folder) for job in jobs if job.status == "finished"], left_out
 
 
@@ -146,22 +126,14 @@ def job_statuses(jobs: Sequence[SweepJob]) -> str:
     return ", ".join(f"{job.folder.name} ({job.status})" for job in jobs)
 
 
-def print_summaries(summaries: Summaries, labels: Mapping[str, str]) -> None:
-    """One table; `labels`: folder -> what to call it."""
-    first = next(iter(summaries.values()))
-    table = {labels[folder]: summary["val"] for folder, summary in summaries.items()}
-    title = measured_on(first["validation"]["photographs"], first["validation"]["size"])
-    beside = {row_label(row): scores for row, scores in {**first["baseline"], "truth": first["truth"]}.items()}
-    score_table({**table, **beside}, title)
-
-
 def print_comparison(comparison: Comparison) -> None:
     """A line for each metric, a column for each run; the rows to read it next to; then what it comes to in words, for
     the metrics that are told first: the page has the others."""
-    _print_table(comparison, comparison.runs, f"{table_title(comparison)}; {BOLD}", comparison.metrics)
+    leaders = {metric: comparison.leaders(metric) for metric in comparison.metrics}
+    print_metrics(comparison.runs, f"{table_title(comparison)}; {BOLD}", leaders)
     if comparison.sanity:
         baselines = {row_label(row): cells for row, cells in comparison.sanity.items()}
-        _print_table(comparison, baselines, "to read these next to", comparison.leading(), ends=False)
+        print_metrics(baselines, "to read these next to", dict.fromkeys(comparison.leading(), ()), ends=False)
     first = comparison.leading()
     for metric in first:
         verdicts = metric_verdicts(comparison, metric)
@@ -173,18 +145,25 @@ def print_comparison(comparison: Comparison) -> None:
         say(line)
 
 
-def _print_table(comparison: Comparison, rows: Rows, title: str, metrics: Sequence[str], *, ends: bool = True) -> None:
+def print_metrics(
+    rows: Rows, title: str, leaders: Mapping[str, Collection[str]] | None = None, *, ends: bool = True
+) -> None:
+    """A line for each metric, a column for each row of a result.
+
+    leaders  metric -> labels in bold, of the metrics that are shown; without, all are
+    ends     whether the intervals' ends stand below the values
+    """
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
     for label in rows:
         table.add_column(label, justify="right", overflow="fold")
-    for metric in metrics:
-        if not any(metric in row for row in rows.values()):
-            continue
-        leaders, cells = comparison.leaders(metric) if ends else (), []
-        for label, row in rows.items():
-            value, around = texts(row.get(metric), info_of(metric).digits)
-            shown = Text(value, style="bold" if label in leaders else "")
-            cells.append(shown.append(f"\n{around}", style="not bold") if ends and around else shown)
-        table.add_row(info_of(metric).heading, *cells)
+    measured = dict.fromkeys(metric for row in rows.values() for metric in row)
+    for metric, bold in (leaders or dict.fromkeys(measured, ())).items():
+        if metric in measured:
+            cells = []
+            for label, row in rows.items():
+                value, around = texts(row.get(metric), info_of(metric).digits)
+                shown = Text(value, style="bold" if label in bold else "")
+                cells.append(shown.append(f"\n{around}", style="not bold") if ends and around else shown)
+            table.add_row(info_of(metric).heading, *cells)
     console.print(table)

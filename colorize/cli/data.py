@@ -1,6 +1,7 @@
 """The verbs `inspect` and `look`: faults of a data set, and what the film look makes of it."""
 
 import io
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,9 +28,8 @@ from colorize.utils.processes import choose_workers, map_in_processes
 QUALITY = 82  # of the thumbnails, as JPEG
 
 
-def inspect(argv: list[str]) -> int:
+def inspect(args: Namespace) -> int:
     """The exit status: 0 with a report, whatever is in it."""
-    args = inspect_parser().parse_args(argv)
     output = new_folder(args.output, args.overwrite)
     source = open_both_sets(args.source, args.val)
     for note in source.notes():
@@ -49,8 +49,8 @@ def inspect(argv: list[str]) -> int:
     return 0
 
 
-def inspect_parser() -> ArgumentParser:
-    parser, limits = ArgumentParser("inspect"), Thresholds()
+def inspect_options(parser: ArgumentParser) -> None:
+    limits = Thresholds()
     parser.add_argument("source", help=WORDS)
     parser.add_output(
         "the folder for inspect.html and manifest.tsv", overwrite="replace the files of an earlier report"
@@ -64,7 +64,6 @@ def inspect_parser() -> ArgumentParser:
     parser.add_number(
         "--tint", 0, type=float, default=limits.tint, help="how far a toned one strays from its tint (2.5)"
     )
-    return parser
 
 
 def write_report(survey: Survey, limits: Thresholds, output: Path, workers: int) -> None:
@@ -98,13 +97,8 @@ def print_findings(survey: Survey, output: Path) -> None:
     for finding in FINDINGS:
         count, in_val = (len(survey.with_finding(finding.key, training=which)) for which in (True, False))
         if count or in_val:
-            cells = [
-                finding.title,
-                str(count),
-                percentage(count, len(survey.train)),
-                *([str(in_val)] if survey.val else []),
-            ]
-            table.add_row(*cells, "left out" if finding.leave_out else finding.action.rstrip("."))
+            numbers = [str(count), percentage(count, len(survey.train)), *([str(in_val)] if survey.val else [])]
+            table.add_row(finding.title, *numbers, "left out" if finding.leave_out else finding.action.rstrip("."))
     if table.row_count:
         console.print(table)
     out = int(survey.left_out().sum())
@@ -117,9 +111,8 @@ def print_findings(survey: Survey, output: Path) -> None:
 COLUMNS = 8  # of the contact sheet
 
 
-def look(argv: list[str]) -> int:
+def look(args: Namespace) -> int:
     """The exit status."""
-    args = look_parser().parse_args(argv)
     output = new_folder(args.output, args.overwrite)
     squares = list(evenly_spaced(args.source, args.photographs, args.size))
     beside = list(evenly_spaced(args.beside, args.photographs, args.size)) if args.beside else []
@@ -134,8 +127,7 @@ def look(argv: list[str]) -> int:
     return 0
 
 
-def look_parser() -> ArgumentParser:
-    parser = ArgumentParser("look")
+def look_options(parser: ArgumentParser) -> None:
     parser.add_argument("source", help=WORDS)
     parser.add_output(
         "the folder for index.html and contact-sheet.jpg", overwrite="replace the files of an earlier one"
@@ -144,7 +136,6 @@ def look_parser() -> ArgumentParser:
     parser.add_number("--size", 32, default=224, help="pixels of a side (224)")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (0)")
     parser.add_argument("--beside", help="real old photographs to mix in: can you tell which is which?")
-    return parser
 
 
 def evenly_spaced(word: str, count: int, size: int) -> Iterator[tuple[str, np.ndarray]]:

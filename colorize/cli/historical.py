@@ -2,6 +2,7 @@
 
 import csv
 import time
+from argparse import Namespace
 from hashlib import sha256
 from math import degrees
 from pathlib import Path
@@ -26,9 +27,8 @@ from colorize.utils.files import write_text, write_whole
 SHEET = "contact-sheet.png"
 
 
-def plates(argv: list[str]) -> int:
+def plates(args: Namespace) -> int:
     """The exit status: 0, or 1 where a scan could not be composed; the others are."""
-    args = plates_parser().parse_args(argv)
     folder, notes = at_home(args.output), list[str]()
     scans = [scan for word in args.scans for scan, _ in find_photographs(at_home(word), True, folder, notes)]
     for note in notes:
@@ -41,7 +41,7 @@ def plates(argv: list[str]) -> int:
             pixels = open_scan(scan)
             plate = compose(pixels, balance=args.balance)
             save_plate(plate, scan, folder)
-            composed[scan.stem] = [tile_of(picture) for picture in (to_eight_bit(pixels), plate.blue, plate.rgb)]
+            composed[scan.stem] = [tile_of(picture) for picture in (pixels, plate.blue, plate.rgb)]
     if composed:
         sheet = labelled_grid(composed, ("scan", "blue exposure", "colour photograph"))
         write_whole(folder / SHEET, lambda part: sheet.save(part, "PNG"))
@@ -49,12 +49,10 @@ def plates(argv: list[str]) -> int:
     return 1 if failed else 0
 
 
-def plates_parser() -> ArgumentParser:
-    parser = ArgumentParser("plates")
+def plates_options(parser: ArgumentParser) -> None:
     parser.add_argument("scans", nargs="+", metavar="SCAN", help="files, folders, or patterns such as 'scans/*.tif'")
     parser.add_output("a folder")
     parser.add_argument("--balance", choices=BALANCES, default="percentile", help="of the colours (percentile)")
-    return parser
 
 
 def plate_files(scan: Path, folder: Path) -> tuple[Path, Path]:
@@ -89,12 +87,9 @@ def describe_motion(motion: Motion) -> str:
     return f"moved {motion.dy:+.1f} down, {motion.dx:+.1f} right" + (turned if motion.turn or motion.stretch else "")
 
 
-def to_eight_bit(scan: np.ndarray) -> np.ndarray:
-    return scan if scan.dtype == np.uint8 else (scan >> 8).astype(np.uint8)
-
-
 def tile_of(pixels: np.ndarray) -> Image.Image:
-    image = Image.fromarray(pixels).convert("RGB")
+    eight_bit = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+    image = Image.fromarray(eight_bit).convert("RGB")
     image.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
     return image
 
@@ -110,9 +105,8 @@ AGENT = "colorize (evaluation of image colorization)"
 PAUSE = 1.0  #   seconds between two requests, for the server's sake
 
 
-def fetch_historical(argv: list[str]) -> int:
+def fetch_historical(args: Namespace) -> int:
     """The exit status: 0, or 1 where the server does not have a picture; the others are fetched."""
-    args = fetch_parser().parse_args(argv)
     rows = [row for row in read_picture_list(Path(args.list)) if args.only in (None, row["kind"])]
     missing = 0
     for number, row in enumerate(rows, 1):
@@ -133,13 +127,11 @@ def fetch_historical(argv: list[str]) -> int:
     return 1 if missing else 0
 
 
-def fetch_parser() -> ArgumentParser:
-    parser = ArgumentParser("fetch")
+def fetch_options(parser: ArgumentParser) -> None:
     parser.add_argument("what", choices=["historical"], help="Prokudin-Gorskii's plates and black-and-white prints")
     parser.add_output("a folder; what it has already is not fetched again")
     parser.add_argument("--only", choices=KINDS, help="one of the two kinds")
     parser.add_argument("--list", default=str(LIST), help="another list of the same columns (the package's own)")
-    return parser
 
 
 def read_picture_list(path: Path) -> list[dict[str, str]]:
@@ -177,14 +169,13 @@ def is_fetched(row: dict[str, str], folder: Path) -> bool:
 
 def known_checksum(row: dict[str, str], folder: Path) -> str | None:
     """The checksum that the list states, else the one noted when the picture first came; None before that."""
-    if row["sha256"]:
-        return row["sha256"]
-    return next((kept["sha256"] for kept in read_credits_file(folder) if kept["file"] == row["file"]), None)
+    return row["sha256"] or read_credits_file(folder).get(row["file"], {}).get("sha256")
 
 
-def read_credits_file(folder: Path) -> list[dict[str, str]]:
+def read_credits_file(folder: Path) -> dict[str, dict[str, str]]:
+    """The rows of a folder's manifest, by file."""
     path = folder / MANIFEST
-    return read_tsv(path) if path.is_file() else []
+    return {kept["file"]: kept for kept in read_tsv(path)} if path.is_file() else {}
 
 
 def fetch_picture(row: dict[str, str], folder: Path) -> int:
@@ -206,7 +197,7 @@ def fetch_picture(row: dict[str, str], folder: Path) -> int:
     except UserError as error:
         raise UserError(f"what came from {row['image']} is no whole picture: {error}") from error
     folder.mkdir(parents=True, exist_ok=True)
-    rows = {kept["file"]: kept for kept in read_credits_file(folder)}
+    rows = read_credits_file(folder)
     rows[row["file"]] = {**{key: row.get(key, "") for key in KEPT}, "source": row["item"], "sha256": checksum}
     table = [KEPT, *([kept[key] for key in KEPT] for kept in rows.values())]
     # The line first: a picture without one would be in the way of the next attempt, a line without a picture is not

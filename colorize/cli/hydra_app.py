@@ -20,7 +20,7 @@ from colorize.config import conf_folder
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN, UserError, guarded
 from colorize.utils.files import short_digest
-from colorize.utils.hydra_overrides import quote_if_needed, quoted, saved_overrides, unquote
+from colorize.utils.hydra_overrides import parse_override, quote_if_needed, quoted, saved_overrides, unquote
 from colorize.utils.stored_config import calls_resolver
 from colorize.utils.trust import check_target, iterate_leaves, packages
 
@@ -92,29 +92,25 @@ def check_saved_overrides(words: Sequence[str], folder: Path, trust: str | None)
 
     trust   what the user gave as the packages whose classes they may name, such as [mypackage]
     """
-    allowed = OverridesParser.create().parse_override(f"trust={trust}").value() if trust else []
+    allowed = packages(parse_override(f"trust={trust}").value() if trust else ())
+    where = repr(str(folder / ".hydra" / "overrides.yaml"))
     for word in words:
-        check_saved_override(word, packages(allowed), repr(str(folder / ".hydra" / "overrides.yaml")))
-
-
-def check_saved_override(word: str, trust: Sequence[str], where: str) -> None:
-    """Raises `UserError` for a saved override that is more than a choice or a plain value."""
-    try:
-        override = OverridesParser.create().parse_override(word)
-        value = override.value()
-    except HydraException as error:
-        raise UserError(f"{where} holds {word!r}, which is no override") from error
-    key = override.key_or_group
-    if word.startswith("-") or {"hydra", "searchpath"} & set(re.split(r"[./]", f"{key}.{override.package}")):
-        raise UserError(f"{where} holds {word!r}, which would change Hydra itself: give it yourself if you want it")
-    for place, held in iterate_leaves({key: value}):
-        if calls_resolver(held):
-            raise UserError(f"{where} holds {word!r}, which would ask this machine for something: give it yourself")
-        part, _, last = place.rpartition(".")
-        if last == "_target_":
-            check_target(held, part, trust, where)
-        elif re.search(r"(^|\.)_", place) and last != "_partial_":
-            raise UserError(f"{where} holds {word!r}, which sets more than a plain value: give it yourself")
+        try:
+            override = OverridesParser.create().parse_override(word)
+            value = override.value()
+        except HydraException as error:
+            raise UserError(f"{where} holds {word!r}, which is no override") from error
+        key = override.key_or_group
+        if word.startswith("-") or {"hydra", "searchpath"} & set(re.split(r"[./]", f"{key}.{override.package}")):
+            raise UserError(f"{where} holds {word!r}, which would change Hydra itself: give it yourself if you want it")
+        for place, held in iterate_leaves({key: value}):
+            if calls_resolver(held):
+                raise UserError(f"{where} holds {word!r}, which would ask this machine for something: give it yourself")
+            part, _, last = place.rpartition(".")
+            if last == "_target_":
+                check_target(held, part, allowed, where)
+            elif re.search(r"(^|\.)_", place) and last != "_partial_":
+                raise UserError(f"{where} holds {word!r}, which sets more than a plain value: give it yourself")
 
 
 def rerun_name(folder: Path, changes: list[str]) -> str:
@@ -145,9 +141,8 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     arguments, words = parse_hydra_args([quote_if_needed(word) for word in argv], config_name)
     check_overrides(conf_folder(), config_name, arguments)
     if runs_job(arguments):
-        from colorize.sweeps.hydra_plugins import (
-            register_plugins,  # imports torch: not before the arguments are checked
-        )
+        # imports torch: not before the arguments are checked
+        from colorize.sweeps.hydra_plugins import register_plugins
 
         register_plugins()
     codes = [0]

@@ -1,5 +1,6 @@
 """The verb `judge`: a page on which people choose between the colours of runs, and what their choices come to."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from math import isnan
@@ -33,20 +34,21 @@ from colorize.utils.files import as_json, write_text
 PAGE, PEOPLE = "judge.html", "people.json"
 
 
-def judge(argv: list[str]) -> int:
-    """Write the page that shows the runs, or read the judgements that were made on it; the exit status."""
-    parser = ArgumentParser("judge")
+def judge_options(parser: ArgumentParser) -> None:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="runs that were evaluated, as `colorize compare` takes")
     parser.add_argument("--protocol", metavar="NAME", help="whose pictures are shown, where runs have several results")
     parser.add_argument("--read", nargs="+", type=Path, metavar="CSV", help="judgements that people saved on the page")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="of the page; --read: else the first CSV's")
-    args = parser.parse_args(argv)
+
+
+def judge(args: Namespace) -> int:
+    """Write the page that shows the runs, or read the judgements that were made on it; the exit status."""
     if bool(args.runs) == bool(args.read):
-        parser.error("name the runs of a new page, or read judgements with --read CSV …")
+        raise UserError("judge takes the runs of a new page, or --read CSV … of judgements made on one")
     if args.read:
         tell_preferences(args.read, args.output or args.read[0].parent)
     elif args.output is None:
-        parser.error("say with -o FOLDER where the page goes")
+        raise UserError("judge writes a page: say with -o FOLDER where it goes")
     else:
         write_judge_page(args.runs, args.protocol, args.output)
     return 0

@@ -13,22 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.cli.additions import check_additions
-from colorize.cli.parser import (
-    compose_config,
-    group_options,
-    hydra_context,
-    options_in,
-    parse_overrides,
-    plain_config,
-    runs_job,
-)
-from colorize.config import check_values, part_class
-from colorize.utils.errors import UserError, describe_options, key_suggestion, suggestion
+from colorize.cli.parser import compose_config, group_options, hydra_context, options_in, parse_overrides, runs_job
+from colorize.config import check_values
+from colorize.utils.errors import UserError, describe_options, key_suggestion, locate_part, suggestion
 from colorize.utils.stored_config import flatten
 
 PACKAGES = {"joblib": "hydra-joblib-launcher", "ray": "hydra-ray-launcher"}  # of launchers
 PACKAGES |= dict.fromkeys(("slurm", "submitit_slurm", "submitit_local"), "hydra-submitit-launcher")
-READING = ("help", "hydra_help", "shell_completion")  # options with which nothing is composed here
 
 
 def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
@@ -37,8 +28,8 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
 
     Configs of the user's own (--config-dir, hydra.searchpath, …) are read as Hydra reads them.
     """
-    if any(getattr(arguments, option) for option in READING):
-        return
+    if arguments.help or arguments.hydra_help or arguments.shell_completion:
+        return  # nothing is composed here
     with hydra_context(conf, arguments):
         for word in arguments.overrides if config_name == "evaluate" else ():
             if "=" not in word and word[:1] not in "+~":
@@ -63,7 +54,8 @@ def check_job(
     for override in others:
         check_key(override, before, known, choices, places)
     after = compose_config(config_name, [*choices, *map(first_override, others)])
-    check_additions(plain_config(before), plain_config(after))
+    plain: list[Any] = [OmegaConf.to_container(each, resolve=False) for each in (before, after)]
+    check_additions(*plain)
     if runs_job(arguments):
         own = OmegaConf.masked_copy(after, [str(key) for key in after if key != "hydra"])
         check_required(own)
@@ -84,7 +76,7 @@ def check_required(cfg: DictConfig) -> None:
         from colorize.data.sources import check_trains  # imports torch
 
         if "data" in cfg:
-            check_trains(part_class(cfg.data, "data"), cfg.names.data)
+            check_trains(locate_part(cfg.data._target_, "data"), cfg.names.data)
         raise
 
 
@@ -117,23 +109,17 @@ def check_folder(cfg: DictConfig) -> None:
 def check_choice(override: Override, places: Sequence[str]) -> bool:
     """Whether the override chooses options of a group; one that does not exist is refused."""
     key = override.key_or_group
-    if override.is_delete() or override.is_add() or override.is_force_add():
-        return False
-    if not (options := group_options(key, places)):
+    plain = not (override.is_delete() or override.is_add() or override.is_force_add())
+    if not plain or not (options := group_options(key, places)):
         return False
     for value in map(str, swept_values(override)):
-        check_installed(key, value)
+        package = PACKAGES.get(value) if key == "hydra/launcher" else None
+        if package and package not in {each.name for each in distributions()}:
+            raise UserError(f"hydra/launcher={value} needs the package {package}: pip install {package}")
         if value not in options and value not in ("None", "null"):
             close = suggestion(value, options, f"{key}=")
             raise UserError(f"{key} has no option {value!r}{close}; {describe_options(key, options)}")
     return True
-
-
-def check_installed(key: str, value: str) -> None:
-    """Refuse a launcher whose package is not here."""
-    package = PACKAGES.get(value) if key == "hydra/launcher" else None
-    if package and package not in {each.name for each in distributions()}:
-        raise UserError(f"hydra/launcher={value} needs the package {package}: pip install {package}")
 
 
 def check_key(
@@ -156,7 +142,8 @@ def check_key(
         if other := options_with(key, before):
             raise UserError(f"there is no {key!r}{other}")
         close = key_suggestion(key, [*alike, *groups]) or "; --cfg job shows every key"
-        raise UserError(f"there is no {key!r}{beside_choice(key, choices)}{purpose}{close}")
+        beside = "".join(f" with {choice}" for choice in choices if choice.split("=")[0] == key.split(".")[0])
+        raise UserError(f"there is no {key!r}{beside}{purpose}{close}")
     if override.is_delete():
         if key in before and key not in ("experiment", "hparams_search"):
             raise UserError(f"~{key} would leave out what is always read: choose another {key} instead")
@@ -187,13 +174,6 @@ def options_with(key: str, before: DictConfig) -> str:
         return ""
     have = f"{', '.join(found[:-1])} and {found[-1]} have" if len(found) > 1 else f"{found[0]} has"
     return f" with {group}={before.hydra.runtime.choices[group]}; {group}={have} it: choose {group}=… as well"
-
-
-def beside_choice(key: str, choices: Sequence[str]) -> str:
-    """Which option of the key's group is meant, where the command line chooses one."""
-    top = key.split(".")[0]
-    named = [word for word in choices if word.split("=")[0] == top]
-    return f" with {named[-1]}" if named else ""
 
 
 def check_single(overrides: Sequence[Override], chosen: Sequence[Override]) -> None:

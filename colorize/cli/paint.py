@@ -33,13 +33,13 @@ SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for t
 LONGEST = 4  #   times the size asked for: how long the longer side of a panorama is at most, for the network
 
 
-def paint(argv: list[str]) -> int:
+def paint(args: Namespace) -> int:
     """The exit status: 0, or 1 where a photograph could not be painted; the others are."""
-    args = paint_parser().parse_args(argv)
     jobs, notes = plan_jobs(args.photographs, at_home(args.output), args.format)
     for note in notes:
         say(printable(note))
-    waiting = [job for job in jobs if args.overwrite or not is_painted(job, args.samples)]
+    painted = [job for job in jobs if all(target.exists() for target in sample_files(job.target, args.samples))]
+    waiting = jobs if args.overwrite else [job for job in jobs if job not in painted]
     there = len(jobs) - len(waiting)
     bad = paint_all(waiting, args) if waiting else 0
     failed = f"; {bad} could not be" if bad else ""
@@ -47,8 +47,7 @@ def paint(argv: list[str]) -> int:
     return 1 if bad else 0
 
 
-def paint_parser() -> ArgumentParser:
-    parser = ArgumentParser("paint")
+def paint_options(parser: ArgumentParser) -> None:
     parser.add_argument("photographs", nargs="+", help="files, folders with what is below, or patterns ('scans/*.tif')")
     parser.add_argument(
         "-w", "--weights", required=True, help="a run folder, a checkpoint, an export, a published file, a hub name"
@@ -62,7 +61,6 @@ def paint_parser() -> ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_number("--max-pixels", 1, help="of a photograph; larger ones are not opened (500 million)")
     parser.add_trust()
-    return parser
 
 
 def describe_existing(there: int, jobs: int) -> str:
@@ -70,10 +68,6 @@ def describe_existing(there: int, jobs: int) -> str:
         return ""
     count = "all already exist" if there == jobs > 1 else f"{there} already exist{'s' if there == 1 else ''}"
     return f"; {count} (--overwrite paints them again)"
-
-
-def is_painted(job: PaintJob, samples: int) -> bool:
-    return all(target.exists() for target in sample_files(job.target, samples))
 
 
 def paint_all(jobs: list[PaintJob], args: Namespace) -> int:
@@ -169,15 +163,8 @@ def full_size_color(photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method:
     return result
 
 
-def export(argv: list[str]) -> int:
+def export(args: Namespace) -> int:
     """`colorize export RUN_OR_FILE -o FOLDER`; the exit status."""
-    parser = ArgumentParser("export")
-    parser.add_argument("weights", help="a run folder, a checkpoint, a published file, or a name on the hub")
-    parser.add_output("the folder to write")
-    parser.add_argument("--name", help="of the model; by default that of the run or of the file")
-    parser.add_argument("--licence", help="of the weights, such as apache-2.0")
-    parser.add_trust()
-    args = parser.parse_args(argv)
     if (Path(args.output) / "config.json").exists():
         raise UserError(f"{args.output!r} holds an export already: choose another folder, or delete it")
     model = load(args.weights, trusted_packages(args.trust))
@@ -188,33 +175,33 @@ def export(argv: list[str]) -> int:
     return 0
 
 
+def export_options(parser: ArgumentParser) -> None:
+    parser.add_argument("weights", help="a run folder, a checkpoint, a published file, or a name on the hub")
+    parser.add_output("the folder to write")
+    parser.add_argument("--name", help="of the model; by default that of the run or of the file")
+    parser.add_argument("--licence", help="of the weights, such as apache-2.0")
+    parser.add_trust()
+
+
 def training_facts(weights: str) -> dict[str, Any]:
     """What a run knows of the network that is exported: the steps and the scores are those of its checkpoint."""
     known: dict[str, Any] = {"trained_size": size} if (size := trained_size(weights)) else {}
-    if (run := run_of(weights)) is not None:
-        summary = run.read_summary()
+    if (path := checkpoint_of(weights)) is not None:
+        summary = RunFolder(path.parent.parent).read_summary()
         known |= {key: summary[key] for key in ("data", "loss", "validation") if key in summary}
-        held = peek(checkpoint_of(run, weights))
+        held = peek(path)
         known |= {"steps": held["steps"], "val": held["scores"]} if held else {}
     return known
 
 
-def run_of(weights: str) -> RunFolder | None:
-    """The run that a run folder or a checkpoint in one belongs to; None for weights from elsewhere."""
+def checkpoint_of(weights: str) -> Path | None:
+    """The file that `load` takes of a run folder, or that is named in one; None for weights from elsewhere."""
     path = at_home(weights)
-    folder = path if path.is_dir() else path.parent.parent
-    return RunFolder(folder) if (folder / ".hydra").is_dir() else None
-
-
-def checkpoint_of(run: RunFolder, weights: str) -> Path:
-    """The file whose weights `load` takes."""
-    path = at_home(weights)
-    return run.checkpoint("best") if path.is_dir() else path
+    path = RunFolder(path).checkpoint("best") if (path / ".hydra").is_dir() else path
+    return path if (path.parent.parent / ".hydra").is_dir() and path.is_file() else None
 
 
 def describe_checkpoint(weights: str) -> str:
     """` (best.pt, step 200)` of a run's network, or nothing."""
-    if (run := run_of(weights)) is None:
-        return ""
-    path = checkpoint_of(run, weights)
-    return f" ({path.name}, step {held['steps']})" if (held := peek(path)) else ""
+    path = checkpoint_of(weights)
+    return f" ({path.name}, step {held['steps']})" if path and (held := peek(path)) else ""

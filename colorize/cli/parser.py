@@ -22,7 +22,6 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from colorize.cli.app import VERBS
 from colorize.config import conf_folder
 from colorize.utils.environment import at_home, without_links
 from colorize.utils.errors import UserError, describe_options, suggestion
@@ -33,8 +32,7 @@ class ArgumentParser(argparse.ArgumentParser):
     """The arguments of a verb that Hydra does not compose. Raises `UserError` where argparse would print its usage and
     leave; a mistake in an option's name is answered before all others."""
 
-    def __init__(self, verb: str):
-        summary = VERBS[verb].summary
+    def __init__(self, verb: str, summary: str):
         super().__init__(prog=f"colorize {verb}", description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False)
         self.limits: dict[str, tuple[float, float | None]] = {}
 
@@ -60,12 +58,12 @@ class ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{self.prog}: {message}; --help shows all options")
 
-    def parse_args(self, args=None, namespace=None):
-        given = sys.argv[1:] if args is None else list(args)
+    def parse(self, given: Sequence[str]) -> Namespace:
+        """The arguments, with the home folder for a ~."""
         if (unknown := unknown_option(self, given)) is not None:
             option = given[unknown].partition("=")[0]
             self.error(f"there is no option {option!r}{suggestion(option, self._option_string_actions, cutoff=CLOSE)}")
-        found, rest = self.parse_known_args(given, namespace)
+        found, rest = self.parse_known_args(given)
         if rest:
             self.error(f"there is no place for {rest[0]!r}")
         for name, value in vars(found).items():
@@ -154,7 +152,7 @@ def parse_hydra_args(argv: Sequence[str], config_name: str) -> tuple[Namespace, 
         raise UserError("--resolve goes with --cfg, as in --cfg job --resolve")
     if args.package and not args.cfg:
         raise UserError("--package goes with --cfg, as in --cfg job --package optimizer")
-    return args, [*option_words(argv, args.overrides), *args.overrides]
+    return args, sorted(argv, key=set(args.overrides).__contains__)
 
 
 def describe_unknown_option(words: Sequence[str], parser: argparse.ArgumentParser, config_name: str) -> str:
@@ -173,14 +171,6 @@ def describe_unknown_option(words: Sequence[str], parser: argparse.ArgumentParse
 def runs_job(args: Namespace) -> bool:
     """Whether something is run, and not only shown."""
     return not any(getattr(args, name) for name in ("cfg", "info", "help", "hydra_help", "shell_completion"))
-
-
-def option_words(words: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """The words that are no override: options and their values."""
-    left = list(words)[::-1]
-    for override in overrides[::-1]:
-        left.remove(override)
-    return left[::-1]
 
 
 @contextmanager
@@ -217,10 +207,6 @@ def compose_config(config_name: str, words: Sequence[str]) -> DictConfig:
         inner = error.__cause__
         cause = f": {str(inner).splitlines()[0]}" if isinstance(inner, OmegaConfBaseException) else ""
         raise UserError(" ".join(said.split()).rstrip(".") + cause) from error
-
-
-def plain_config(cfg: DictConfig) -> Any:
-    return OmegaConf.to_container(cfg, resolve=False)
 
 
 def group_options(group: str, places: Sequence[str] = ()) -> list[str]:

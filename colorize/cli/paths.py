@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from colorize.data.filesystem import Walk
@@ -122,30 +122,26 @@ def existing_part(path: Path) -> tuple[Path, str]:
 def assign_files(places: dict[Path, Path], kind: str, notes: list[str]) -> list[PaintJob]:
     """`a.jpg` becomes `a.png`; beside an `a.tif`, `a.jpg.png`. Names that are the same but for capitals or accents
     get a hash. Raises `UserError` where two are still the same."""
-    jobs = [PaintJob(source, place.with_name(f"{place.stem}.{kind}")) for source, place in places.items()]
-    while shared := {key for key, count in Counter(name_key(job.target) for job in jobs).items() if count > 1}:
-        longer = [
-            replace(job, target=(place := places[job.source]).with_name(f"{place.name}.{kind}"))
-            if name_key(job.target) in shared
-            else job
-            for job in jobs
-        ]
-        if longer == jobs:
-            other = next(job for job in reversed(jobs) if name_key(job.target) in shared)
-            one = next(job for job in jobs if name_key(job.target) == name_key(other.target))
-            if one.target == other.target:
+    targets = {source: place.with_name(f"{place.stem}.{kind}") for source, place in places.items()}
+    while shared := {key for key, count in Counter(map(name_key, targets.values())).items() if count > 1}:
+        clashing = [source for source, target in targets.items() if name_key(target) in shared]
+        longer = {source: places[source].with_name(f"{places[source].name}.{kind}") for source in clashing}
+        if longer.items() <= targets.items():
+            other = clashing[-1]
+            one = next(source for source in clashing if name_key(targets[source]) == name_key(targets[other]))
+            if targets[one] == targets[other]:
                 raise UserError(
-                    f"{str(one.source)!r} and {str(other.source)!r} would both become {str(one.target)!r}: paint them "
-                    "to different folders"
+                    f"{str(one)!r} and {str(other)!r} would both become {str(targets[one])!r}: paint them to different "
+                    "folders"
                 )
-            longer = [replace(job, target=with_hash(job.target)) if job is other else job for job in jobs]
-            notes.append(f"{str(other.source)!r} has the name of {str(one.source)!r} but for capitals or accents: it "
-                         f"becomes {with_hash(other.target).name!r}")  # fmt: skip
-        jobs = longer
-    if kept := [job for job in jobs if job.target.stem == job.source.name]:
-        notes.append(f"{len(kept)} photographs have the name of another: {str(kept[0].source)!r} becomes "
-                     f"{kept[0].target.name!r}, and so on")  # fmt: skip
-    return [fit_file_name(job) for job in jobs]
+            longer = {other: with_hash(targets[other])}
+            notes.append(f"{str(other)!r} has the name of {str(one)!r} but for capitals or accents: it becomes "
+                         f"{longer[other].name!r}")  # fmt: skip
+        targets |= longer
+    if kept := [source for source, target in targets.items() if target.stem == source.name]:
+        notes.append(f"{len(kept)} photographs have the name of another: {str(kept[0])!r} becomes "
+                     f"{targets[kept[0]].name!r}, and so on")  # fmt: skip
+    return [fit_file_name(PaintJob(source, target)) for source, target in targets.items()]
 
 
 def name_key(path: Path) -> str:

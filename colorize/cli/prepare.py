@@ -47,9 +47,8 @@ class SplitShards:
             yield f"{self.name}-{number:05d}.tar", first, min(first + self.each, len(self.photos))
 
 
-def prepare_source(argv: list[str]) -> int:
+def prepare_source(args: Namespace) -> int:
     """The exit status: 0 where the set is whole."""
-    args = prepare_parser().parse_args(argv)
     output = new_folder(args.output, overwrite=True)  # what it may hold is seen once the photographs are known
     source = open_source(args.source)
     for note in source.notes():
@@ -77,8 +76,7 @@ def prepare_source(argv: list[str]) -> int:
         return INTERRUPTED
 
 
-def prepare_parser() -> ArgumentParser:
-    parser = ArgumentParser("prepare")
+def prepare_options(parser: ArgumentParser) -> None:
     parser.add_argument("source", help=WORDS)
     parser.add_argument("output", help="the folder for train-*.tar, val-*.tar and manifest.json")
     parser.add_number("--size", 32, help="pixels of the shorter side (files stay as they are)")
@@ -93,7 +91,6 @@ def prepare_parser() -> ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the order of the photographs (0)")
     parser.add_workers()
-    return parser
 
 
 def shuffle(photos: Collection, seed: int) -> Collection:
@@ -138,7 +135,9 @@ def write_shards(
     source: ResolvedSource,
 ) -> int:  # fmt: skip
     """Write the tar files that `done` lacks, and then the manifest; the exit status."""
-    whole = {record["shard"]["name"]: record for record in done if is_complete(output, record)}
+    sizes = {path.name: path.stat().st_size for path in output.glob("*.tar")}
+    shards = {record["shard"]["name"]: record for record in done}
+    whole = {name: record for name, record in shards.items() if sizes.get(name) == record["shard"]["bytes"]}
     total = sum(len(part.photos) for part in parts)
     most = max(1, int(args.max_bad * total)) if 0 < args.max_bad < 1 else int(args.max_bad)
     workers = choose_workers(total) if args.workers is None else args.workers
@@ -157,7 +156,10 @@ def write_shards(
                     records.append(whole[name])
                 else:
                     prepared = with_keys(islice(stream, last - first), first, numbered, count, seen)
-                    records.append(write_and_note(output, name, prepared))
+                    shard, bad = write_shard(output / name, prepared)
+                    records.append({"shard": shard._asdict(), "bad": bad})
+                    with (output / PROGRESS).open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(records[-1]) + "\n")
                 seen += last - first
                 count.update(seen)
                 check_unreadable(records, most, total)
@@ -172,20 +174,6 @@ def with_keys(
     for number, photo in enumerate(stream):
         yield photo._replace(key=numbered.get(first + number, ""))
         count.update(seen + number + 1)
-
-
-def is_complete(output: Path, record: Mapping[str, Any]) -> bool:
-    path = output / record["shard"]["name"]
-    return path.is_file() and path.stat().st_size == record["shard"]["bytes"]
-
-
-def write_and_note(output: Path, name: str, photographs: Iterator[PreparedPhoto]) -> dict[str, Any]:
-    """Write a tar file and note it."""
-    shard, bad = write_shard(output / name, photographs)
-    record = {"shard": shard._asdict(), "bad": bad}
-    with (output / PROGRESS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
-    return record
 
 
 def check_unreadable(records: list[dict[str, Any]], most: int, total: int) -> None:

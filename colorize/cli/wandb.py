@@ -5,25 +5,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
 from pathlib import Path
 
 from colorize.cli.parser import ArgumentParser
+from colorize.config import conf_folder
 from colorize.tracking.wandb import UNSENT, server_message, user_setting
-from colorize.tracking.wandb_files import Names, drop_checkpoints, read_names, set_wandb_folders
+from colorize.tracking.wandb_files import drop_checkpoints, read_names, set_wandb_folders
 from colorize.utils.console import say
-from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 
 PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize dashboard` does
 
 
-def sync(argv: Sequence[str]) -> int:
+def sync(args: Namespace) -> int:
     """Send what is pending, oldest first. Raises `UserError` where W&B is not logged in, or does not answer."""
-    parser = ArgumentParser("sync")
-    default = user_setting(None, "DIR", "outputs")
-    parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
-    folder = at_home(parser.parse_args(argv).folder)
+    folder = Path(args.folder)
     runs = unsent_runs(folder)
     if not runs:
         say(f"nothing is pending in {str(folder)!r}")
@@ -45,6 +42,11 @@ def sync(argv: Sequence[str]) -> int:
     if failed:
         raise UserError(f"{len(failed)} of {len(runs)} runs could not be sent; the same command tries them again")
     return 0
+
+
+def sync_options(parser: ArgumentParser) -> None:
+    default = user_setting(None, "DIR", "outputs")
+    parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
 
 
 def server_address() -> str:
@@ -92,23 +94,28 @@ def send_run(run: Path) -> bool:
     return sent
 
 
-def dashboard(argv: Sequence[str]) -> int:
+def dashboard(args: Namespace) -> int:
     """The exit status. Raises `UserError` where W&B is not logged in, or does not take it."""
-    args = dashboard_parser().parse_args(argv)
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError("a dashboard needs the package wandb-workspaces: pip install wandb-workspaces")
-    from colorize.config import conf_folder
+    import wandb
 
-    names = read_names(conf_folder())
+    from colorize.tracking.dashboard import build_report, owner, save_view, spec, workspace
+
+    what = (args.project, read_names(conf_folder()), args.protocol)
     if args.print:
-        from colorize.tracking.dashboard import build_report, spec, workspace
-
-        what = (args.entity or "", args.project, names, args.protocol)
-        shown, written = workspace(*what), build_report(*what, offline=True)
+        shown, written = workspace(args.entity or "", *what), build_report(args.entity or "", *what, offline=True)
         print(json.dumps({shown.name: spec(shown), written.title: spec(written)}, indent=2))
         return 0
+    if (mode := os.environ.get("WANDB_MODE") or "online") != "online":
+        raise UserError(f"a dashboard is on W&B's server, and WANDB_MODE is {mode} here: unset it, or use --print")
     try:
-        send_dashboard(args.entity, args.project, names, args.protocol)
+        wandb.setup(settings=wandb.Settings(silent=True))
+        if not wandb.login(prompt=False, verify=False):
+            raise UserError("W&B is not logged in here: run `wandb login` first, or --print to see what would be sent")
+        entity = owner(args.entity, args.project)
+        say(f"workspace: {save_view(workspace(entity, *what))}")
+        say(f"report: {save_view(build_report(entity, *what))}")
     except UserError:
         raise
     except Exception as error:  # a service may fail in ways that nobody can list
@@ -117,24 +124,7 @@ def dashboard(argv: Sequence[str]) -> int:
     return 0
 
 
-def send_dashboard(entity: str | None, project: str, names: Names, protocol: str) -> None:
-    """Save both, and say where they are. A server that does not answer is waited for 20 s at a time."""
-    import wandb
-
-    if (mode := os.environ.get("WANDB_MODE") or "online") != "online":
-        raise UserError(f"a dashboard is on W&B's server, and WANDB_MODE is {mode} here: unset it, or use --print")
-    wandb.setup(settings=wandb.Settings(silent=True))
-    if not wandb.login(prompt=False, verify=False):
-        raise UserError("W&B is not logged in here: run `wandb login` first, or --print to see what would be sent")
-    from colorize.tracking.dashboard import build_report, owner, save_view, workspace
-
-    entity = owner(entity, project)
-    say(f"workspace: {save_view(workspace(entity, project, names, protocol))}")
-    say(f"report: {save_view(build_report(entity, project, names, protocol))}")
-
-
-def dashboard_parser() -> ArgumentParser:
-    parser = ArgumentParser("dashboard")
+def dashboard_options(parser: ArgumentParser) -> None:
     project, entity = user_setting(None, "PROJECT", "colorize"), user_setting(None, "ENTITY", None)
     parser.add_argument("project", nargs="?", default=project, help="of W&B (default: colorize)")
     parser.add_argument(
@@ -144,4 +134,3 @@ def dashboard_parser() -> ArgumentParser:
         "--protocol", default="validation", metavar="NAME", help="whose results are shown (default: validation)"
     )
     parser.add_argument("--print", action="store_true", help="print what would be sent, as JSON, and send nothing")
-    return parser

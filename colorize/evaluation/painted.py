@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -55,8 +57,8 @@ class PaintedPictures:
         protocol = replace(protocol, reader="photographs")
 
         def predict(batch: EvalBatch) -> Pair:
-            images = [read_eval_image(self.photos[place], protocol).rgb for place in batch.places]
-            pixels = torch.stack([image if image.dtype == torch.uint8 else to_uint8(image) for image in images])  # type: ignore[union-attr]
+            images: list[Any] = [read_eval_image(self.photos[place], protocol).rgb for place in batch.places]
+            pixels = torch.stack([image if image.dtype == torch.uint8 else to_uint8(image) for image in images])
             return batch.pair(Picture(pixels.to(batch.L.device)))
 
         return predict
@@ -78,8 +80,8 @@ def match_pictures(folder: Path, chosen: Selection, protocol: Protocol) -> Paint
     photos = pictures.select(torch.tensor([places[key][0] for key in wanted], dtype=torch.int32).numpy())
     surplus = [key for key in places if key not in set(wanted)]
     with ThreadPoolExecutor(THREADS) as pool:
-        ways = pool.map(lambda pair: way_taken(*pair, protocol), zip(photos, chosen.photos, strict=True))
-    return PaintedPictures(photos, dict(Counter(ways)), surplus)
+        ways = Counter(pool.map(way_taken, photos, chosen.photos, repeat(protocol)))
+    return PaintedPictures(photos, dict(ways), surplus)
 
 
 def picture_key(name: str, *, whole: bool = False) -> str:

@@ -8,7 +8,9 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 import torchvision
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
+from torchvision.transforms.functional import normalize
 
 from colorize.batch import Batch, Prediction
 from colorize.imaging.color import lab_to_rgb
@@ -71,9 +73,6 @@ class Perceptual(Term):
 class VGG(nn.Module):
     """The first maps of the five sizes of torchvision's VGG16, with batch norm or without."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, name: str):
         super().__init__()
         try:
@@ -81,7 +80,7 @@ class VGG(nn.Module):
         except Exception as error:  # urllib, ssl and torch.hub raise unrelated types here
             raise UserError(
                 f"the VGG16 weights of the perceptual term cannot be had ({type(error).__name__}): put them at "
-                f"{str(vgg_file(name))!r}, or say loss.terms.perceptual.features=efficientnet_lite0"
+                f"{str(vgg_file(name))!r}, or use loss.terms.perceptual.features=efficientnet_lite0"
             ) from error
         self.taps = VGG_TAPS[name]
         self.layers = net.features[: self.taps[-1] + 1]
@@ -89,11 +88,9 @@ class VGG(nn.Module):
             if isinstance(layer, nn.ReLU):
                 layer.inplace = False  # in place, it would overwrite a tap that is still to be compared
         self.origin = f"{name}, ImageNet (torchvision)"
-        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
-        x, taps = (rgb - self.mean) / self.std, []
+        x, taps = normalize(rgb, IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD), []
         for index, layer in enumerate(self.layers):
             x = layer(x)
             if index in self.taps:

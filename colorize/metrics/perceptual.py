@@ -167,7 +167,7 @@ class Recognition(Metric):
             .requires_grad_(False)
             .to(memory_format=torch.channels_last)
         )
-        self.mean, self.std = statistics(network, self.net)
+        self.mean, self.std = statistics(network)
         self.origin = f"{network}, ImageNet"
 
     def of(self, pair: Pair) -> dict[str, Tensor]:

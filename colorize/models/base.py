@@ -18,7 +18,8 @@ from torch.nn.utils.parametrize import ParametrizationList
 from colorize.batch import Batch, Prediction
 from colorize.imaging.transforms import resize
 from colorize.utils.errors import UserError
-from colorize.utils.seeds import generator_of, seed_of
+from colorize.utils.seeds import seed_of
+from colorize.utils.validation import check_arguments
 
 AB_LIMIT = 128.0  # no colour that a screen can show lies outside ±128 in a or b
 SHADES_OF_BLACK = 32  # a black 8-bit picture has fewer below L* = 1; a picture in 0…1 has more
@@ -26,14 +27,15 @@ Generators = torch.Generator | Sequence[torch.Generator] | None  # one for the b
 
 
 class Colorizer(nn.Module):
-    """A network from lightness to colour. Units at its doors are CIE units; what it needs inside is its own affair."""
+    """A network from lightness to colour. Units at its doors are CIE units; what it needs inside is its own affair.
+
+    The arguments of each network's constructor are checked against their annotations: `UserError` for what cannot be.
+    """
 
     answers: frozenset[str]  #            the Prediction fields that forward() can fill
     multiple: int = 1  #                  predict_ab() takes heights and widths that this divides
     fixed_size: int | None = None  #      or only squares of this side
-    usual_size: int = (
-        256  #              shorter side to predict at, for weights that do not say what they were trained at
-    )
+    usual_size: int = 256  #              shorter side to predict at, where the weights do not say their training's
     stochastic: ClassVar[bool] = False  # whether predict_ab() draws, and takes generators to draw from
     settings: dict[str, Any]  #           what the network was built with, as an export keeps it
 
@@ -42,16 +44,19 @@ class Colorizer(nn.Module):
         build = cls.__init__
 
         @wraps(build)
-        def remembering(self, *values: Any, **settings: Any) -> None:
+        def checked(self, *values: Any, **settings: Any) -> None:
+            given = dict(zip(list(signature(build).parameters)[1:], values, strict=False)) | settings
+            if type(self) is cls:
+                check_arguments(dict(given), cls, "model")
             build(self, *values, **settings)
             if type(self) is cls:
-                self.settings = dict(zip(list(signature(build).parameters)[1:], values, strict=False)) | settings
+                self.settings = given
 
-        cls.__init__ = remembering  # type: ignore[method-assign]
+        cls.__init__ = checked  # type: ignore[method-assign]
 
     def forward(self, batch: Batch) -> Prediction:
-        """One training pass."""
-        raise NotImplementedError
+        """One training pass; as it stands, of a network that answers `ab` alone."""
+        return Prediction(ab=self.predict_ab(batch.input))
 
     def predict_ab(self, L: Tensor) -> Tensor:
         """(B, 1, H, W) L* 0…100 -> (B, 2, H, W) ab in CIE units, as the network says it: not clamped.
@@ -98,24 +103,20 @@ def check_lightness(L: Tensor) -> None:
 
 
 def convolution(
-    inputs: int, outputs: int, *, kernel: int = 1, bias: bool = True, spectral: bool = False, shuffle: int = 1
-) -> nn.Conv2d:
-    """Size-keeping convolution with Kaiming-normal weights and no bias at first.
+    inputs: int, outputs: int, *, kernel: int = 1, stride: int = 1, padding: int | None = None, bias: bool = True,
+    spectral: bool = False, shuffle: int = 1,
+) -> nn.Conv2d:  # fmt: skip
+    """Convolution with Kaiming-normal weights and biases of zero at first; padding None: the size stays.
 
     Where a pixel shuffle by `shuffle` follows, its sub-pixels start equal (ICNR: no checkerboard).
     """
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding, bias=bias)
     first = nn.init.kaiming_normal_(torch.empty(outputs // shuffle**2, inputs, kernel, kernel))
     with torch.no_grad():
         conv.weight.copy_(first.repeat_interleave(shuffle**2, dim=0))
         if bias:
             conv.bias.zero_()  # type: ignore[union-attr]
     return spectral_norm(conv) if spectral else conv  # type: ignore[return-value]
-
-
-def generators_of(seeds: Sequence[int], *key: int | str) -> list[torch.Generator]:
-    """A generator on the CPU for each photograph; `key` says what it is for."""
-    return [generator_of(seed, *key) for seed in seeds]
 
 
 class Dropout(nn.Module):

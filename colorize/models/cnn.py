@@ -42,10 +42,6 @@ class CNN(Colorizer):
         super().__init__()
         if global_size % 32:
             raise UserError(f"model.global_size is {global_size}; it must be a multiple of 32, such as 96 or 224")
-        if branches not in (1, 2):
-            raise UserError(f"model.branches is {branches}; it must be 1 or 2")
-        if upsample not in ("bilinear", "nearest"):
-            raise UserError(f"model.upsample is {upsample!r}; it must be bilinear or nearest")
         self.fixed_size = global_size if branches == 1 else None
         self.upsample = upsample
         c64, c128, c256, c512, c1024, c32 = (max(8, round(n * width)) for n in (64, 128, 256, 512, 1024, 32))
@@ -83,19 +79,13 @@ class CNN(Colorizer):
         """L (B, 1, H, W) -> ab (B, 2, H, W), and the global vector that the classifier reads (B, 512)"""
         grey = L / 100
         local = self.low(grey)  #                                        (B, 512, H/8, W/8)
-        summary = self.globe(self.low_of_copy(grey, local))  #           (B, 512)
+        square = (self.global_size, self.global_size)
+        summary = self.globe(local if grey.shape[2:] == square else self.low(resize(grey, square)))  # (B, 512)
         whole = repeat(self.to_fusion(summary), "b c -> b c h w", h=local.shape[2], w=local.shape[3])
         fused = self.fusion(torch.cat([whole, self.mid(local)], dim=1))  # (B, 256, H/8, W/8), eq. 2
         half = self.colour(fused)  #                                     (B, 2, H/2, W/2) in 0…1
         full = F.interpolate(half, scale_factor=2, mode=self.upsample)
         return 255 * full - 128, summary
-
-    def low_of_copy(self, grey: Tensor, local: Tensor) -> Tensor:
-        """Low-level features of the fixed-size copy; where the picture has that size already they are at hand."""
-        size = (self.global_size, self.global_size)
-        if grey.shape[2:] == size:
-            return local
-        return self.low(resize(grey, size))
 
 
 def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

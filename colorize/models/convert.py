@@ -2,17 +2,21 @@
 
 import math
 import re
+from collections.abc import Callable
+from typing import Any
 
+from colorize.models.base import Colorizer
 from colorize.models.cnn import CNN
 from colorize.models.diffusion import Diffusion
 from colorize.models.multicolor import MultiColor
 from colorize.models.transformer import Transformer
 from colorize.models.unet import ResNetUNet, UNet
-from colorize.models.weights import State, count_blocks, fill, first, fold_spectral_norm, rename
+from colorize.models.weights import State, count_blocks, fold_spectral_norm, rename
 
-WHAT = "a DDColor checkpoint"
-UNUSED = r"^encoder\.arch\.(norm|head_cls)\."  # the pooled output's norm; a classifier that old files still hold
-RULES = [
+Converted = tuple[type[Colorizer], dict[str, Any], State]  # a network, the arguments that build it, its weights
+
+DDCOLOR_UNUSED = r"^encoder\.arch\.(norm|head_cls)\."  # the pooled output's norm; a classifier of old files
+DDCOLOR = [
     (r"^(mean|std)$", r"encoder.\1"),
     (r"^encoder\.arch\.downsample_layers\.0\.(\d)\.", r"encoder.net.stem_\1."),
     (r"^encoder\.arch\.downsample_layers\.(\d)\.(\d)\.", r"encoder.net.stages_\1.downsample.\2."),
@@ -53,38 +57,29 @@ CONVNEXTS = {  # depths and widths -> the timm network
 }
 
 
-def import_ddcolor(state: State) -> Transformer:
+def shared_sizes(state: State, queries: str = "colours") -> dict[str, Any]:
+    """The arguments that Transformer and MultiColor share; `queries` is the module of a decoder of queries."""
+    count, dim = state[f"{queries}.query.weight"].shape
+    depths = [count_blocks(state, rf"encoder\.net\.stages_{stage}\.blocks\.(\d+)\.") for stage in range(4)]
+    dims = [len(state[f"encoder.net.stages_{stage}.blocks.0.gamma"]) for stage in range(4)]
+    named = CONVNEXTS.get((tuple(depths), tuple(dims)))  # type: ignore[arg-type]
+    layers, scales = count_blocks(state, rf"{re.escape(queries)}\.layers\.(\d+)\."), 3
+    return {
+        "encoder": named or "convnext_tiny.fb_in22k", "pretrained": False, "queries": count, "dim": dim,
+        "encoder_options": None if named else {"depths": depths, "dims": dims}, "rounds": layers // scales,
+        "widths": [len(state[f"pixels.steps.{i}.mix.weight"]) for i in range(scales)],
+        "feedforward": len(state[f"{queries}.layers.0.think.0.weight"]),
+    }  # fmt: skip
+
+
+def read_ddcolor(state: State) -> Converted:
     """Of any depth and width. Spectral norm is folded into the weights: in eval mode the same, to the bit."""
-    state = fold_spectral_norm(state, WHAT)
-    depths = tuple(count_blocks(state, rf"encoder\.arch\.stages\.{stage}\.(\d+)\.") for stage in range(4))
-    dims = tuple(len(first(state, f"encoder.arch.norm{stage}.weight", WHAT)) for stage in range(4))
-    named = CONVNEXTS.get((depths, dims))  # type: ignore[arg-type]
-    decoder = "decoder.color_decoder"
-    layers = count_blocks(state, rf"{re.escape(decoder)}\.transformer_ffn_layers\.(\d+)\.")
-    scales = len(first(state, f"{decoder}.level_embed.weight", WHAT))
-    queries, dim = first(state, f"{decoder}.query_feat.weight", WHAT).shape
-    model = Transformer(
-        encoder=named or "convnext_tiny.fb_in22k", pretrained=False, spectral=False, queries=queries, dim=dim,
-        encoder_options=None if named else {"depths": list(depths), "dims": list(dims)}, rounds=layers // scales,
-        widths=[len(first(state, f"decoder.layers.{i}.conv.0.weight", WHAT)) for i in range(3)],
-        feedforward=len(first(state, f"{decoder}.transformer_ffn_layers.0.linear1.weight", WHAT)),
-    )  # fmt: skip
-    return fill(model, rename(state, RULES, drop=UNUSED), WHAT)  # type: ignore[return-value]
+    state = fold_spectral_norm(rename(state, DDCOLOR, drop=DDCOLOR_UNUSED))
+    return Transformer, {"spectral": False, **shared_sizes(state)}, state
 
 
-SPACES = ("lab", "hs", "yuv")  # hue and saturation as they are, not as a circle
-
-
-def import_cnn(state: State) -> CNN:
+def read_cnn(state: State) -> Converted:
     """One branch at 224², a sigmoid's output doubled by nearest neighbour."""
-    what = "the thesis's CNN"
-    inputs = first(state, "global_net.fc1.0.weight", what).shape[1]
-    channels = len(first(state, "global_net.conv_layers.3.0.weight", what))
-    model = CNN(
-        classes=len(first(state, "global_net.fc_classification.2.weight", what)), branches=1, upsample="nearest",
-        width=len(first(state, "low_net.layers.0.0.weight", what)) / 64,
-        global_size=32 * math.isqrt(inputs // channels),
-    )  # fmt: skip
     rules = [
         (r"^(low|mid)_net\.layers\.", r"\1."),
         (r"^global_net\.conv_layers\.", "globe."),
@@ -95,10 +90,16 @@ def import_cnn(state: State) -> CNN:
         (r"^fusion_block\.layers\.", "fusion."),
         (r"^colorization_net\.layers\.", "colour."),
     ]
-    return fill(model, rename(state, rules), what)  # type: ignore[return-value]
+    state = rename(state, rules)
+    settings = {
+        "classes": len(state["classify.2.weight"]), "branches": 1, "upsample": "nearest",
+        "width": len(state["low.0.0.weight"]) / 64,
+        "global_size": 32 * math.isqrt(state["globe.5.weight"].shape[1] // len(state["globe.3.0.weight"])),
+    }  # fmt: skip
+    return CNN, settings, state
 
 
-def import_gan(state: State) -> ResNetUNet:
+def read_gan(state: State) -> Converted:
     """fastai's DynamicUnet on a ResNet-18."""
     rules = [
         (r"^layers\.0\.0\.", "encoder.net.conv1."),
@@ -117,23 +118,20 @@ def import_gan(state: State) -> ResNetUNet:
         (r"^layers\.11\.convpath\.1\.0\.", "residual.1."),
         (r"^layers\.12\.0\.", "head."),
     ]
-    model = ResNetUNet(pretrained=False)
-    return fill(model, rename(state, rules), "the thesis's GAN generator")  # type: ignore[return-value]
+    return ResNetUNet, {"pretrained": False}, rename(state, rules)
 
 
-def import_unet(state: State) -> UNet:
+def read_unet(state: State) -> Converted:
     """Its head says L, a and b; the lightness is dropped."""
-    what = "the thesis's plain U-Net"
-    depth = count_blocks(state, r"down\.(\d+)\.")
-    model = UNet(widths=[len(first(state, f"down.{i}.0.weight", what)) for i in range(depth)], norm="batch")
-    rules = [(r"^down\.0\.1\.", "down.0.2."), (r"^down\.0\.0\.", "down.0.1."), (r"^final\.", "head.")]
-    renamed = rename(state, rules)
+    state = rename(state, [(r"^down\.0\.1\.", "down.0.2."), (r"^down\.0\.0\.", "down.0.1."), (r"^final\.", "head.")])
     for name in ("head.0.weight", "head.0.bias"):
-        if len(first(renamed, name, what)) == 3:
-            renamed[name] = renamed[name][1:]
-    return fill(model, renamed, what)  # type: ignore[return-value]
+        if len(state[name]) == 3:
+            state[name] = state[name][1:]
+    of_down = ["down.0.1.weight", *(f"down.{i}.0.weight" for i in range(1, count_blocks(state, r"down\.(\d+)\.")))]
+    return UNet, {"widths": [len(state[name]) for name in of_down], "norm": "batch"}, state
 
 
+SPACES = ("lab", "hs", "yuv")  # hue and saturation as they are, not as a circle
 PIXELS = [  # encoder and pixel decoder, which the transformer and MultiColor share
     (r"^encoder\.backbone\.", "encoder.net."),
     (r"^encoder\.blend_blocks\.(\d)\.up\.block\.0\.block\.0\.", r"pixels.steps.\1.up."),
@@ -159,59 +157,32 @@ QUERIES = [  # within `colours.` or `colours.SPACE.`
 ]
 
 
-def sizes(state: State, module: str, what: str) -> dict:
-    """The arguments that Transformer and MultiColor share, from one decoder of queries and the encoder."""
-    queries, dim = first(state, f"{module}.color_query", what).shape
-    layers, scales = count_blocks(state, rf"{re.escape(module)}\.mlp_layers\.(\d+)\."), 3
-    depths = [count_blocks(state, rf"encoder\.backbone\.stages_{stage}\.blocks\.(\d+)\.") for stage in range(4)]
-    dims = [len(first(state, f"encoder.backbone.stages_{stage}.blocks.0.gamma", what)) for stage in range(4)]
-    tiny = (depths, dims) == ([3, 3, 9, 3], [96, 192, 384, 768])
-    return {
-        "encoder": "convnext_tiny", "pretrained": False, "queries": queries, "dim": dim, "rounds": layers // scales,
-        "encoder_options": None if tiny else {"depths": depths, "dims": dims},
-        "widths": [len(first(state, f"encoder.blend_blocks.{i}.fuse.block.0.weight", what)) for i in range(scales)],
-        "feedforward": len(first(state, f"{module}.mlp_layers.0.layers.0.weight", what)),
-    }  # fmt: skip
+def read_transformer(state: State) -> Converted:
+    state = rename(state, [*PIXELS, (r"^color_module\.", "colours."), *QUERIES, (r"^final\.", "refine.")])
+    return Transformer, {"pixel_decoder": "thesis", **shared_sizes(state)}, state
 
 
-def import_transformer(state: State) -> Transformer:
-    what = "the thesis's transformer"
-    model = Transformer(pixel_decoder="thesis", **sizes(state, "color_module", what))
-    rules = [*PIXELS, (r"^color_module\.", "colours."), *QUERIES, (r"^final\.", "refine.")]
-    return fill(model, rename(state, rules), what)  # type: ignore[return-value]
-
-
-def import_multicolor(state: State) -> MultiColor:
+def read_multicolor(state: State) -> Converted:
     """Its complementary network has batch norm and ReLU, its HSV decoder says hue and saturation as they are."""
-    what = "the thesis's MultiColor"
     spaces = SPACES[: count_blocks(state, r"color_modules\.(\d)\.")]
-    blocks = count_blocks(state, r"csc_net\.layers\.(\d+)\.")
-    model = MultiColor(
-        spaces=spaces, complement_norm="batch",  # type: ignore[arg-type]  # of SPACES
-        complement=[len(first(state, f"csc_net.layers.{i}.0.block.0.weight", what)) for i in range(blocks)],
-        **sizes(state, "color_modules.0", what),
-    )  # fmt: skip
-    rules = [
+    blocks = range(count_blocks(state, r"csc_net\.layers\.(\d+)\."))
+    state = rename(state, [
         *PIXELS,
         *((rf"^color_modules\.{i}\.", f"colours.{space}.") for i, space in enumerate(spaces)),
         *QUERIES,
         *((rf"^final_projections\.{i}\.", f"mappers.{space}.") for i, space in enumerate(spaces)),
         *((rf"^csc_net\.layers\.{i}\.{j}\.block\.{k}\.", f"complement.{6 * i + 3 * j + k}.")
-          for i in range(blocks) for j in range(2) for k in range(2)),
-    ]  # fmt: skip
-    return fill(model, rename(state, rules), what)  # type: ignore[return-value]
+          for i in blocks for j in range(2) for k in range(2)),
+    ])  # fmt: skip
+    complement = [len(state[f"complement.{6 * i}.weight"]) for i in blocks]
+    settings = {"spaces": spaces, "complement_norm": "batch", "complement": complement}
+    return MultiColor, settings | shared_sizes(state, "colours.lab"), state
 
 
-def import_diffusion(state: State) -> Diffusion:
+def read_diffusion(state: State) -> Converted:
     """Its last block is not told the noise level, and its linear attention is transposed; weights that nothing ever
     used (that block's time layer, the encoder's last convolution) are dropped."""
-    what = "the thesis's diffusion model"
     stages = count_blocks(state, r"model\.down\.(\d+)\.")
-    ends = [f"model.down.{i}.down_block.{'down.1.' if i < stages - 1 else ''}weight" for i in range(stages)]
-    model = Diffusion(
-        widths=[len(first(state, name, what)) for name in ("model.init_conv.weight", *ends)],
-        time=first(state, "model.time_mlp.1.weight", what).shape[1], attention="transposed", late_time=False,
-    )  # fmt: skip
     rules = [
         (r"^model\.", "denoiser."),
         (r"^denoiser\.time_mlp\.", "denoiser.time."),
@@ -239,4 +210,16 @@ def import_diffusion(state: State) -> Diffusion:
         (r"\.(down|up)_block\.", ".leave."),
     ]
     unused = rf"^model\.final\.0\.time_mlp\.|^encoder\.down\.{stages - 1}\.down_block\."
-    return fill(model, rename(state, rules, drop=unused), what)  # type: ignore[return-value]
+    state = rename(state, rules, drop=unused)
+    ends = [f"denoiser.down.{i}.leave.{'2.' if i < stages - 1 else ''}weight" for i in range(stages)]
+    settings = {
+        "widths": [len(state[name]) for name in ("denoiser.first.weight", *ends)],
+        "time": state["denoiser.time.1.weight"].shape[1], "attention": "transposed", "late_time": False,
+    }  # fmt: skip
+    return Diffusion, settings, state
+
+
+READERS: dict[str, Callable[[State], Converted]] = {  # of each of `LAYOUTS`
+    "encoder.arch.": read_ddcolor, "low_net.": read_cnn, "layers.0.": read_gan, "down.0.": read_unet,
+    "color_module.": read_transformer, "color_modules.": read_multicolor, "model.init_conv.": read_diffusion,
+}  # fmt: skip

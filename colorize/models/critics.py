@@ -1,14 +1,15 @@
 """Critics: networks that tell true colour from painted. B batch, H W picture, h w map of judgements."""
 
+from functools import partial
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from colorize.imaging.color import lab_to_rgb
+from colorize.models.base import convolution
 from colorize.utils.errors import UserError
 from colorize.utils.validation import AttentionWidth, CriticWidth
 
@@ -62,6 +63,9 @@ def initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 
+normalised = partial(convolution, spectral=True)
+
+
 class UNetCritic(Critic):
     """DDColor's critic (Kang et al. 2023) on sRGB: spectral norm on every convolution, ReLU, self-attention at 1/4.
 
@@ -73,14 +77,14 @@ class UNetCritic(Critic):
     def __init__(self, width: AttentionWidth = 64):
         super().__init__()
         widths = [width, 2 * width, 4 * width, 8 * width]
-        layers: list[nn.Module] = [normalised(3, width, 4, stride=2, padding=1), nn.ReLU()]
+        layers: list[nn.Module] = [normalised(3, width, kernel=4, stride=2, padding=1), nn.ReLU()]
         for i, (inputs, outputs) in enumerate(pairwise(widths)):
-            layers += [normalised(inputs, inputs, 3, padding=1), nn.ReLU()]
-            layers += [normalised(inputs, outputs, 4, stride=2, padding=1), nn.ReLU()]
+            layers += [normalised(inputs, inputs, kernel=3), nn.ReLU()]
+            layers += [normalised(inputs, outputs, kernel=4, stride=2, padding=1), nn.ReLU()]
             if i == 0:
                 layers.append(SelfAttention(outputs))
-        layers += [normalised(widths[-1], widths[-1], 3, padding=1), nn.ReLU()]
-        layers.append(normalised(widths[-1], 1, 4, bias=False))
+        layers += [normalised(widths[-1], widths[-1], kernel=3), nn.ReLU()]
+        layers.append(normalised(widths[-1], 1, kernel=4, padding=0, bias=False))
         self.layers = nn.Sequential(*layers)
 
     def judge(self, L: Tensor, ab: Tensor) -> Tensor:
@@ -92,19 +96,11 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.query, self.key = (normalised(channels, channels // 8, 1, bias=False) for _ in range(2))
-        self.value = normalised(channels, channels, 1, bias=False)
+        self.query, self.key = (normalised(channels, channels // 8, bias=False) for _ in range(2))
+        self.value = normalised(channels, channels, bias=False)
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (rearrange(part(x), "b c h w -> b 1 (h w) c") for part in (self.query, self.key, self.value))
         y = F.scaled_dot_product_attention(q, k, v, scale=1.0)
         return x + self.gamma * rearrange(y, "b 1 (h w) c -> b c h w", h=x.shape[2])
-
-
-def normalised(inputs: int, outputs: int, kernel: int, **options) -> nn.Module:
-    conv = nn.Conv2d(inputs, outputs, kernel, **options)
-    nn.init.kaiming_normal_(conv.weight)
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
-    return spectral_norm(conv)

@@ -7,7 +7,8 @@ B batch, C channels, H W picture, h heads, d width of a head, n pixels, S width 
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from colorize.models.base import Dropout
-from colorize.utils.errors import UserError
 
 
 class Denoiser(nn.Module):
@@ -166,8 +166,6 @@ class LinearAttention(nn.Module):
 
     def __init__(self, channels: int, kind: str, norm: str, heads: int = 4, width: int = 32):
         super().__init__()
-        if kind not in CONTRACTIONS:
-            raise UserError(f"model.attention is {kind!r}; it must be one of {sorted(CONTRACTIONS)}")
         self.heads, self.width, self.contraction = heads, width, CONTRACTIONS[kind]
         self.qkv = nn.Conv2d(channels, 3 * heads * width, 1, bias=False)
         self.out = nn.Sequential(nn.Conv2d(heads * width, channels, 1), NORMS[norm](channels))
@@ -211,13 +209,7 @@ class TimeCode(nn.Module):
         return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
-def instance_norm(channels: int) -> nn.Module:
-    return nn.InstanceNorm2d(channels, affine=True)
-
-
-def channel_norm(channels: int) -> nn.Module:
-    """One mean and scale for the whole map: the level of each channel against the others survives."""
-    return nn.GroupNorm(1, channels)
-
-
-NORMS = {"instance": instance_norm, "channel": channel_norm}
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "instance": partial(nn.InstanceNorm2d, affine=True),
+    "channel": partial(nn.GroupNorm, 1),  # one mean and scale for the whole map: channels keep their levels
+}

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from colorize.batch import Batch, Prediction
-from colorize.models.base import Colorizer, Generators, check_lightness, generators_of, seed_dropout
-from colorize.models.denoiser import NORMS, Denoiser, GreyEncoder
+from colorize.models.base import Colorizer, Generators, check_lightness, seed_dropout
+from colorize.models.denoiser import Denoiser, GreyEncoder
 from colorize.models.diffusion_process import SAMPLERS, NoiseSchedule, levels
 from colorize.models.encoders import Encoder
 from colorize.utils.errors import UserError
+from colorize.utils.seeds import generator_of
 from colorize.utils.validation import Channels, Dropout, Few, Name, NoiseLevels, Pair, Positive, Pretrained, Widths
 
 
@@ -57,10 +58,6 @@ class Diffusion(Colorizer):
         super().__init__()
         if len(widths) < 2 or any(width % 8 for width in widths):
             raise UserError(f"model.widths is {list(widths)}; it must be two multiples of 8 or more")
-        if norm not in NORMS:
-            raise UserError(f"model.norm is {norm!r}; it must be one of {sorted(NORMS)}")
-        if shrink < 1:
-            raise UserError(f"model.shrink is {shrink}; it must be a whole number from 1 up")
         self.multiple = shrink * 2 ** (len(widths) - 2)
         self.ab_scale, self.clip, self.shrink = ab_scale, clip, shrink
         self.noise = NoiseSchedule(
@@ -89,7 +86,7 @@ class Diffusion(Colorizer):
 
     def forward(self, batch: Batch) -> Prediction:
         L, clean = F.avg_pool2d(batch.input, self.shrink), F.avg_pool2d(batch.ab, self.shrink) / self.ab_scale
-        chance = None if batch.seeds is None else generators_of(batch.seeds, "noise")
+        chance = None if batch.seeds is None else [generator_of(seed, "noise") for seed in batch.seeds]
         t = integers(self.noise.steps, len(clean), chance).to(clean.device)
         noise = gaussian(clean.shape, chance).to(clean)
         seed_dropout(self, batch.seeds)

@@ -9,13 +9,12 @@ and `draw()`, fresh noise of x_T's shape.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from colorize.utils.errors import UserError
-
-OBJECTIVES = ("noise", "velocity")
 
 
 class NoiseSchedule(nn.Module):
@@ -44,15 +43,11 @@ class NoiseSchedule(nn.Module):
                 f"model.steps is {steps} and model.beta {list(beta)}: it takes two steps or more, and 0 < first β ≤ "
                 f"last β < 1{f' after scaling by {scale:g}' if rescale else ''}"
             )
-        if objective not in OBJECTIVES:
-            raise UserError(f"model.objective is {objective!r}; it must be one of {OBJECTIVES}")
         if zero_terminal and objective == "noise":
             raise UserError(
                 "model.zero_terminal leaves pure noise at the last level, where the noise tells nothing of the "
                 "picture: it needs model.objective=velocity"
             )
-        if min_snr is not None and not min_snr > 0:
-            raise UserError(f"model.min_snr is {min_snr}; it must be above 0, such as 5, or null: all levels alike")
         line = torch.linspace(beta[0] * scale, beta[1] * scale, steps, dtype=torch.float64, device="cpu")
         root = torch.cumprod(1 - line, 0).sqrt()
         if zero_terminal:
@@ -103,8 +98,7 @@ Draw = Callable[[], Tensor]
 def ddpm(clean: Clean, x: Tensor, kept: Sequence[float], draw: Draw) -> Tensor:
     """Ho et al. 2020, algorithm 2, with σ² = β. Over all levels it is the published chain; over some, β is that of
     the leap. The last level, too, is left without noise."""
-    for i in range(len(kept) - 1):
-        now, then = kept[i], kept[i + 1]
+    for i, (now, then) in enumerate(pairwise(kept)):
         beta = 1 - now / then
         x0 = clean(x, i)
         mean = (math.sqrt(then) * beta * x0 + math.sqrt(now / then) * (1 - then) * x) / (1 - now)  # their eq. 7
@@ -114,8 +108,7 @@ def ddpm(clean: Clean, x: Tensor, kept: Sequence[float], draw: Draw) -> Tensor:
 
 def ddim(clean: Clean, x: Tensor, kept: Sequence[float], draw: Draw) -> Tensor:
     """Song et al. 2021, eq. 12 with η = 0: no chance but that of x_T."""
-    for i in range(len(kept) - 1):
-        now, then = kept[i], kept[i + 1]
+    for i, (now, then) in enumerate(pairwise(kept)):
         x0 = clean(x, i)
         noise = (x - math.sqrt(now) * x0) / math.sqrt(1 - now)
         x = math.sqrt(then) * x0 + math.sqrt(1 - then) * noise
@@ -126,8 +119,7 @@ def dpm(clean: Clean, x: Tensor, kept: Sequence[float], draw: Draw) -> Tensor:
     """DPM-Solver++ (2M) of Lu et al. 2022, algorithm 2, deterministic; of first order in its first and last leap."""
     before: Tensor | None = None
     leap_before = 0.0
-    for i in range(len(kept) - 1):
-        now, then = kept[i], kept[i + 1]
+    for i, (now, then) in enumerate(pairwise(kept)):
         x0 = clean(x, i)
         if then == 1:
             return x0

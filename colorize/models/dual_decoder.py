@@ -4,8 +4,6 @@ Their product, a map for each query of "how much of this colour is here", is mix
 B batch, C channels, H W picture, h w feature map, Q queries, D width of a query, O channels of chroma.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -21,18 +19,19 @@ from colorize.utils.errors import UserError
 class PixelDecoder(nn.Module):
     """From 1/32 back to 1/4 by pixel shuffles, meeting the encoder's map at each size; then 16 sub-pixels each.
 
-    climb    what makes one step: `Climb`, DDColor's, or `ThesisClimb`
+    thesis, spectral  of each `Climb`
     """
 
-    def __init__(self, channels: Sequence[int], widths: Sequence[int], climb: type[Climb | ThesisClimb], **options):
+    def __init__(self, channels: Sequence[int], widths: Sequence[int], *, thesis: bool, spectral: bool):
         super().__init__()
         *skips, deepest = channels
         inputs = [deepest, *widths[:-1]]
         self.steps = nn.ModuleList(
-            climb(i, skip, width, **options) for i, skip, width in zip(inputs, reversed(skips), widths, strict=True)
+            Climb(i, skip, width, thesis=thesis, spectral=spectral)
+            for i, skip, width in zip(inputs, reversed(skips), widths, strict=True)
         )
-        self.blurred = climb.blurred
-        self.last = convolution(widths[-1], 16 * widths[-1], kernel=climb.kernel, shuffle=4, **options)
+        self.thesis = thesis
+        self.last = convolution(widths[-1], 16 * widths[-1], kernel=3 if thesis else 1, shuffle=4, spectral=spectral)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Maps at 1/4 … 1/32 -> maps at 1/16, 1/8, 1/4, and (B, 16 C, H/4, W/4) sub-pixels, ready to shuffle"""
@@ -54,46 +53,31 @@ class PixelDecoder(nn.Module):
         each = torch.einsum("boc,st->bosct", mix, apart).flatten(3).flatten(1, 2)  # (B, 16 O, 16 C)
         small = torch.cat([F.conv2d(x, w[..., None, None]) for x, w in zip(sub_pixels.split(1), each, strict=True)])
         full = F.pixel_shuffle(small, 4)
-        return blur(full) if self.blurred else full
+        return full if self.thesis else blur(full)
 
 
 class Climb(nn.Module):
-    """Twice the size, then one look at the encoder's map of that size."""
+    """Twice the size, then one look at the encoder's map of that size.
 
-    kernel, blurred = 1, True
+    thesis  a 3×3 convolution before the shuffle and no blur; ReLU after each norm. DDColor has it before the last one
+    """
 
-    def __init__(self, inputs: int, skip: int, outputs: int, *, spectral: bool):
+    def __init__(self, inputs: int, skip: int, outputs: int, *, thesis: bool, spectral: bool):
         super().__init__()
-        self.up = convolution(inputs, 4 * outputs, shuffle=2, bias=False, spectral=spectral)
+        self.thesis, kernel = thesis, 3 if thesis else 1
+        self.up = convolution(inputs, 4 * outputs, kernel=kernel, shuffle=2, bias=thesis, spectral=spectral)
         self.up_norm = nn.BatchNorm2d(4 * outputs)
         self.skip_norm = nn.BatchNorm2d(skip)
-        nn.init.constant_(self.skip_norm.bias, 1e-3)
-        self.mix = convolution(outputs + skip, outputs, kernel=3, bias=False, spectral=spectral)
-        self.mix_norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        up = blur(F.pixel_shuffle(F.relu(self.up_norm(self.up(x))), 2))
-        joined = F.relu(torch.cat([up, self.skip_norm(skip)], dim=1))
-        return self.mix_norm(F.relu(self.mix(joined)))  # ReLU before the norm here, after it above: as published
-
-
-class ThesisClimb(nn.Module):
-    """The same with a 3×3 convolution before the shuffle, no blur and no spectral norm, and ReLU after each norm."""
-
-    kernel, blurred = 3, False
-
-    def __init__(self, inputs: int, skip: int, outputs: int):
-        super().__init__()
-        self.up = convolution(inputs, 4 * outputs, kernel=3, shuffle=2)
-        self.up_norm = nn.BatchNorm2d(4 * outputs)
-        self.skip_norm = nn.BatchNorm2d(skip)
-        self.mix = convolution(outputs + skip, outputs, kernel=3)
+        if not thesis:
+            nn.init.constant_(self.skip_norm.bias, 1e-3)
+        self.mix = convolution(outputs + skip, outputs, kernel=3, bias=thesis, spectral=spectral)
         self.mix_norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         up = F.pixel_shuffle(F.relu(self.up_norm(self.up(x))), 2)
-        joined = F.relu(torch.cat([up, self.skip_norm(skip)], dim=1))
-        return F.relu(self.mix_norm(self.mix(joined)))
+        up = up if self.thesis else blur(up)
+        mixed = self.mix(F.relu(torch.cat([up, self.skip_norm(skip)], dim=1)))
+        return F.relu(self.mix_norm(mixed)) if self.thesis else self.mix_norm(F.relu(mixed))
 
 
 class ColourDecoder(nn.Module):

@@ -55,15 +55,13 @@ class Encoder(nn.Module):
             raise UserError(
                 f"timm has no encoder {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else "")
             )
-        if pretrained not in (True, False, "auto"):
-            raise UserError(f"pretrained is {pretrained!r}; it must be true, false or auto")
         check_options(options or {})
         self.pretrained = find_weights(name) is not None if pretrained == "auto" else bool(pretrained)
         self.net, self.origin = create_features(name, self.pretrained, reductions, inputs, options or {})
         self.channels: list[int] = self.net.feature_info.channels()  # type: ignore[union-attr, operator]
         self.frozen = freeze
         self.net.requires_grad_(not freeze)
-        mean, std = statistics(name, self.net)
+        mean, std = statistics(name)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
@@ -138,28 +136,28 @@ def create_features(
         "features_only": True, "out_indices": [every.index(r) for r in reductions], "in_chans": inputs,
         **further,
     }  # fmt: skip
+
+    def create(**weights: Any) -> nn.Module:
+        return with_convolutions(name, timm.create_model(name, **options, **weights), options)
+
     if not pretrained:
-        return with_convolutions(name, timm.create_model(name, **options), options), f"{name}, random"
+        return create(), f"{name}, random"
     path = find_weights(name)
     if path is None and BROUGHT.get():
-        return with_convolutions(
-            name, timm.create_model(name, **options), options
-        ), f"{name}, ImageNet (in the checkpoint)"
+        return create(), f"{name}, ImageNet (in the checkpoint)"
     if path is not None and name in PACKAGED:
-        net = timm.create_model(name, **options)
+        net = create()
         net.load_state_dict(packaged_state(name, path, net))
         package = PACKAGED[name][0].replace("_", "-")
         return net, f"{name}, ImageNet ({package} {version(package)})"
-    if path:
-        options["pretrained_cfg_overlay"] = {"file": str(path)}
+    weights = {"pretrained_cfg_overlay": {"file": str(path)}} if path else {}
     try:
-        net = timm.create_model(name, pretrained=True, **options)
+        return create(pretrained=True, **weights), f"{name}, ImageNet (timm)"
     except Exception as error:  # timm, the hub's client and the network raise a dozen unrelated types here
         raise UserError(
             f"the ImageNet weights of {name!r} cannot be had ({type(error).__name__}): check the network, "
-            "or say pretrained=auto to go on with what this machine has"
+            "or use pretrained=auto to go on with what this machine has"
         ) from error
-    return with_convolutions(name, net, options), f"{name}, ImageNet (timm)"
 
 
 def with_convolutions(name: str, net: nn.Module, options: Mapping[str, Any]) -> nn.Module:
@@ -169,7 +167,6 @@ def with_convolutions(name: str, net: nn.Module, options: Mapping[str, Any]) -> 
     """
     if "convnext" not in name:
         return net
-    options = {key: value for key, value in options.items() if key != "pretrained_cfg_overlay"}
     faster = timm.create_model(name, conv_mlp=True, **options)
     held = net.state_dict()
     faster.load_state_dict({key: held[key].view_as(value) for key, value in faster.state_dict().items()})
@@ -192,7 +189,7 @@ def fit_inputs(weight: Tensor, wanted: Tensor) -> Tensor:
     return weight.sum(dim=1, keepdim=True) if grey else weight
 
 
-def statistics(name: str, net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if name in PACKAGED:
         *_, mean, std = PACKAGED[name]
         return (mean,) * 3, (std,) * 3
@@ -225,5 +222,4 @@ def published(name: str) -> PublishedFile:
 
 def vgg_file(name: str) -> Path:
     """Where torchvision keeps the weights once they are downloaded."""
-    url = torchvision.models.get_model_weights(name).IMAGENET1K_V1.url
-    return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])
+    return Path(torch.hub.get_dir(), "checkpoints", *published(name).names)

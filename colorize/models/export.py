@@ -10,11 +10,12 @@ from typing import Any
 from safetensors.torch import save_file
 
 from colorize.models.base import Colorizer
-from colorize.models.weights import construct, read_weights
+from colorize.models.weights import construct, take_out
 from colorize.utils.console import format_count
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, write_text, write_whole
+from colorize.utils.serialization import read_file
 from colorize.utils.trust import OWN, check_constructor_arguments, check_stored_value, check_target
 
 FORMAT = 1
@@ -72,8 +73,8 @@ def networks() -> dict[str, type[Colorizer]]:
     """Those of this package, by name."""
     import colorize.models  # whose names are all there when this is asked
 
-    found = {name: each for name, each in vars(colorize.models).items() if isinstance(each, type)}
-    return {name: each for name, each in found.items() if issubclass(each, Colorizer) and each is not Colorizer}
+    classes = [each for each in vars(colorize.models).values() if isinstance(each, type)]
+    return {each.__name__: each for each in classes if issubclass(each, Colorizer) and each is not Colorizer}
 
 
 def network_name(network: type[Colorizer]) -> str:
@@ -126,6 +127,6 @@ def read_export(folder: Path, weights: Path | None = None, trust: Sequence[str] 
     check_stored_value(settings, "settings", (), where)
     check_constructor_arguments(network, settings, "settings", where)
     settings |= without_pretrained(network)
-    return construct(
-        network, settings, read_weights(weights or folder / "model.safetensors"), f"an exported {network.__name__}"
-    )
+    path = weights or folder / "model.safetensors"
+    state = take_out(read_file(path), path, contained=False)
+    return construct(network, settings, state, f"an exported {network.__name__}")

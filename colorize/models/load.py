@@ -1,7 +1,7 @@
 """`load`: a trained network from wherever it is kept."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,15 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from torch import Tensor
 
-from colorize.models import convert
 from colorize.models.base import Colorizer, converge_spectral_norms
+from colorize.models.convert import READERS
 from colorize.models.export import read_card, read_export, without_pretrained
 from colorize.models.weights import LAYOUTS, State, construct, take_out
 from colorize.utils.checkpoint import read_record
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, shorten_list, suggestion
 from colorize.utils.serialization import read_file
-from colorize.utils.trust import check_stored_part, check_target, packages, shorten_repr
+from colorize.utils.trust import check_stored_part, check_target, packages
 
 LARGEST = 8192  # pixels of a side that a network may say it was trained at
 HUB_FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.pt")
@@ -165,34 +165,27 @@ def trained_size(source: str | Path) -> int | None:
 def checked_size(size: Any, name: str, where: str) -> int | None:
     if size is None or (isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= LARGEST):
         return size
-    raise UserError(f"{name} in {where} is {shorten_repr(size)}; it must be a number of pixels, from 1 to {LARGEST}")
-
-
-READERS: dict[str, Callable[[State], Colorizer]] = {  # of each of `LAYOUTS`
-    "encoder.arch.": convert.import_ddcolor,
-    "low_net.": convert.import_cnn,
-    "layers.0.": convert.import_gan,
-    "down.0.": convert.import_unet,
-    "color_module.": convert.import_transformer,
-    "color_modules.": convert.import_multicolor,
-    "model.init_conv.": convert.import_diffusion,
-}
+    raise UserError(f"{name} in {where} is {size!r:.60}; it must be a number of pixels, from 1 to {LARGEST}")
 
 
 def recognise(state: State, path: Path) -> Colorizer:
     """The network whose weights these are. Raises `UserError` for a layout that is not known, and for one that is
     incomplete."""
-    for beginning, build in READERS.items():
-        if any(name.startswith(beginning) for name in state):
-            try:
-                return build(state)
-            except UserError as error:
-                raise UserError(f"{str(path)!r}: {error}") from error
-    raise UserError(
-        f"{str(path)!r} is no checkpoint that is known here; its keys are {shorten_list(state)}, and known are "
-        f"{', '.join(LAYOUTS.values())}, "
-        "and this package's own runs and exports"
-    )
+    beginning = next((each for each in LAYOUTS if any(name.startswith(each) for name in state)), None)
+    if beginning is None:
+        raise UserError(
+            f"{str(path)!r} is no checkpoint that is known here; its keys are {shorten_list(state)}, and known are "
+            f"{', '.join(LAYOUTS.values())}, and this package's own runs and exports"
+        )
+    what = LAYOUTS[beginning]
+    try:
+        network, settings, renamed = READERS[beginning](state)
+        return construct(network, settings, renamed, what)
+    except KeyError as error:
+        missing = f"this looks like {what}, but it is incomplete: what would be {error.args[0]} is missing"
+        raise UserError(f"{str(path)!r}: {missing}") from error
+    except UserError as error:
+        raise UserError(f"{str(path)!r}: {error}") from error
 
 
 def best_state(state: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ The paper gives neither weights nor code: where it is silent, docs/models.md say
 B batch, C channels, H W picture, Q queries, S spaces.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from colorize.batch import Batch, Prediction
 from colorize.imaging.color import CHROMA_SCALE, rgb_to_lab
 from colorize.models.base import Colorizer
-from colorize.models.dual_decoder import ColourDecoder, PixelDecoder, ThesisClimb, check_decoder_sizes
+from colorize.models.dual_decoder import ColourDecoder, PixelDecoder, check_decoder_sizes
 from colorize.models.encoders import Encoder
 from colorize.models.unet import group_norm
 from colorize.utils.errors import UserError
@@ -48,19 +48,18 @@ class MultiColor(Colorizer):
     ):  # fmt: skip
         super().__init__()
         check_decoder_sizes(widths, dim, heads)
-        check_spaces(spaces)
-        if complement_norm not in COMPLEMENTS:
-            raise UserError(f"model.complement_norm is {complement_norm!r}; it must be one of {sorted(COMPLEMENTS)}")
+        if len(set(spaces)) < len(spaces):
+            raise UserError(f"model.spaces is {list(spaces)}; each space may be there once")
         self.answers = frozenset({"ab", "rgb", *spaces})
         self.spaces = tuple(spaces)
         self.encoder = Encoder(encoder, pretrained, freeze=freeze, options=encoder_options)
         self.pretrained = self.encoder.pretrained
-        self.pixels = PixelDecoder(self.encoder.channels, widths, ThesisClimb)
+        self.pixels = PixelDecoder(self.encoder.channels, widths, thesis=True, spectral=False)
         self.colours = nn.ModuleDict(
             {space: ColourDecoder(widths, dim, queries, heads, feedforward, rounds) for space in spaces}
         )
         self.mappers = nn.ModuleDict({space: nn.Conv2d(queries, 2, 1) for space in spaces})
-        self.complement = COMPLEMENTS[complement_norm](2 * len(spaces) + 1, complement)
+        self.complement = complement_network(2 * len(spaces) + 1, complement, complement_norm)
 
     def forward(self, batch: Batch) -> Prediction:
         chroma, rgb = self.see(batch.input)
@@ -77,14 +76,11 @@ class MultiColor(Colorizer):
         """L (B, 1, H, W) -> chroma (B, 2, H, W) by space, in the units of `color.chroma`, and sRGB (B, 3, H, W)"""
         maps, grey = self.encoder.see_lightness(L)
         scales, sub_pixels = self.pixels(maps)
-        said = {space: self.map(space, scales, sub_pixels) for space in self.spaces}
+        said = {}
+        for space, (weight, bias) in zip(self.spaces, map(nn.Module.parameters, self.mappers.values()), strict=True):
+            said[space] = self.pixels.fuse(self.colours[space](scales), sub_pixels, weight) + bias.view(-1, 1, 1)
         rgb = self.complement(torch.cat([*said.values(), grey[:, :1]], dim=1))
         return {space: CHROMA_SCALE[space] * chroma for space, chroma in said.items()}, rgb
-
-    def map(self, space: str, scales: Sequence[Tensor], sub_pixels: Tensor) -> Tensor:
-        weight, bias = self.mappers[space].weight, self.mappers[space].bias
-        assert isinstance(weight, Tensor) and isinstance(bias, Tensor)  # noqa: PT018
-        return self.pixels.fuse(self.colours[space](scales), sub_pixels, weight) + bias.view(-1, 1, 1)
 
     @staticmethod
     def ab_of(rgb: Tensor) -> Tensor:
@@ -94,37 +90,17 @@ class MultiColor(Colorizer):
             return rgb_to_lab(rgb.float().clamp(0, 1))[:, 1:]
 
 
-def check_spaces(spaces: Sequence[str]) -> None:
-    known = sorted(CHROMA_SCALE)
-    if "rgb" in spaces:
-        raise UserError(f"model.spaces is {list(spaces)}: rgb has no lightness to part from; choose from {known}")
-    if not spaces or len(set(spaces)) < len(spaces) or not set(spaces) <= set(known):
-        raise UserError(f"model.spaces is {list(spaces)}; it must be different ones of {known}")
+def complement_network(inputs: int, widths: Sequence[int], kind: str) -> nn.Sequential:
+    """Convolutions, each with norm and activation. The last one says RGB; of kind group, through a sigmoid alone."""
+    norm, activation = COMPLEMENTS[kind]
+    layers: list[nn.Module] = []
+    for width, outputs in zip(widths, [*widths[:-1], 3], strict=True):
+        layers += [nn.Conv2d(inputs, width, 1), norm(width), activation()]
+        layers += [nn.Conv2d(width, outputs, 3, padding=1), norm(outputs), activation()]
+        inputs = outputs
+    return nn.Sequential(*layers[:-2], nn.Sigmoid()) if kind == "group" else nn.Sequential(*layers)
 
 
-class GroupComplement(nn.Sequential):
-    """Convolutions with group norm and GELU; the last 3×3 says RGB through a sigmoid."""
-
-    def __init__(self, inputs: int, widths: Sequence[int]):
-        super().__init__()
-        for i, width in enumerate(widths):
-            last = i == len(widths) - 1
-            self.extend([nn.Conv2d(inputs, width, 1), group_norm(width), nn.GELU()])
-            self.append(nn.Conv2d(width, 3 if last else width, 3, padding=1))
-            self.extend([nn.Sigmoid()] if last else [group_norm(width), nn.GELU()])
-            inputs = width
-
-
-class BatchComplement(nn.Sequential):
-    """Convolutions with batch norm and ReLU throughout, the last one, which says RGB, among them."""
-
-    def __init__(self, inputs: int, widths: Sequence[int]):
-        super().__init__()
-        for i, width in enumerate(widths):
-            outputs = 3 if i == len(widths) - 1 else width
-            self.extend([nn.Conv2d(inputs, width, 1), nn.BatchNorm2d(width), nn.ReLU()])
-            self.extend([nn.Conv2d(width, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()])
-            inputs = outputs
-
-
-COMPLEMENTS = {"group": GroupComplement, "batch": BatchComplement}
+COMPLEMENTS: dict[str, tuple[Callable[[int], nn.Module], type[nn.Module]]] = {
+    "group": (group_norm, nn.GELU), "batch": (nn.BatchNorm2d, nn.ReLU)
+}  # fmt: skip

@@ -10,11 +10,9 @@ import torch.nn.functional as F
 from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
-from colorize.batch import Batch, Prediction
 from colorize.models.base import Colorizer, convolution
-from colorize.models.dual_decoder import Climb, ColourDecoder, PixelDecoder, ThesisClimb, check_decoder_sizes
+from colorize.models.dual_decoder import ColourDecoder, PixelDecoder, check_decoder_sizes
 from colorize.models.encoders import Encoder
-from colorize.utils.errors import UserError
 from colorize.utils.validation import Channels, Few, Layers, Name, Pretrained, Widths
 
 
@@ -52,24 +50,16 @@ class Transformer(Colorizer):
     ):
         super().__init__()
         check_decoder_sizes(widths, dim, heads)
-        if pixel_decoder not in ("ddcolor", "thesis"):
-            raise UserError(f"model.pixel_decoder is {pixel_decoder!r}; it must be ddcolor or thesis")
         self.encoder = Encoder(encoder, pretrained, freeze=freeze, options=encoder_options)
         self.pretrained = self.encoder.pretrained
         self.thesis = pixel_decoder == "thesis"
         self.usual_size = 256 if self.thesis else 512  # DDColor is trained at 256 and used at 512
-        channels = self.encoder.channels
-        if self.thesis:
-            self.pixels = PixelDecoder(channels, widths, ThesisClimb)
-            self.refine = nn.Conv2d(queries + 3, 2, 1)
-        else:
-            self.norms = nn.ModuleList(LayerNorm2d(c, eps=1e-6) for c in channels)
-            self.pixels = PixelDecoder(channels, widths, Climb, spectral=spectral)
-            self.refine = convolution(queries + 3, 2, spectral=spectral)
+        if not self.thesis:
+            self.norms = nn.ModuleList(LayerNorm2d(c, eps=1e-6) for c in self.encoder.channels)
+        spectral = spectral and not self.thesis
+        self.pixels = PixelDecoder(self.encoder.channels, widths, thesis=self.thesis, spectral=spectral)
+        self.refine = nn.Conv2d(queries + 3, 2, 1) if self.thesis else convolution(queries + 3, 2, spectral=spectral)
         self.colours = ColourDecoder(widths, dim, queries, heads, feedforward, rounds)
-
-    def forward(self, batch: Batch) -> Prediction:
-        return Prediction(ab=self.predict_ab(batch.input))
 
     def predict_ab(self, L: Tensor) -> Tensor:
         maps, grey = self.see(L)  #                        1/4, 1/8, 1/16, 1/32; (B, 3, H, W)

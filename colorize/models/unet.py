@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorize.batch import Batch, Prediction
 from colorize.models.base import Colorizer, convolution
 from colorize.models.encoders import Encoder
 from colorize.utils.errors import UserError
@@ -39,8 +38,6 @@ class UNet(Colorizer):
         super().__init__()
         if len(widths) < 3 or any(width % 2 for width in widths):
             raise UserError(f"model.widths is {list(widths)}; it must be three even numbers or more")
-        if norm not in NORMS:
-            raise UserError(f"model.norm is {norm!r}; it must be one of {sorted(NORMS)}")
         self.multiple = 2 ** (len(widths) - 1)
         first, *others = widths
         # "same" padding of an even kernel: one pixel left and above, two right and below
@@ -50,9 +47,6 @@ class UNet(Colorizer):
         inputs = [widths[-1], *(2 * width for width in outputs)]
         self.up = nn.ModuleList(double(i, o, norm) for i, o in zip(inputs, outputs, strict=False))
         self.head = nn.Sequential(nn.Conv2d(inputs[-1], 2, 1), nn.Tanh())
-
-    def forward(self, batch: Batch) -> Prediction:
-        return Prediction(ab=self.predict_ab(batch.input))
 
     def predict_ab(self, L: Tensor) -> Tensor:
         x, maps = L / 50 - 1, []
@@ -111,9 +105,6 @@ class ResNetUNet(Colorizer):
         self.residual = nn.Sequential(convolve(inputs + 1, inputs + 1), convolution(inputs + 1, inputs + 1, kernel=3))
         self.head = convolution(inputs + 1, 2)
 
-    def forward(self, batch: Batch) -> Prediction:
-        return Prediction(ab=self.predict_ab(batch.input))
-
     def predict_ab(self, L: Tensor) -> Tensor:
         grey = L / 50 - 1
         *skips, x = self.encoder.net(grey)  #                      1/2, 1/4, 1/8, 1/16; 1/32
@@ -133,7 +124,7 @@ class UpBlock(nn.Module):
         super().__init__()
         up = inputs // 2
         joined = up + skip
-        self.outputs = even((joined // 2 if last else joined) * width)
+        self.outputs = max(8, 2 * round((joined // 2 if last else joined) * width / 2))  # the next block halves them
         self.up = convolution(inputs, 4 * up, shuffle=2)
         self.norm = nn.BatchNorm2d(skip)
         nn.init.constant_(self.norm.bias, 1e-3)
@@ -142,11 +133,6 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         up = F.pixel_shuffle(F.relu(self.up(x)), 2)
         return self.mix(F.relu(torch.cat([up, self.norm(skip)], dim=1)))
-
-
-def even(channels: float) -> int:
-    """The next climb halves its input."""
-    return max(8, 2 * round(channels / 2))
 
 
 def convolve(inputs: int, outputs: int) -> nn.Sequential:

@@ -12,7 +12,6 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from colorize.models.base import Colorizer
 from colorize.utils.errors import UserError, shorten_list
-from colorize.utils.serialization import read_file
 
 State = dict[str, Tensor]
 CONTAINERS = (  # the averaged weights first, where a file holds both
@@ -26,11 +25,6 @@ LAYOUTS = {  # how keys begin that only one published layout has -> what it is
 }  # fmt: skip
 DEEP = 4  # containers within each other
 PREFIXES = ("module.", "_orig_mod.", "net_g.", "netG.", "generator.", "model.")  # wrappers' names before a weight's
-
-
-def read_weights(path: Path) -> State:
-    """The tensors of an export. Raises `UserError` where there is anything else."""
-    return take_out(read_file(path), path, contained=False)
 
 
 def take_out(content: Mapping[str, Any], path: Path, *, contained: bool = True) -> State:
@@ -113,7 +107,10 @@ def construct(
     except Exception as error:  # whatever values that nobody foresaw make of a constructor
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"this should be {what}, and its settings describe none: {reason}") from error
-    return fill(model, state, what)
+    wanted = model.state_dict()
+    held = check_fit(wanted, state, what)
+    model.load_state_dict({name: fit(held[name], value) for name, value in wanted.items()})
+    return model
 
 
 @contextmanager
@@ -136,20 +133,9 @@ def at_most(count: int) -> Iterator[None]:
         handle.remove()
 
 
-def fill(model: Colorizer, state: Mapping[str, Tensor], what: str) -> Colorizer:
-    """Load `state` into `model`, strictly; a linear layer's matrix may fill a 1×1 convolution.
-
-    Raises `UserError` naming what is missing, what is too much, and what has another shape.
-    """
-    wanted = model.state_dict()
-    check_fit(wanted, state, what)
-    held = {name: wanted[name] for name in CONSTANTS if name in wanted} | dict(state)
-    model.load_state_dict({name: fit(held[name], value) for name, value in wanted.items()})
-    return model
-
-
-def check_fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], what: str) -> None:
-    """Raises `UserError` where `state` does not fill a network whose tensors are `wanted`."""
+def check_fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], what: str) -> State:
+    """`state` with an encoder's constants. Raises `UserError`, naming what is missing, what is too much and what has
+    another shape, where it does not fill a network whose tensors are `wanted`."""
     held = {name: wanted[name] for name in CONSTANTS if name in wanted} | dict(state)
     if missing := wanted.keys() - held.keys():
         names = shorten_list(sorted(missing))
@@ -163,18 +149,13 @@ def check_fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], what: s
                 f"this looks like {what}, but what would be {name} is {list(held[name].shape)} instead of "
                 f"{list(value.shape)}"
             )
+    return held
 
 
 def fit(value: Tensor, wanted: Tensor) -> Tensor:
+    """The value, or a linear layer's matrix as the weight of a 1×1 convolution."""
     flat = value.ndim == 2 and wanted.ndim == 4 and wanted.shape[2:] == (1, 1)
     return value[:, :, None, None] if flat else value
-
-
-def first(state: Mapping[str, Tensor], name: str, what: str) -> Tensor:
-    """A weight from whose shape the network's is read."""
-    if name not in state:
-        raise UserError(f"this looks like {what}, but it is incomplete: {name} is missing")
-    return state[name]
 
 
 def count_blocks(state: Mapping[str, Tensor], pattern: str) -> int:
@@ -182,13 +163,13 @@ def count_blocks(state: Mapping[str, Tensor], pattern: str) -> int:
     return len({match[1] for name in state if (match := re.match(pattern, name))})
 
 
-def fold_spectral_norm(state: State, what: str = "a checkpoint with spectral norms") -> State:
+def fold_spectral_norm(state: State) -> State:
     """weight = weight_orig / uᵀ W v, as torch.nn.utils.spectral_norm computes it in eval mode."""
     folded = {}
     for name, value in state.items():
         if name.endswith(".weight_orig"):
             stem = name.removesuffix("_orig")
-            u, v = (first(state, f"{stem}_{vector}", what) for vector in "uv")
+            u, v = state[f"{stem}_u"], state[f"{stem}_v"]
             folded[stem] = value / torch.dot(u, torch.mv(value.flatten(1), v))
         elif not name.endswith((".weight_u", ".weight_v")):
             folded[name] = value

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from colorize.evaluation.significance import format_number
 from colorize.metrics.full_reference import CHROMAS, HUES, STEP, TOP, ErrorsByColour
 from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.tables import texts
@@ -72,15 +73,15 @@ class Chart:
 
 
 class ForestRow(NamedTuple):
-    """A run: its value, and where the value and its interval lie, in percent; or the bar of a share."""
+    """A run: its value, and where the value and its interval lie, in percent; width None: there is no interval."""
 
     label: str
     value: str
-    color: str = ""
-    interval: str = ""
-    left: float | None = None
-    low: float = 0.0
-    width: float | None = None
+    color: str
+    interval: str
+    left: float
+    low: float
+    width: float | None
 
 
 class Forest(NamedTuple):
@@ -88,8 +89,7 @@ class Forest(NamedTuple):
 
     heading: str
     rows: Sequence[ForestRow]
-    marks: Sequence[tuple[float, str]] = ()
-    legend: str = ""
+    marks: Sequence[tuple[float, str]]
 
 
 # --- of a data set
@@ -99,11 +99,17 @@ def mean_chroma_chart(chroma: np.ndarray, left_out: np.ndarray) -> Chart:
     """Mean chroma (N,) of each photograph; each bar has a colour of that chroma."""
     edges = np.arange(0, CHROMA_TOP + 2 * CHROMA_STEP, CHROMA_STEP)
     clipped = np.minimum(chroma, CHROMA_TOP + CHROMA_STEP / 2)
-    fills = [f"oklch(0.68 {min(0.0032 * (edge + 1), 0.19):.3f} 50)" for edge in edges[:-1].tolist()]
-    words = [f"mean chroma {a} to {b}" for a, b in pairwise(edges[:-1].tolist())]
-    words.append(f"mean chroma {CHROMA_TOP} and more")
+    fills, words = chroma_bars("mean chroma", CHROMA_STEP, len(edges) - 1)
     ticks = [(edge / CHROMA_STEP / (len(edges) - 1), str(edge)) for edge in range(0, CHROMA_TOP + 1, 10)]
     return Chart(ticks, bars=_histogram(clipped, ~np.isnan(chroma), left_out, edges, fills, words))
+
+
+def chroma_bars(what: str, step: int, count: int) -> tuple[list[str], list[str]]:
+    """Colours and titles of `count` bars, each `step` wide, but for the last, which has all above."""
+    edges = range(0, step * count, step)
+    words = [f"{what} {edge} to {edge + step}" for edge in edges[:-1]]
+    fills = [f"oklch(0.68 {min(0.0032 * (edge + step / 2), 0.19):.3f} 50)" for edge in edges]
+    return fills, [*words, f"{what} {edges[-1]} and more"]
 
 
 def size_chart(sizes: np.ndarray, left_out: np.ndarray) -> Chart:
@@ -127,13 +133,9 @@ def _histogram(
     out = np.histogram(values[known & left_out], edges)[0].tolist()
     scale = 100 / max(*map(sum, zip(kept, out, strict=True)), 1)
     return [
-        ChartBar(scale * k, fill, f"{word}: {k + o:,} photographs{left_out_in_words(o)}", scale * o)
+        ChartBar(scale * k, fill, f"{word}: {k + o:,} photographs{f', {o:,} left out' if o else ''}", scale * o)
         for k, o, fill, word in zip(kept, out, fills, words, strict=True)
     ]
-
-
-def left_out_in_words(count: int) -> str:
-    return f", {count:,} left out" if count else ""
 
 
 # --- of colours
@@ -146,9 +148,7 @@ def color_error_charts(errors: ErrorsByColour) -> list[Chart]:
     words = [f"hue {360 * place // HUES}° to {360 * (place + 1) // HUES}°" for place in range(HUES)]
     ticks = [(0.0, "red"), (0.25, "yellow"), (0.5, "green"), (0.75, "blue")]
     by_hue = _error_chart("By hue", errors.hue_errors, errors.hue_pixels, hues, words, ticks)
-    fills = [f"oklch(0.68 {min(0.0032 * (STEP * place + 2), 0.19):.3f} 50)" for place in range(CHROMAS)]
-    words = [f"chroma {STEP * place} to {STEP * (place + 1)}" for place in range(CHROMAS - 1)]
-    words.append(f"chroma {TOP} and more")
+    fills, words = chroma_bars("chroma", STEP, CHROMAS)
     ticks = [(edge / STEP / CHROMAS, str(edge)) for edge in range(0, TOP + 1, 20)]
     by_chroma = _error_chart("By chroma", errors.chroma_errors, errors.chroma_pixels, fills, words, ticks)
     return [by_hue, by_chroma, _calibration_chart(errors.painted_chroma)]
@@ -192,9 +192,8 @@ def forest(metric: str, runs: Mapping[str, Interval], others: Mapping[str, float
         width = None if isnan(each.low) else scale * (each.high - each.low)
         at = (scale * (each.value - low), scale * (each.low - low))
         rows.append(ForestRow(label, value, palette_color(place), ends, *at, width))
-    marks = [(scale * (value - low), f"{name} {value:.4g}") for name, value in others.items()]
-    told = ", ".join(f"{name} {texts(Interval(v, v, v, 1), digits)[0]}" for name, v in others.items())
-    return Forest(info_of(metric).heading, rows, marks, f"dashed: {told}" if told else "")
+    marks = [(scale * (value - low), f"{name} {format_number(value, digits)}") for name, value in others.items()]
+    return Forest(info_of(metric).heading, rows, marks)
 
 
 def curve_chart(

@@ -1,6 +1,7 @@
 """The page of runs, or of one: numbers, intervals, conclusions, photographs, curves, cost, config, provenance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.compare import Comparison, compare_results
 from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.result import image_table_path, row_label
-from colorize.evaluation.samples import MOST_FULL, SampleFiles
+from colorize.evaluation.samples import MOST_FULL
 from colorize.metrics.full_reference import ErrorsByColour
 from colorize.metrics.metric_info import Interval, info_of, measured_on
-from colorize.reports.charts import Forest, color_error_charts, forest, palette_color
+from colorize.reports.charts import Forest, color_error_charts, forest
 from colorize.reports.conclusions import (
     checkpoint_in_words,
     conclude_single,
@@ -40,8 +41,7 @@ from colorize.reports.tables import (
     TextTable,
     comparison_table,
     metric_cells,
-    metric_heads,
-    number_heads,
+    metric_table,
     texts,
 )
 
@@ -56,20 +56,27 @@ MORE_METRICS = ("psnr", "chroma_error", "colorfulness")  # shown beside it
 def write_comparison(target: Path, comparison: Comparison) -> None:
     """Of results, one or several. One file that needs no other. Raises `UserError` where a run's file is not whole."""
     runs = {label: gather(paths[0].parent.parent, paths[0]) for label, paths in comparison.results.items()}
-    name, first = name_runs([*runs]), next(iter(runs.values()))
+    name, first, several = name_runs([*runs]), next(iter(runs.values())), len(runs) > 1
     assert first.result is not None
+    kept = {label: run.samples for label, run in runs.items() if run.samples}
     values: dict[str, Any] = {
-        "heading": name, "source": comparison.protocol["id"],
-        "measured": [measured_in_words(first.result), "" if len(runs) > 1 else checkpoint_in_words(first.result)],
-        "ranking": ranking_table(comparison),
-        "forests": forests(comparison), "old": old_photographs(runs), "charts": curve_charts(runs),
-        "costs": cost_table(runs), "configs": config_table(runs), "several": len(runs) > 1, "colors": run_colors(runs),
+        "heading": name, "source": comparison.protocol["id"], "several": several, "colors": run_colors(runs),
+        "measured": [measured_in_words(first.result), "" if several else checkpoint_in_words(first.result)],
+        "ranking": ranking_table(comparison), "forests": forests(comparison), "old": old_photographs(runs),
+        "charts": curve_charts(runs), "costs": cost_table(runs), "configs": config_table(runs),
+        "compared": [*kept], "without": [label for label in runs if label not in kept],
         "provenance": provenance_of_results(comparison, runs),
     }  # fmt: skip
-    if len(runs) > 1:
-        values |= several_runs(comparison, runs)
+    if several:
+        gone = [(f"{metric} of {label}", why) for label, of in comparison.absent.items() for metric, why in of.items()]
+        values |= {
+            "gallery": make_gallery(kept, SHOWN), "ranked": {}, "classes": None, "errors": [], "unavailable": gone,
+            "numbers": comparison_table(comparison), "conclusions": draw_conclusions(comparison),
+        }  # fmt: skip
     else:
-        values |= single_run(comparison, first.samples, first.result.color_errors, target.parent)
+        linked = target.parent if comparison.protocol.get("reader", "photographs") != "photographs" else None
+        values |= {"gallery": make_gallery(kept, MOST_FULL, linked), **single_run(comparison, first)}
+    values["notes"] = [*values["conclusions"].notes, *grey_wins(comparison)]
     write_page(target, "runs", f"{name} under {comparison.protocol['name']}", **values)
 
 
@@ -94,41 +101,18 @@ def write_trained(target: Path, summaries: Mapping[str, Mapping[str, Any]], fold
     )  # fmt: skip
 
 
-def several_runs(comparison: Comparison, runs: Mapping[str, RunData]) -> dict[str, Any]:
-    """What the page of several runs shows in its own way."""
-    kept = {label: run.samples for label, run in runs.items() if run.samples}
-    conclusions = draw_conclusions(comparison)
-    gone = [(f"{metric} of {label}", why) for label, of in comparison.absent.items() for metric, why in of.items()]
-    return {
-        "compared": [*kept],
-        "without": [label for label in runs if label not in kept],
-        "gallery": make_gallery(kept, SHOWN) if kept else None, "ranked": {}, "classes": None, "errors": [],
-        "numbers": comparison_table(comparison), "unavailable": gone,
-        "conclusions": conclusions._replace(notes=[*conclusions.notes, *grey_wins(comparison)]),
-    }  # fmt: skip
-
-
-def single_run(
-    comparison: Comparison, samples: SampleFiles, color_errors: Mapping[str, Sequence[float]], folder: Path
-) -> dict[str, Any]:
-    """What the page of one run shows in its own way; it lies in `folder`."""
+def single_run(comparison: Comparison, run: RunData) -> dict[str, Any]:
+    """What the page of one run shows in its own way."""
+    assert run.result is not None
     (paths,), (absent,) = comparison.results.values(), [*comparison.absent.values()] or [{}]
-    conclusions = conclude_single(paths[0], pooled=len(paths) > 1)
     table = image_table_path(paths[0])
-    errors = {name: np.array(values, float) for name, values in color_errors.items()}
+    errors = {name: np.array(values, float) for name, values in run.result.color_errors.items()}
     images = read_image_values(table) if table.is_file() else ImageValues([], [], {})
-    linked = folder if comparison.protocol.get("reader", "photographs") != "photographs" else None
-    kept = {label: samples for label in comparison.runs if samples}
     return {
-        "compared": [*kept],
-        "without": [] if kept else [*comparison.runs],
-        "gallery": make_gallery(kept, MOST_FULL, linked) if kept else None,
-        "ranked": ranked_photographs(images, samples), "classes": class_table(images),
+        "ranked": ranked_photographs(images, run.samples), "classes": class_table(images),
         "errors": color_error_charts(ErrorsByColour(**errors)) if errors else [],
         "numbers": result_table(comparison), "unavailable": group_by_reason(absent),
-        "conclusions": conclusions._replace(
-            notes=[*conclusions.notes, *comparison.notes, *grey_wins(comparison)]
-        ),
+        "conclusions": conclude_single(paths, comparison.notes),
     }  # fmt: skip
 
 
@@ -136,22 +120,17 @@ def single_run(
 
 
 def ranking_table(comparison: Comparison) -> TextTable:
-    """The runs in order, then grey, the mean colour and the truth."""
-    metrics, several = comparison.leading(), len(comparison.runs) > 1
-    best = {metric: comparison.leaders(metric) for metric in metrics}
-    led = {label: [metric for metric in metrics if label in best[metric]] for label in comparison.runs}
-    rows = []
-    for place, (label, row) in enumerate(comparison.runs.items()):
-        count = [TableCell(f"{len(led[label])} of {len(metrics)}", kind="number")] if several else []
-        name = TableCell(label, kind="row", color=palette_color(place) if several else "")
-        rows.append((len(led[label]), TableRow([name, *count, *metric_cells(row, metrics, led[label])])))
-    ordered = [row for _, row in sorted(rows, key=lambda each: -each[0])]
-    void = [TableCell("")] if several else []
-    for label in [row for row in comparison.sanity if row in BASELINES]:  # what runs do not share is among all numbers
-        cells = [TableCell(row_label(label), kind="row"), *void, *metric_cells(comparison.sanity[label], metrics)]
-        ordered.append(TableRow(cells, "beside"))
-    heads = [TableCell(""), *(number_heads(["leads in"]) if several else []), *metric_heads(metrics)]
-    return TextTable(heads, ordered, "ranking")
+    """The runs in order, then grey, the mean colour and the truth; what runs do not share is among all numbers."""
+    metrics = comparison.leading()
+    led = {label: sum(label in comparison.leaders(metric) for metric in metrics) for label in comparison.runs}
+    runs = {label: comparison.runs[label] for label in sorted(led, key=lambda label: -led[label])}
+    beside = {row: cells for row, cells in comparison.sanity.items() if row in BASELINES}
+    table = metric_table(metrics, runs, beside, comparison.leaders)
+    if len(runs) == 1:
+        return table
+    counts = [TableCell("" if row.kind else f"{led[row.name]} of {len(metrics)}") for row in table.rows]
+    rows = [row._replace(cells=[count, *row.cells]) for row, count in zip(table.rows, counts, strict=True)]
+    return table._replace(heads=["", "leads in", *table.heads[1:]], rows=rows)
 
 
 def forests(comparison: Comparison) -> list[Forest]:
@@ -172,15 +151,12 @@ def score_table_of(summaries: Mapping[str, Mapping[str, Any]]) -> TextTable:
     """The scores that trainings ended with, of runs that were not evaluated; `summaries`: by label, best first."""
     first = next(iter(summaries.values()))
     scores = {label: summary["val"] for label, summary in summaries.items()}
-    beside = {**first["baseline"], "truth": first["truth"]}
-    metrics = list(dict.fromkeys(metric for row in [*scores.values(), *beside.values()] for metric in row))
-    rows = []
-    for kind, names in (("", scores), ("beside", beside)):
-        for name, row in names.items():
-            found = {metric: Interval(value, float("nan"), float("nan"), 1) for metric, value in row.items()}
-            label = row_label(name) if kind else name
-            rows.append(TableRow([TableCell(label, kind="row"), *metric_cells(found, metrics)], kind))
-    return TextTable([TableCell(""), *metric_heads(metrics)], rows, "ranking")
+    runs, beside = (
+        {name: {metric: Interval(value, nan, nan, 1) for metric, value in row.items()} for name, row in of.items()}
+        for of in (scores, {**first["baseline"], "truth": first["truth"]})
+    )
+    metrics = list(dict.fromkeys(metric for row in [*runs.values(), *beside.values()] for metric in row))
+    return metric_table(metrics, runs, beside, leaders=lambda metric: ())
 
 
 def result_table(comparison: Comparison) -> TextTable:
@@ -190,13 +166,12 @@ def result_table(comparison: Comparison) -> TextTable:
     columns += [(row_label(row), cells, row.startswith("model")) for row, cells in comparison.sanity.items()]
     rows = []
     for metric in dict.fromkeys(metric for _, cells, _ in columns for metric in cells):
-        found = [TableCell(info_of(metric).heading, kind="row")]
+        found = []
         for _, cells, own in columns:
             value, ends = texts(cells.get(metric), info_of(metric).digits)
-            found.append(TableCell(value, ends if own else "", "number own" if own else "number", title=ends))
-        rows.append(TableRow(found))
-    heads = [TableCell(label, kind="number own" if own else "number") for label, _, own in columns]
-    return TextTable([TableCell(""), *heads], rows)
+            found.append(TableCell(value, ends if own else "", own, ends))
+        rows.append(TableRow(info_of(metric).heading, found))
+    return TextTable(["", *(label for label, _, _ in columns)], rows)
 
 
 def class_table(images: ImageValues) -> tuple[str, TextTable] | None:
@@ -224,7 +199,6 @@ def class_table(images: ImageValues) -> tuple[str, TextTable] | None:
     rows = []
     for label in order:
         first, *others = metric_cells(found[label], metrics)
-        count = TableCell(str(len(groups[label])), kind="number")
-        rows.append(TableRow([TableCell(label), count, first, *(cell._replace(small="") for cell in others)]))
-    heads = [TableCell("class"), TableCell("pictures", kind="number"), *metric_heads(metrics)]
-    return f"{sentence}.", TextTable(heads, rows)
+        count = TableCell(str(len(groups[label])))
+        rows.append(TableRow(label, [count, first, *(cell._replace(small="") for cell in others)]))
+    return f"{sentence}.", TextTable(["class", "pictures", *(info_of(m).heading for m in metrics)], rows)

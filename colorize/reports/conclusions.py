@@ -110,20 +110,19 @@ def grey_wins(comparison: Comparison) -> list[str]:
     labels = [label for label, value in runs.items() if grey and value < grey.value]
     if not labels:
         return []
-    names = " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))
     every = len(labels) == len(comparison.runs)
-    return [GREY_WINS.format(better="the better PSNR" if every else f"a better PSNR than {names}")]
+    return [GREY_WINS.format(better="the better PSNR" if every else f"a better PSNR than {list_names(labels)}")]
 
 
-def conclude_single(target: Path, *, pooled: bool = False) -> Conclusions:
-    """Of the result in the file `target`: the network against grey, and against itself where it saw what old film saw;
-    what is not known of its pictures. Nothing of one that is `pooled` with others."""
-    result, pictures = read_result(target), image_table_path(target)
-    if pooled or not pictures.is_file():
-        return Conclusions([], [], [])
+def conclude_single(targets: Sequence[Path], notes: Sequence[str]) -> Conclusions:
+    """Of one run, of which there are these results: the network against grey, and against itself where it saw what old
+    film saw; what is not known of its pictures. Of several results that are pooled, the `notes` alone."""
+    result, pictures = read_result(targets[0]), image_table_path(targets[0])
+    if len(targets) > 1 or not pictures.is_file():
+        return Conclusions([], [], [*notes])
     own, true = read_image_values(pictures, "model"), read_image_values(pictures, "truth")
     note = grey_note(true.values["colorfulness"]) if true.names and "colorfulness" in true.values else None
-    notes = [note] if note else []
+    notes = [*([note] if note else []), *notes]
     if result.protocol["truth"] == "none":
         return Conclusions([], [], notes)
     rows = ["grey", *(row for row in result.rows if row.startswith("model_"))]
@@ -172,6 +171,9 @@ def group_by_reason(absent: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def name_runs(labels: Sequence[str], most: int = 4) -> str:
     """The runs in a heading; of many, how many there are."""
-    if len(labels) > most:
-        return f"{len(labels)} runs"
-    return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
+    return f"{len(labels)} runs" if len(labels) > most else list_names(labels)
+
+
+def list_names(labels: Sequence[str]) -> str:
+    """a, b and c"""
+    return " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))

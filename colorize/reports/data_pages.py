@@ -1,6 +1,5 @@
 """Pages on data: the inspection of a data set, and the preview of the film look."""
 
-import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from colorize.data.findings import FINDINGS, Finding, Thresholds
 from colorize.data.survey import TWINS, Survey
 from colorize.imaging.film import EMULSIONS, encode, expose, to_pixels
 from colorize.imaging.film_look import lightness_grey, usual_look
-from colorize.reports.charts import left_out_in_words, mean_chroma_chart, size_chart
+from colorize.reports.charts import mean_chroma_chart, size_chart
 from colorize.reports.page import data_uri, image_uri, render_page
 from colorize.utils.console import counted, percentage
 from colorize.utils.seeds import seed_of
@@ -40,23 +39,13 @@ def wanted(survey: Survey) -> list[int]:
     return sorted(row for row in rows if row is not None)
 
 
-class ClassRow(NamedTuple):
-    """A class of photographs; shares in percent of the largest."""
-
-    name: str
-    title: str
-    number: str
-    kept: float
-    left_out: float
-
-
 class Card(NamedTuple):
-    """A photograph with a finding: its picture, "" where there is nothing to see, what becomes of it, its name cut
-    where it may break, and what else is known."""
+    """A photograph with a finding: its picture ("": nothing to see), what becomes of it, its name, and what else is
+    known."""
 
     uri: str
     tag: str
-    name: Sequence[str]
+    name: str
     small: str
 
 
@@ -99,7 +88,9 @@ def data_charts(survey: Survey) -> dict[str, Any]:
     classes = None
     if len(names) > 1:
         held = np.bincount(labels[labels >= 0], minlength=len(names))
-        classes = (f"{len(names):,} classes. {uneven(held)}", *class_rows(names, labels, out))
+        rows = class_rows(names, labels, out)
+        shown = [rows[:ENDS], rows[-ENDS:]] if len(rows) > MANY_CLASSES else [rows]
+        classes = (f"{len(names):,} classes. {uneven(held)}", shown, len(rows) - 2 * ENDS, max(sum(rows[0][1:]), 1))
     return {
         "chroma": (f"{np.nanmedian(chroma):.0f}", mean_chroma_chart(chroma, out)),
         "sizes": (f"{width:.0f}×{height:.0f}", size_chart(sizes, out)), "classes": classes,
@@ -114,20 +105,10 @@ def uneven(held: np.ndarray) -> str:
     return f"The largest holds {ratio} times as many photographs as the smallest."
 
 
-def class_rows(
-    names: Sequence[str], labels: np.ndarray, left_out: np.ndarray
-) -> tuple[list[ClassRow], list[ClassRow], int]:
-    """A row for each class, largest first; of many classes the largest, the smallest, and how many are between."""
-    inside = labels >= 0
-    kept = np.bincount(labels[inside & ~left_out], minlength=len(names))
-    out = np.bincount(labels[inside & left_out], minlength=len(names))
-    scale = 100 / max(int((kept + out).max()), 1)
-    rows = []
-    for i in np.argsort(-(kept + out), kind="stable").tolist():
-        k, o = int(kept[i]), int(out[i])
-        title = f"{names[i]}: {k:,} to train on{left_out_in_words(o)}"
-        rows.append(ClassRow(names[i], title, f"{k + o:,}", scale * k, scale * o))
-    return (rows[:ENDS], rows[-ENDS:], len(rows) - 2 * ENDS) if len(rows) > MANY_CLASSES else (rows, [], 0)
+def class_rows(names: Sequence[str], labels: np.ndarray, left_out: np.ndarray) -> list[tuple[str, int, int]]:
+    """(class, photographs to train on, photographs left out), the largest class first."""
+    kept, out = (np.bincount(labels[(labels >= 0) & of], minlength=len(names)) for of in (~left_out, left_out))
+    return [(names[i], int(kept[i]), int(out[i])) for i in np.argsort(-(kept + out), kind="stable").tolist()]
 
 
 def finding_sheet(survey: Survey, finding: Finding, thumbnails: Mapping[int, bytes]) -> Sheet:
@@ -145,12 +126,11 @@ def finding_sheet(survey: Survey, finding: Finding, thumbnails: Mapping[int, byt
 
 
 def card(survey: Survey, row: int, key: str, tag: str, jpeg: bytes) -> Card:
-    """Names break behind slashes and underlines rather than anywhere."""
     width, height = survey.sizes[row]
     small = survey.why.get(row) or f"{width}×{height}"
     if key in ("near-grey", "toned"):
         small = f"mean chroma {survey.chroma[row]:.1f}"
-    return Card(data_uri(jpeg) if jpeg else "", tag, re.findall(r"[^/_]*[/_]|[^/_]+", survey.photo(row).name), small)
+    return Card(data_uri(jpeg) if jpeg else "", tag, survey.photo(row).name, small)
 
 
 DRAWS = 4

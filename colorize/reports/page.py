@@ -117,11 +117,13 @@ class Gallery(NamedTuple):
 
 def make_gallery(samples: Mapping[str, SampleFiles], most: int, beside: Path | None = None) -> Gallery | None:
     """The first `most` photographs that all runs have, from their input to the ground truth. None where they have none
-    in common.
+    in common, or there are no runs.
 
     samples  label -> its pictures
     beside   the folder of the page, if pictures below it are linked
     """
+    if not samples:
+        return None
     first = next(iter(samples.values()))
     shared = [name for name in first if all(PAINTED in files.get(name, {}) for files in samples.values())]
     if not shared:
@@ -172,7 +174,7 @@ def old_photographs(runs: Mapping[str, RunData]) -> OldPhotographs | None:
     if not kept and not found:
         return None
     without = [label for label, run in rest.items() if OLD not in run.sheets]
-    return OldPhotographs(make_gallery(kept, OLD_SHOWN) if kept else None, found, without)
+    return OldPhotographs(make_gallery(kept, OLD_SHOWN), found, without)
 
 
 def sheets(runs: Mapping[str, RunData], name: str) -> list[GalleryPhotograph]:

@@ -10,7 +10,7 @@ from colorize.evaluation.result import Result, read_result
 from colorize.evaluation.samples import SampleFiles, find_samples
 from colorize.metrics.metric_info import in_view, info_of, read_infos
 from colorize.reports.charts import Chart, ChartLine, curve_chart, palette_color
-from colorize.reports.tables import PAINTING, TableCell, TableRow, TextTable, number_heads, painting_cells
+from colorize.reports.tables import PAINTING, TableCell, TableRow, TextTable, painting_cells
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import read_lines
 from colorize.utils.checkpoint import step_of
@@ -115,24 +115,20 @@ def curve_charts(runs: Mapping[str, RunData]) -> list[Chart]:
 
 def cost_table(runs: Mapping[str, RunData]) -> TextTable:
     """A row for each run: of a prediction, as evaluation found it, and of training."""
-    rows = [
-        TableRow([TableCell(label, kind="row"), *painting_cells(run.cost), *training_cells(run.summary)])
-        for label, run in runs.items()
-    ]
-    return TextTable([TableCell(""), *number_heads([*PAINTING, *TRAINING])], rows)
+    rows = [TableRow(label, [*painting_cells(run.cost), *training_cells(run.summary)]) for label, run in runs.items()]
+    return TextTable(["", *PAINTING, *TRAINING], rows)
 
 
 def training_cells(summary: Mapping[str, Any]) -> list[TableCell]:
     """A cell for each of `TRAINING`; "–" for what is not known."""
-    cells = [("–", "")] * len(TRAINING)
-    if summary:
-        speed, processes = summary["images_per_second"], summary["processes"]
-        cells = [
-            (f"{summary['steps']:,}", ""), (f"{summary['seconds'] / 60:,.1f}", ""),
-            (f"{speed:,.1f}" if speed else "–", ""),
-            (summary["device"], f"{processes} processes" if processes > 1 else ""),
-        ]  # fmt: skip
-    return [TableCell(value, small, "number") for value, small in cells]
+    if not summary:
+        return [TableCell("–")] * len(TRAINING)
+    speed, processes = summary["images_per_second"], summary["processes"]
+    return [
+        TableCell(f"{summary['steps']:,}"), TableCell(f"{summary['seconds'] / 60:,.1f}"),
+        TableCell(f"{speed:,.1f}" if speed else "–"),
+        TableCell(summary["device"], f"{processes} processes" if processes > 1 else ""),
+    ]  # fmt: skip
 
 
 def config_table(runs: Mapping[str, RunData]) -> TextTable | None:
@@ -144,8 +140,8 @@ def config_table(runs: Mapping[str, RunData]) -> TextTable | None:
         found = {key: values for key, values in found.items() if len({*values}) > 1 and not key.startswith(UNTOLD)}
     if not found:
         return None
-    rows = [TableRow([TableCell(key, kind="row"), *map(TableCell, values)]) for key, values in found.items()]
-    return TextTable([TableCell(""), *map(TableCell, known)], rows)
+    rows = [TableRow(key, [*map(TableCell, values)]) for key, values in found.items()]
+    return TextTable(["", *known], rows, texts=range(len(known) + 1))
 
 
 Groups = dict[str, Mapping[str, Any]]  # heading -> key -> value
@@ -156,21 +152,19 @@ def provenance_of_results(comparison: Comparison, runs: Mapping[str, RunData]) -
     groups: Groups = {"Protocol": comparison.protocol}
     for label, run in runs.items():
         assert run.result is not None
-        network, *judges = (run.result.weights.get(kind, {}) for kind in ("network", "metrics", "extractors"))
-        groups[label] = {**network, **run.result.versions, **commit_of(run.summary)}
-        for kind, of in zip(("metrics", "extractors"), judges, strict=True):
-            groups |= {f"Networks behind {kind}": of} if of else {}
+        weights = run.result.weights
+        groups[label] = {**weights.get("network", {}), **run.result.versions, **commit_of(run.summary)}
+        groups |= {f"Networks behind {kind}": weights[kind] for kind in ("metrics", "extractors") if weights.get(kind)}
     return groups
 
 
 def provenance_of_summaries(summaries: Mapping[str, Mapping[str, Any]]) -> Groups:
     """On which photographs, of which weights, with which versions and seed."""
-    groups: Groups = {"Validation": next(iter(summaries.values()))["validation"]}
-    for label, summary in summaries.items():
-        groups[label] = {
-            "seed": summary["seed"], **summary["weights"], **summary["versions"], **commit_of(summary)
-        }  # fmt: skip
-    return groups
+    of_runs = {
+        label: {"seed": each["seed"], **each["weights"], **each["versions"], **commit_of(each)}
+        for label, each in summaries.items()
+    }
+    return {"Validation": next(iter(summaries.values()))["validation"], **of_runs}
 
 
 def commit_of(summary: Mapping[str, Any]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from colorize.reports.charts import Chart, ChartLine, Forest, ForestRow, curve_chart, scatter_chart
+from colorize.reports.charts import Chart, ChartLine, curve_chart, scatter_chart
 from colorize.reports.page import write_page
 from colorize.reports.run_data import curves_of
 from colorize.reports.tables import TableCell, TableRow, TextTable
@@ -42,7 +42,7 @@ def write_sweep(target: Path, sweep: Sweep) -> None:
         target, "sweep", sweep.name, count=len(sweep.jobs), statuses=Counter(job.status for job in sweep.jobs),
         objectives=sweep.objectives, best=[job.number for job in sweep.best], reached=reached(sweep),
         seeds=f"{seeds} seeds" if seeds > 1 else "One seed each", search=sweep.search,
-        importances=importance_charts(sweep), reasons=[] if sweep.importances else sorted(reasons),
+        importances=sweep.importances, reasons=[] if sweep.importances else sorted(reasons),
         values={name: value_charts(sweep, name) for name in sweep.objectives},
         curves={name: job_curves(sweep, name) for name in sweep.objectives}, jobs=job_table(sweep),
     )  # fmt: skip
@@ -57,28 +57,17 @@ def reached(sweep: Sweep) -> str:
     return f"{sweep.objectives[0]} {number_of(best.summary, sweep.objectives[0]):.4g}, {values}"
 
 
-def importance_charts(sweep: Sweep) -> list[Forest]:
-    """For each objective a bar for each key, the largest share first."""
-    found = []
-    for name, shares in sweep.importances.items():
-        ordered = sorted(shares.items(), key=lambda each: -each[1])
-        rows = [ForestRow(key, f"{100 * share:.0f} %", width=100 * share) for key, share in ordered]
-        found.append(Forest(name, rows))
-    return found
-
-
 def value_charts(sweep: Sweep, name: str) -> list[Chart]:
     """A chart for each key: every finished job is a point at its value."""
-    done = [(job, number_of(job.summary, name)) for job in sweep.jobs if job.status == "finished"]
+    found = [(job, number_of(job.summary, name)) for job in sweep.jobs if job.status == "finished"]
+    done = [(job, value) for job, value in found if value is not None]
     charts = []
-    for key in sweep.keys:
+    for key in sweep.keys if done else ():
         points = []
         for job, value in done:
-            if value is not None:
-                word = job.values.get(key, "")
-                title = f"job {job.number}: {rounded(word)}, {value:.5g}"
-                points.append((word, value, title, job in sweep.best[:1]))
-        charts += [scatter_chart(key, points)] if points else []
+            word = job.values.get(key, "")
+            points.append((word, value, f"job {job.number}: {rounded(word)}, {value:.5g}", job in sweep.best[:1]))
+        charts.append(scatter_chart(key, points))
     return charts
 
 
@@ -106,7 +95,8 @@ def job_table(sweep: Sweep) -> TextTable:
     for job in [*sweep.best, *(job for job in sweep.jobs if job not in sweep.best)]:
         numbers = [number_of(job.summary, name) for name in sweep.objectives]
         values = [rounded(job.values.get(key, "")) for key in sweep.keys]
-        cells = [TableCell(text) for text in (str(job.number), job.status, *values)]
-        cells += [TableCell("–" if number is None else f"{number:.5g}", kind="number") for number in numbers]
-        rows.append(TableRow([*cells, TableCell(job.folder.name)]))
-    return TextTable([TableCell(word) for word in ("job", "", *sweep.keys, *sweep.objectives, "folder")], rows)
+        scores = ["–" if number is None else f"{number:.5g}" for number in numbers]
+        cells = [TableCell(text) for text in (job.status, *values, *scores, job.folder.name)]
+        rows.append(TableRow(str(job.number), cells))
+    heads = ["job", "", *sweep.keys, *sweep.objectives, "folder"]
+    return TextTable(heads, rows, texts={*range(len(sweep.keys) + 2), len(heads) - 1})

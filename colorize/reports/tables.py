@@ -1,10 +1,10 @@
 """Tables of runs as records, and the same in Markdown and LaTeX; texts of their cells."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import isnan
 from typing import Any, NamedTuple
 
-from colorize.evaluation.compare import Comparison
+from colorize.evaluation.compare import Comparison, Rows
 from colorize.evaluation.result import row_label
 from colorize.evaluation.significance import format_number
 from colorize.metrics.metric_info import Interval, info_of
@@ -22,47 +22,52 @@ LATEX = {
 class TableCell(NamedTuple):
     """A text with small print below it.
 
-    kind   its classes in the style sheet: "number", "own" for what is bold, "row" for the name of a row
-    color  of the dot before it
+    own    whether it is bold: no other run is better, or it is the run that the page is of
     title  what appears under the pointer
     """
 
     text: str
     small: str = ""
-    kind: str = ""
-    color: str = ""
+    own: bool = False
     title: str = ""
 
 
 class TableRow(NamedTuple):
     """kind  "beside" for a row that the others are read next to"""
 
+    name: str
     cells: Sequence[TableCell]
     kind: str = ""
 
 
 class TextTable(NamedTuple):
-    """A head and rows with as many cells; kind: its classes in the style sheet."""
+    """A head for the rows' names and for each cell of a row.
 
-    heads: Sequence[TableCell]
+    kind   its classes in the style sheet
+    texts  places of the columns that are text; those of numbers stand on the right
+    """
+
+    heads: Sequence[str]
     rows: Sequence[TableRow]
     kind: str = ""
+    texts: Collection[int] = (0,)
 
 
-def number_heads(titles: Sequence[str]) -> list[TableCell]:
-    return [TableCell(title, kind="number") for title in titles]
-
-
-def metric_heads(metrics: Sequence[str]) -> list[TableCell]:
-    return number_heads([info_of(metric).heading for metric in metrics])
-
-
-def metric_cells(
-    row: Mapping[str, Interval], metrics: Sequence[str], best: Collection[str] = ()
-) -> list[TableCell]:  # fmt: skip
+def metric_cells(row: Mapping[str, Interval], metrics: Sequence[str], best: Collection[str] = ()) -> list[TableCell]:
     """A value with its interval for each of the metrics; those of `best` are bold."""
-    found = [(metric, *texts(row.get(metric), info_of(metric).digits)) for metric in metrics]
-    return [TableCell(value, ends, "number own" if metric in best else "number") for metric, value, ends in found]
+    return [TableCell(*texts(row.get(metric), info_of(metric).digits), metric in best) for metric in metrics]
+
+
+def metric_table(
+    metrics: Sequence[str], runs: Rows, beside: Rows, leaders: Callable[[str], Collection[str]], kind: str = "ranking"
+) -> TextTable:
+    """A row for each run and below them for each baseline, a column for each metric; bold where `leaders` of the metric
+    has the run."""
+    best = {metric: leaders(metric) for metric in metrics}
+    rows = [TableRow(label, metric_cells(row, metrics, [metric for metric in metrics if label in best[metric]]))
+            for label, row in runs.items()]  # fmt: skip
+    rows += [TableRow(row_label(label), metric_cells(row, metrics), "beside") for label, row in beside.items()]
+    return TextTable(["", *(info_of(metric).heading for metric in metrics)], rows, kind)
 
 
 def texts(interval: Interval | None, digits: int) -> tuple[str, str]:
@@ -74,15 +79,8 @@ def texts(interval: Interval | None, digits: int) -> tuple[str, str]:
 
 
 def comparison_table(comparison: Comparison) -> TextTable:
-    """A row for each run and each baseline, a column for each metric."""
-    metrics, rows = comparison.metrics, []
-    best = {metric: comparison.leaders(metric) for metric in metrics}
-    for label, row in comparison.runs.items():
-        cells = metric_cells(row, metrics, {metric for metric in metrics if label in best[metric]})
-        rows.append(TableRow([TableCell(label, kind="row"), *cells]))
-    for label, row in comparison.sanity.items():
-        rows.append(TableRow([TableCell(row_label(label), kind="row"), *metric_cells(row, metrics)], "beside"))
-    return TextTable([TableCell(""), *metric_heads(metrics)], rows, "ranking all")
+    """All numbers of the comparison."""
+    return metric_table(comparison.metrics, comparison.runs, comparison.sanity, comparison.leaders, "ranking all")
 
 
 def table_with_costs(comparison: Comparison) -> TextTable:
@@ -90,12 +88,11 @@ def table_with_costs(comparison: Comparison) -> TextTable:
     table = comparison_table(comparison)
     if not any(comparison.cost.values()):
         return table
-    costs = [comparison.cost.get(label, {}) for label in comparison.runs]
-    costs += [{}] * len(comparison.sanity)
+    costs = [{} if row.kind else comparison.cost.get(row.name, {}) for row in table.rows]
     rows = [
         row._replace(cells=[*row.cells, *painting_cells(cost)]) for row, cost in zip(table.rows, costs, strict=True)
     ]
-    return TextTable([*table.heads, *number_heads(PAINTING)], rows)
+    return TextTable([*table.heads, *PAINTING], rows)
 
 
 def painting_cells(cost: Mapping[str, Any]) -> list[TableCell]:
@@ -109,7 +106,7 @@ def painting_cells(cost: Mapping[str, Any]) -> list[TableCell]:
     if "seconds" in cost:
         at_once = f"{cost['batch_size']} at a time" if cost["batch_size"] > 1 else "one by one"
         cells[2] = (f"{cost['seconds']:#.2g}".removesuffix("."), f"{at_once}, {cost['device']}")
-    return [TableCell(value, small, "number") for value, small in cells]
+    return [TableCell(*each) for each in cells]
 
 
 def cost_in_words(cost: Mapping[str, Any]) -> str:
@@ -135,9 +132,8 @@ def markdown(comparison: Comparison) -> str:
     """A line for each run and each baseline, a column for each metric, and what a prediction costs where that is known;
     then the conclusions."""
     table = table_with_costs(comparison)
-    lines = [[cell.text.replace("|", "\\|") for cell in table.heads], ["---", *("---:" for _ in table.heads[1:])]]
-    lines += [[_marked(cell, "**{}**", lambda text: text.replace("|", "\\|")) for cell in row.cells]
-              for row in table.rows]  # fmt: skip
+    lines = [[*map(_piped, table.heads)], ["---", *("---:" for _ in table.heads[1:])]]
+    lines += [[_piped(row.name), *(_marked(cell, "**{}**", _piped) for cell in row.cells)] for row in table.rows]
     body = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     sentences = "\n".join(f"- {line}" for line in draw_conclusions(comparison).lines())
     return f"{table_title(comparison)}; {BOLD}.\n\n{body}\n\n{sentences}\n"
@@ -147,18 +143,22 @@ def latex(comparison: Comparison) -> str:
     """The same table as a `tabular` that needs the package booktabs; the conclusions are comments below it."""
     table = table_with_costs(comparison)
     lines = [f"% {table_title(comparison)}; {BOLD}", rf"\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}"]
-    lines += [r"\toprule", rf"{' & '.join(_escaped(cell.text) for cell in table.heads)} \\", r"\midrule"]
+    lines += [r"\toprule", rf"{' & '.join(map(_escaped, table.heads))} \\", r"\midrule"]
     for place, row in enumerate(table.rows):
         lines += [r"\midrule"] if place == len(comparison.runs) else []
-        cells = [_marked(cell, r"\textbf{{{}}}", _escaped) for cell in row.cells]
+        cells = [_escaped(row.name), *(_marked(cell, r"\textbf{{{}}}", _escaped) for cell in row.cells)]
         lines.append(rf"{' & '.join(cells)} \\")
     lines += [r"\bottomrule", r"\end{tabular}", *(f"% {line}" for line in draw_conclusions(comparison).lines())]
     return "\n".join(lines) + "\n"
 
 
 def _marked(cell: TableCell, bold: str, escape: Any) -> str:
-    value = bold.format(escape(cell.text)) if "own" in cell.kind else escape(cell.text)
+    value = bold.format(escape(cell.text)) if cell.own else escape(cell.text)
     return f"{value} ({escape(cell.small)})" if cell.small else value
+
+
+def _piped(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _escaped(text: str) -> str:

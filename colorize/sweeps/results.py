@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from colorize.config import DIRECTIONS, MODES, better_of, contradicts_direction, sign_of
 from colorize.sweeps.jobs import SweepJob
 from colorize.utils.errors import UserError
-from colorize.utils.hydra_overrides import may_change_in_sweep
+from colorize.utils.hydra_overrides import fixed_in_sweep
 
 
 def as_list(words: str | Sequence[str]) -> list[str]:
@@ -97,7 +97,7 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
 def varying_keys(jobs: Sequence[SweepJob], swept: Sequence[str] = ()) -> list[str]:
     """The keys of overrides that the jobs do not all say alike. What may change from one start of a sweep to the next,
     such as the tracker, counts only where it is `swept` on purpose."""
-    keys = dict.fromkeys(key for job in jobs for key in job.values if key in swept or not may_change_in_sweep(key))
+    keys = dict.fromkeys(key for job in jobs for key in job.values if key in swept or fixed_in_sweep([key]))
     return [key for key in keys if len({job.values.get(key) for job in jobs}) > 1]
 
 

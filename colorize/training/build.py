@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from colorize.config import apply_resolved, auto_paths, build_part, part_class
+from colorize.config import apply_resolved, auto_paths, build_part
 from colorize.data.collection import Collection, Photo
 from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
@@ -27,7 +27,7 @@ from colorize.training.config_schema import CheckpointSettings
 from colorize.training.optimizers import Optimizers
 from colorize.training.trainer import Parts, Trainer
 from colorize.utils.distributed import World
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, locate_part
 from colorize.utils.seeds import seed_of
 
 
@@ -42,7 +42,7 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     cfg = apply_resolved(cfg, answers)
     torch.manual_seed(seed_of(cfg.seed, "build"))  # initial weights are part of the seed
     loss: Loss = build_part(cfg.loss, "loss")
-    network: type[Colorizer] = part_class(cfg.model, "model")
+    network: type[Colorizer] = locate_part(cfg.model._target_, "model")
     loss.check(network.answers)
     photographs: DataModule = build_part(cfg.data, "data")
     check_trains(photographs, cfg.names.data)

@@ -8,7 +8,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from colorize.config import part_class
 from colorize.data.datamodule import DataModule
 from colorize.models.base import Colorizer
 from colorize.models.export import frozen_settings
@@ -20,7 +19,7 @@ from colorize.utils.checkpoint import Checkpoints, peek, read_record
 from colorize.utils.console import say
 from colorize.utils.distributed import World
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError, shorten_list
+from colorize.utils.errors import UserError, locate_part, shorten_list
 from colorize.utils.stored_config import resolved
 from colorize.utils.trust import check_stored_part, packages
 
@@ -45,7 +44,7 @@ def init_from(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Init
                 cfg.model, cfg.published = OmegaConf.create({**node, **said}), {}
             return None
     model = load(cfg.init_from, packages(cfg.trust))
-    network, wanted = type(model), part_class(cfg.model, "model")
+    network, wanted = type(model), locate_part(cfg.model._target_, "model")
     if network is not wanted:
         raise UserError(
             f"init_from={cfg.init_from} holds a {network.__name__}, and model={cfg.names.model} is a "

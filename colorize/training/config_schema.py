@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from annotated_types import Interval
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.config import build_part, check_resolves
+from colorize.config import build_part, check_values
 from colorize.utils.errors import UserError, suggestion
 from colorize.utils.trust import iterate_leaves
 from colorize.utils.validation import (
@@ -185,7 +185,7 @@ def check_parts(cfg: dict[str, Any]) -> None:
 
 def with_checked_values(cfg: DictConfig, program: str) -> DictConfig:
     """The config with each value as its type has it: false for no. Raises `UserError` for a value that cannot be."""
-    check_resolves(cfg)
+    check_values(cfg)
     values: Any = OmegaConf.to_container(cfg, resolve="${hydra:" not in OmegaConf.to_yaml(cfg))
     check_settings(values, program)
     check_parts(values)
@@ -194,26 +194,16 @@ def with_checked_values(cfg: DictConfig, program: str) -> DictConfig:
 
 def check_groups(cfg: Mapping[str, Any]) -> None:
     """Raises `UserError` for a group that is not the part, or the parts by name, that it must be."""
-    for group in PART:
-        if group in cfg and not is_part(cfg[group]):
-            raise UserError(
-                f"{group} is {as_override(cfg[group])}; it must be a part with a _target_: choose one of its options"
-            )
-    for group in PARTS:
-        if group not in cfg:
-            continue
-        if not isinstance(cfg[group], dict) or not cfg[group]:
-            raise UserError(
-                f"{group} is {as_override(cfg[group])}; it must have one part or more, each with a _target_"
-            )
-        for name, part in cfg[group].items():
-            if not is_part(part):
-                out = f"; ~{group}.{name} leaves it out" if part is None else ""
-                raise UserError(f"{group}.{name} is {as_override(part)}; it must be a part with a _target_{out}")
-
-
-def is_part(node: Any) -> bool:
-    return isinstance(node, dict) and isinstance(node.get("_target_"), str)
+    parts = {group: cfg[group] for group in PART if group in cfg}
+    for group in (group for group in PARTS if group in cfg):
+        held = cfg[group]
+        if not isinstance(held, dict) or not held:
+            raise UserError(f"{group} is {as_override(held)}; it must have one part or more, each with a _target_")
+        parts |= {f"{group}.{name}": part for name, part in held.items()}
+    for path, part in parts.items():
+        if not isinstance(part, dict) or not isinstance(part.get("_target_"), str):
+            out = f"; ~{path} leaves it out" if part is None and "." in path else ": choose one of the group's options"
+            raise UserError(f"{path} is {as_override(part)}; it must be a part with a _target_{out}")
 
 
 def check_section(values: dict[str, Any], section: type[Section], path: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.config import build_part, check_values
+from colorize.config import build_part
 from colorize.data.datamodule import DataModule
 from colorize.evaluation.network import open_tracker
 from colorize.evaluation.result import row_label
@@ -46,7 +46,6 @@ def train_run(cfg: DictConfig, folder: str | Path, overrides: list[str], changes
         cfg.overwrite = False  # what would go is this run's own
     lock = RunLock(folder)
     try:
-        check_values(cfg)
         world = init_process_group(choose_device(cfg.trainer.device))
         world.on_main_then_broadcast(lock.acquire)
         with StopSignal() as stop:
@@ -92,7 +91,7 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
         if world.is_main:
             run.write_summary(summary)
     if status == "interrupted":
-        say(f"stopped at step {trainer.steps} of {trainer.total}; the same command goes on from the newest checkpoint")
+        say(f"stopped at step {trainer.steps} of {trainer.total}; the same command resumes from the newest checkpoint")
     else:
         print_summary(summary)
         print_next_steps(run.folder)
@@ -140,7 +139,7 @@ def set_up_run(
     world.on_main_then_broadcast(lambda: run.claim(cfg, overrides, parts.resolved, digests))
     world.on_main_then_broadcast(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
     if trainer.restore():
-        say(f"going on after step {trainer.steps}")
+        say(f"resumes after step {trainer.steps}")
     world.on_main_then_broadcast(lambda: run.keep_changes(cfg))
     return parts, trainer, baselines
 

@@ -25,7 +25,7 @@ from colorize.training.schedule import Phase, StepBatches, phase_at, phase_lengt
 from colorize.training.train_state import OptimizerStep, TrainState
 from colorize.utils import devices
 from colorize.utils.checkpoint import Checkpoints
-from colorize.utils.console import StepBar
+from colorize.utils.console import ProgressBar
 from colorize.utils.distributed import World, synchronise_batch_norm
 from colorize.utils.errors import TRY_AGAIN, UserError
 from colorize.utils.processes import StopSignal
@@ -127,7 +127,8 @@ class Trainer:
         """
         if self.steps == 0:
             self.evaluate(log, self.judges)
-        with nullcontext(stop) if stop is not None else StopSignal() as stop, StepBar(self.total, self.steps) as bar:
+        bar = ProgressBar("training", self.total, "steps", done=self.steps)
+        with nullcontext(stop) if stop is not None else StopSignal() as stop, bar:
             stopping = False
             while self.steps < self.total and not stopping:
                 name, done = phase_at(self.lengths, self.steps)
@@ -180,9 +181,9 @@ class Trainer:
         self.monitor.step(values, self.steps)
         return values
 
-    def log_step(self, values: Mapping[str, float], rate: float, log: Logger, bar: StepBar) -> None:
+    def log_step(self, values: Mapping[str, float], rate: float, log: Logger, bar: ProgressBar) -> None:
         """Show the step just taken, and log it when a line is due."""
-        bar.update(self.steps, values["loss"], rate)
+        bar.update_step(self.steps, values["loss"], rate)
         if not self.is_due(self.settings.log_every):
             return
         name, last = phase_at(self.lengths, self.steps - 1)

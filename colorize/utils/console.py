@@ -24,17 +24,18 @@ def printable(name: str | os.PathLike) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
-class _Progress:
-    """A bar on the terminal. Off a terminal, a plain line every `every` seconds."""
+class ProgressBar:
+    """How many of `total` things are done, and how fast. Off a terminal, a plain line every `every` seconds."""
 
-    def __init__(self, label: str, total: int, done: int, every: float):
+    def __init__(self, verb: str, total: int, noun: str, every: float = 10.0, done: int = 0):
+        self.verb, self.noun = verb, noun
         self.total, self.first, self.every = total, done, every
         self.began = self.printed = time.monotonic()
         self.progress = Progress(
-            TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[status]}"),
+            TextColumn(verb), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(elapsed_when_finished=True), console=console, disable=not console.is_terminal,
         )  # fmt: skip
-        self.task = self.progress.add_task(label, total=total, completed=done, status="")
+        self.task = self.progress.add_task(verb, total=total, completed=done, status="")
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -43,7 +44,17 @@ class _Progress:
     def __exit__(self, *_) -> None:
         self.progress.stop()
 
-    def _show(self, done: int, status: str, line: str, *, at_once: bool = False) -> None:
+    def update(self, done: int) -> None:
+        rate = done / max(time.monotonic() - self.began, 1e-9)
+        line = f"{self.verb}: {done:,} of {self.total:,} {self.noun} · {rate:.0f} a second"
+        self.show(done, f"{rate:.0f} {self.noun}/s", line)
+
+    def update_step(self, step: int, loss: float, images_per_second: float) -> None:
+        """Of training, with the loss and images a second."""
+        status = f"loss {loss:.4g} · {images_per_second:.0f} images/s"
+        self.show(step, status, f"step {step}/{self.total} · {status}", at_once=step == self.total)
+
+    def show(self, done: int, status: str, line: str, *, at_once: bool = False) -> None:
         """`status` stands beside the bar; `line`, with the time left, is printed where there is no terminal."""
         self.progress.update(self.task, completed=done, status=status)
         now = time.monotonic()
@@ -51,30 +62,6 @@ class _Progress:
             left = (now - self.began) / max(done - self.first, 1) * (self.total - done)
             say(f"{line} · {duration(left)} left")
             self.printed = now
-
-
-class StepBar(_Progress):
-    """Training steps, with the loss and images a second."""
-
-    def __init__(self, total: int, done: int, every: float = 10.0):
-        super().__init__("training", total, done, every)
-
-    def update(self, step: int, loss: float, images_per_second: float) -> None:
-        status = f"loss {loss:.4g} · {images_per_second:.0f} images/s"
-        self._show(step, status, f"step {step}/{self.total} · {status}", at_once=step == self.total)
-
-
-class ProgressBar(_Progress):
-    """How many of `total` things are done, and how fast."""
-
-    def __init__(self, verb: str, total: int, noun: str, every: float = 10.0):
-        super().__init__(verb, total, 0, every)
-        self.verb, self.noun = verb, noun
-
-    def update(self, done: int) -> None:
-        rate = done / max(time.monotonic() - self.began, 1e-9)
-        line = f"{self.verb}: {done:,} of {self.total:,} {self.noun} · {rate:.0f} a second"
-        self._show(done, f"{rate:.0f} {self.noun}/s", line)
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -83,32 +84,19 @@ def tasks_on_this_node(env: Mapping[str, str]) -> int:
 
 def available_memory() -> int | None:
     """Bytes of memory that this process can still take; None where the system does not tell."""
-    found = [*_meminfo(), *_control_group()]
-    return min(found) if found else None
-
-
-def _meminfo() -> Iterator[int]:
-    try:
+    found: list[int] = []
+    with suppress(OSError):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return
-    yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-
-
-def _control_group() -> Iterator[int]:
-    """Of a container or a job of a scheduler (cgroup v2)."""
-    try:
+        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    with suppress(OSError, ValueError, StopIteration):  # of a container or a job of a scheduler (cgroup v2)
         group = Path("/proc/self/cgroup").read_text(encoding="utf-8").rsplit("::", 1)[-1].strip().lstrip("/")
         folder = Path("/sys/fs/cgroup", group)
         limit = (folder / "memory.max").read_text(encoding="ascii").strip()
         used = int((folder / "memory.current").read_text(encoding="ascii"))
-        cached = next(
-            int(line.split()[1]) for line in (folder / "memory.stat").open() if line.startswith("inactive_file")
-        )
-    except (OSError, ValueError, StopIteration):
-        return
-    if limit != "max":
-        yield int(limit) - used + cached
+        statistics = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+        cached = next(int(line.split()[1]) for line in statistics if line.startswith("inactive_file"))
+        found += [int(limit) - used + cached] if limit != "max" else []
+    return min(found, default=None)
 
 
 # What OpenMP's runtimes read when they are loaded, with torch: libgomp (Linux), Intel's and LLVM's (Windows, macOS)

@@ -1,5 +1,6 @@
 """Errors that a user reads, each one sentence, and the exit statuses of a program."""
 
+import inspect
 import os
 import re
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
+from traceback import extract_tb
 from typing import Any
 
 from colorize.utils.environment import allow_any_text
@@ -68,6 +70,17 @@ def locate(path: str) -> Any:
     return found
 
 
+def locate_part(target: Any, place: str) -> Any:
+    """The class or function that the config at `place` names. Raises `UserError` where it cannot be imported."""
+    try:
+        found = locate(str(target))
+        if not callable(found):
+            raise ImportError(f"cannot call {target!r}")
+    except ImportError as error:
+        raise UserError(f"{place} names {str(target)!r}, which {import_failure(error)}") from error
+    return found
+
+
 def import_failure(error: BaseException) -> str:
     """What a part is that cannot be imported, in half a sentence, with the first cause and the line of its file."""
     said = "is no class or function that can be imported"
@@ -76,16 +89,27 @@ def import_failure(error: BaseException) -> str:
         cause = below
     if cause is error or isinstance(cause, AttributeError):
         return said
-    trace, place = cause.__traceback__, ""
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith("<") and "importlib" not in file and "hydra" not in file and file != __file__:
-            place = f" ({file}, line {trace.tb_lineno})"
-        trace = trace.tb_next
+    places = [(frame.filename, frame.lineno) for frame in extract_tb(cause.__traceback__)]
+    places = [place for place in places if not re.match("<|.*(importlib|hydra)", place[0]) and place[0] != __file__]
+    reason = str(cause)
     if isinstance(cause, SyntaxError) and cause.filename:
-        place = f" ({cause.filename}, line {cause.lineno})"
-        return f"{said}: {type(cause).__name__}: {cause.msg}{place}"
-    return f"{said}: {type(cause).__name__}: {cause}{place}"
+        places, reason = [(cause.filename, cause.lineno)], cause.msg
+    place = " ({}, line {})".format(*places[-1]) if places else ""
+    return f"{said}: {type(cause).__name__}: {reason}{place}"
+
+
+def check_argument_names(part: Any, given: Iterable[str], path: str, where: str = "", *, partial: bool = False) -> None:
+    """Raises `UserError` for an argument that a class or function does not take; words with an underscore are Hydra's.
+
+    path     of the part in a config, and `where` that lies
+    partial  the program hands over the arguments without a default
+    """
+    parameters = inspect.signature(part).parameters.values()
+    known = [each.name for each in parameters if not (partial and each.default is each.empty)]
+    for name in given:
+        if name not in known and not name.startswith("_") and not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            close = suggestion(name, known, f"{path}.") or f"; it takes {', '.join(known)}"
+            raise UserError(f"{path}{f' in {where}' if where else ''}: {part.__name__} takes no {name!r}{close}")
 
 
 # What decoders say of their own objects, and of places in their source
@@ -123,6 +147,8 @@ def guarded(job: Callable[[], int]) -> int:
     HYDRA_FULL_ERROR=1 shows the traceback as well.
     """
     allow_any_text()  # here too: a sweep's jobs may run in processes of their own
+    rank = os.environ.get("RANK", "0")
+    process = "" if rank == "0" else f"process {rank}: "  # of several, the main one is not named
     try:
         return job()
     except KeyboardInterrupt:
@@ -132,13 +158,7 @@ def guarded(job: Callable[[], int]) -> int:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
         if isinstance(error, UserError):
-            print(f"{process_prefix()}{error}", file=sys.stderr)
+            print(f"{process}{error}", file=sys.stderr)
             return error.exit_code
-        print(f"{process_prefix()}{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        print(f"{process}{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
         return 1
-
-
-def process_prefix() -> str:
-    """`process 3: `, before an error of one of several processes; nothing for the main one."""
-    rank = os.environ.get("RANK", "0")
-    return "" if rank == "0" else f"process {rank}: "

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import short_digest
-from colorize.utils.stored_config import FREE, read_yaml
+from colorize.utils.stored_config import FREE, is_within, read_yaml
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -49,14 +49,8 @@ def quote_if_needed(word: str) -> str:
         return f"{key}={at_home(value)}"  # of an option, such as --config-dir
     if equals and (path := unquote(value)).startswith("~"):
         return f"{key}={quoted(os.path.expanduser(path))}"  # noqa: PTH111 (a word that is no path stays as it is)
-    if (
-        word.startswith("-")
-        or not equals
-        or not unquotable_characters(value)
-        or any(character in STRUCTURE for character in value)
-    ):
-        return word
-    return f"{key}={quoted(value)}"
+    plain = equals and not word.startswith("-") and not set(STRUCTURE) & set(value)
+    return f"{key}={quoted(value)}" if plain and unquotable_characters(value) else word
 
 
 def unquotable_characters(value: str) -> str:
@@ -99,11 +93,7 @@ def sweep_folder() -> str:
 
 def fixed_in_sweep(words: Sequence[str]) -> list[str]:
     """The words that say what is trained; the others may change between two starts of one sweep."""
-    return [word for word in words if not may_change_in_sweep(word.split("=", 1)[0].lstrip("+~"))]
-
-
-def may_change_in_sweep(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in MOVABLE)
+    return [word for word in words if not is_within(word.split("=", 1)[0].lstrip("+~"), MOVABLE)]
 
 
 def job_folder(number: int, overrides: Sequence[str], sweep: str = "") -> str:
@@ -119,9 +109,7 @@ def job_folder(number: int, overrides: Sequence[str], sweep: str = "") -> str:
 def register_resolvers() -> None:
     OmegaConf.register_new_resolver("seeded", seeded_name, replace=True)
     OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
-    OmegaConf.register_new_resolver(
-        "sweep_folder", sweep_folder, replace=True, use_cache=True
-    )  # jobs keep their sweep's
+    OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True, use_cache=True)  # one for all its jobs
 
 
 def seeded_name(name: str, seed: int) -> str:

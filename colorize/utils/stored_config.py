@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def resolved(config: DictConfig, where: str, *needed: str) -> dict[str, Any]:
     kept = config.copy()
     for path, value in iterate_leaves(OmegaConf.to_container(config, resolve=False)):
         if calls_resolver(value):
-            if not needed or any(path == each or path.startswith(f"{each}.") for each in needed):
+            if not needed or is_within(path, needed):
                 raise UserError(
                     f"{path} in {where} is {value!r}, which would ask this machine for something: a config that is "
                     "read from a folder holds plain values, so write the value there in its place"
@@ -139,12 +139,10 @@ def check_growth(plain: Mapping[str, Any], path: Path) -> None:
         raise UserError(f"{str(path)!r} has {len(held)} values, more than any config: this program did not write it")
     known: dict[str, int] = {}
 
-    def length(place: str, above: tuple[str, ...]) -> int:
-        if place in above:
-            raise UserError(f"{place} in {str(path)!r} refers to itself")
+    def length(place: str) -> int:
         if place not in known:
             inside = [(at, value) for at, value in held if at == place or at.startswith(f"{place}.") or not place]
-            known[place] = sum(len(str(value)) + sum(length(to, (*above, place)) for to in references(at, value))
+            known[place] = sum(len(str(value)) + sum(map(length, references(at, value)))
                                for at, value in inside)  # fmt: skip
         if known[place] > LARGEST:
             raise UserError(f"{place} in {str(path)!r} refers to so much that it would fill the memory")
@@ -155,7 +153,7 @@ def check_growth(plain: Mapping[str, Any], path: Path) -> None:
             if isinstance(value, str) and NESTED.search(value):
                 raise UserError(f"{place} in {str(path)!r} is {value!r}, a reference inside a reference: write it out")
             if references(place, value):
-                length(place, ())
+                length(place)
     except RecursionError as error:
         raise UserError(f"the references in {str(path)!r} go on without end") from error
 
@@ -187,12 +185,12 @@ SINCE = {"steps_scale": 1.0}  # keys that older run folders lack, and what they 
 
 def is_free(key: str) -> bool:
     """Whether a key of the config moves no weight."""
-    return _within(key, FREE)
+    return is_within(key, FREE)
 
 
 def is_place(key: str) -> bool:
     """Whether a key says where photographs lie, which may change as long as they are the same."""
-    return _within(key, PLACES)
+    return is_within(key, PLACES)
 
 
 def places_of(cfg: DictConfig) -> dict[str, str]:
@@ -206,7 +204,8 @@ def is_length(key: str) -> bool:
     return LENGTH.fullmatch(key) is not None
 
 
-def _within(key: str, names: tuple[str, ...]) -> bool:
+def is_within(key: str, names: Sequence[str]) -> bool:
+    """Whether a config path is one of `names`, or below one."""
     return any(key == name or key.startswith(f"{name}.") for name in names)
 
 
@@ -228,10 +227,7 @@ def _default(path: str, config: Mapping[str, Any]) -> Any:
     if path in SINCE:
         return SINCE[path]
     parent, _, name = path.rpartition(".")
-    module, _, attribute = str(config.get(f"{parent}._target_", "")).rpartition(".")
-    if not module.startswith("colorize."):
-        return Parameter.empty
-    found = known_class(f"{module}.{attribute}")
+    found = known_class(config.get(f"{parent}._target_"))
     for each in getattr(found, "__mro__", [found]):  # a constructor may hand on **arguments to the one above
         known = signature(each).parameters.get(name) if callable(each) else None
         if known is not None:

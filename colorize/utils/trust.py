@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
-from colorize.utils.errors import UserError, import_failure, locate, suggestion
+from colorize.utils.errors import UserError, check_argument_names, locate, locate_part
 
 
 def iterate_leaves(node: Any, path: str = "", *, lists: bool = True) -> Iterator[tuple[str, Any]]:
@@ -83,11 +83,9 @@ def check_stored_value(value: Any, path: str, trust: Sequence[str], where: str, 
 def check_part(node: Mapping[Any, Any], path: str, trust: Sequence[str], where: str, depth: int = 0) -> None:
     """Refuse a part that is not of the kind that belongs at `path`, or has arguments that it does not know."""
     part, partial = check_target(node["_target_"], path, trust, where)
-    for key in (key for key in node if str(key).startswith("_") and key != "_target_"):
-        if key != "_partial_" or not partial or node[key] is not True:
-            raise UserError(f"{path}.{key} in {where} has no place in a config that is read from a folder")
-    if partial and node.get("_partial_") is not True:
-        raise UserError(f"{path} in {where} lacks _partial_: true")
+    words = {key: value for key, value in node.items() if str(key).startswith("_") and key != "_target_"}
+    if words != (wanted := {"_partial_": True} if partial else {}):
+        raise UserError(f"{path} in {where} has {words} beside its _target_; it must have {wanted or 'nothing'}")
     arguments = {str(key): value for key, value in node.items() if not str(key).startswith("_")}
     for key, value in arguments.items():
         check_stored_value(value, f"{path}.{key}", trust, where, depth + 1)
@@ -99,7 +97,8 @@ def check_target(target: Any, path: str, trust: Sequence[str], where: str) -> tu
 
     Raises `UserError` where nothing is built there, or nothing of that kind.
     """
-    found = kind_at(path)
+    patterns = {re.escape(pattern).replace(r"\*", r"[^.\[\]]+"): kind for pattern, kind in KINDS.items()}
+    found = next((kind for pattern, kind in patterns.items() if re.fullmatch(pattern, path)), None)
     if found is None:
         raise UserError(f"{path} in {where} would build {target!r}, and no part belongs there")
     classes, partial = found
@@ -107,13 +106,6 @@ def check_target(target: Any, path: str, trust: Sequence[str], where: str) -> tu
     if not is_of_kind(part, classes):
         raise UserError(f"{path} in {where} would build {target!r}, which is no {' or '.join(classes)}")
     return part, partial
-
-
-def kind_at(path: str) -> tuple[tuple[str, ...], bool] | None:
-    for pattern, kind in KINDS.items():
-        if re.fullmatch(pattern.replace(".", r"\.").replace("*", r"[^.\[\]]+"), path):
-            return kind
-    return None
 
 
 def find_part(target: Any, path: str, trust: Sequence[str], where: str) -> Any:
@@ -127,10 +119,7 @@ def find_part(target: Any, path: str, trust: Sequence[str], where: str) -> Any:
             f"{path} in {where} names {target!r}, which is not of this program, and is not run: "
             f"if you know the code and trust it, use trust=[{first}] (colorize paint and export: --trust {first})"
         )
-    try:
-        return locate(target)
-    except ImportError as error:
-        raise UserError(f"{path} in {where} names {target!r}, which {import_failure(error)}") from error
+    return locate_part(target, f"{path} in {where}")
 
 
 def known_class(target: Any) -> Any:
@@ -156,26 +145,15 @@ def check_constructor_arguments(
     part: Callable[..., Any], arguments: Mapping[str, Any], path: str, where: str, *, partial: bool = False
 ) -> None:
     """Raises `UserError` for arguments that the constructor does not know, lacks, or has otherwise annotated."""
-    parameters = inspect.signature(part).parameters
-    takes_any = any(each.kind == each.VAR_KEYWORD for each in parameters.values())
-    known = {
-        name: each for name, each in parameters.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
-    }
-    for name in arguments:
-        if name not in known and not takes_any:
-            raise UserError(f"{path} in {where}: {part.__name__} takes no {name!r}{suggestion(name, known)}")
-    for name, each in known.items():
-        if each.default is each.empty and name not in arguments and not partial:
+    check_argument_names(part, arguments, path, where)
+    for name, each in inspect.signature(part).parameters.items():
+        given = name in arguments or partial or each.kind in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
+        if each.default is each.empty and not given:
             raise UserError(f"{path} in {where}: {part.__name__} needs {name!r}, and it is not there")
     from colorize.utils import validation  # it takes a while to import
 
-    given = {name: value for name, value in arguments.items() if value is not None}  # null is left open
+    plain = {name: value for name, value in arguments.items() if value is not None}  # null is left open
     try:
-        validation.check_arguments(given, part, path)
+        validation.check_arguments(plain, part, path)
     except UserError as error:
         raise UserError(f"in {where}, {error}") from error
-
-
-def shorten_repr(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

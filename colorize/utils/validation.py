@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from annotated_types import Interval, Len
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
-from colorize.utils.errors import UserError, import_failure, locate, suggestion
+from colorize.utils.errors import UserError, check_argument_names, locate_part, suggestion
 
 Positive = Annotated[float, Interval(gt=0)]
 NonNegative = Annotated[float, Interval(ge=0)]
@@ -57,10 +57,9 @@ def check_node(node: dict[str, Any], path: str) -> Any:
 
     Raises `UserError` for what an argument cannot be.
     """
-    try:
-        target = locate(str(node["_target_"]))
-    except ImportError as error:
-        raise UserError(f"{path}._target_={node['_target_']} {import_failure(error)}") from error
+    target = locate_part(node["_target_"], path)
+    if node.get("_partial_"):  # its constructor sees them only when it is called
+        check_argument_names(target, node, path)
     check_arguments(node, target, path)
     if node.get("_partial_"):
         return partial(target)

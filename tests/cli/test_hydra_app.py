@@ -21,7 +21,7 @@ def test_resume_goes_on_wherever_the_run_lies(inside, trained, tmp_path, monkeyp
     (folder / "summary.json").unlink()
     done = inside("train", f"resume={folder}")
     assert done.returncode == 0, done.stderr
-    assert "going on after step 2" in done.stdout
+    assert "resumes after step 2" in done.stdout
     for kind in ("module", "average"):
         one, other = (weights(path)["model"][kind] for path in (trained(), folder))
         assert all(torch.equal(one[key], other[key]) for key in one)
@@ -36,7 +36,7 @@ def test_resume_goes_on_wherever_the_run_lies(inside, trained, tmp_path, monkeyp
 def test_a_scheduler_that_starts_it_again_does_not_overwrite_it(variable, inside, run_folder, monkeypatch):
     (run_folder(to=f"outputs/{NAME}") / "summary.json").unlink()
     monkeypatch.setenv(variable, "1")
-    assert "going on after step 4" in inside("train", *WORDS, "overwrite=true").stdout
+    assert "resumes after step 4" in inside("train", *WORDS, "overwrite=true").stdout
 
 
 def test_rerun_does_it_again_with_changes(inside, tmp_path):

@@ -43,16 +43,16 @@ MISTAKES = [
     (["+names.foo=3"], ["names has no 'foo'"]),
     (["+hydra.foo=1"], ["hydra has no 'foo'"]),
     (["+model.upsampel=nearest", "~model.upsample"], ["CNN takes no 'upsampel': did you mean model.upsample?"]),
-    (["+model.anything=1"], ["CNN takes no 'anything'; the config has all that it takes"]),
-    (["model=transformer", "+model.anything=1"], ["Transformer takes no 'anything'; it also takes encoder_options"]),
+    (["+model.anything=1"], ["model: CNN takes no 'anything'; it takes ", "upsample"]),
+    (["model=transformer", "+model.anything=1"], ["Transformer takes no 'anything'; it takes ", "encoder_options"]),
     (["+trainer.model=1"], ["TrainerSettings takes no 'model'"]),  # the program hands it over
     (["schedule=warmup_cosine", "+schedule.all.lr.wramup=3"], ["did you mean schedule.all.lr.warmup?"]),
     (["+schedule.al.steps=3"], ["'schedule.al' cannot be added without a _target_", "did you mean schedule.all?"]),
     (["+metrics.mine.unit=3"], ["'metrics.mine' cannot be added without a _target_"]),
-    (["+loss.terms.mine.unit=3"], ["'loss.terms.mine' cannot be added without a _target_"]),
+    (["+loss.terms.mine.unit=3"], ["loss.terms.mine is {unit: 3}; it must be a Term, which has a _target_"]),
     (["+loss.terms.my={_target_: colorize.losses.L1, unt: 3}"], ["L1 takes no 'unt': did you mean loss.terms.my.unit"]),
-    (["+loss.terms.mine={_target_: colorize.losses.L3}"], ["loss.terms.mine._target_=colorize.losses.L3 is no class"]),
-    (["model._target_=colorize.models.CNNN"], ["model._target_=colorize.models.CNNN is no class"]),
+    (["+loss.terms.mine={_target_: colorize.losses.L3}"], ["loss.terms.mine names 'colorize.losses.L3', which is no"]),
+    (["model._target_=colorize.models.CNNN"], ["model names 'colorize.models.CNNN', which is no class"]),
     (["+schedule.all.weights={pixle: 1}"], ["a phase weighs ['pixle']"]),
     (["+optimizer.momentum=0.9"], ["takes no ['momentum']"]),  # any name is given to it: its own constructor judges
     # what is left out

@@ -57,10 +57,10 @@ def test_the_home_folder_stands_for_a_tilde(value, monkeypatch):
     monkeypatch.setenv("HOME", "/home/ann [1]")
     for key in ("run", "data.root", "init_from", "resume", "tracker.folder", "hydra.run.dir", "evaluate.historical"):
         assert parse_override(quote_if_needed(f"{key}={value}")).value() == "/home/ann [1]/my photos"
-    parser = ArgumentParser("paint")
+    parser = ArgumentParser("paint", "colour photographs")
     parser.add_argument("photographs", nargs="+")
     parser.add_argument("-o", type=Path)
-    args = parser.parse_args(["a", "~/b", "-o", "~/c"])
+    args = parser.parse(["a", "~/b", "-o", "~/c"])
     assert (args.photographs, args.o) == (["a", "/home/ann [1]/b"], Path("/home/ann [1]/c"))
 
 

@@ -30,7 +30,7 @@ SEEDS = {
 # what may stand between a seed and its numbers
 WORDS = {word for key in SEEDS for word in key if isinstance(word, str)} - {"all", "blocks.0.drop"}
 
-MAKERS = ("seed_of", "generator_of", "generators_of")
+MAKERS = ("seed_of", "generator_of")
 HANDED_ON = {"evaluate", "historical"}  # as an argument, see below
 
 

@@ -79,6 +79,15 @@ def test_the_page_needs_nothing_else(tmp_path):
         assert row in text
 
 
+@pytest.mark.usefixtures("measured")
+def test_compare_writes_the_page_that_evaluate_writes(inside, tmp_path):
+    """Of one run, into its folder."""
+    done = inside("compare", "outputs/toy")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "outputs/toy/run.html").read_text(encoding="utf-8")
+    assert page == (tmp_path / "outputs/toy/results/demo.html").read_text(encoding="utf-8")
+
+
 def test_the_run_validates_as_it_trained(run_folder, inside, tmp_path):
     """The trainer's scores and those of the protocol `validation` are of the same pictures and the same metrics."""
     run_folder("cnn", "l1", "metrics=default")

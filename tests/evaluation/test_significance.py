@@ -27,7 +27,7 @@ from colorize.models import CNN
 from colorize.models.export import save
 from colorize.reports.conclusions import grey_wins
 from colorize.reports.tables import painting_cells
-from colorize.utils.console import StepBar, duration, format_count
+from colorize.utils.console import ProgressBar, duration, format_count
 from colorize.utils.devices import choose_device
 from colorize.utils.errors import UnavailableError, UserError
 from tests.helpers.commands import refused
@@ -44,9 +44,9 @@ def test_time_left_is_said_as_a_person_says_it(seconds, words):
 
 
 def test_the_bar_says_it_so(capsys, monkeypatch):
-    bar = StepBar(500, 0, every=0)
+    bar = ProgressBar("training", 500, "steps", every=0)
     bar.began -= 32.0
-    bar.update(1, 0.5, 3.0)
+    bar.update_step(1, 0.5, 3.0)
     assert "step 1/500 · loss 0.5 · 3 images/s · 4 h 26 min left" in capsys.readouterr().out
 
 

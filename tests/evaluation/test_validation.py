@@ -78,7 +78,7 @@ def test_a_grey_training_set_is_warned_of(grey, colour, warned, tmp_path, capsys
 
 
 def test_reading_at_the_start_is_told(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("colorize.evaluation.validation.ProgressBar.__init__.__defaults__", (0.0,))
+    monkeypatch.setattr("colorize.evaluation.validation.ProgressBar.__init__.__defaults__", (0.0, 0))
     data = Folder(str(coloured(tmp_path / "photos", blue=10, red=10)), size=32, val_fraction=0.5)
     measure_baselines(Validator(squares_of(data, data.val), {}, batch_size=5), data, CPU)
     printed = " ".join(capsys.readouterr().out.split())

@@ -20,9 +20,8 @@ import tifffile
 import torch
 from PIL import Image
 
-from colorize.cli import data as inspecting
 from colorize.cli import main
-from colorize.cli.prepare import prepare_source
+from colorize.cli.app import call_verb
 from colorize.data import Shards
 from colorize.data.collection import Photo
 from colorize.data.findings import BROKEN, examine
@@ -81,12 +80,10 @@ def _prepared(path: str, size: int | None) -> np.ndarray:
 
 def _paint(kind: str, path: str, work: Path) -> np.ndarray:
     """Read back by a decoder that is not the product's own."""
-    from colorize.cli.paint import paint
-
     target = work / "painted" / f"out.{kind}"
     shutil.rmtree(target.parent, ignore_errors=True)
     with redirect_stderr(StringIO()) as said:
-        status = paint([path, "-w", str(work / "weights"), "-o", str(target)])
+        status = call_verb("paint", [path, "-w", str(work / "weights"), "-o", str(target)])
     if status:
         raise UserError(said.getvalue().strip())
     data = target.read_bytes()
@@ -116,13 +113,13 @@ def train_tar(path: str, work: Path) -> int:
 
 def inspect_tar(path: str, work: Path) -> int:
     shutil.rmtree(work / "report", ignore_errors=True)
-    inspecting.inspect([path, "-o", str(work / "report"), "--workers", "0"])
+    call_verb("inspect", [path, "-o", str(work / "report"), "--workers", "0"])
     return _readable(open_source(path).train)
 
 
 def prepare_tar(path: str, work: Path) -> int:
     shutil.rmtree(work / "tars", ignore_errors=True)
-    prepare_source([path, str(work / "tars"), "--max-bad", "0.9", "--workers", "0"])
+    call_verb("prepare", [path, str(work / "tars"), "--max-bad", "0.9", "--workers", "0"])
     return _readable(open_source(str(work / "tars")).train)
 
 

@@ -8,10 +8,12 @@ from colorize.models import CNN, Transformer
 
 def test_the_global_branch_reuses_what_the_main_branch_saw():
     model = CNN(width=0.1, global_size=64).eval()
-    L = torch.rand(1, 1, 64, 64) * 100
-    local = model.low(L / 100)
-    assert model.low_of_copy(L / 100, local) is local
-    assert model.low_of_copy(torch.rand(1, 1, 128, 64), local).shape == local.shape
+    seen = []
+    model.low.register_forward_hook(lambda module, inputs, local: seen.append(tuple(local.shape[2:])))
+    model.see(torch.rand(1, 1, 64, 64) * 100)
+    assert seen == [(8, 8)]
+    model.see(torch.rand(1, 1, 128, 64) * 100)
+    assert seen[1:] == [(16, 8), (8, 8)]
 
 
 def test_fusion_equals_the_published_order():

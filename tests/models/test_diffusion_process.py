@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from colorize.models import Diffusion
 from colorize.models.diffusion_process import SAMPLERS, NoiseSchedule, ddim, ddpm, dpm, levels
 from colorize.utils.errors import UserError
 
@@ -146,8 +147,8 @@ def test_min_snr_spares_the_level_where_sampling_begins():
     weights = schedule.weight(torch.arange(500))
     assert weights[-1] == 1  # nothing is left of the picture, whose error the others weigh
     assert weights[:-1].tolist() == pytest.approx((np.minimum(snr, 5) / (snr + 1)).tolist(), rel=1e-6)
-    with pytest.raises(UserError, match=r"model\.min_snr is 0; it must be above 0"):
-        NoiseSchedule(min_snr=0)
+    with pytest.raises(UserError, match=r"model\.min_snr is 0; it must be greater than 0 or null"):
+        Diffusion(min_snr=0)
 
 
 def test_nothing_is_computed_in_double_precision_on_the_device():

@@ -43,7 +43,7 @@ def broken_files(state, folder):
         "code.pth": "not a whole, plain checkpoint", "nothing.pth": "holds no weights", "list.pth": "holds a list",
         "other.pth": "its keys are conv.weight, and known are a DDColor checkpoint",
         "missing.pth": "looks like a DDColor checkpoint, but it is incomplete: what would be pixels.steps.1.skip_norm",
-        "headless.pth": "incomplete: decoder.color_decoder.query_feat.weight is missing",
+        "headless.pth": "incomplete: what would be colours.query.weight is missing",
         "surplus.pth": "no place for: decoder.more.weight", "shape.pth": "is [3] instead of [2]",
         "nan.pth": "refine_net.0.0.bias hold values that are not finite", "moved.pt": "leave it in its run folder",
         "absent.pth": "no file or folder", ".": "neither a run folder nor an export",

@@ -170,7 +170,7 @@ def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on(inside, tmp_path)
     assert summary["status"] == "interrupted"
     assert 0 < summary["steps"] < 120
     done = inside("train", *SMOKE[1:], *words, "name=cut")
-    assert f"going on after step {summary['steps']}" in done.stdout
+    assert f"resumes after step {summary['steps']}" in done.stdout
     whole, cut = (read(RunFolder(tmp_path / "outputs" / name).checkpoint("last")) for name in ("whole", "cut"))
     for kind in ("module", "average"):
         one, other = (state["players"]["model"][kind] for state in (whole, cut))

@@ -1,9 +1,11 @@
 """docs/extending.md followed to the letter: each of its six parts, in a package and a folder outside of ours."""
 
 import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -79,6 +81,20 @@ def test_a_run_of_ones_own_parts_is_resumed(home, inside):
     (home / "outputs" / "mine" / "summary.json").unlink()
     done = inside("train", "resume=outputs/mine", "--config-dir", "mine/conf", "trust=[mine]")
     assert done.returncode == 0, done.stderr
+
+
+COMMAND = Path(sys.executable).with_name("colorize")
+
+
+@pytest.mark.parametrize("program", [[COMMAND], [sys.executable, "-m", "colorize"]], ids=["colorize", "python -m"])
+def test_a_process_of_its_own_finds_the_package(program, home):
+    """In the working folder, which Python does not search for a console command."""
+    (home / "outputs" / "mine" / "summary.json").unlink()
+    words = ["train", "resume=outputs/mine", "--config-dir", "mine/conf", "trust=[mine]"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([*program, *words], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((home / "outputs" / "mine" / "summary.json").read_text())["status"] == "finished"
 
 
 def test_a_loss_term_is_logged_by_its_name(followed):

@@ -167,7 +167,7 @@ def test_unreadable_training_photographs_are_no_part_of_the_slice(small, photogr
 
 
 def test_a_run_says_what_it_is_before_it_measures(inside, monkeypatch):
-    monkeypatch.setattr("colorize.evaluation.validation.ProgressBar.__init__.__defaults__", (0.0,))
+    monkeypatch.setattr("colorize.evaluation.validation.ProgressBar.__init__.__defaults__", (0.0, 0))
     done = inside("train", *RUN, "evaluate.judges.historical=false")
     assert done.returncode == 0, done.stderr
     printed = " ".join(done.stdout.split())

@@ -23,7 +23,7 @@ def test_more_steps_end_with_the_weights_of_a_run_that_had_them_from_the_start(f
     whole = [*finished.words, "schedule.all.steps=6", "name=whole"]
     assert inside("train", *whole).returncode == 0
     done = inside("train", f"resume={finished.folder}", "schedule.all.steps=6")
-    assert "going on after step 4" in done.stdout, done.stderr
+    assert "resumes after step 4" in done.stdout, done.stderr
     assert finished.run.read_summary()["steps"] == 6
     assert f"colorize evaluate run={finished.folder}" in done.stdout  # what comes next
     assert f"colorize paint PHOTO --weights {finished.folder} -o painted" in done.stdout
@@ -40,7 +40,7 @@ def test_more_steps_end_with_the_weights_of_a_run_that_had_them_from_the_start(f
 def test_a_further_phase_may_have_a_curve(finished, inside):
     phase = "+schedule.more={_target_: colorize.training.schedule.Phase, steps: 2}"
     done = inside("train", f"resume={finished.folder}", phase)
-    assert "going on after step 4" in done.stdout, done.stderr
+    assert "resumes after step 4" in done.stdout, done.stderr
     assert finished.run.read_summary()["steps"] == 6
 
 

@@ -40,7 +40,7 @@ def test_a_run_that_was_tracked_goes_on_untracked(finished, inside, tmp_path):
     config.tracker = {"_target_": "colorize.tracking.WandB", "_partial_": True, "mode": "offline", "folder": "outputs"}
     OmegaConf.save(config, finished.run.config)
     cut(finished)
-    assert "going on after step 2" in inside("train", f"resume={finished.folder}", "tracker=none").stdout
+    assert "resumes after step 2" in inside("train", f"resume={finished.folder}", "tracker=none").stdout
     assert not (tmp_path / "outputs" / "wandb").exists()
     assert finished.run.read_summary()["status"] == "finished"
 
@@ -57,14 +57,14 @@ def test_photographs_may_lie_elsewhere_as_long_as_they_are_the_same(finished, in
     elsewhere = finished.photos.rename(tmp_path / "moved")
     cut(finished)
     done = inside("train", f"resume={finished.folder}", f"data.root={elsewhere}")
-    assert "going on after step 2" in done.stdout, done.stderr
+    assert "resumes after step 2" in done.stdout, done.stderr
     assert finished.run.read_config().data.root == str(elsewhere)  # for the starts to come, and for evaluate
     assert inside("evaluate", f"run={finished.folder}", "metrics=quick", "table=false").returncode == 0
     again = shutil.copytree(elsewhere, tmp_path / "scratch")
     words = [word.replace(str(finished.photos), str(again)) for word in finished.words]
     cut(finished)
     done = inside("train", *words)  # the same command, as a job's script has it
-    assert "going on after step 2" in done.stdout, done.stderr
+    assert "resumes after step 2" in done.stdout, done.stderr
     others = shutil.copytree(elsewhere, tmp_path / "others")
     path = next(others.iterdir())
     path.write_bytes(path.read_bytes() + b"0")  # the same names, other bytes
@@ -82,7 +82,7 @@ def test_a_link_or_a_relative_path_that_leads_elsewhere_now_is_noticed(finished,
         link.unlink(missing_ok=True)
         link.symlink_to(finished.photos)
         cut(finished)
-        assert "going on after step 2" in inside("train", f"resume={finished.folder}", word).stdout
+        assert "resumes after step 2" in inside("train", f"resume={finished.folder}", word).stdout
         cut(finished)
         link.unlink()
         link.symlink_to(others)
@@ -107,7 +107,7 @@ def test_a_trackers_option_may_stand_behind_its_value_and_a_run_keeps_its_id(fin
     words = (f"tracker.folder={tmp_path}", "tracker.mode=offline", "name=other", "tracker=wandb")
     for steps in (5, 6):
         done = inside("train", f"resume={finished.folder}", f"schedule.all.steps={steps}", *words)
-        assert "going on" in done.stdout, done.stderr
+        assert "resumes after" in done.stdout, done.stderr
     names = [path.name for path in (tmp_path / "wandb").glob("offline-run-*")]
     assert len(names) == 2
     assert all(name.endswith(f"-run-{finished.run.token()}") for name in names)
@@ -127,7 +127,7 @@ def test_a_run_of_before_has_the_names_of_its_photographs_alone(finished, inside
     elsewhere = finished.photos.rename(tmp_path / "moved")
     cut(finished)
     done = inside("train", f"resume={finished.folder}", f"data.root={elsewhere}")
-    assert "going on after step 2" in done.stdout, done.stderr
+    assert "resumes after step 2" in done.stdout, done.stderr
 
 
 def test_a_config_of_before_lacks_what_is_new(finished, inside):
@@ -137,9 +137,9 @@ def test_a_config_of_before_lacks_what_is_new(finished, inside):
         (OmegaConf.select(config, parent) if parent else config).pop(name, None)
     OmegaConf.save(config, finished.run.config)
     cut(finished)
-    assert "going on after step 2" in inside("train", *finished.words).stdout
+    assert "resumes after step 2" in inside("train", *finished.words).stdout
     cut(finished)
-    assert "going on after step 2" in inside("train", f"resume={finished.folder}", "checkpoint.keep=3").stdout
+    assert "resumes after step 2" in inside("train", f"resume={finished.folder}", "checkpoint.keep=3").stdout
 
 
 def test_the_defaults_of_constructors_stand_for_keys_that_are_not_there(tiny):

@@ -25,7 +25,7 @@ assert not {set(SPINS)} & os.environ.keys(), "importing the package sets somethi
 def tell(words):
     print(json.dumps([{{name: os.environ.get(name) for name in {set(SPINS)}}}, "torch" in sys.modules]))
     return 0
-cli.Verb.run = lambda verb, words: tell(words)
+cli.call_verb = lambda name, words: tell(words)
 del sys.argv[0]
 run = runpy.run_path if os.path.isabs(sys.argv[0]) else runpy.run_module
 run(sys.argv[0], run_name="__main__")

@@ -11,8 +11,7 @@ from colorize.imaging.color import CHROMA_SCALE
 from colorize.losses import adversarial, perceptual
 from colorize.losses import loss as colorful
 from colorize.losses import loss as pixel
-from colorize.models import denoiser
-from colorize.models import diffusion_process as noise
+from colorize.models import denoiser, multicolor, unet
 from colorize.models import diffusion_process as samplers
 from colorize.training.config_schema import with_checked_values
 from colorize.training.optimizers import Optimizers
@@ -146,7 +145,9 @@ def test_choices_are_those_of_the_tables():
         (pixel.ChromaL1, "space"): CHROMA_SCALE,
         (importlib.import_module("colorize.models").Diffusion, "sampler"): samplers.SAMPLERS,
         (importlib.import_module("colorize.models").Diffusion, "norm"): denoiser.NORMS,
-        (importlib.import_module("colorize.models").Diffusion, "objective"): noise.OBJECTIVES,
+        (importlib.import_module("colorize.models").Diffusion, "attention"): denoiser.CONTRACTIONS,
+        (importlib.import_module("colorize.models").MultiColor, "complement_norm"): multicolor.COMPLEMENTS,
+        (importlib.import_module("colorize.models").UNet, "norm"): unet.NORMS,
     }
     for (part, name), known in tables.items():
         assert set(hints_of(part)[name].__args__) == set(known), name
