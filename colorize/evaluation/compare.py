@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from colorize.evaluation.entries import Entry, make_entries
-from colorize.evaluation.result import LABELS, Result, read_result
+from colorize.evaluation.result import LABELS, OF_BEST, Result, read_result
 from colorize.evaluation.significance import ComparisonResult, compare_all, significance
 from colorize.metrics.colorfulness import without_truth
 from colorize.metrics.metric_info import Interval, info_of
-from colorize.utils.checkpoint import Checkpoints, peek, step_of
+from colorize.utils.checkpoint import BEST, Checkpoints, peek, step_of
 from colorize.utils.errors import UserError
 from colorize.utils.trust import iterate_leaves
 
@@ -25,10 +25,7 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
     if twice := [place for i, place in enumerate(places) if Path(place) in map(Path, places[:i])]:
         raise UserError(f"{twice[0]!r} is given twice: name each run once")
     files = {place: Path(place) for place in places if Path(place).suffix == ".json"}
-    held = {
-        place: {path.stem: path for path in sorted(Path(place, "results").glob("*.json"))}
-        for place in places if place not in files
-    }  # fmt: skip
+    held = {place: results_by_protocol(place) for place in places if place not in files}
     if not held:
         return files
     if protocol is None and not files and not any(held.values()):
@@ -40,11 +37,19 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
     return {place: files[place] if place in files else held[place][chosen] for place in places}
 
 
+def results_by_protocol(folder: str | Path) -> dict[str, Path]:
+    """protocol -> the file of its result, in a run folder; of the best weights where there is none of the last, and
+    always under NAME@best."""
+    found = {path.stem: path for path in sorted(Path(folder, "results").glob("*.json"))}
+    return {name.removesuffix(OF_BEST): path for name, path in found.items()} | found
+
+
 def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
     for place, found in held.items():
         if not found:
             raise UserError(f"{place!r} has no results, and others have: evaluate it first")
     common = sorted(set.intersection(*(set(found) for found in held.values())))
+    common = [name for name in common if name.removesuffix(OF_BEST) not in common or not name.endswith(OF_BEST)]
     if len(common) > 1:  # old photographs without truth are shown beside the others
         first = next(iter(held.values()))
         common = [name for name in common if read_result(first[name]).protocol.get("truth") != "none"] or common
@@ -108,6 +113,7 @@ class Comparison:
     notes     sentences on what limits the comparison
     results   label -> the files of its results, one for each seed
     cost      label -> cost of a prediction, of its first result
+    grey      label -> its comparisons with grey in the metrics that are shown first
     """
 
     protocol: dict[str, Any]
@@ -119,22 +125,68 @@ class Comparison:
     notes: list[str]
     results: dict[str, list[Path]] = field(default_factory=dict)
     cost: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grey: dict[str, list[ComparisonResult]] = field(default_factory=dict)
 
     def leading(self) -> list[str]:
         """The metrics that are shown first: the prominent ones, then a distance of whole sets."""
-        info = {metric: info_of(metric) for metric in self.metrics}
-        known = without_truth() if self.protocol.get("truth") == "none" else ()
-        first = [m for m in self.metrics if info[m].prominence > 0 or m in known]
-        distance = [m for m in self.metrics if info[m].aggregation == "set" and info[m].better == "lower"]
-        return [*sorted(first, key=lambda m: -info[m].prominence), *distance[:1]] or self.metrics
+        return leading_metrics(self.metrics, self.protocol)
 
     def leaders(self, metric: str) -> set[str]:
-        """Labels of the runs that no other run is significantly better than; empty where this is unknown."""
+        """Labels of the runs that no other run is significantly better than; empty where this is unknown, and where no
+        two runs differ significantly."""
         of_metric = [verdict for verdict in self.verdicts if verdict.metric == metric]
-        if info_of(metric).better is None or any(significance(v.difference, v.adjusted) is None for v in of_metric):
+        unknown = any(significance(v.difference, v.adjusted) is None for v in of_metric)
+        if not self.has_order or info_of(metric).better is None or unknown or not any(v.winner for v in of_metric):
             return set()
         compared = {label for verdict in of_metric for label in (verdict.a, verdict.b)}
         return compared - {v.b if v.winner == v.a else v.a for v in of_metric if v.winner}
+
+    @property
+    def has_order(self) -> bool:
+        """Without the true colours, none is better than another."""
+        return self.protocol.get("truth") != "none"
+
+    def net_wins(self) -> dict[str, int]:
+        """Label -> significant wins less losses against the other runs, in the metrics that are shown first: the order
+        of the runs, best first. What was not tested does not count."""
+        counts = dict.fromkeys(self.runs, 0)
+        for verdict in self.verdicts:
+            if verdict.winner and verdict.adjusted is not None and verdict.metric in self.leading():
+                counts[verdict.winner] += 1
+                counts[verdict.b if verdict.winner == verdict.a else verdict.a] -= 1
+        return dict(sorted(counts.items(), key=lambda each: -each[1]))
+
+    def places(self) -> dict[str, str]:
+        """Label -> its place in the order of `net_wins`: "1", or "2=" where others have the same."""
+        counts = self.net_wins()
+        found = {label: 1 + sum(other > count for other in counts.values()) for label, count in counts.items()}
+        tied = [*found.values()]
+        return {label: f"{place}=" if tied.count(place) > 1 else str(place) for label, place in found.items()}
+
+    def no_better_than_grey(self) -> set[str]:
+        """Labels of the runs that grey beats as often as they beat it."""
+        wins = {label: [v.winner for v in of if v.winner] for label, of in self.grey.items()}
+        return {label for label, won in wins.items() if 2 * won.count(label) <= len(won)}
+
+
+def leading_metrics(metrics: Sequence[str], protocol: Mapping[str, Any]) -> list[str]:
+    """The prominent ones, then a distance of whole sets: of paired sets that without pairs, which has no bias."""
+    info = {metric: info_of(metric) for metric in metrics}
+    known = without_truth() if protocol.get("truth") == "none" else ()
+    first = [m for m in metrics if info[m].prominence > 0 or m in known]
+    distances = [m for m in metrics if info[m].aggregation == "set" and info[m].better == "lower"]
+    unbiased = [m for m in distances if m.startswith(("kid_paired", "kd_paired"))]
+    return [*sorted(first, key=lambda m: -info[m].prominence), *(unbiased or distances)[:1]] or [*metrics]
+
+
+def compare_with_grey(entries: Sequence[Entry], metrics: Sequence[str]) -> dict[str, list[ComparisonResult]]:
+    """Label -> its comparisons with grey; those of `metrics` that both have, p corrected over these."""
+    found = {}
+    for entry in entries:
+        if "grey" in entry.one.rows and entry.one.protocol.get("truth") != "none":
+            grey = Entry("grey", dict([next(iter(entry.results.items()))]), "grey")
+            found[entry.label] = compare_all([entry, grey], metrics)
+    return found
 
 
 def compare_results(places: Sequence[str], protocol: str | None = None, *, pool: bool = False) -> Comparison | None:
@@ -161,6 +213,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
         notes=_notes(entries, results, metrics),
         results={entry.label: list(entry.results) for entry in entries},
         cost={entry.label: entry.one.cost for entry in entries},
+        grey=compare_with_grey(entries, leading_metrics(metrics, next(iter(results.values())).protocol)),
     )
 
 
@@ -185,6 +238,13 @@ def _alike(one: dict[str, Interval], other: dict[str, Interval]) -> bool:
 
 def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequence[str]) -> list[str]:
     notes = []
+    of = {path: str(result.weights.get("network", {}).get("of")) for path, result in results.items()}
+    if best := [place for place, name in of.items() if name == BEST]:
+        if len(best) < len(of):
+            last = [place for place in of if place not in best]
+            notes.append(f"{', '.join(best)} with the best weights, {', '.join(last)} with the last: this is a mixture")
+        if next(iter(results.values())).protocol.get("name") == "validation":
+            notes.append("the best weights were chosen on these very photographs: their values are a little too good")
     if len(entries) == len(results) > 1:
         notes.append("the comparisons hold for these trained networks: with another seed the same configs may differ")
     (first, one), *others = results.items()

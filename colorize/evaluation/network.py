@@ -13,13 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.config import apply_resolved, build_part
 from colorize.data.datamodule import DataModule
 from colorize.evaluation.image_table import ImageValues, read_image_values
-from colorize.evaluation.result import Result, group_of, image_table_path
+from colorize.evaluation.result import OF_BEST, Result, group_of, image_table_path, read_result
 from colorize.evaluation.samples import COMPARED, SampleFiles
 from colorize.models.base import Colorizer
 from colorize.models.load import checked_size, load, load_trained, trained_size
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger, start_tracker
+from colorize.utils.checkpoint import BEST, step_of
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import check_links
@@ -39,6 +40,7 @@ class EvaluatedNetwork:
     run       the run's config, resolved; None for weights without a run folder
     origin    the run's own folder
     trust     packages whose classes the config may name
+    data      the run's own photographs, where they are open already
     """
 
     name: str
@@ -52,6 +54,7 @@ class EvaluatedNetwork:
     run: DictConfig | None = field(default=None, repr=False)
     origin: Path = Path()
     trust: tuple[str, ...] = ()
+    data: DataModule | None = field(default=None, repr=False)
 
     def part(self, name: str) -> Any:
         """A part of the run's config, built."""
@@ -65,7 +68,22 @@ class EvaluatedNetwork:
             raise UserError(
                 f"{self.name!r} is not a run, and has no validation photographs: name a protocol with protocol=…"
             )
-        return self.part("data")
+        return self.data or self.part("data")
+
+    def result_path(self, name: str) -> Path:
+        """The file of its result of that name: `NAME.json`; of the best weights of a run that trained on, unless that
+        file is theirs, `NAME@best.json`."""
+        path, checkpoint = self.folder / "results" / f"{name}.json", Path(str(self.weights["of"]))
+        if checkpoint.name != BEST or self.run is None:
+            return path
+        if path.is_file() and read_result(path).weights.get("network", {}).get("sha256") == self.weights["sha256"]:
+            return path
+        last = step_of(RunFolder(self.origin).checkpoint("last"))
+        return path if last in (None, self.weights["step"]) else path.with_name(f"{name}{OF_BEST}.json")
+
+    def most_photographs(self) -> int | None:
+        """Of its own validation photographs, how many training looked at."""
+        return self.run.get("evaluate", {}).get("photographs") if self.run is not None else None
 
 
 def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[str] = ()) -> EvaluatedNetwork:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,16 +143,27 @@ class Protocol:
         inputs = [(row, INPUTS[mode].label) for row, mode in self.rows.items()]
         return {row: "network" if row == "model" else f"network, shown {label}" for row, label in inputs}
 
-    def record(self, count: int, whole: int, manifest: str) -> dict[str, Any]:
+    def reference_protocol(self) -> "Protocol | None":
+        """How the reference's own photographs are selected and resized; None where it has none of its own."""
+        if self.reference in ("paired", "none"):
+            return None
+        return replace(
+            self, source=self.reference, reader="photographs", names=None, photographs=None, manifest=None,
+            truth="pixels", input=("lab_l",), reference="none",
+            geometry="centre" if self.geometry == "long" else self.geometry,
+        )  # fmt: skip
+
+    def record(self, count: int, whole: int, manifest: str, reference: str = "") -> dict[str, Any]:
         """Every field, what was found of the photographs, and the `id`, which is the same where all of these are.
 
-        count     photographs that are measured
-        whole     photographs of the complete set
-        manifest  of those that are measured
+        count      photographs that are measured
+        whole      photographs of the complete set
+        manifest   of those that are measured
+        reference  manifest of the reference's own photographs, wherever they lie
         """
         fields = asdict(self) | {
             "input": list(self.input), "extractors": list(self.extractors), "photographs": count, "of": whole,
-            "manifest": manifest,
+            "manifest": manifest, "reference": reference or self.reference,
         }  # fmt: skip
         del fields["source"]  # the manifest says which photographs they are, wherever they lie
         fields["names"] = None if self.names is None else self.names.rsplit("/", 1)[-1]

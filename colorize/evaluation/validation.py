@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isnan
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from colorize.batch import Batch
 from colorize.data.collection import Collection
@@ -22,6 +24,7 @@ from colorize.metrics.metric import Metric, Pair, Picture
 from colorize.utils.console import ProgressBar, say
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError
+from colorize.utils.processes import ignore_stop_signals
 from colorize.utils.seeds import generator_of
 
 CACHE_LIMIT_BYTES = 2**28  #  of decoded pixels that are kept in memory
@@ -48,6 +51,8 @@ class ValidationSet:
     truth   whether their colours are true; else they are black and white
     grey    (B, 3, S, S) uint8 -> the grey (B, 1, S, S) uint8 to be coloured; None: that of its own lightness
     seed    what each photograph's own chance is drawn from, besides its place
+    workers   processes that read photographs ahead, on a device
+    manifest  identifies the photographs and their size
     """
 
     names: Sequence[str]
@@ -55,11 +60,33 @@ class ValidationSet:
     truth: bool = True
     grey: Callable[[Tensor], Tensor | None] = lambda rgb: None
     seed: str = "evaluate"
+    workers: Callable[[torch.device], int] = lambda device: 0
+    manifest: str = ""
 
 
 def squares_of(photographs: DataModule, photos: Collection) -> ValidationSet:
     """The centre squares of `photos`, at the size and with the input of the training data."""
-    return ValidationSet(list(photos.names()), lambda place: photographs.centre(photos[place]), grey=photographs.grey)
+    return ValidationSet(
+        list(photos.names()), partial(_read_square, photographs, photos), grey=photographs.grey,
+        workers=photographs.workers, manifest=photographs.manifest(photos),
+    )  # fmt: skip
+
+
+def _read_square(photographs: DataModule, photos: Collection, place: int) -> Tensor:
+    return photographs.centre(photos[place])
+
+
+@dataclass(frozen=True)
+class _Squares(Dataset):
+    """For a loader: an error of the user's comes back whole, as a worker process would wrap it."""
+
+    read: Callable[[int], Tensor]
+
+    def __getitem__(self, place: int) -> Tensor | UserError:
+        try:
+            return self.read(place)
+        except UserError as error:
+            return error
 
 
 def black_and_white_squares(folder: str | None, size: int, count: int) -> ValidationSet:
@@ -106,14 +133,19 @@ class Validator:
     def __len__(self) -> int:
         return len(self.photographs.names)
 
-    def pixels(self, world: World = ALONE) -> Iterator[Tensor]:
+    def pixels(self, world: World = ALONE, workers: int = 0) -> Iterator[Tensor]:
         """(B, 3, S, S) uint8 of this process's share. The first call reads the files, and finds out whether all can
         be read."""
         part = world.shard(len(self))
         held, read = self._cache.get((part.start, part.stop)), []
-        for start in range(part.start, part.stop, self.batch_size) if held is None else ():
-            places = range(start, min(start + self.batch_size, part.stop))
-            rgb = torch.stack([self.photographs.read(place) for place in places])
+        loader = DataLoader(
+            _Squares(self.photographs.read), self.batch_size, sampler=range(part.start, part.stop),
+            num_workers=workers, collate_fn=list, worker_init_fn=ignore_stop_signals,
+        )  # fmt: skip
+        for squares in loader if held is None else ():
+            if error := next((each for each in squares if isinstance(each, UserError)), None):
+                raise error
+            rgb = torch.stack(squares)
             if len(self) * rgb[0].numel() < CACHE_LIMIT_BYTES:
                 read.append(rgb)
             yield rgb
@@ -133,8 +165,26 @@ class Validator:
         for metric in self.metrics.values():
             metric.reset()
         shown: list[tuple[Tensor, ...]] = []
-        place = world.shard(len(self)).start
-        for rgb in self.pixels(world):
+        error = None
+        try:
+            shown = self._score_share(predict, device, world, progress)
+        except UserError as raised:
+            error = raised
+        if error := next(filter(None, world.gather(error)), None):  # no process waits for one that has given up
+            raise error
+        tiles = [tile for process in world.gather(shown) for tile in process]
+        for metric in self.metrics.values():
+            metric.merge(world.gather(metric.parts()))
+        scores = {name: metric.compute() for name, metric in self.metrics.items()}
+        return {name: value for name, value in scores.items() if not isnan(value)}, self._grid(tiles)
+
+    def _score_share(
+        self, predict: PredictAb, device: torch.device, world: World, progress: ProgressBar | None
+    ) -> list[tuple[Tensor, ...]]:
+        """Hand this process's share to the metrics; its pictures of the grid."""
+        shown: list[tuple[Tensor, ...]] = []
+        place = first = world.shard(len(self)).start
+        for rgb in self.pixels(world, self.photographs.workers(device)):
             true = rgb.to(device)
             batch = Batch.from_rgb(true, grey=self.photographs.grey(true))
             ab = predict(batch.input, [generator_of(self.photographs.seed, place + i) for i in range(len(true))])
@@ -147,12 +197,8 @@ class Validator:
                 shown.append((grey.cpu(), predicted[few].cpu(), rgb[few])[: 3 if self.photographs.truth else 2])
             place += len(true)
             if progress:
-                progress.update(place)
-        tiles = [tile for process in world.gather(shown) for tile in process]
-        for metric in self.metrics.values():
-            metric.merge(world.gather(metric.parts()))
-        scores = {name: metric.compute() for name, metric in self.metrics.items()}
-        return {name: value for name, value in scores.items() if not isnan(value)}, self._grid(tiles)
+                progress.update(place - first)
+        return shown
 
     def _grid(self, shown: Sequence[tuple[Tensor, ...]]) -> Image.Image | None:
         rows = zip(("grey input", "prediction", "truth"), zip(*shown, strict=True), strict=False)
@@ -173,20 +219,25 @@ def score_all(
     return scores, grids
 
 
-def measure_baselines(validator: Validator, photographs: DataModule, device: torch.device) -> ValidationBaselines:
-    """The scores of predicting grey, and the training photographs' mean colour everywhere."""
-    mean = mean_ab(photographs).tolist()
-    rows = {}
+def measure_baselines(
+    validator: Validator, photographs: DataModule, device: torch.device, world: World = ALONE
+) -> ValidationBaselines:
+    """The scores of predicting grey, and the training photographs' mean colour everywhere; every process measures its
+    share, and has them all."""
+    mean = world.on_main_then_broadcast(lambda: mean_ab(photographs).tolist())
+    rows, count = {}, len(range(len(validator))[world.shard(len(validator))])
     for name, ab in (("grey", (0.0, 0.0)), ("mean_ab", mean)):
-        with ProgressBar(f"baseline {name.replace('_', ' ')}", len(validator), "validation photographs") as progress:
-            rows[name] = validator.score(constant_ab(ab), device, progress=progress)[0]
+        with ProgressBar(f"baseline {name.replace('_', ' ')}", count, "validation photographs") as progress:
+            rows[name] = validator.score(constant_ab(ab), device, world, progress)[0]
     unknown = {name: metric for name, metric in validator.metrics.items() if metric.better == "truth"
                and metric.target is None and not metric.needs}  # fmt: skip
     for metric in unknown.values():
         metric.reset()
-    for pair in (Pair(Picture(rgb)) for rgb in validator.pixels()):
+    for pair in (Pair(Picture(rgb)) for rgb in validator.pixels(world, validator.photographs.workers(device))):
         for metric in unknown.values():
             metric.add(pair)
+    for metric in unknown.values():
+        metric.merge(world.gather(metric.parts()))
     truth = {name: metric.compute() for name, metric in unknown.items()}
     return ValidationBaselines(rows, truth, tuple(mean))
 

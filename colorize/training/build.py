@@ -63,7 +63,8 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
 def build_judges(evaluate: DictConfig, photographs: DataModule, metrics: Mapping[str, Metric]) -> dict[str, Validator]:
     """The judges of a run by name. Raises `UserError` for a source that is not there, and for two of one prefix."""
     judges: dict[str, Validator] = {}
-    own = {"historical": {"source": evaluate.historical, "truth": False}}  # it had this key before there were judges
+    # its source had this key before there were judges, and its photographs are those of a grid
+    own = {"historical": {"source": evaluate.historical, "truth": False, "photographs": None}}
     for name, node in evaluate.judges.items():
         said = {**evaluate, **own.get(name, {}), **({"source": node} if isinstance(node, bool) else node)}
         source = said.get("source", True)

@@ -4,9 +4,9 @@ import os
 import re
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from getpass import getuser
@@ -14,7 +14,7 @@ from math import inf
 from pathlib import Path
 from tempfile import gettempdir
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import torch
@@ -184,6 +184,24 @@ SILENT = 10  #   seconds that a server may say nothing
 LONGEST = 1800  # seconds that a file may take
 
 
+class _Waiting:
+    """Seconds that are left for servers that do not answer, None: no limit; address -> why it could not be fetched."""
+
+    left: float | None = None
+    failed: ClassVar[dict[str, str]] = {}
+
+
+@contextmanager
+def limit_waiting(seconds: float) -> Iterator[None]:
+    """Meanwhile, published files wait no longer than this, all together, for servers that do not answer; and none is
+    asked twice in the life of the process."""
+    _Waiting.left = seconds
+    try:
+        yield
+    finally:
+        _Waiting.left = None
+
+
 @dataclass(frozen=True)
 class PublishedFile:
     """A published file of weights.
@@ -209,6 +227,12 @@ class PublishedFile:
             raise UnavailableError(f"the weights are not at {said}: put there what {self.url} has")
         if found is None:
             found = places[0]
+            if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+                raise UnavailableError(
+                    f"HF_HUB_OFFLINE is set, so that nothing is fetched: put at {str(found)!r} what {self.url} has"
+                )
+            if _Waiting.left is not None and self.url in _Waiting.failed:
+                raise UnavailableError(_Waiting.failed[self.url])
             say(f"fetching {self.url}")
             found.parent.mkdir(parents=True, exist_ok=True)
             write_whole(found, partial(self._fetch, instead=f"put at {str(found)!r} what is there"))
@@ -221,11 +245,18 @@ class PublishedFile:
         return found, digest
 
     def _fetch(self, part: Path, instead: str) -> None:
+        began, left = time.monotonic(), _Waiting.left
+        silent = SILENT if left is None else min(SILENT, left)
         try:
+            if silent <= 0:
+                raise TimeoutError("other servers have not answered: this one was not asked")
             with part.open("wb") as file:
-                fetch_bytes(self.url, file.write, silent=SILENT, longest=LONGEST)
+                fetch_bytes(self.url, file.write, silent=silent, longest=LONGEST)
         except Exception as error:  # the server's, the network's, the disk's
             said = f"the weights cannot be fetched from {self.url} ({first_line(error)}): {instead}"
+            _Waiting.failed[self.url] = said
+            if left is not None:
+                _Waiting.left = max(0.0, left - (time.monotonic() - began))
             raise UnavailableError(said) from error
         if not digest_of(part).startswith(self.sha256):
             raise UnavailableError(f"what came from {self.url} is not the published file, or not all of it: {instead}")
