@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from colorize.evaluation.bootstrap import mean_interval
-from colorize.evaluation.compare import Comparison, compare_results
+from colorize.evaluation.compare import compare_results
+from colorize.evaluation.comparison import Comparison
 from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.result import image_table_path, row_label
 from colorize.evaluation.samples import MOST_FULL

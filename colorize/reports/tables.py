@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from math import isnan
 from typing import Any, NamedTuple
 
-from colorize.evaluation.compare import Comparison, Rows
+from colorize.evaluation.comparison import Comparison, Rows
 from colorize.evaluation.result import row_label
 from colorize.evaluation.significance import format_number
 from colorize.metrics.metric_info import Interval, info_of

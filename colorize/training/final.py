@@ -23,9 +23,9 @@ from colorize.tracking.logger import Logger
 from colorize.training.trainer import Parts, Trainer
 from colorize.utils.checkpoint import read_record
 from colorize.utils.console import say
-from colorize.utils.download import limit_waiting
 from colorize.utils.errors import UserError
 from colorize.utils.files import check_links
+from colorize.utils.published_file import limit_waiting
 
 PATIENCE = 5  # seconds in all for servers of weights that do not answer
 WORDS = ("metrics=full", "metrics.lpips_vgg.download=false", "out=null", "table=false")

@@ -9,7 +9,7 @@ import torchvision
 
 from colorize.metrics.extractors import Extractor
 from colorize.tracking.logger import JsonLines
-from colorize.utils import download
+from colorize.utils import download, published_file
 from tests.helpers.configs import SMALL
 from tests.helpers.features import toy
 
@@ -114,12 +114,12 @@ def test_servers_that_are_silent_cost_five_seconds_in_all(tmp_path, monkeypatch)
     monkeypatch.setattr(download, "fetch_bytes", silent)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(download._Waiting, "failed", {})
-    files = [download.PublishedFile((f"{i}.pth",), f"http://127.0.0.1/{i}.pth", "0") for i in range(4)]
+    monkeypatch.setattr(published_file._Waiting, "failed", {})
+    files = [published_file.PublishedFile((f"{i}.pth",), f"http://127.0.0.1/{i}.pth", "0") for i in range(4)]
     began, reasons = time.monotonic(), []
-    with download.limit_waiting(0.5):
+    with published_file.limit_waiting(0.5):
         for file in [*files, *files]:
-            with pytest.raises(download.UnavailableError) as raised:
+            with pytest.raises(published_file.UnavailableError) as raised:
                 file.find()
             reasons.append(str(raised.value))
     assert time.monotonic() - began < 1
