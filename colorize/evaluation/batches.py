@@ -17,6 +17,7 @@ from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.image_io import open_photograph
 from colorize.imaging.transforms import placement, resize_to
 from colorize.metrics.metric import Pair, Picture
+from colorize.metrics.perceptual import imagenet_indices
 from colorize.utils.errors import UserError, first_line
 
 
@@ -97,7 +98,12 @@ class EvalBatch:
     def pair(self, picture: Picture, ab: Tensor | None = None, samples: Tensor | None = None) -> Pair:
         """What metrics get: a prediction, its ab (B, 2, H, W) in CIE units before it became pixels, if there is any,
         other samples (K, B, 3, H, W) uint8 of a stochastic model, and the ground truth."""
-        return Pair(picture, self.true, L=self.L, ab=ab, samples=samples)
+        return Pair(picture, self.true, L=self.L, ab=ab, label=self._imagenet_labels(), samples=samples)
+
+    def _imagenet_labels(self) -> Tensor | None:
+        """(B,); None where no photograph has a class of ImageNet's."""
+        found = [imagenet_indices().get(label, -1) for label in self.labels]
+        return torch.tensor(found) if any(index >= 0 for index in found) else None
 
 
 def make_eval_batch(

@@ -27,6 +27,7 @@ from colorize.metrics.extractors import Extractor, create_extractor
 from colorize.metrics.full_reference import errors_of, mean_errors_by_colour
 from colorize.metrics.metric import Metric
 from colorize.metrics.metric_info import build_metrics, stored_infos
+from colorize.metrics.perceptual import imagenet_indices
 from colorize.utils.distributed import World
 from colorize.utils.environment import versions
 from colorize.utils.errors import UnavailableError, UserError
@@ -91,6 +92,7 @@ def set_up(
     metrics, missing = build_metrics(cfg.metrics, strict=cfg.strict)
     absent = dict(missing)
     given = {"L", "ab"} | ({"true"} if protocol.truth != "none" else set())
+    given |= {"label"} if imagenet_indices().keys() & set(chosen.classes) else set()
     given |= {"samples"} if cfg.samples > 1 and network.model.stochastic else set()
     for name, metric in list(metrics.items()):
         if reason := metric.lacks(frozenset(given)):

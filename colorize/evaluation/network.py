@@ -20,7 +20,7 @@ from colorize.models.load import checked_size, load, load_trained, trained_size
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger, start_tracker
-from colorize.utils.checkpoint import BEST, step_of
+from colorize.utils.checkpoint import BEST
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import check_links
@@ -71,15 +71,14 @@ class EvaluatedNetwork:
         return self.data or self.part("data")
 
     def result_path(self, name: str) -> Path:
-        """The file of its result of that name: `NAME.json`; of the best weights of a run that trained on, unless that
-        file is theirs, `NAME@best.json`."""
-        path, checkpoint = self.folder / "results" / f"{name}.json", Path(str(self.weights["of"]))
-        if checkpoint.name != BEST or self.run is None:
+        """The file of its result of that name: `NAME.json`; of the best weights of a run whose last ones have that file,
+        `NAME@best.json`."""
+        path = self.folder / "results" / f"{name}.json"
+        if Path(str(self.weights["of"])).name != BEST or not path.is_file():
             return path
-        if path.is_file() and read_result(path).weights.get("network", {}).get("sha256") == self.weights["sha256"]:
-            return path
-        last = step_of(RunFolder(self.origin).checkpoint("last"))
-        return path if last in (None, self.weights["step"]) else path.with_name(f"{name}{OF_BEST}.json")
+        other = read_result(path).weights.get("network", {})
+        taken = other.get("of") != BEST and other.get("sha256") != self.weights["sha256"]
+        return path.with_name(f"{name}{OF_BEST}.json") if taken else path
 
     def most_photographs(self) -> int | None:
         """Of its own validation photographs, how many training looked at."""

@@ -1,24 +1,21 @@
-"""Validation while training: the sets that judge a run, their scores and samples, and the baselines beside them."""
+"""Validation while training: scores and samples of a network on a set of photographs, and the baselines beside them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import isnan
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from colorize.batch import Batch
-from colorize.data.collection import Collection
 from colorize.data.datamodule import DataModule
-from colorize.data.sources import SHIPPED, EvaluationOnly, black_and_white, by_hash
+from colorize.data.sources import by_hash
 from colorize.evaluation.predictors import PredictAb, constant_ab
+from colorize.evaluation.validation_set import ValidationSet, _Squares
 from colorize.imaging.color import lab_to_rgb, lightness_to_rgb, to_uint8
 from colorize.imaging.image_io import sample_grid
-from colorize.imaging.transforms import centre_square
 from colorize.metrics.colorfulness import without_truth
 from colorize.metrics.metric import Metric, Pair, Picture
 from colorize.utils.console import ProgressBar, say
@@ -40,72 +37,6 @@ class ValidationBaselines:
     rows: dict[str, dict[str, float]]  #  grey, mean_ab: metric -> value
     truth: dict[str, float]  #            the true pictures' own scores, where these are finite
     mean_ab: tuple[float, float]  #       mean colour of the training photographs, CIE units
-
-
-@dataclass(frozen=True)
-class ValidationSet:
-    """The photographs of a validator, as squares of one size.
-
-    names   of the photographs
-    read    place -> (3, S, S) uint8
-    truth   whether their colours are true; else they are black and white
-    grey    (B, 3, S, S) uint8 -> the grey (B, 1, S, S) uint8 to be coloured; None: that of its own lightness
-    seed    what each photograph's own chance is drawn from, besides its place
-    workers   processes that read photographs ahead, on a device
-    manifest  identifies the photographs and their size
-    """
-
-    names: Sequence[str]
-    read: Callable[[int], Tensor]
-    truth: bool = True
-    grey: Callable[[Tensor], Tensor | None] = lambda rgb: None
-    seed: str = "evaluate"
-    workers: Callable[[torch.device], int] = lambda device: 0
-    manifest: str = ""
-
-
-def squares_of(photographs: DataModule, photos: Collection) -> ValidationSet:
-    """The centre squares of `photos`, at the size and with the input of the training data."""
-    return ValidationSet(
-        list(photos.names()), partial(_read_square, photographs, photos), grey=photographs.grey,
-        workers=photographs.workers, manifest=photographs.manifest(photos),
-    )  # fmt: skip
-
-
-def _read_square(photographs: DataModule, photos: Collection, place: int) -> Tensor:
-    return photographs.centre(photos[place])
-
-
-@dataclass(frozen=True)
-class _Squares(Dataset):
-    """For a loader: an error of the user's comes back whole, as a worker process would wrap it."""
-
-    read: Callable[[int], Tensor]
-
-    def __getitem__(self, place: int) -> Tensor | UserError:
-        try:
-            return self.read(place)
-        except UserError as error:
-            return error
-
-
-def black_and_white_squares(folder: str | None, size: int, count: int) -> ValidationSet:
-    """The centre squares of `count` photographs of a folder, or of those that come with the package: those whose names
-    have the smallest hashes, in the order of their names.
-
-    Raises `UserError` where the folder has none, or has colour photographs.
-    """
-    source = EvaluationOnly(folder or SHIPPED, black_and_white)
-    source.photos = first_by_hash(source.photos, count)
-    photos = list(source)
-    squares = [np.array(centre_square(Image.fromarray(photo.grey), size).convert("RGB")) for photo in photos]
-    grey = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()
-    return ValidationSet([photo.name for photo in photos], grey.__getitem__, truth=False, seed="historical")
-
-
-def first_by_hash(photos: Collection, count: int | None) -> Collection:
-    """`count` of them at most, those whose names have the smallest hashes, in their own order."""
-    return photos if count is None or count >= len(photos) else photos.select(np.sort(by_hash(photos)[:count]))
 
 
 class Validator:
@@ -189,7 +120,11 @@ class Validator:
             batch = Batch.from_rgb(true, grey=self.photographs.grey(true))
             ab = predict(batch.input, [generator_of(self.photographs.seed, place + i) for i in range(len(true))])
             predicted = to_uint8(lab_to_rgb(batch.L, ab))
-            pair = Pair(Picture(predicted), Picture(true) if self.photographs.truth else None, L=batch.L, ab=ab)
+            labels = self.photographs.labels
+            pair = Pair(
+                Picture(predicted), Picture(true) if self.photographs.truth else None, L=batch.L, ab=ab,
+                label=None if labels is None else labels[place : place + len(true)],
+            )  # fmt: skip
             for metric in self.metrics.values():
                 metric.add(pair)
             if few := [sample - place for sample in self.shown if place <= sample < place + len(true)]:

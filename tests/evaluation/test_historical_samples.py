@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from colorize.data.sources import SHIPPED
-from colorize.evaluation.validation import Validator, black_and_white_squares
+from colorize.evaluation.validation import Validator
+from colorize.evaluation.validation_set import black_and_white_squares
 from colorize.imaging.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorize.utils.errors import UserError
 
