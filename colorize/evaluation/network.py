@@ -71,8 +71,8 @@ class EvaluatedNetwork:
         return self.data or self.part("data")
 
     def result_path(self, name: str) -> Path:
-        """The file of its result of that name: `NAME.json`; of the best weights of a run whose last ones have that file,
-        `NAME@best.json`."""
+        """The file of its result of that name: `NAME.json`; of the best weights of a run, where the last ones have that
+        file, `NAME@best.json`."""
         path = self.folder / "results" / f"{name}.json"
         if Path(str(self.weights["of"])).name != BEST or not path.is_file():
             return path

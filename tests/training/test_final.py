@@ -9,7 +9,7 @@ import torchvision
 
 from colorize.metrics.extractors import Extractor
 from colorize.tracking.logger import JsonLines
-from colorize.utils import download, published_file
+from colorize.utils import published_file
 from tests.helpers.configs import SMALL
 from tests.helpers.features import toy
 
@@ -111,7 +111,7 @@ def test_servers_that_are_silent_cost_five_seconds_in_all(tmp_path, monkeypatch)
         time.sleep(silent)
         raise TimeoutError("no answer")
 
-    monkeypatch.setattr(download, "fetch_bytes", silent)
+    monkeypatch.setattr(published_file, "fetch_bytes", silent)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(published_file._Waiting, "failed", {})
