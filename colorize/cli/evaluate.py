@@ -17,7 +17,6 @@ from colorize.evaluation.evaluate import (
 from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.result import Result, read_result, row_label
-from colorize.evaluation.samples import SampleFiles
 from colorize.reports.comparison_page import write_result_page
 from colorize.reports.conclusions import group_by_reason
 from colorize.reports.tables import cost_in_words
@@ -63,20 +62,20 @@ def evaluate_one(
     if world.on_main_then_broadcast(lambda: is_measured(cfg, target, subject, setting)):
         return
     announce_evaluation(subject, setting, device, told)
-    found = evaluate_network(cfg, subject, setting, target, device, world)
-    if found is not None:
-        report_result(cfg, subject, *found, target)
+    result = evaluate_network(cfg, subject, setting, target, device, world)
+    if result is not None:
+        report_result(cfg, subject, result, target)
     subject.model.to("cpu")
 
 
-def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, files: SampleFiles, target: Path) -> None:
+def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, target: Path) -> None:
     """Write the page of a result, print its table, and send it to the tracker."""
     page = write_result_page(target)
     if cfg.table:
         print_result(result)
         say(cost_in_words(result.cost))
     if cfg.track:
-        log_to_tracker(subject, result, target, files)
+        log_to_tracker(subject, result, target)
     say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
 
 

@@ -20,7 +20,7 @@ from colorize.evaluation.network import EvaluatedNetwork
 from colorize.evaluation.predictors import Meter, Predictor
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.result import LABELS, Result, image_table_path, write_result
-from colorize.evaluation.samples import SampleFiles, write_samples
+from colorize.evaluation.samples import write_samples
 from colorize.evaluation.selection import Selection, select_photographs
 from colorize.metrics.distribution import KINDS, score_name
 from colorize.metrics.extractors import Extractor, create_extractor
@@ -133,7 +133,7 @@ def is_whole(result: Result, setup: EvaluationSetup, weights: str) -> bool:
 
 def evaluate_network(
     cfg: DictConfig, network: EvaluatedNetwork, setup: EvaluationSetup, target: Path, device: torch.device, world: World
-) -> tuple[Result, SampleFiles] | None:
+) -> Result | None:
     """Measure a network, and write its result to the file `target`, with a table of its pictures and samples beside it.
     An interrupted evaluation is resumed. Only the first process gets the result.
     """
@@ -154,11 +154,11 @@ def evaluate_network(
         if setup.protocol.truth != "none":
             errors = mean_errors_by_colour(errors_of(work / ERRORS))._asdict()
             result = replace(result, color_errors={name: values.tolist() for name, values in errors.items()})
-        files = write_samples(target, measurement, rows, read_image_values(work / PICTURES))
+        write_samples(target, measurement, rows, read_image_values(work / PICTURES))
         result = replace(result, cost=meter.cost())  # after the samples: they may be all that has been predicted
         write_result(target, result)
         shutil.rmtree(work)
-        found = result, files
+        found = result
     world.gather(None)
     return found
 

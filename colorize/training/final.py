@@ -12,10 +12,8 @@ from omegaconf import DictConfig
 
 from colorize.config import build_part, conf_folder
 from colorize.evaluation.evaluate import EvaluationSetup, evaluate_network, is_whole, set_up
-from colorize.evaluation.image_table import read_image_values
-from colorize.evaluation.network import EvaluatedNetwork, sample_table, weights_digest
-from colorize.evaluation.result import OF_BEST, Result, group_of, image_table_path, plain, read_result
-from colorize.evaluation.samples import find_samples
+from colorize.evaluation.network import EvaluatedNetwork, log_result, weights_digest
+from colorize.evaluation.result import OF_BEST, Result, group_of, plain, read_result
 from colorize.evaluation.validation import ValidationBaselines
 from colorize.models.load import best_state
 from colorize.run_folder import RunFolder
@@ -76,14 +74,9 @@ class FinalEvaluations:
         target = self.run.folder / "results" / f"{name}.json"
         result = world.on_main_then_broadcast(lambda: read_whole(target, setup, network))
         if result is None:
-            measured = evaluate_network(config, network, setup, target, self.trainer.device, world)
-            result = measured[0] if measured else None
+            result = evaluate_network(config, network, setup, target, self.trainer.device, world)
         if result is not None and world.is_main:
-            log.summary(dict(summary_values(name, result)))
-            own = read_image_values(image_table_path(target))
-            files = {own.names[int(stem.split("-")[0])]: files for stem, files in find_samples(target).items()}
-            if files:
-                log.table(f"eval/{name}/pictures", *sample_table(files, own))
+            log_result(log, result, target)
         return result
 
     def set_up(self, config: DictConfig, network: EvaluatedNetwork) -> EvaluationSetup:
@@ -149,16 +142,3 @@ def read_whole(target: Path, setup: EvaluationSetup, network: EvaluatedNetwork) 
 def as_record(result: Result) -> dict[str, Any]:
     rows = {row: {metric: vars(cell) for metric, cell in cells.items()} for row, cells in result.rows.items()}
     return {**rows, "absent": result.absent}
-
-
-def summary_values(name: str, result: Result) -> Iterator[tuple[str, Any]]:
-    """Keys and values for a tracker's summary: the network's, with the ends of their intervals, those of grey and of
-    the ground truth, and why others are not there."""
-    for row, beside in (("model", ""), ("grey", "grey/"), ("truth", "truth/")):
-        for metric, cell in result.rows.get(row, {}).items():
-            yield f"eval/{name}/{beside}{metric}", cell.value
-            if row == "model":
-                yield f"eval/{name}/{metric}/low", cell.low
-                yield f"eval/{name}/{metric}/high", cell.high
-    for metric, reason in result.absent.items():
-        yield f"eval/{name}/absent/{metric}", reason
