@@ -14,6 +14,8 @@ from colorize.utils.checkpoint import BEST, Checkpoints, peek, step_of
 from colorize.utils.errors import UserError
 from colorize.utils.trust import iterate_leaves
 
+LEAST_TESTED = 6  # photographs: two networks that differ on each of them can have p below 0.05
+
 
 def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
     """place -> its result's file, of the named protocol, or of the only protocol with a ground truth that all have
@@ -152,6 +154,11 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
             notes.append(f"{', '.join(best)} with the best weights, {', '.join(last)} with the last: this is a mixture")
         if next(iter(results.values())).protocol.get("name") == "validation":
             notes.append("the best weights were chosen on these very photographs: their values are a little too good")
+    protocol = next(iter(results.values())).protocol
+    count = protocol.get("photographs", 0)
+    if len(entries) > 1 and 0 < count < LEAST_TESTED:
+        more = "; colorize fetch historical has more" if protocol.get("truth") == "none" else ""
+        notes.append(f"{count} photographs give no verdict: their smallest p is {2 / 2**count:.3g}{more}")
     if len(entries) == len(results) > 1:
         notes.append("the comparisons hold for these trained networks: with another seed the same configs may differ")
     (first, one), *others = results.items()

@@ -11,7 +11,7 @@ from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.conclusions import draw_conclusions
 
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
-BOLD = "bold: no other run is better"
+BOLD = "bold: no other run is better, where runs differ significantly"
 LATEX = {
     "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
@@ -33,11 +33,12 @@ class TableCell(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """kind  "beside" for a row that the others are read next to"""
+    """kind  "beside" for a row that the others are read next to; note: below its name"""
 
     name: str
     cells: Sequence[TableCell]
     kind: str = ""
+    note: str = ""
 
 
 class TextTable(NamedTuple):
