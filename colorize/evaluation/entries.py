@@ -126,6 +126,8 @@ class Entry:
         if not all(file.exists() for file in files):
             return None
         read = [read_image_values(file, self.row) for file in files]
+        if self.row != "model" and not any(found.names for found in read):
+            return None
         for file, found, result in zip(files, read, self.results.values(), strict=True):
             if len(found.names) < max((cell.n for metric, cell in result.rows[self.row].items()
                                        if metric in found.values), default=0):  # fmt: skip
