@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.config import part_class
+from colorize.config import metric_class
 from colorize.evaluation import predictors
 from colorize.evaluation.baselines import Baselines, measure_protocol_baselines
 from colorize.evaluation.image_table import read_image_values
@@ -103,15 +103,15 @@ def set_up(
             if not name.endswith(tuple(protocol.extractors)):
                 absent[name] = "distances of whole sets are measured with protocol.extractors"
     extractors, without = _available_extractors(protocol, strict=cfg.strict)
-    arguments = {name: _arguments(cfg.metrics[name], f"metrics.{name}") for name in metrics}
+    arguments = {name: _arguments(cfg.metrics[name]) for name in metrics}
     return EvaluationSetup(
         protocol, chosen, described, metrics, extractors, absent | without, missing | without, arguments, reference
     )
 
 
-def _arguments(node: DictConfig, name: str) -> dict[str, Any]:
+def _arguments(node: DictConfig) -> dict[str, Any]:
     """Those of a metric's constructor, with what they are by default."""
-    known = signature(part_class(node, name)).parameters.values()
+    known = signature(metric_class(node)).parameters.values()
     held: Any = {each.name: each.default for each in known if isinstance(each.default, bool | int | float | str)}
     held |= OmegaConf.to_container(node, resolve=True)
     return {name: value for name, value in held.items() if name not in PLACES}
