@@ -16,16 +16,15 @@ from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
 from colorize.cli.parser import group_options
-from colorize.config import DIRECTIONS, MODES, better_of, contradicts_direction, sign_of
 from colorize.reports.sweep_page import Sweep, rounded, write_sweep
 from colorize.run_folder import RunFolder
 from colorize.sweeps.hydra_plugins import PLUGINS, job_environment
 from colorize.sweeps.jobs import SweepJob, jobs_of, record_failure
-from colorize.sweeps.results import as_list, directions_of, importances, number_of, rank_jobs, varying_keys
+from colorize.sweeps.results import importances, number_of, objective_signs, rank_jobs, varying_keys
 from colorize.utils.console import console, say
 from colorize.utils.errors import UserError, guarded
 from colorize.utils.files import write_text
-from colorize.utils.hydra_overrides import quoted
+from colorize.utils.hydra_overrides import parse_override, quoted
 from colorize.utils.validation import as_override, check_value, hints_of
 
 NODES = ("hydra.sweeper", "hydra.launcher", "hydra.callbacks.after_sweep")
@@ -91,9 +90,13 @@ def summarise_sweep(folder: Path, config: DictConfig, protocols: Sequence[str]) 
     if not jobs:
         say(f"no job of {str(folder)!r} began")
         return 1
-    names, maximize = ranking_objectives(config, next((job for job in jobs if job.summary), None))
+    # `config` is that of the sweep, which has not the overrides of its jobs
+    own = next((RunFolder(job.folder).read_config() for job in jobs if job.summary), config)
+    signs = objective_signs(config.hydra.sweeper, own)
+    names, maximize = list(signs), list(signs.values())
     best = rank_jobs(jobs, names, maximize)
-    keys = varying_keys(jobs)
+    words = OmegaConf.select(config, "hydra.overrides.task") or []
+    keys = varying_keys(jobs, [each.key_or_group for each in map(parse_override, words) if each.is_sweep_override()])
     search = "objective" in config.hydra.sweeper
     shares = importances(jobs, keys, names, maximize, search=search)
     sweep = Sweep(folder.name, jobs, keys, names, best, shares, search)
@@ -105,21 +108,6 @@ def summarise_sweep(folder: Path, config: DictConfig, protocols: Sequence[str]) 
     if protocols and len(best) > 1:
         compare_best_jobs(folder, [job.folder for job in best[:COMPARED]], protocols, config.get("trust") or ())
     return 1 if any(job.status == "failed" for job in jobs) else 0
-
-
-def ranking_objectives(config: DictConfig, job: SweepJob | None) -> tuple[list[str], list[bool]]:
-    """What the jobs are ranked by and whether more is better: the search's objectives, else what the job monitors."""
-    sweeper, own = config.hydra.sweeper, config
-    if job:  # `config` is that of the sweep, which has not the overrides of its jobs
-        own = RunFolder(job.folder).read_config()
-    if "objective" not in sweeper:
-        names, said, key, words = [own.checkpoint.monitor], [own.checkpoint.get("mode")], "checkpoint.mode", MODES
-        if contradicts_direction(said[0], better_of(own, names[0])):  # jobs of before
-            said = [None]
-    else:
-        names, key, words = as_list(sweeper.objective), "hydra.sweeper.direction", DIRECTIONS
-        said = directions_of(sweeper.direction, names)
-    return names, [sign_of(n, better_of(own, n), d, key, words) > 0 for n, d in zip(names, said, strict=True)]
 
 
 def write_recipes(folder: Path, sweep: Sweep) -> None:

@@ -36,6 +36,9 @@ VERBS = {
     ),
     "evaluate": Verb("hydra_app:run_evaluate", "run=FOLDER [key=value …]", "score the checkpoint of a run", True),
     "compare": Verb("compare:compare_runs", "FOLDER FOLDER …", "put runs side by side, with intervals and tests"),
+    "judge": Verb(
+        "judge:judge", "RUN RUN … -o FOLDER", "let people choose between the colours of runs; --read their choices"
+    ),
     "paint": Verb("paint:paint", "PHOTO … --weights W -o OUT", "colour photographs at their full size"),
     "inspect": Verb(
         "data:inspect", "SOURCE -o FOLDER [--val SOURCE]", "find what is wrong with photographs before training on them"

@@ -8,12 +8,8 @@ from omegaconf import DictConfig, ListConfig
 
 from colorize.cli.compare import print_metrics
 from colorize.config import build_part
-from colorize.evaluation.evaluate import (
-    EvaluationSetup,
-    evaluate_network,
-    is_whole,
-    set_up,
-)
+from colorize.evaluation.evaluate import evaluate_network
+from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
 from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.result import Result, read_result, row_label
@@ -65,7 +61,8 @@ def evaluate_one(
     result = evaluate_network(cfg, subject, setting, target, device, world)
     if result is not None:
         report_result(cfg, subject, result, target)
-    subject.model.to("cpu")
+    if subject.model:
+        subject.model.to("cpu")
 
 
 def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, target: Path) -> None:
@@ -73,7 +70,8 @@ def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, ta
     page = write_result_page(target)
     if cfg.table:
         print_result(result)
-        say(cost_in_words(result.cost))
+        if result.cost:
+            say(cost_in_words(result.cost))
     if cfg.track:
         log_to_tracker(subject, result, target)
     say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
@@ -109,6 +107,8 @@ def announce_evaluation(
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
     step = f" ({subject.weights['of']}, step {subject.weights['step']})" if "step" in subject.weights else ""
+    taken = setting.painted.taken if setting.painted else {}
+    step += "".join(f", {count} pictures {way}" for way, count in taken.items())
     say(f"{subject.name}{step} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
     for note in setting.chosen.notes:
         say(note)

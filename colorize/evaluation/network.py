@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.config import apply_resolved, build_part
 from colorize.data.datamodule import DataModule
 from colorize.evaluation.image_table import ImageValues, read_image_values
+from colorize.evaluation.painted import holds_pictures, pictures_digest
 from colorize.evaluation.result import OF_BEST, Result, group_of, image_table_path, read_result
 from colorize.evaluation.samples import COMPARED, SampleFiles, find_samples
 from colorize.models.base import Colorizer
@@ -41,11 +42,12 @@ class EvaluatedNetwork:
     origin    the run's own folder
     trust     packages whose classes the config may name
     data      the run's own photographs, where they are open already
+    pictures  a folder of pictures that were painted elsewhere, which are judged where there is no `model`
     """
 
     name: str
     folder: Path
-    model: Colorizer
+    model: Colorizer | None
     size: int
     weights: dict[str, Any]
     mean_ab: tuple[float, float] | None = None
@@ -55,6 +57,7 @@ class EvaluatedNetwork:
     origin: Path = Path()
     trust: tuple[str, ...] = ()
     data: DataModule | None = field(default=None, repr=False)
+    pictures: Path | None = None
 
     def part(self, name: str) -> Any:
         """A part of the run's config, built."""
@@ -94,9 +97,12 @@ def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[st
     path = at_home(word)
     if path.is_dir() and (path / ".hydra").is_dir():
         return open_run_network(RunFolder(path), checkpoint, Path(out) if out else path, packages(trust))
-    model = load(word, trust)
     if checkpoint != "best":
         raise UserError(f"checkpoint={checkpoint} is for run folders, and {word!r} is not one")
+    if path.is_dir() and holds_pictures(path):
+        name, weights = path.resolve().name, {"of": path.resolve().name, "sha256": pictures_digest(path)}
+        return EvaluatedNetwork(name, Path(out) if out else Path("outputs", name), None, 0, weights, pictures=path)
+    model = load(word, trust)
     name = path.stem if path.is_file() else word.rstrip("/").rsplit("/", 1)[-1]
     folder = Path(out) if out else Path("outputs", name)
     size = (trained_size(word) if path.exists() else None) or model.fixed_size or model.usual_size

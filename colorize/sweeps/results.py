@@ -6,9 +6,12 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+from omegaconf import DictConfig
 
+from colorize.config import DIRECTIONS, MODES, better_of, contradicts_direction, sign_of
 from colorize.sweeps.jobs import SweepJob
 from colorize.utils.errors import UserError
+from colorize.utils.hydra_overrides import may_change_in_sweep
 
 
 def as_list(words: str | Sequence[str]) -> list[str]:
@@ -22,6 +25,34 @@ def directions_of(words: str | Sequence[str] | None, objectives: Sequence[str]) 
     if len(found) != len(objectives):
         raise UserError("hydra.sweeper.direction needs as many words as hydra.sweeper.objective")
     return found
+
+
+def objective_signs(sweeper: Mapping[str, Any], cfg: DictConfig) -> dict[str, bool]:
+    """Objective -> whether more of it is better: of a search what it says, of a grid what its jobs monitor.
+
+    cfg  of a job: its metrics say which end is the better one, and of its monitor `checkpoint.mode` does
+    Raises `UserError` for an objective that the job does not measure, and where nobody says which end is better.
+    """
+    monitor, mode = cfg.checkpoint.monitor, cfg.checkpoint.get("mode")
+    names = as_list(sweeper.get("objective", monitor))
+    signs = {}
+    for name, direction in zip(names, directions_of(sweeper.get("direction"), names), strict=True):
+        if "objective" in sweeper:
+            check_objective(name, cfg)
+        better = better_of(cfg, name)
+        said, key, words = direction, "hydra.sweeper.direction", DIRECTIONS
+        if said is None and name == monitor:
+            said, key, words = None if contradicts_direction(mode, better) else mode, "checkpoint.mode", MODES
+        signs[name] = sign_of(name, better, said, key, words) > 0
+    return signs
+
+
+def check_objective(name: str, cfg: DictConfig) -> None:
+    """Raises `UserError` for a number of validation that no metric of the config measures."""
+    known = [f"val/{metric}" for metric in cfg.metrics]
+    if name.startswith("val/") and not any(name == each or name.startswith(f"{each}_") for each in known):
+        measured = f"hydra.sweeper.objective is {name!r}, and the runs measure {', '.join(known)}"
+        raise UserError(f"{measured}: choose one of these, or other metrics, such as metrics=default")
 
 
 def objectives_of(summary: Mapping[str, Any], names: Sequence[str]) -> list[float]:
@@ -63,9 +94,10 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     return all(a <= b for a, b in zip(one, other, strict=True)) and list(one) != list(other)
 
 
-def varying_keys(jobs: Sequence[SweepJob]) -> list[str]:
-    """The keys of overrides that the jobs do not all say alike."""
-    keys = dict.fromkeys(key for job in jobs for key in job.values)
+def varying_keys(jobs: Sequence[SweepJob], swept: Sequence[str] = ()) -> list[str]:
+    """The keys of overrides that the jobs do not all say alike. What may change from one start of a sweep to the next,
+    such as the tracker, counts only where it is `swept` on purpose."""
+    keys = dict.fromkeys(key for job in jobs for key in job.values if key in swept or not may_change_in_sweep(key))
     return [key for key in keys if len({job.values.get(key) for job in jobs}) > 1]
 
 

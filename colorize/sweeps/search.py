@@ -13,13 +13,14 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
-from colorize.config import DIRECTIONS, better_of, sign_of
+from colorize.config import DIRECTIONS
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import compose_job, write_trial
-from colorize.sweeps.results import as_list, directions_of, objectives_of
+from colorize.sweeps.results import as_list, directions_of, objective_signs, objectives_of
 from colorize.sweeps.study import first_overrides, open_study, sampler_of, split_overrides, suggest_overrides
 from colorize.utils.console import say
 from colorize.utils.errors import TRY_AGAIN, UserError, first_line
+from colorize.utils.hydra_overrides import fixed_in_sweep
 
 
 class Search:
@@ -31,8 +32,8 @@ class Search:
     def __init__(self, settings: Mapping[str, Any], context: HydraContext, config: DictConfig, launcher: Launcher):
         self.context, self.config, self.launcher = context, config, launcher
         self.folder = Path(str(config.hydra.sweep.dir))
-        self.objectives = as_list(settings["objective"])
-        self.said = directions_of(settings["direction"], self.objectives)
+        self.settings, self.objectives = settings, as_list(settings["objective"])
+        directions_of(settings["direction"], self.objectives)
         self.n_trials, self.n_jobs, self.seed = (settings[name] for name in ("n_trials", "n_jobs", "seed"))
         self.sampler, self.pruner, self.params = settings["sampler"], settings["pruner"], settings["params"] or {}
         if isinstance(self.pruner, DictConfig):
@@ -51,12 +52,10 @@ class Search:
             )
         words_of_first = [*self.fixed, *first_overrides(self.space)]
         first = compose_job(self.context, self.config, 0, words_of_first)  # a missing key is found before any trial
-        self.directions = [
-            DIRECTIONS[sign_of(name, better_of(first, name), said, "hydra.sweeper.direction", DIRECTIONS) < 0]
-            for name, said in zip(self.objectives, self.said, strict=True)
-        ]
+        self.directions = [DIRECTIONS[not more] for more in objective_signs(self.settings, first).values()]
         self.folder.mkdir(parents=True, exist_ok=True)
-        about = {"objective": self.objectives, "direction": self.directions, "search space": sorted(map(str, words))}
+        space = sorted(fixed_in_sweep(words))
+        about = {"objective": self.objectives, "direction": self.directions, "search space": space}
         self.study = open_study(self.folder, self.directions, about)
         if self.study.trials:
             say(f"going on with {str(self.folder)!r}: {count_trials(self.study.trials)}")

@@ -21,6 +21,7 @@ from optuna.trial import Trial
 
 from colorize.utils.errors import UserError
 from colorize.utils.files import cut_torn_line
+from colorize.utils.hydra_overrides import fixed_in_sweep
 from colorize.utils.seeds import seed_of
 from colorize.utils.trust import check_constructor_arguments, check_stored_value, find_part
 
@@ -41,12 +42,12 @@ def open_study(folder: Path, directions: Sequence[Any], about: Mapping[str, Any]
         storage=journal_storage(folder), study_name=NAME, directions=[*directions], load_if_exists=True,
         pruner=NopPruner(),
     )  # fmt: skip
-    text = json.dumps(about, sort_keys=True)
     if "about" not in study.user_attrs:
-        study.set_user_attr("about", text)
-    elif study.user_attrs["about"] != text:
-        before = json.loads(study.user_attrs["about"])
-        key = next(key for key in about if before.get(key) != json.loads(text)[key])
+        study.set_user_attr("about", json.dumps(about, sort_keys=True))
+        return study
+    before = json.loads(study.user_attrs["about"])
+    before["search space"] = fixed_in_sweep(before.get("search space", []))  # older versions kept all words
+    if key := next((key for key in about if before.get(key) != about[key]), None):
         raise UserError(
             f"{str(folder)!r} holds a search with another {key} ({before.get(key)} there, {about[key]} now): "
             "use hydra.sweep.dir=… for a new one"

@@ -11,7 +11,8 @@ from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig
 
 from colorize.config import build_part, conf_folder
-from colorize.evaluation.evaluate import EvaluationSetup, evaluate_network, is_whole, set_up
+from colorize.evaluation.evaluate import evaluate_network
+from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
 from colorize.evaluation.network import EvaluatedNetwork, log_result, weights_digest
 from colorize.evaluation.result import OF_BEST, Result, group_of, plain, read_result
 from colorize.evaluation.validation import ValidationBaselines

@@ -63,12 +63,7 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
     world.on_main_then_broadcast(lambda: run.check(cfg))
     summary = {} if cfg.overwrite else run.read_summary()
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
-        if run.moved(cfg):
-            world.on_main_then_broadcast(lambda: accept_moved_data(cfg, run))
-        told = f"{summary['status']}: {summary['steps']} steps. Use name=… for another run, or overwrite=true"
-        say(f"{str(run.folder)!r} is {told}")
-        print_summary(summary)
-        return 0
+        return show_finished(cfg, run, summary, world)
     parts, trainer, baselines = set_up_run(cfg, run, overrides, world, initial)
     final = FinalEvaluations(cfg, run, parts, trainer, baselines)
     world.on_main_then_broadcast(final.announce)
@@ -89,9 +84,7 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
         status, code = "interrupted", stop.exit_code if stop else INTERRUPTED
     finally:
         summary = summarize_run(cfg, parts, trainer, baselines, status) | {"eval": evaluations}
-        rows = {**score_rows(summary), "absent": parts.absent}
-        log.summary({f"{name}/{key}": value for name, row in rows.items() for key, value in row.items()})
-        log.summary({name: summary[name] for name in ("seconds", "parameters")})
+        log_summary(log, summary)
         if world.is_main:
             log_checkpoints(log, cfg, parts.photographs, trainer.checkpoints)
         log.finish(code)
@@ -103,6 +96,23 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
         print_summary(summary)
         print_next_steps(run.folder)
     return code
+
+
+def show_finished(cfg: DictConfig, run: RunFolder, summary: dict[str, Any], world: World) -> int:
+    """What a run ended with whose training is over; the exit status."""
+    if run.moved(cfg):
+        world.on_main_then_broadcast(lambda: accept_moved_data(cfg, run))
+    steps = f"{summary['status']}: {summary['steps']} steps"
+    say(f"{str(run.folder)!r} is {steps}. Use name=… for another run, or overwrite=true")
+    print_summary(summary)
+    return 0
+
+
+def log_summary(log: Logger, summary: dict[str, Any]) -> None:
+    """The values of a run beside its evaluations, which are logged as they are made."""
+    rows = {**score_rows(summary), "absent": summary["absent"]}
+    log.summary({f"{name}/{key}": value for name, row in rows.items() for key, value in row.items()})
+    log.summary({name: summary[name] for name in ("seconds", "parameters")})
 
 
 def print_next_steps(folder: Path) -> None:

@@ -87,16 +87,27 @@ MOVABLE = (
 
 def sweep_folder() -> str:
     """The name of the folder of the sweep that this program's words begin, or go on with."""
-    words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    keys = [word.split("=", 1)[0].lstrip("+~") for word in words]
-    kept = "\n".join(word for word, key in zip(words, keys, strict=True) if not is_within(key, MOVABLE))
-    return f"sweep-{short_digest(kept, 8)}"
+    words = "\n".join(fixed_in_sweep([word for word in sys.argv[1:] if not word.startswith("-")]))
+    return f"sweep-{short_digest(words, 8)}"
 
 
-def job_folder(number: int, overrides: Sequence[str]) -> str:
-    """A job's folder within that of its sweep: its number and a hash of its overrides."""
-    words = "\n".join(overrides)
-    return f"{int(number):03d}-{short_digest(words, 8)}"
+def fixed_in_sweep(words: Sequence[str]) -> list[str]:
+    """The words that say what is trained; the others may change between two starts of one sweep."""
+    return [word for word in words if not may_change_in_sweep(word.split("=", 1)[0].lstrip("+~"))]
+
+
+def may_change_in_sweep(key: str) -> bool:
+    return is_within(key, MOVABLE)
+
+
+def job_folder(number: int, overrides: Sequence[str], sweep: str = "") -> str:
+    """A job's folder within that of its sweep: its number and a hash of the overrides that say what is trained.
+
+    sweep  the sweep's folder: a job that lies there under the hash of all overrides, as in older versions, stays there
+    """
+    hashed = ("\n".join(words) for words in (overrides, fixed_in_sweep(overrides)))
+    old, new = (f"{int(number):03d}-{short_digest(words, 8)}" for words in hashed)
+    return old if sweep and Path(sweep, old).is_dir() else new
 
 
 def register_resolvers() -> None:

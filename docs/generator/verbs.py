@@ -10,6 +10,7 @@ MORE = {  # where the manual says more
     "train": "[configuration.md](configuration.md), [training.md](training.md)",
     "evaluate": "[evaluation.md](evaluation.md)",
     "compare": "[evaluation.md](evaluation.md#side-by-side)",
+    "judge": "[evaluation.md](evaluation.md#people-as-judges)",
     "paint": "[below](#paint)",
     "inspect": "[inspection.md](inspection.md)",
     "export": "[below](#export)",

@@ -14,11 +14,13 @@ from hydra.plugins.launcher import Launcher
 from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
-from colorize.config import DIRECTIONS, better_of, sign_of
+from colorize.config import DIRECTIONS
 from colorize.sweeps.hydra_plugins import PLUGINS
 from colorize.sweeps.jobs import jobs_of
+from colorize.sweeps.results import objective_signs
 from colorize.sweeps.study import journal_storage, sampler_of, split_overrides, suggest_overrides
-from tests.helpers.configs import CONF, ROOT, options
+from tests.contracts.test_recipes import PUBLISHED, RECIPES
+from tests.helpers.configs import CONF, ROOT, SMALL, options
 from tests.helpers.sweeps import SMOKE
 
 
@@ -28,23 +30,54 @@ def composed(*words):
 
 
 @pytest.mark.parametrize("name", options("hparams_search"))
-def test_every_search_asks_for_what_there_is(name):
-    cfg = composed(f"hparams_search={name}")
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_search_of_every_recipe_looks_for_the_better_end_of_what_is_measured(recipe, name):
+    cfg = composed(f"experiment={recipe}", f"hparams_search={name}", *(["data.root=x"] if recipe in PUBLISHED else []))
     sweeper = cfg.hydra.sweeper
     assert cfg.hydra.mode.name == "MULTIRUN"
     for key in sweeper.params:
         assert OmegaConf.select(cfg, key) is not None, key
-    objectives = [sweeper.objective] if isinstance(sweeper.objective, str) else list(sweeper.objective)
-    assert {objective.removeprefix("val/") for objective in objectives} <= cfg.metrics.keys()
+    signs = objective_signs(sweeper, cfg)
+    assert [*signs] == (["val/psnr", "val/features"] if name == "pareto" else [cfg.checkpoint.monitor])
+    classes = {f"val/{metric}": get_class(node._target_) for metric, node in cfg.metrics.items()}
+    assert signs == {each: classes[each].better == "higher" for each in signs}
     fixed, space = split_overrides(
         OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in sweeper.params.items()])
     )
     assert not fixed
-    signs = [sign_of(name, better_of(cfg, name), sweeper.direction, "", DIRECTIONS) for name in objectives]
-    directions = [DIRECTIONS[sign < 0] for sign in signs]
+    directions = [DIRECTIONS[not more] for more in signs.values()]
     pruner = instantiate(sweeper.pruner) if sweeper.pruner else None
     study = optuna.create_study(directions=directions, sampler=sampler_of(sweeper.sampler, 0, 0), pruner=pruner)
     assert len(suggest_overrides(study.ask(), space)) == len(sweeper.params)
+
+
+FALLS = ["experiment=cpu/gan", *SMALL["gan"], "steps_scale=0.003", "data.size=32",
+         "metrics=quick", "+metrics.features={_target_: colorize.metrics.FeatureDistance}", "trainer.batch_size=2",
+         "evaluate.historical=false", "hydra.callbacks.after_sweep.compare=false"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["optuna", "cmaes"])
+def test_the_best_of_a_search_has_the_smaller_value_where_less_is_better(name, inside, tmp_path):
+    """And the same command with another tracker, device or number of workers goes on with the third trial."""
+    words = ["-m", f"hparams_search={name}", *FALLS, "hydra.sweeper.pruner=null"]
+    done = inside("train", *words, "hydra.sweeper.n_trials=2", "tracker=none")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "outputs").glob("sweep-*")
+    values = {job.number: job.summary["val"]["features"] for job in jobs_of(folder)}
+    assert len(values) == 2
+    best = jobs_of(folder)[min(values, key=values.get)]
+    recipe = OmegaConf.load(folder / "experiment" / "best.yaml")
+    assert recipe.optimizer.lr == float(best.values["optimizer.lr"])
+    study = optuna.load_study(study_name="sweep", storage=journal_storage(folder))
+    assert study.best_trial.number == best.number
+    kept = {path.name for path in folder.glob("[0-9]*")}
+    others = ["tracker=tensorboard", "trainer.device=cpu", "data.num_workers=0"]
+    again = inside("train", *words, "hydra.sweeper.n_trials=3", *others)
+    assert again.returncode == 0, again.stderr
+    assert "going on with" in again.stdout
+    assert [job.number for job in jobs_of(folder)] == [0, 1, 2]
+    assert kept < {path.name for path in folder.glob("[0-9]*")}
+    assert "tracker" not in (folder / "sweep.csv").read_text().splitlines()[0]
 
 
 @pytest.mark.parametrize("name", options("hydra/launcher"))

@@ -29,6 +29,15 @@ def test_the_same_command_is_the_same_sweep(monkeypatch):
     assert len({one, *(named(monkeypatch, "-m", *words) for words in others)}) == 4
 
 
+def test_words_that_move_no_weight_leave_a_job_where_it_is(tmp_path):
+    words = ["model=cnn", "seed=0"]
+    more = ["tracker=none", *words, "trainer.device=cpu", "data.num_workers=2", "+tracker.x=1"]
+    assert job_folder(3, words) == job_folder(3, more, str(tmp_path)) == f"003-{short_digest(chr(10).join(words), 8)}"
+    old = f"003-{short_digest(chr(10).join(more), 8)}"  # as older versions named it
+    (tmp_path / old).mkdir()
+    assert job_folder(3, more, str(tmp_path)) == old
+
+
 def test_jobs_of_one_number_and_other_words_lie_apart():
     folders = {job_folder(3, ["seed=0"]), job_folder(3, ["seed=1"]), job_folder(4, ["seed=0"])}
     assert len(folders) == 3

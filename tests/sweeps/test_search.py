@@ -46,10 +46,12 @@ class Context:
     class config_loader:  # noqa: N801
         @staticmethod
         def load_sweep_config(config, words):
+            metrics = {"psnr": {"_target_": "colorize.metrics.PSNR"}, "features": {}}
             named = {
+                "checkpoint": {"monitor": "val/psnr"}, "metrics": metrics,
                 "hydra": {"job": {}, "sweep": {"subdir": "${job_folder:${hydra.job.num},${words}}"}},
                 "words": words,
-            }
+            }  # fmt: skip
             return OmegaConf.create(named)
 
 
@@ -166,7 +168,8 @@ def test_two_objectives_have_no_single_best(search):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"objective": "val/snr"}, "all 6 trials failed, the last since the run has no 'val/snr'; it has val/psnr"),
+        ({"objective": "val/snr"}, "objective is 'val/snr', and the runs measure val/psnr, val/features: choose one"),
+        ({"objective": "steps"}, "all 6 trials failed, the last since the run has no 'steps'; it has val/psnr"),
         ({"direction": "up"}, "hydra.sweeper.direction is 'up'; it must be maximize or minimize"),
         ({"objective": ["val/psnr", "seconds"]}, "direction needs as many words as hydra.sweeper.objective"),
         ({"sampler": {"_target_": "optuna.samplers.TPESampler", "n_startup": 3}}, "hydra.sweeper.sampler: .*n_startup"),
@@ -191,7 +194,8 @@ def test_a_search_of_no_trials_is_refused_before_it_begins(name):
 def test_a_search_of_nothing_and_a_search_of_something_else(search):
     with pytest.raises(UserError, match="nothing is searched: use for example"):
         search(closeness, "seed=0")
-    search(closeness, LINE, n_trials=1)
+    search(closeness, LINE, "tracker=none", n_trials=1)
+    assert len(search(closeness, LINE, "trainer.device=cpu", n_trials=2).study.trials) == 2
     with pytest.raises(
         UserError, match=r"holds a search with another search space .* use hydra\.sweep\.dir=… for a new one"
     ):

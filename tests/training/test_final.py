@@ -136,7 +136,7 @@ def test_with_weights_lpips_and_fid_are_there(inside, tmp_path, monkeypatch):
     def random_trunk(name, *args, **kwargs):
         return getattr(torchvision.models, name)(weights=None).features
 
-    monkeypatch.setattr("colorize.evaluation.evaluate.create_extractor", create)
+    monkeypatch.setattr("colorize.evaluation.evaluation_setup.create_extractor", create)
     monkeypatch.setattr("colorize.metrics.perceptual.load_trunk", random_trunk)
     done = inside("train", *TINY, "name=e", "evaluate.final=[validation]")
     assert done.returncode == 0, done.stderr

@@ -3,10 +3,9 @@
 import pytest
 from omegaconf import OmegaConf
 
-from colorize.cli.after_sweep import ranking_objectives
 from colorize.config import DIRECTIONS, MODES, better_of, sign_of
 from colorize.run_folder import RunFolder
-from colorize.sweeps.results import directions_of
+from colorize.sweeps.results import directions_of, objective_signs
 from colorize.utils.errors import UserError
 from tests.helpers.commands import refused
 from tests.helpers.resumed import TINY
@@ -68,13 +67,21 @@ def test_a_lower_feature_distance_is_kept(inside, tmp_path):
 
 
 def test_a_sweep_ranks_as_the_metric_says():
-    grid = OmegaConf.merge(CFG, {"hydra": {"sweeper": {}}})
-    assert ranking_objectives(grid, None) == (["val/features"], [False])
-    search = OmegaConf.merge(CFG, {"hydra": {"sweeper": {"objective": ["val/psnr", "seconds"], "direction": None}}})
-    assert ranking_objectives(search, None) == (["val/psnr", "seconds"], [True, False])
+    assert objective_signs({}, CFG) == {"val/features": False}
+    assert objective_signs({"objective": ["val/psnr", "seconds"], "direction": None}, CFG) == {
+        "val/psnr": True, "seconds": False
+    }  # fmt: skip
     with pytest.raises(UserError, match=r"hydra\.sweeper\.direction=maximize would keep the worst"):
-        ranking_objectives(
-            OmegaConf.merge(search, {"hydra": {"sweeper": {"objective": "seconds", "direction": "maximize"}}}), None
-        )
+        objective_signs({"objective": "seconds", "direction": "maximize"}, CFG)
+    with pytest.raises(UserError, match="objective is 'val/snr', and the runs measure val/psnr, val/features, "):
+        objective_signs({"objective": "val/snr"}, CFG)
     assert directions_of(None, ["a", "b"]) == [None, None]
     assert directions_of("minimize", ["a"]) == ["minimize"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_search_of_what_the_recipe_monitors_goes_the_way_of_its_mode(mode):
+    cfg = OmegaConf.merge(CFG, {"checkpoint": {"monitor": "val/chroma", "mode": mode}})
+    assert objective_signs({"objective": "val/chroma"}, cfg) == {"val/chroma": mode == "max"}
+    with pytest.raises(UserError, match=r"neither end of val/chroma is the better one.*hydra\.sweeper\.direction"):
+        objective_signs({"objective": "val/chroma"}, CFG)
