@@ -33,8 +33,8 @@ FOLDERS = {
     "reports", "cli",
 }  # fmt: skip
 LOOSE = {"__init__", "__main__", "config", "run_folder", "batch"}
-# 150; two for people as judges (the verb, what choices come to); one for pictures painted elsewhere
-MODULES = 153
+# 150; two for people as judges (the verb, what choices come to); one for pictures painted elsewhere; imaging/gamut
+MODULES = 154
 LINES_OF_A_MODULE = 250
 LINES_OF_A_FUNCTION = 40
 # The field's own words, of which each folder may have one
