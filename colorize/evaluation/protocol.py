@@ -11,6 +11,7 @@ from torch import Tensor
 
 from colorize.imaging import film
 from colorize.imaging.color import grey_to_lightness, luma
+from colorize.imaging.gamut import GAMUTS
 from colorize.metrics.extractors import EXTRACTORS
 from colorize.utils.errors import UserError
 from colorize.utils.files import short_digest
@@ -82,6 +83,8 @@ class Protocol:
                  network was trained at; or a number of pixels
     upsampling   how ab is then resized to the pictures' size: `guided` by lightness, or `bilinear`
     truth        the ground truth: `pixels`; `lab_roundtrip`: pixels after CIE Lab and back, as in DDColor; `none`
+    gamut        what becomes of predicted colours that sRGB does not have: `chroma` reduces their chroma and keeps
+                 lightness and hue; `clip` clips the channels, which changes both, as published programs do
     rounding     of predictions to 8 bits: `nearest`, or `truncate`, as in CT2
     reference    of distances between distributions: `paired`, the ground truth of the same pictures; `none`; or a
                  source of other colour photographs
@@ -101,6 +104,7 @@ class Protocol:
     predict: str | int = "given"
     upsampling: str = "guided"
     truth: str = "pixels"
+    gamut: str = "chroma"
     rounding: str = "nearest"
     reference: str = "paired"
     extractors: Sequence[str] = ("efficientnet_lite0",)
@@ -108,7 +112,7 @@ class Protocol:
     def __post_init__(self) -> None:
         for key, known in (
             ("reader", READERS), ("geometry", GEOMETRIES), ("filter", FILTERS), ("truth", TRUTHS),
-            ("rounding", ROUNDINGS), ("upsampling", UPSAMPLINGS),
+            ("gamut", tuple(GAMUTS)), ("rounding", ROUNDINGS), ("upsampling", UPSAMPLINGS),
         ):  # fmt: skip
             _check_choice(key, getattr(self, key), known)
         for key, each_of in (("input", tuple(INPUTS)), ("extractors", tuple(EXTRACTORS))):

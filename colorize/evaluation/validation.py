@@ -14,7 +14,8 @@ from colorize.data.datamodule import DataModule
 from colorize.data.sources import by_hash
 from colorize.evaluation.predictors import PredictAb, constant_ab
 from colorize.evaluation.validation_set import ValidationSet, _Squares
-from colorize.imaging.color import lab_to_rgb, lightness_to_rgb, to_uint8
+from colorize.imaging.color import lightness_to_rgb, to_uint8
+from colorize.imaging.gamut import lab_to_rgb_reduced
 from colorize.imaging.image_io import sample_grid
 from colorize.metrics.colorfulness import without_truth
 from colorize.metrics.metric import Metric, Pair, Picture
@@ -43,8 +44,9 @@ class Validator:
     """Scores a network on every photograph of a set, as 8-bit pixels.
 
     Stochastic networks see the same chance for a photograph every time, whatever the batch.
-    A network sees the set's grey; lightness is that of the true colours, whatever it saw. Predictions are rounded to
-    8 bits before they are measured. Without true colours, metrics are those that need none.
+    A network sees the set's grey; lightness is that of the true colours, whatever it saw. Predictions are brought into
+    the gamut of sRGB by reducing chroma, and rounded to 8 bits, before they are measured. Without true colours, metrics
+    are those that need none.
 
     prefix    of its scores in the log
     every     optimizer steps between two scores
@@ -119,7 +121,7 @@ class Validator:
             true = rgb.to(device)
             batch = Batch.from_rgb(true, grey=self.photographs.grey(true))
             ab = predict(batch.input, [generator_of(self.photographs.seed, place + i) for i in range(len(true))])
-            predicted = to_uint8(lab_to_rgb(batch.L, ab))
+            predicted = to_uint8(lab_to_rgb_reduced(batch.L, ab))
             labels = self.photographs.labels
             pair = Pair(
                 Picture(predicted), Picture(true) if self.photographs.truth else None, L=batch.L, ab=ab,
