@@ -23,12 +23,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from colorize.cli.evaluate import resolve_batch_size
 from colorize.config import conf_folder
 from colorize.data.sources import DEMO
 from colorize.evaluation import Protocol
 from colorize.evaluation import predictors as painters
 from colorize.evaluation.baselines import baseline_predictors
+from colorize.evaluation.evaluate import resolve_batch_size
 from colorize.evaluation.measure import Measurement
 from colorize.evaluation.selection import Selection, select_photographs
 from colorize.metrics.extractors import create_extractor

@@ -193,6 +193,10 @@ class RunFolder:
         whole = kept.get("manifest") == manifest and set(MEASURED) <= kept.keys()
         return {name: kept[name] for name in MEASURED} if whole else None
 
+    def validation_manifest(self) -> str:
+        """Of the photographs that validation looks at; empty before they have been measured."""
+        return str(self._kept_baselines().get("manifest", ""))
+
     def read_mean_ab(self) -> tuple[float, float] | None:
         """Mean colour of the photographs that the run was trained on, if it has been kept."""
         kept = self._kept_baselines()

@@ -23,7 +23,7 @@ from generator.counts import counts
 from generator.experiments import keep, runs_table
 from generator.figures import figure
 from generator.layers import layers
-from generator.measured import MEASURED, measure, measured
+from generator.measured import FOLDER, MEASURED, measure, measured
 from generator.networks import CRITICS, NETWORKS, look
 from generator.recipes import described, models
 from generator.scale import arithmetic
@@ -40,10 +40,11 @@ def pages() -> dict[Path, Parts]:
         DOCS / "scale.md": {"arithmetic": arithmetic},
         DOCS / "cli.md": {"verbs": verbs},
     }
-    for name, measurement in MEASURED.items():
+    kept = {name: of for name, of in MEASURED.items() if (FOLDER / f"{name}.json").is_file()}
+    for name, measurement in kept.items():
         found.setdefault(DOCS / measurement.page, {})[f"measured {name}"] = partial(measured, name)
-    for kept in sorted((DOCS.parent / "experiments").glob("*/runs.json")):
-        found[kept.with_name("README.md")] = {"runs": partial(runs_table, kept.parent)}
+    for runs in sorted((DOCS.parent / "experiments").glob("*/runs.json")):
+        found[runs.with_name("README.md")] = {"runs": partial(runs_table, runs.parent)}
     return found
 
 

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from colorize.cli.parser import ArgumentParser
-from colorize.evaluation.compare import Comparison, Rows, compare_results
+from colorize.evaluation.compare import compare_results
+from colorize.evaluation.comparison import Comparison, Rows
 from colorize.evaluation.entries import run_labels
 from colorize.evaluation.result import read_summaries, row_label
 from colorize.metrics.metric_info import info_of, measured_on, score_table

@@ -1,6 +1,5 @@
 """The verb `evaluate`: score networks under a protocol; a JSON, a table of pictures and a page each."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,23 +8,11 @@ from omegaconf import DictConfig, ListConfig
 
 from colorize.cli.compare import print_metrics
 from colorize.config import build_part
-from colorize.evaluation.baselines import measure_protocol_baselines
-from colorize.evaluation.evaluate import (
-    WORK,
-    EvaluationSetup,
-    assemble_result,
-    library_versions,
-    network_rows,
-    set_up,
-)
-from colorize.evaluation.image_table import read_image_values
-from colorize.evaluation.measure import ERRORS, PICTURES, Measurement, concatenate
+from colorize.evaluation.evaluate import evaluate_network
+from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
 from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
-from colorize.evaluation.predictors import Meter
 from colorize.evaluation.protocol import Protocol
-from colorize.evaluation.result import Result, image_table_path, read_result, row_label, write_result
-from colorize.evaluation.samples import SampleFiles, write_samples
-from colorize.metrics.full_reference import errors_of, mean_errors_by_colour
+from colorize.evaluation.result import Result, read_result, row_label
 from colorize.reports.comparison_page import write_result_page
 from colorize.reports.conclusions import group_by_reason
 from colorize.reports.tables import cost_in_words
@@ -67,37 +54,18 @@ def evaluate_one(
     if world.size > 1:  # what has to be fetched, the first process fetches
         world.on_main_then_broadcast(lambda: bool(set_up(cfg, protocol, subject)))
     setting = set_up(cfg, protocol, subject)
-    target = subject.folder / "results" / f"{cfg.name}.json"
+    target = subject.result_path(cfg.name)
     if world.on_main_then_broadcast(lambda: is_measured(cfg, target, subject, setting)):
         return
     announce_evaluation(subject, setting, device, told)
-    what = (setting.protocol, setting.chosen, setting.metrics, setting.extractors)
-    measuring = Measurement(*what, device, resolve_batch_size(cfg.batch_size, device), world)
-    reference = measure_protocol_baselines(measuring, setting.described, setting.stamp())
-    meter = Meter(subject.model.to(device), device) if subject.model else None
-    rows = network_rows(subject, meter, setting, cfg.samples)
-    work = target.with_name(f"{cfg.name}{WORK}")
-    measuring.measure(
-        rows, work, {**setting.stamp(), "weights": subject.weights["sha256"], "samples": cfg.samples}, f"{subject.name}"
-    )
-    if reference is not None:
-        result = assemble_result(subject, setting, reference, work, list(rows))
-        concatenate(image_table_path(target), [work / PICTURES, reference.pictures], header=True)
-        own = read_image_values(work / PICTURES)
-        if setting.protocol.truth != "none":
-            errors = mean_errors_by_colour(errors_of(work / ERRORS))._asdict()
-            result = replace(result, color_errors={name: values.tolist() for name, values in errors.items()})
-        files = write_samples(target, measuring, rows, own)  # before the cost is told: it may be all that is painted
-        result = replace(result, cost=meter.cost() if meter else {})
-        write_result(target, result)
-        shutil.rmtree(work)
-        report_result(cfg, subject, result, target, files)
+    result = evaluate_network(cfg, subject, setting, target, device, world)
+    if result is not None:
+        report_result(cfg, subject, result, target)
     if subject.model:
         subject.model.to("cpu")
-    world.gather(None)
 
 
-def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, target: Path, files: SampleFiles) -> None:
+def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, target: Path) -> None:
     """Write the page of a result, print its table, and send it to the tracker."""
     page = write_result_page(target)
     if cfg.table:
@@ -105,12 +73,8 @@ def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, ta
         if result.cost:
             say(cost_in_words(result.cost))
     if cfg.track:
-        log_to_tracker(subject, result, target, files)
+        log_to_tracker(subject, result, target)
     say(f"kept in {str(target)!r}, each picture's numbers in its .csv, and as a page in {str(page)!r}")
-
-
-def resolve_batch_size(wanted: int | str, device: torch.device) -> int:
-    return int(wanted) if wanted != "auto" else 4 if device.type == "cpu" else 32
 
 
 def is_measured(cfg: DictConfig, target: Path, subject: EvaluatedNetwork, setting: EvaluationSetup) -> bool:
@@ -128,7 +92,7 @@ def is_measured(cfg: DictConfig, target: Path, subject: EvaluatedNetwork, settin
         )
     if kept.weights.get("network", {}).get("sha256") != subject.weights["sha256"]:
         raise UserError(f"{str(target)!r} is of other weights: use name=… to keep both, or overwrite=true")
-    if kept.versions != library_versions() or set(setting.metrics) - set(kept.rows["model"]) - set(kept.absent):
+    if not is_whole(kept, setting, subject.weights["sha256"]):
         return False
     if cfg.table:
         print_result(kept)

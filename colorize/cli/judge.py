@@ -44,11 +44,11 @@ def judge_options(parser: ArgumentParser) -> None:
 def judge(args: Namespace) -> int:
     """Write the page that shows the runs, or read the judgements that were made on it; the exit status."""
     if bool(args.runs) == bool(args.read):
-        raise UserError("judge takes the runs of a new page, or --read CSV … of judgements made on one")
+        raise UserError("name the runs of a new page, or read judgements with --read CSV …")
     if args.read:
         tell_preferences(args.read, args.output or args.read[0].parent)
     elif args.output is None:
-        raise UserError("judge writes a page: say with -o FOLDER where it goes")
+        raise UserError("say with -o FOLDER where the page goes")
     else:
         write_judge_page(args.runs, args.protocol, args.output)
     return 0

@@ -13,7 +13,8 @@ from torch import Tensor
 from colorize.batch import Batch
 from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import PaintJob, plan_jobs, report_failure, sample_files
-from colorize.imaging.color import lab_to_rgb, to_uint8
+from colorize.imaging.color import to_uint8
+from colorize.imaging.gamut import GAMUTS
 from colorize.imaging.image_io import FORMATS, LoadedPhotograph, check_size, open_photograph, save_photograph
 from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import METHODS, Upsampling, resize
@@ -56,6 +57,9 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
     parser.add_number("--size", 1, help="pixels of the shorter side at which colour is predicted")
     parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
+    parser.add_argument(
+        "--gamut", choices=GAMUTS, default="chroma", help="colours that sRGB lacks: less chroma, or clipped (chroma)"
+    )
     parser.add_number("--samples", 1, default=1, help="colourings of each photograph, by a stochastic model (1)")
     parser.add_argument("--seed", type=int, default=0, help="of the samples of a stochastic model (0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
@@ -101,7 +105,7 @@ def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace) -> st
         L, ab, used = predict_within_memory(model, photograph, size, seed_of(args.seed, job.source.name, i))
         if used < size:
             notes.append(f"memory ran out at --size {size}: colour is predicted at {used}")
-        notes += save_photograph(full_size_color(photograph, L, ab, args.upsample), photograph, target)
+        notes += save_photograph(full_size_color(photograph, L, ab, args.upsample, args.gamut), photograph, target)
     said = "".join(f"; {note}" for note in dict.fromkeys(notes))
     paths = f"{printable(job.source)} -> {printable(targets[0])}"
     return f"{paths} ({width}×{height}, {time.monotonic() - began:.1f} s{said})"
@@ -147,8 +151,11 @@ def strips(height: int, width: int) -> list[tuple[int, int]]:
     return [(first, min(rows, height - first)) for first in range(0, height, rows)]
 
 
-def full_size_color(photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method: str) -> Image.Image:
-    """The photograph (RGB) with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w).
+def full_size_color(
+    photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method: str, gamut: str = "chroma"
+) -> Image.Image:
+    """The photograph (RGB) with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w), of `METHODS` and
+    `GAMUTS`.
 
     Raises `UserError` where the memory for it is not free, 4 bytes a pixel.
     """
@@ -158,7 +165,7 @@ def full_size_color(photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method:
     upsampling = Upsampling(L, ab, (height, width), method)
     for first, rows in strips(height, width):
         full = lightness_of(photograph.rows(first, rows)).to(L.device)
-        rgb = to_uint8(lab_to_rgb(full, upsampling.rows(full, first)))[0].permute(1, 2, 0)
+        rgb = to_uint8(GAMUTS[gamut](full, upsampling.rows(full, first)))[0].permute(1, 2, 0)
         result.paste(Image.fromarray(rgb.cpu().numpy()), (0, first))
     return result
 

@@ -112,9 +112,12 @@ class DataModule:
         """(B, 3, H, W) uint8 -> the grey (B, 1, H, W) uint8 to be coloured; None: that of its own lightness."""
         return luma(rgb) if self.input == "luma" else None
 
-    def manifest(self) -> str:
-        """Identifies what validation measures: the names of its photographs and their size in pixels."""
-        return lines_digest([str(self.size).encode()], self.val.lines())
+    def manifest(self, photos: Collection | None = None) -> str:
+        """Identifies what validation measures: the names of its photographs and their size in pixels.
+
+        photos  those of the validation photographs that are looked at; None: all
+        """
+        return lines_digest([str(self.size).encode()], (self.val if photos is None else photos).lines())
 
     def fingerprint(self) -> str:
         """Identifies all photographs by name, and which of them train."""

@@ -10,7 +10,7 @@ from typing import Any
 from colorize.evaluation import predictors
 from colorize.evaluation.measure import FEATURES, PICTURES, Measurement, MetricValues, aggregate_row
 from colorize.evaluation.predictors import Predictor
-from colorize.evaluation.selection import select_photographs
+from colorize.evaluation.selection import Selection
 from colorize.metrics.distribution import TRUTH, split_half
 from colorize.metrics.extractors import Extractor
 from colorize.metrics.feature_store import Features, FeatureStore
@@ -38,12 +38,12 @@ class Baselines:
 
 
 def measure_protocol_baselines(
-    measurement: Measurement, described: Mapping[str, Any], stamp: Mapping[str, Any]
+    measurement: Measurement, described: Mapping[str, Any], stamp: Mapping[str, Any], reference: Selection | None
 ) -> Baselines | None:
     """Measure the baselines, unless the cache has them. Only the first process gets them; of several commands at a time
     one measures, and the others wait.
 
-    described, stamp  as in `EvaluationSetup`
+    described, stamp, reference  as in `EvaluationSetup`
     """
     folder = cache_folder(described, stamp)
     protocol, world = measurement.protocol, measurement.world
@@ -53,8 +53,8 @@ def measure_protocol_baselines(
         paired = protocol.reference == "paired"
         measurement.measure(rows, folder, stamp, "baselines and bounds")
         truth_at = folder
-        if protocol.reference not in ("paired", "none"):
-            truth_at = measure_reference_set(measurement, stamp)
+        if reference is not None:
+            truth_at = measure_reference_set(measurement, reference, stamp)
         found: list[Baselines] = []
         world.on_main_then_broadcast(
             lambda: found.append(collect_baselines(measurement, folder, truth_at, list(rows), paired))
@@ -70,18 +70,12 @@ def baseline_predictors(known: bool) -> dict[str, Predictor]:
     return {**grey, "lab_roundtrip": predictors.lab_roundtrip, "jpeg95": predictors.jpeg95, TRUTH: predictors.truth}
 
 
-def measure_reference_set(measurement: Measurement, stamp: Mapping[str, Any]) -> Path:
+def measure_reference_set(measurement: Measurement, reference: Selection, stamp: Mapping[str, Any]) -> Path:
     """Measure the features of the protocol's reference, other colour photographs, at the same size; their folder."""
-    protocol = measurement.protocol
-    other = replace(
-        protocol, source=protocol.reference, reader="photographs", names=None, photographs=None, manifest=None,
-        truth="pixels", input=("lab_l",), reference="none",
-        geometry="centre" if protocol.geometry == "long" else protocol.geometry,
-    )  # fmt: skip
-    selection = select_photographs(other)
-    stamp = {**stamp, "reference": selection.manifest}
-    folder = cache_folder({"id": f"{protocol.name}-reference"}, stamp)
-    replace(measurement, protocol=other, chosen=selection, metrics={}).measure(
+    other = measurement.protocol.reference_protocol()
+    assert other is not None
+    folder = cache_folder({"id": f"{other.name}-reference"}, stamp)
+    replace(measurement, protocol=other, chosen=reference, metrics={}).measure(
         {TRUTH: predictors.truth}, folder, stamp, "reference"
     )
     return folder

@@ -14,9 +14,11 @@ from colorize.data.sources import black_and_white, plate
 from colorize.evaluation.protocol import INPUTS, Protocol
 from colorize.imaging.color import grey_to_lightness, is_colourful, lab_to_rgb, rgb_to_lab, to_uint8
 from colorize.imaging.decode import UNREADABLE, open_rgb
+from colorize.imaging.gamut import GAMUTS
 from colorize.imaging.image_io import open_photograph
 from colorize.imaging.transforms import placement, resize_to
 from colorize.metrics.metric import Pair, Picture
+from colorize.metrics.perceptual import imagenet_indices
 from colorize.utils.errors import UserError, first_line
 
 
@@ -90,14 +92,19 @@ class EvalBatch:
         return {name: INPUTS[name].lightness(self.L, self.true.pixels, self.grey) for name in self.protocol.input}
 
     def pixels_of(self, ab: Tensor) -> Picture:
-        """8-bit pixels with this ab (B, 2, H, W), rounded as the protocol has it."""
-        rgb = lab_to_rgb(self.L, ab)
+        """8-bit pixels with this ab (B, 2, H, W), rounded and brought into the gamut as the protocol has it."""
+        rgb = GAMUTS[self.protocol.gamut](self.L, ab)
         return Picture((rgb * 255).byte() if self.protocol.rounding == "truncate" else to_uint8(rgb))
 
     def pair(self, picture: Picture, ab: Tensor | None = None, samples: Tensor | None = None) -> Pair:
         """What metrics get: a prediction, its ab (B, 2, H, W) in CIE units before it became pixels, if there is any,
         other samples (K, B, 3, H, W) uint8 of a stochastic model, and the ground truth."""
-        return Pair(picture, self.true, L=self.L, ab=ab, samples=samples)
+        return Pair(picture, self.true, L=self.L, ab=ab, label=self._imagenet_labels(), samples=samples)
+
+    def _imagenet_labels(self) -> Tensor | None:
+        """(B,); None where no photograph has a class of ImageNet's."""
+        found = [imagenet_indices().get(label, -1) for label in self.labels]
+        return torch.tensor(found) if any(index >= 0 for index in found) else None
 
 
 def make_eval_batch(

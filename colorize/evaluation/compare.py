@@ -1,19 +1,20 @@
-"""Results of one protocol side by side: which results, the table, and its comparisons."""
+"""Which results are compared, whether they may be, and what limits the comparison."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isclose, isnan
 from pathlib import Path
 from typing import Any
 
+from colorize.evaluation.comparison import Comparison, Rows, compare_with_grey, leading_metrics
 from colorize.evaluation.entries import Entry, make_entries
-from colorize.evaluation.result import LABELS, Result, read_result
-from colorize.evaluation.significance import ComparisonResult, compare_all, significance
-from colorize.metrics.colorfulness import without_truth
-from colorize.metrics.metric_info import Interval, info_of
-from colorize.utils.checkpoint import Checkpoints, peek, step_of
+from colorize.evaluation.result import LABELS, OF_BEST, Result, read_result
+from colorize.evaluation.significance import compare_all
+from colorize.metrics.metric_info import Interval
+from colorize.utils.checkpoint import BEST, Checkpoints, peek, step_of
 from colorize.utils.errors import UserError
 from colorize.utils.trust import iterate_leaves
+
+LEAST_TESTED = 6  # photographs: two networks that differ on each of them can have p below 0.05
 
 
 def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
@@ -25,10 +26,7 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
     if twice := [place for i, place in enumerate(places) if Path(place) in map(Path, places[:i])]:
         raise UserError(f"{twice[0]!r} is given twice: name each run once")
     files = {place: Path(place) for place in places if Path(place).suffix == ".json"}
-    held = {
-        place: {path.stem: path for path in sorted(Path(place, "results").glob("*.json"))}
-        for place in places if place not in files
-    }  # fmt: skip
+    held = {place: results_by_protocol(place) for place in places if place not in files}
     if not held:
         return files
     if protocol is None and not files and not any(held.values()):
@@ -40,11 +38,19 @@ def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str
     return {place: files[place] if place in files else held[place][chosen] for place in places}
 
 
+def results_by_protocol(folder: str | Path) -> dict[str, Path]:
+    """protocol -> the file of its result, in a run folder; of the best weights where there is none of the last, and
+    always under NAME@best."""
+    found = {path.stem: path for path in sorted(Path(folder, "results").glob("*.json"))}
+    return {name.removesuffix(OF_BEST): path for name, path in found.items()} | found
+
+
 def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
     for place, found in held.items():
         if not found:
             raise UserError(f"{place!r} has no results, and others have: evaluate it first")
     common = sorted(set.intersection(*(set(found) for found in held.values())))
+    common = [name for name in common if name.removesuffix(OF_BEST) not in common or not name.endswith(OF_BEST)]
     if len(common) > 1:  # old photographs without truth are shown beside the others
         first = next(iter(held.values()))
         common = [name for name in common if read_result(first[name]).protocol.get("truth") != "none"] or common
@@ -92,51 +98,6 @@ def protocol_differences(one: Result, other: Result) -> dict[str, tuple[Any, Any
     return of_substance or found
 
 
-Rows = dict[str, dict[str, Interval]]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Several results side by side, and what their differences are.
-
-    protocol  the one that all were measured by
-    metrics   that any of the runs has, in order
-    runs      label -> metric -> value with its interval
-    sanity    baselines and bounds: grey, mean_ab, …; where runs differ in one, it is there for each, as "grey of NAME"
-    absent    label -> metric -> why it is unavailable
-    verdicts  for every two runs and every metric that both have
-    notes     sentences on what limits the comparison
-    results   label -> the files of its results, one for each seed
-    cost      label -> cost of a prediction, of its first result
-    """
-
-    protocol: dict[str, Any]
-    metrics: list[str]
-    runs: Rows
-    sanity: Rows
-    absent: dict[str, dict[str, str]]
-    verdicts: list[ComparisonResult]
-    notes: list[str]
-    results: dict[str, list[Path]] = field(default_factory=dict)
-    cost: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def leading(self) -> list[str]:
-        """The metrics that are shown first: the prominent ones, then a distance of whole sets."""
-        info = {metric: info_of(metric) for metric in self.metrics}
-        known = without_truth() if self.protocol.get("truth") == "none" else ()
-        first = [m for m in self.metrics if info[m].prominence > 0 or m in known]
-        distance = [m for m in self.metrics if info[m].aggregation == "set" and info[m].better == "lower"]
-        return [*sorted(first, key=lambda m: -info[m].prominence), *distance[:1]] or self.metrics
-
-    def leaders(self, metric: str) -> set[str]:
-        """Labels of the runs that no other run is significantly better than; empty where this is unknown."""
-        of_metric = [verdict for verdict in self.verdicts if verdict.metric == metric]
-        if info_of(metric).better is None or any(significance(v.difference, v.adjusted) is None for v in of_metric):
-            return set()
-        compared = {label for verdict in of_metric for label in (verdict.a, verdict.b)}
-        return compared - {v.b if v.winner == v.a else v.a for v in of_metric if v.winner}
-
-
 def compare_results(places: Sequence[str], protocol: str | None = None, *, pool: bool = False) -> Comparison | None:
     """Compare run folders and result files; None where none of the folders holds a result of a named protocol.
 
@@ -161,6 +122,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
         notes=_notes(entries, results, metrics),
         results={entry.label: list(entry.results) for entry in entries},
         cost={entry.label: entry.one.cost for entry in entries},
+        grey=compare_with_grey(entries, leading_metrics(metrics, next(iter(results.values())).protocol)),
     )
 
 
@@ -185,6 +147,18 @@ def _alike(one: dict[str, Interval], other: dict[str, Interval]) -> bool:
 
 def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequence[str]) -> list[str]:
     notes = []
+    of = {path: str(result.weights.get("network", {}).get("of")) for path, result in results.items()}
+    if best := [place for place, name in of.items() if name == BEST]:
+        if len(best) < len(of):
+            last = [place for place in of if place not in best]
+            notes.append(f"{', '.join(best)} with the best weights, {', '.join(last)} with the last: this is a mixture")
+        if next(iter(results.values())).protocol.get("name") == "validation":
+            notes.append("the best weights were chosen on these very photographs: their values are a little too good")
+    protocol = next(iter(results.values())).protocol
+    count = protocol.get("photographs", 0)
+    if len(entries) > 1 and 0 < count < LEAST_TESTED:
+        more = "; colorize fetch historical has more" if protocol.get("truth") == "none" else ""
+        notes.append(f"{count} photographs give no verdict: their smallest p is {2 / 2**count:.3g}{more}")
     if len(entries) == len(results) > 1:
         notes.append("the comparisons hold for these trained networks: with another seed the same configs may differ")
     (first, one), *others = results.items()

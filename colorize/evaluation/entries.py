@@ -106,10 +106,14 @@ def run_labels(names: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass
 class Entry:
-    """One result, or several that differ by their seed alone; their pictures are read when they are needed."""
+    """One result, or several that differ by their seed alone; their pictures are read when they are needed.
+
+    row  of the results: the network's, or a baseline's
+    """
 
     label: str
     results: dict[Path, Result] = field(repr=False)
+    row: str = "model"
 
     @property
     def one(self) -> Result:
@@ -121,9 +125,11 @@ class Entry:
         files = [image_table_path(path) for path in self.results]
         if not all(file.exists() for file in files):
             return None
-        read = [read_image_values(file) for file in files]
+        read = [read_image_values(file, self.row) for file in files]
+        if self.row != "model" and not any(found.names for found in read):
+            return None
         for file, found, result in zip(files, read, self.results.values(), strict=True):
-            if len(found.names) < max((cell.n for metric, cell in result.rows["model"].items()
+            if len(found.names) < max((cell.n for metric, cell in result.rows[self.row].items()
                                        if metric in found.values), default=0):  # fmt: skip
                 raise UserError(
                     f"{str(file)!r} has {len(found.names)} pictures, fewer than its result was made of: evaluate again"
@@ -141,7 +147,7 @@ class Entry:
         """Whether pictures have values of the metric, and the entry's value is their mean."""
         return (
             bool(self.pictures)
-            and all(metric in seed.values for seed in self.pictures or [])
+            and all(not np.isnan(seed.values.get(metric, np.nan)).all() for seed in self.pictures or [])
             and (metric not in self.unlike)
         )
 
@@ -150,11 +156,10 @@ class Entry:
         """Metrics whose value in the result is not the mean of its pictures' values."""
         found = set()
         for seed, result in zip(self.pictures or [], self.results.values(), strict=False):
-            aggregated = result.rows["model"]
+            aggregated = result.rows[self.row]
             for metric in aggregated.keys() & seed.values.keys():
                 values = seed.values[metric][~np.isnan(seed.values[metric])]
-                mean = values.mean() if len(values) else np.nan
-                if not np.isclose(mean, aggregated[metric].value, rtol=1e-5, atol=1e-8, equal_nan=True):
+                if len(values) and not np.isclose(values.mean(), aggregated[metric].value, rtol=1e-5, atol=1e-8):
                     found.add(metric)
         return found
 
@@ -168,7 +173,7 @@ class Entry:
     @cached_property
     def aggregated(self) -> dict[str, Interval]:
         """metric -> value with its interval; of several seeds, it holds for another seed and for other pictures."""
-        rows = [result.rows["model"] for result in self.results.values()]
+        rows = [result.rows[self.row] for result in self.results.values()]
         if len(rows) == 1:
             return rows[0]
         shared = [metric for metric in rows[0] if all(metric in row for row in rows)]

@@ -1,100 +1,70 @@
-"""The evaluation of a network under a protocol: set-up, rows, and the result they make."""
+"""The evaluation of a network under a protocol: its rows, and the result that they make."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import torch
 from omegaconf import DictConfig
 
 from colorize.evaluation import predictors
-from colorize.evaluation.baselines import Baselines
-from colorize.evaluation.measure import MetricValues, aggregate_row
+from colorize.evaluation.baselines import Baselines, measure_protocol_baselines
+from colorize.evaluation.evaluation_setup import NO_VALUE, EvaluationSetup, library_versions
+from colorize.evaluation.image_table import read_image_values
+from colorize.evaluation.measure import ERRORS, PICTURES, Measurement, MetricValues, aggregate_row, concatenate
 from colorize.evaluation.network import EvaluatedNetwork
-from colorize.evaluation.painted import PaintedPictures, match_pictures
 from colorize.evaluation.predictors import Meter, Predictor
-from colorize.evaluation.protocol import Protocol
-from colorize.evaluation.result import LABELS, Result
-from colorize.evaluation.selection import Selection, select_photographs
-from colorize.metrics.distribution import KINDS, score_name
-from colorize.metrics.extractors import Extractor, create_extractor
-from colorize.metrics.metric import Metric
-from colorize.metrics.metric_info import build_metrics, stored_infos
-from colorize.utils.environment import versions
-from colorize.utils.errors import UnavailableError, UserError, shorten_list
+from colorize.evaluation.result import LABELS, Result, image_table_path, write_result
+from colorize.evaluation.samples import write_samples
+from colorize.metrics.full_reference import errors_of, mean_errors_by_colour
+from colorize.metrics.metric_info import stored_infos
+from colorize.utils.distributed import World
+from colorize.utils.errors import UserError
 
 WORK = ".work"  # beside a result, while it is measured
 
 
-@dataclass(frozen=True)
-class EvaluationSetup:
-    """What every network of a command is measured on and with.
-
-    described  the protocol's record with its id
-    absent     metric -> why it is unavailable
-    painted    the pictures that are judged in the place of a network's
+def evaluate_network(
+    cfg: DictConfig, network: EvaluatedNetwork, setup: EvaluationSetup, target: Path, device: torch.device, world: World
+) -> Result | None:
+    """Measure a network, and write its result to the file `target`, with a table of its pictures and samples beside it.
+    An interrupted evaluation is resumed. Only the first process gets the result.
     """
-
-    protocol: Protocol
-    chosen: Selection
-    described: dict[str, Any]
-    metrics: Mapping[str, Metric]
-    extractors: Sequence[Extractor]
-    absent: dict[str, str]
-    painted: PaintedPictures | None = None
-
-    def stamp(self) -> dict[str, Any]:
-        """What numbers depend on besides the network: a result with the same stamp is not measured again."""
-        return {
-            "protocol": self.described, "metrics": {name: metric.origin for name, metric in self.metrics.items()},
-            "extractors": {each.name: each.weights for each in self.extractors}, "versions": library_versions(),
-        }  # fmt: skip
-
-
-def set_up(cfg: DictConfig, protocol: Protocol, network: EvaluatedNetwork) -> EvaluationSetup:
-    """Select the photographs, and find out which metrics and extractors are available for them.
-
-    Raises `UserError` where there are no photographs, and with `cfg.strict` where a metric's weights are not available.
-    """
-    if protocol.source == "run":
-        data = network.config().data
-        protocol = replace(protocol, size=protocol.size or data.size, input=(data.get("input", "lab_l"),))
-    if protocol.size is None:
-        raise UserError("protocol.size has no value: set it to the pixels of a side at which pictures are measured")
-    chosen = select_photographs(protocol, network.photographs)
-    described = protocol.record(len(chosen.photos), chosen.whole, chosen.manifest)
-    painted = match_pictures(network.pictures, chosen, protocol) if network.pictures else None
-    if painted and painted.surplus:
-        note = f"left out of {network.name}, since no photograph is called so: {shorten_list(painted.surplus)}"
-        chosen = replace(chosen, notes=[*chosen.notes, note])
-    metrics, absent = build_metrics(cfg.metrics, strict=cfg.strict)
-    given = {"L"} | ({"true"} if protocol.truth != "none" else set()) | (set() if painted else {"ab"})
-    given |= {"samples"} if cfg.samples > 1 and network.model and network.model.stochastic else set()
-    for name, metric in list(metrics.items()):
-        if reason := metric.lacks(frozenset(given)):
-            absent[name] = reason.removeprefix(f"{metric.label} ")
-            del metrics[name]
-        elif metric.aggregation == "set":  # measured by the protocol's extractors, with an interval
-            del metrics[name]
-            if not name.endswith(tuple(protocol.extractors)):
-                absent[name] = "distances of whole sets are measured with protocol.extractors"
-    extractors, without = _available_extractors(protocol, strict=cfg.strict)
-    return EvaluationSetup(protocol, chosen, described, metrics, extractors, absent | without, painted)
+    measurement = Measurement(
+        setup.protocol, setup.chosen, setup.metrics, setup.extractors, device,
+        resolve_batch_size(cfg.batch_size, device), world,
+    )  # fmt: skip
+    baselines = measure_protocol_baselines(measurement, setup.described, setup.stamp(), setup.reference)
+    meter = Meter(network.model.to(device), device) if network.model else None
+    rows = network_rows(network, meter, setup, cfg.samples)
+    work = target.with_name(f"{target.stem}{WORK}")
+    stamp = {**setup.stamp(), "weights": network.weights["sha256"], "samples": cfg.samples}
+    measurement.measure(rows, work, stamp, network.name)
+    found = None
+    if baselines is not None:
+        result = assemble_result(network, setup, baselines, work, list(rows))
+        concatenate(image_table_path(target), [work / PICTURES, baselines.pictures], header=True)
+        if setup.protocol.truth != "none":
+            errors = mean_errors_by_colour(errors_of(work / ERRORS))._asdict()
+            result = replace(result, color_errors={name: values.tolist() for name, values in errors.items()})
+        write_samples(target, measurement, rows, read_image_values(work / PICTURES))
+        result = replace(
+            result, cost=meter.cost() if meter else {}
+        )  # after the samples: they may be all that has been predicted
+        write_result(target, result)
+        shutil.rmtree(work)
+        found = result
+    world.gather(None)
+    return found
 
 
-def _available_extractors(protocol: Protocol, *, strict: bool) -> tuple[list[Extractor], dict[str, str]]:
-    """The protocol's extractors, and distance -> why it is unavailable."""
-    extractors: list[Extractor] = []
-    absent: dict[str, str] = {}
-    for name in protocol.extractors if protocol.reference != "none" else ():
-        try:
-            extractors.append(create_extractor(name))
-        except UnavailableError as error:
-            if strict:
-                raise
-            absent |= {score_name(kind, name): str(error) for kind in KINDS}
-    return extractors, absent
+def resolve_batch_size(wanted: int | str, device: torch.device) -> int:
+    if wanted == "auto":
+        return 4 if device.type == "cpu" else 32
+    if not isinstance(wanted, int) or wanted < 1:
+        raise UserError(f"batch_size is {wanted!r}; it must be auto, or 1 or more")
+    return wanted
 
 
 def network_rows(
@@ -133,20 +103,15 @@ def assemble_result(
         absent |= without if row == "model" else {}
     for name, metric in setup.metrics.items():
         if name not in values["model"]:
-            absent[name] = f"no picture has a value: {metric.undefined or 'it is not defined on any'}"
+            absent[name] = f"{NO_VALUE}: {metric.undefined or 'it is not defined on any'}"
     weights = {
         "network": network.weights | ({"pictures": setup.painted.taken} if setup.painted else {}),
         "metrics": {name: metric.origin for name, metric in setup.metrics.items() if metric.origin},
         "extractors": {each.name: each.describe() for each in setup.extractors},
+        "arguments": setup.arguments,
     }  # fmt: skip
     return Result(
         network.name, setup.described, values | baselines.rows, absent, library_versions(), weights,
         setup.chosen.manifest, network.group, network.seed, measures=stored_infos(setup.metrics),
         row_labels={row: label for row, label in setup.protocol.row_labels.items() if row not in LABELS},
     )  # fmt: skip
-
-
-def library_versions() -> dict[str, str]:
-    """Package -> version, of every package that values depend on."""
-    more = ("torch-fidelity", "lpips", "numpy", "scipy", "pillow")
-    return {**versions(), **{package: version(package) for package in more}}

@@ -130,6 +130,24 @@ def read_image_values(path: str | Path, row: str = "model") -> ImageValues:
     return ImageValues(list(names), labels, {m: np.array(column) for m, column in zip(metrics, columns, strict=True)})
 
 
+def fill_columns(path: Path, row: str, columns: Mapping[str, np.ndarray]) -> None:
+    """Write (n,) values for each column into the lines of one row, in their order."""
+    texts = {name: map(repr, values.tolist()) for name, values in columns.items()}
+    with _open(path) as file:
+        lines = list(csv.reader(file))
+    places = {name: lines[0].index(name) for name in columns}
+    for line in lines[1:]:
+        if line[0] == row:
+            for name, place in places.items():
+                line[place] = next(texts[name])
+
+    def write(part: Path) -> None:
+        with _open(part, "w") as file:
+            csv.writer(file, lineterminator="\n").writerows(lines)
+
+    write_whole(path, write)
+
+
 def _level(path: Path, rows: Sequence[str]) -> dict[str, int]:
     """Remove pictures that not every row has; how many each row has then."""
     found = [row for row, *_ in stream_image_rows(path)]

@@ -15,11 +15,11 @@ import torch
 
 from colorize.evaluation.batches import EvalBatch, EvalImage, make_eval_batch, read_eval_image
 from colorize.evaluation.bootstrap import absolute_interval, function_interval, mean_intervals
-from colorize.evaluation.image_table import ImageTable, ImageValues, read_image_values
+from colorize.evaluation.image_table import ImageTable, ImageValues, fill_columns, read_image_values
 from colorize.evaluation.predictors import Predictor
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.selection import Selection
-from colorize.metrics.distribution import measure_sets
+from colorize.metrics.distribution import OF_PAIRS, measure_sets, score_name
 from colorize.metrics.extractors import Extractor
 from colorize.metrics.feature_store import FeatureFile, Features, FeatureStore
 from colorize.metrics.full_reference import WIDTH, errors_by_colour
@@ -55,8 +55,7 @@ class Measurement:
             return
         part = folder / f"part-{self.world.rank}-of-{self.world.size}"
         span = self.world.shard(len(self.chosen.photos))
-        columns = [column_name(name, column) for name, metric in self.metrics.items() for column in metric.columns]
-        with ImageTable(part / PICTURES, columns, list(predictors)) as table:
+        with ImageTable(part / PICTURES, self.columns(), list(predictors)) as table:
             done = min(table.done.get(row, 0) for row in predictors)
             stores = [FeatureStore(each, part / FEATURES) for each in self.extractors]
             errors = FeatureFile(part / ERRORS, WIDTH)
@@ -70,6 +69,12 @@ class Measurement:
                     bar.update(batch.places[-1] + 1 - span.start)
         self.world.gather(None)
         self.world.on_main_then_broadcast(lambda: join_parts(folder, self.world.size, stamp))
+
+    def columns(self) -> list[str]:
+        """Of each picture's values; those of distances are filled in once all pictures are there."""
+        own = [column_name(name, column) for name, metric in self.metrics.items() for column in metric.columns]
+        kinds = OF_PAIRS if self.protocol.reference == "paired" else ()
+        return own + [score_name(kind, each.name) for each in self.extractors for kind in kinds]
 
     @torch.no_grad()
     def rows(
@@ -195,10 +200,14 @@ def aggregate_row(
     """The metrics of a row whose measurement lies in `folder`, with the distances to the features of the truth; and why
     other distances are unavailable."""
     absent: dict[str, str] = {}
+    each: dict[str, np.ndarray] = {}
     values = aggregate(read_image_values(folder / PICTURES, row), metrics)
     for extractor, features in truth.items():
         painted = FeatureStore(extractor, folder / FEATURES).file(row).features()
         scores = measure_sets(extractor, features, painted, paired=paired)
         values |= scores.values
         absent |= scores.absent
+        each |= scores.each
+    if each:
+        fill_columns(folder / PICTURES, row, each)
     return values, absent

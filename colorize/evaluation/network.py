@@ -1,6 +1,6 @@
 """The network that is evaluated, of a run, a checkpoint or a published file, and the tracker of its run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from math import isnan
@@ -14,16 +14,17 @@ from colorize.config import apply_resolved, build_part
 from colorize.data.datamodule import DataModule
 from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.painted import holds_pictures, pictures_digest
-from colorize.evaluation.result import Result, group_of, image_table_path
-from colorize.evaluation.samples import COMPARED, SampleFiles
+from colorize.evaluation.result import OF_BEST, Result, group_of, image_table_path, read_result
+from colorize.evaluation.samples import COMPARED, SampleFiles, find_samples
 from colorize.models.base import Colorizer
 from colorize.models.load import checked_size, load, load_trained, trained_size
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger, start_tracker
+from colorize.utils.checkpoint import BEST
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
-from colorize.utils.files import check_links
+from colorize.utils.files import check_links, short_digest
 from colorize.utils.hydra_overrides import saved_overrides
 from colorize.utils.stored_config import resolved
 from colorize.utils.trust import check_stored_part, packages
@@ -40,6 +41,7 @@ class EvaluatedNetwork:
     run       the run's config, resolved; None for weights without a run folder
     origin    the run's own folder
     trust     packages whose classes the config may name
+    data      the run's own photographs, where they are open already
     pictures  a folder of pictures that were painted elsewhere, which are judged where there is no `model`
     """
 
@@ -54,6 +56,7 @@ class EvaluatedNetwork:
     run: DictConfig | None = field(default=None, repr=False)
     origin: Path = Path()
     trust: tuple[str, ...] = ()
+    data: DataModule | None = field(default=None, repr=False)
     pictures: Path | None = None
 
     def part(self, name: str) -> Any:
@@ -73,7 +76,21 @@ class EvaluatedNetwork:
     def photographs(self) -> DataModule:
         """Those of the run's own data. Raises `UserError` for weights without a run folder."""
         self.config()
-        return self.part("data")
+        return self.data or self.part("data")
+
+    def result_path(self, name: str) -> Path:
+        """The file of its result of that name: `NAME.json`; of the best weights of a run, where the last ones have that
+        file, `NAME@best.json`."""
+        path = self.folder / "results" / f"{name}.json"
+        if Path(str(self.weights["of"])).name != BEST or not path.is_file():
+            return path
+        other = read_result(path).weights.get("network", {})
+        taken = other.get("of") != BEST and other.get("sha256") != self.weights["sha256"]
+        return path.with_name(f"{name}{OF_BEST}.json") if taken else path
+
+    def most_photographs(self) -> int | None:
+        """Of its own validation photographs, how many training looked at."""
+        return self.run.get("evaluate", {}).get("photographs") if self.run is not None else None
 
 
 def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[str] = ()) -> EvaluatedNetwork:
@@ -130,36 +147,53 @@ def open_tracker(run: RunFolder, start: Callable[..., Any], settings: dict[str, 
     """The tracker that `start` makes of a run, under the run's own id; `settings` is what it keeps as the config.
 
     Jobs of a sweep have their numbers in their names. Runs of a group differ by nothing but the seed, settings that
-    change no weight, and where the photographs lie.
+    change no weight, and where the photographs lie; they were validated on the same photographs at the same size.
     """
     kept = run.read_config()
     job = NUMBERED.fullmatch(run.folder.resolve().name)
     name = f"{kept.name}-{job[1]}" if job else kept.name
-    parts = f"{kept.names.model}-{kept.names.loss}-{kept.names.data}{kept.names.get('look', '')}"
-    settings["group"] = f"{parts}-{group_of(kept, run.photographs())[:6]}"
+    parts = f"{kept.names.model}-{kept.names.loss}-{kept.names.data}{kept.names.get('look', '')}-{kept.data.size}"
+    digest = short_digest(f"{group_of(kept, run.photographs())} {run.validation_manifest()}", 6)
+    settings["group"] = f"{parts}-{digest}"
     return start_tracker(lambda: start(run_id=run.run_id(kept.name), name=name, settings=settings))
 
 
 COLUMNS = {"as it is": "grey input", "true colours": "truth"}  # other words stand as the page has them
 
 
-def log_to_tracker(network: EvaluatedNetwork, result: Result, target: Path, files: SampleFiles) -> None:
-    """Log a result to the tracker of the network's run, under the run's own id: values with their intervals into its
-    summary, and a table of sample pictures. Nothing is added to the values of its steps.
-    """
+def log_to_tracker(network: EvaluatedNetwork, result: Result, target: Path) -> None:
+    """Log a result to the tracker of the network's run, under the run's own id. Nothing is added to the values of its
+    steps."""
     if network.run is None:
         return
     settings: Any = OmegaConf.to_container(network.run, resolve=True)
     settings["overrides"] = saved_overrides(network.origin)
     tracker = open_tracker(RunFolder(network.origin), network.part("tracker"), settings)
-    tracker.summary({
-        f"{target.stem}/{metric}{end}": number
-        for metric, cell in result.rows["model"].items()
-        for end, number in (("", cell.value), ("/low", cell.low), ("/high", cell.high))
-    })  # fmt: skip
-    if files:
-        tracker.table(f"{target.stem}/pictures", *sample_table(files, read_image_values(image_table_path(target))))
+    log_result(tracker, result, target)
     tracker.finish()
+
+
+def log_result(log: Logger, result: Result, target: Path) -> None:
+    """The result in the file `target` into the summary of a run, and a table of sample pictures; see
+    `summary_values`."""
+    log.summary(dict(summary_values(target.stem, result)))
+    own = read_image_values(image_table_path(target))
+    files = {own.names[int(stem.split("-")[0])]: files for stem, files in find_samples(target).items()}
+    if files:
+        log.table(f"eval/{target.stem}/pictures", *sample_table(files, own))
+
+
+def summary_values(name: str, result: Result) -> Iterator[tuple[str, Any]]:
+    """Keys and values for a tracker's summary: the network's, with the ends of their intervals, those of grey and of
+    the ground truth, and why others are unavailable."""
+    for row, beside in (("model", ""), ("grey", "grey/"), ("truth", "truth/")):
+        for metric, cell in result.rows.get(row, {}).items():
+            yield f"eval/{name}/{beside}{metric}", cell.value
+            if row == "model":
+                yield f"eval/{name}/{metric}/low", cell.low
+                yield f"eval/{name}/{metric}/high", cell.high
+    for metric, reason in result.absent.items():
+        yield f"eval/{name}/absent/{metric}", reason
 
 
 def sample_table(files: SampleFiles, own: ImageValues) -> tuple[list[str], list[list[Any]]]:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
+from torch import Tensor
 
 from colorize.data.collection import Collection, Photo, normalized
 from colorize.data.listing import is_photograph, list_folder
@@ -57,7 +57,7 @@ class PaintedPictures:
         protocol = replace(protocol, reader="photographs")
 
         def predict(batch: EvalBatch) -> Pair:
-            images: list[Any] = [read_eval_image(self.photos[place], protocol).rgb for place in batch.places]
+            images = [cast(Tensor, read_eval_image(self.photos[place], protocol).rgb) for place in batch.places]
             pixels = torch.stack([image if image.dtype == torch.uint8 else to_uint8(image) for image in images])
             return batch.pair(Picture(pixels.to(batch.L.device)))
 
@@ -80,8 +80,8 @@ def match_pictures(folder: Path, chosen: Selection, protocol: Protocol) -> Paint
     photos = pictures.select(torch.tensor([places[key][0] for key in wanted], dtype=torch.int32).numpy())
     surplus = [key for key in places if key not in set(wanted)]
     with ThreadPoolExecutor(THREADS) as pool:
-        ways = Counter(pool.map(way_taken, photos, chosen.photos, repeat(protocol)))
-    return PaintedPictures(photos, dict(ways), surplus)
+        ways = pool.map(lambda picture, photo: way_taken(picture, photo, protocol), photos, chosen.photos)
+        return PaintedPictures(photos, dict(Counter(ways)), surplus)
 
 
 def picture_key(name: str, *, whole: bool = False) -> str:

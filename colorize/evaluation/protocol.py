@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from colorize.imaging import film
 from colorize.imaging.color import grey_to_lightness, luma
+from colorize.imaging.gamut import GAMUTS
 from colorize.metrics.extractors import EXTRACTORS
 from colorize.utils.errors import UserError
 from colorize.utils.files import short_digest
@@ -82,6 +83,8 @@ class Protocol:
                  network was trained at; or a number of pixels
     upsampling   how ab is then resized to the pictures' size: `guided` by lightness, or `bilinear`
     truth        the ground truth: `pixels`; `lab_roundtrip`: pixels after CIE Lab and back, as in DDColor; `none`
+    gamut        what becomes of predicted colours that sRGB does not have: `chroma` reduces their chroma and keeps
+                 lightness and hue; `clip` clips the channels, which changes both, as published programs do
     rounding     of predictions to 8 bits: `nearest`, or `truncate`, as in CT2
     reference    of distances between distributions: `paired`, the ground truth of the same pictures; `none`; or a
                  source of other colour photographs
@@ -101,6 +104,7 @@ class Protocol:
     predict: str | int = "given"
     upsampling: str = "guided"
     truth: str = "pixels"
+    gamut: str = "chroma"
     rounding: str = "nearest"
     reference: str = "paired"
     extractors: Sequence[str] = ("efficientnet_lite0",)
@@ -108,7 +112,7 @@ class Protocol:
     def __post_init__(self) -> None:
         for key, known in (
             ("reader", READERS), ("geometry", GEOMETRIES), ("filter", FILTERS), ("truth", TRUTHS),
-            ("rounding", ROUNDINGS), ("upsampling", UPSAMPLINGS),
+            ("gamut", tuple(GAMUTS)), ("rounding", ROUNDINGS), ("upsampling", UPSAMPLINGS),
         ):  # fmt: skip
             _check_choice(key, getattr(self, key), known)
         for key, each_of in (("input", tuple(INPUTS)), ("extractors", tuple(EXTRACTORS))):
@@ -143,16 +147,27 @@ class Protocol:
         inputs = [(row, INPUTS[mode].label) for row, mode in self.rows.items()]
         return {row: "network" if row == "model" else f"network, shown {label}" for row, label in inputs}
 
-    def record(self, count: int, whole: int, manifest: str) -> dict[str, Any]:
+    def reference_protocol(self) -> "Protocol | None":
+        """How the reference's own photographs are selected and resized; None where it has none of its own."""
+        if self.reference in ("paired", "none"):
+            return None
+        return replace(
+            self, source=self.reference, reader="photographs", names=None, photographs=None, manifest=None,
+            truth="pixels", input=("lab_l",), reference="none",
+            geometry="centre" if self.geometry == "long" else self.geometry,
+        )  # fmt: skip
+
+    def record(self, count: int, whole: int, manifest: str, reference: str = "") -> dict[str, Any]:
         """Every field, what was found of the photographs, and the `id`, which is the same where all of these are.
 
-        count     photographs that are measured
-        whole     photographs of the complete set
-        manifest  of those that are measured
+        count      photographs that are measured
+        whole      photographs of the complete set
+        manifest   of those that are measured
+        reference  manifest of the reference's own photographs, wherever they lie
         """
         fields = asdict(self) | {
             "input": list(self.input), "extractors": list(self.extractors), "photographs": count, "of": whole,
-            "manifest": manifest,
+            "manifest": manifest, "reference": reference or self.reference,
         }  # fmt: skip
         del fields["source"]  # the manifest says which photographs they are, wherever they lie
         fields["names"] = None if self.names is None else self.names.rsplit("/", 1)[-1]

@@ -23,6 +23,7 @@ LABELS = {  # row -> its label, in the order of tables
     "jpeg95": "ground truth through JPEG 95", "split_half": "ground truth, half against half", "truth": "ground truth",
 }  # fmt: skip
 CELL = ("value", "low", "high", "n")
+OF_BEST = "@best"  # ends the name of a result of the best weights, beside that of the last ones
 LATER = ("cost", "measures", "row_labels", "color_errors")  # fields that results did not have from the beginning
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
 
@@ -72,7 +73,7 @@ def write_result(path: str | Path, result: Result) -> Path:
     """Write `path`, a .json file, whole or not at all."""
     path = Path(path)
     _check(path, asdict(result))
-    text = as_json(_plain(asdict(result)), indent=2, allow_nan=False) + "\n"
+    text = as_json(plain(asdict(result)), indent=2, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
     return path
@@ -171,12 +172,12 @@ def _interval(cell: Mapping[str, Any]) -> Interval:
     return Interval(value, low, high, cell["n"])
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same with NaN as null and infinities as text, which JSON has no numbers for."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, float) and isnan(value):
         return None
     if isinstance(value, float) and isinf(value):

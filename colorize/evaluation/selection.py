@@ -11,7 +11,7 @@ from colorize.data.collection import WHOLE, Collection, Photo, lines_digest, nor
 from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.data.resolve import open_source
-from colorize.data.sources import SHIPPED, demo_photographs
+from colorize.data.sources import SHIPPED, by_hash, demo_photographs
 from colorize.evaluation.protocol import Protocol
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
@@ -37,8 +37,11 @@ class Selection:
         return self.classes[photo.label] if self.classes and photo.label >= 0 else ""
 
 
-def select_photographs(protocol: Protocol, own: Callable[[], DataModule] | None = None) -> Selection:
-    """The photographs of a protocol; `own` opens the data that the run was trained with.
+def select_photographs(
+    protocol: Protocol, own: Callable[[], DataModule] | None = None, most: int | None = None
+) -> Selection:
+    """The photographs of a protocol; `own` opens the data that the run was trained with, of whose validation
+    photographs training looked at `most`.
 
     Raises `UserError` where there are none, or where they are not those of the protocol.
     """
@@ -51,6 +54,9 @@ def select_photographs(protocol: Protocol, own: Callable[[], DataModule] | None 
         keys = [normalized(name) for name in photos.names()] if twice else names
         order = sorted(range(len(keys)), key=lambda i: (names[i], keys[i]))
         whole = len(order)
+        if protocol.source == "run" and most is not None and most < whole:
+            chosen = set(by_hash(photos)[:most].tolist())
+            order = [i for i in order if i in chosen]
         order = order[: protocol.photographs]
     else:
         wanted = _wanted_names(protocol)

@@ -50,7 +50,11 @@ class EntryPair:
             return compare_seeds(*self._oriented(metric))
         part, known = package_metrics().get(metric, (Metric, self.known(metric)))
         columns = [column_name(metric, column) for column in part.columns]
-        if columns and known.better != "truth" and all(self._seeds(column) == (1, 1) for column in columns):
+        if (
+            columns
+            and (known.better != "truth" or known.target is not None)
+            and all(self._seeds(column) == (1, 1) for column in columns)
+        ):
             a, b = (np.hstack([self._values(entry, column) for column in columns]) for entry in (self.a, self.b))
             finish = function_of_means(part)
             return compare_functions(a, b, lambda means: known.oriented(finish(means)), flips=self.flips)

@@ -1,27 +1,28 @@
-"""Validation while training: the sets that judge a run, their scores and samples, and the baselines beside them."""
+"""Validation while training: scores and samples of a network on a set of photographs, and the baselines beside them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from colorize.batch import Batch
-from colorize.data.collection import Collection
 from colorize.data.datamodule import DataModule
-from colorize.data.sources import SHIPPED, EvaluationOnly, black_and_white, by_hash
+from colorize.data.sources import by_hash
 from colorize.evaluation.predictors import PredictAb, constant_ab
-from colorize.imaging.color import lab_to_rgb, lightness_to_rgb, to_uint8
+from colorize.evaluation.validation_set import ValidationSet, _Squares
+from colorize.imaging.color import lightness_to_rgb, to_uint8
+from colorize.imaging.gamut import lab_to_rgb_reduced
 from colorize.imaging.image_io import sample_grid
-from colorize.imaging.transforms import centre_square
 from colorize.metrics.colorfulness import without_truth
 from colorize.metrics.metric import Metric, Pair, Picture
 from colorize.utils.console import ProgressBar, say
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError
+from colorize.utils.processes import ignore_stop_signals
 from colorize.utils.seeds import generator_of
 
 CACHE_LIMIT_BYTES = 2**28  #  of decoded pixels that are kept in memory
@@ -39,54 +40,13 @@ class ValidationBaselines:
     mean_ab: tuple[float, float]  #       mean colour of the training photographs, CIE units
 
 
-@dataclass(frozen=True)
-class ValidationSet:
-    """The photographs of a validator, as squares of one size.
-
-    names   of the photographs
-    read    place -> (3, S, S) uint8
-    truth   whether their colours are true; else they are black and white
-    grey    (B, 3, S, S) uint8 -> the grey (B, 1, S, S) uint8 to be coloured; None: that of its own lightness
-    seed    what each photograph's own chance is drawn from, besides its place
-    """
-
-    names: Sequence[str]
-    read: Callable[[int], Tensor]
-    truth: bool = True
-    grey: Callable[[Tensor], Tensor | None] = lambda rgb: None
-    seed: str = "evaluate"
-
-
-def squares_of(photographs: DataModule, photos: Collection) -> ValidationSet:
-    """The centre squares of `photos`, at the size and with the input of the training data."""
-    return ValidationSet(list(photos.names()), lambda place: photographs.centre(photos[place]), grey=photographs.grey)
-
-
-def black_and_white_squares(folder: str | None, size: int, count: int) -> ValidationSet:
-    """The centre squares of `count` photographs of a folder, or of those that come with the package: those whose names
-    have the smallest hashes, in the order of their names.
-
-    Raises `UserError` where the folder has none, or has colour photographs.
-    """
-    source = EvaluationOnly(folder or SHIPPED, black_and_white)
-    source.photos = first_by_hash(source.photos, count)
-    photos = list(source)
-    squares = [np.array(centre_square(Image.fromarray(photo.grey), size).convert("RGB")) for photo in photos]
-    grey = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()
-    return ValidationSet([photo.name for photo in photos], grey.__getitem__, truth=False, seed="historical")
-
-
-def first_by_hash(photos: Collection, count: int | None) -> Collection:
-    """`count` of them at most, those whose names have the smallest hashes, in their own order."""
-    return photos if count is None or count >= len(photos) else photos.select(np.sort(by_hash(photos)[:count]))
-
-
 class Validator:
     """Scores a network on every photograph of a set, as 8-bit pixels.
 
     Stochastic networks see the same chance for a photograph every time, whatever the batch.
-    A network sees the set's grey; lightness is that of the true colours, whatever it saw. Predictions are rounded to
-    8 bits before they are measured. Without true colours, metrics are those that need none.
+    A network sees the set's grey; lightness is that of the true colours, whatever it saw. Predictions are brought into
+    the gamut of sRGB by reducing chroma, and rounded to 8 bits, before they are measured. Without true colours, metrics
+    are those that need none.
 
     prefix    of its scores in the log
     every     optimizer steps between two scores
@@ -106,14 +66,19 @@ class Validator:
     def __len__(self) -> int:
         return len(self.photographs.names)
 
-    def pixels(self, world: World = ALONE) -> Iterator[Tensor]:
+    def pixels(self, world: World = ALONE, workers: int = 0) -> Iterator[Tensor]:
         """(B, 3, S, S) uint8 of this process's share. The first call reads the files, and finds out whether all can
         be read."""
         part = world.shard(len(self))
         held, read = self._cache.get((part.start, part.stop)), []
-        for start in range(part.start, part.stop, self.batch_size) if held is None else ():
-            places = range(start, min(start + self.batch_size, part.stop))
-            rgb = torch.stack([self.photographs.read(place) for place in places])
+        loader = DataLoader(
+            _Squares(self.photographs.read), self.batch_size, sampler=range(part.start, part.stop),
+            num_workers=workers, collate_fn=list, worker_init_fn=ignore_stop_signals,
+        )  # fmt: skip
+        for squares in loader if held is None else ():
+            if error := next((each for each in squares if isinstance(each, UserError)), None):
+                raise error
+            rgb = torch.stack(squares)
             if len(self) * rgb[0].numel() < CACHE_LIMIT_BYTES:
                 read.append(rgb)
             yield rgb
@@ -133,13 +98,35 @@ class Validator:
         for metric in self.metrics.values():
             metric.reset()
         shown: list[tuple[Tensor, ...]] = []
-        place = world.shard(len(self)).start
-        for rgb in self.pixels(world):
+        error = None
+        try:
+            shown = self._score_share(predict, device, world, progress)
+        except UserError as raised:
+            error = raised
+        if error := next(filter(None, world.gather(error)), None):  # no process waits for one that has given up
+            raise error
+        tiles = [tile for process in world.gather(shown) for tile in process]
+        for metric in self.metrics.values():
+            metric.merge(world.gather(metric.parts()))
+        scores = {name: metric.compute() for name, metric in self.metrics.items()}
+        return {name: value for name, value in scores.items() if not isnan(value)}, self._grid(tiles)
+
+    def _score_share(
+        self, predict: PredictAb, device: torch.device, world: World, progress: ProgressBar | None
+    ) -> list[tuple[Tensor, ...]]:
+        """Hand this process's share to the metrics; its pictures of the grid."""
+        shown: list[tuple[Tensor, ...]] = []
+        place = first = world.shard(len(self)).start
+        for rgb in self.pixels(world, self.photographs.workers(device)):
             true = rgb.to(device)
             batch = Batch.from_rgb(true, grey=self.photographs.grey(true))
             ab = predict(batch.input, [generator_of(self.photographs.seed, place + i) for i in range(len(true))])
-            predicted = to_uint8(lab_to_rgb(batch.L, ab))
-            pair = Pair(Picture(predicted), Picture(true) if self.photographs.truth else None, L=batch.L, ab=ab)
+            predicted = to_uint8(lab_to_rgb_reduced(batch.L, ab))
+            labels = self.photographs.labels
+            pair = Pair(
+                Picture(predicted), Picture(true) if self.photographs.truth else None, L=batch.L, ab=ab,
+                label=None if labels is None else labels[place : place + len(true)],
+            )  # fmt: skip
             for metric in self.metrics.values():
                 metric.add(pair)
             if few := [sample - place for sample in self.shown if place <= sample < place + len(true)]:
@@ -147,12 +134,8 @@ class Validator:
                 shown.append((grey.cpu(), predicted[few].cpu(), rgb[few])[: 3 if self.photographs.truth else 2])
             place += len(true)
             if progress:
-                progress.update(place)
-        tiles = [tile for process in world.gather(shown) for tile in process]
-        for metric in self.metrics.values():
-            metric.merge(world.gather(metric.parts()))
-        scores = {name: metric.compute() for name, metric in self.metrics.items()}
-        return {name: value for name, value in scores.items() if not isnan(value)}, self._grid(tiles)
+                progress.update(place - first)
+        return shown
 
     def _grid(self, shown: Sequence[tuple[Tensor, ...]]) -> Image.Image | None:
         rows = zip(("grey input", "prediction", "truth"), zip(*shown, strict=True), strict=False)
@@ -173,20 +156,25 @@ def score_all(
     return scores, grids
 
 
-def measure_baselines(validator: Validator, photographs: DataModule, device: torch.device) -> ValidationBaselines:
-    """The scores of predicting grey, and the training photographs' mean colour everywhere."""
-    mean = mean_ab(photographs).tolist()
-    rows = {}
+def measure_baselines(
+    validator: Validator, photographs: DataModule, device: torch.device, world: World = ALONE
+) -> ValidationBaselines:
+    """The scores of predicting grey, and the training photographs' mean colour everywhere; every process measures its
+    share, and has them all."""
+    mean = world.on_main_then_broadcast(lambda: mean_ab(photographs).tolist())
+    rows, count = {}, len(range(len(validator))[world.shard(len(validator))])
     for name, ab in (("grey", (0.0, 0.0)), ("mean_ab", mean)):
-        with ProgressBar(f"baseline {name.replace('_', ' ')}", len(validator), "validation photographs") as progress:
-            rows[name] = validator.score(constant_ab(ab), device, progress=progress)[0]
+        with ProgressBar(f"baseline {name.replace('_', ' ')}", count, "validation photographs") as progress:
+            rows[name] = validator.score(constant_ab(ab), device, world, progress)[0]
     unknown = {name: metric for name, metric in validator.metrics.items() if metric.better == "truth"
                and metric.target is None and not metric.needs}  # fmt: skip
     for metric in unknown.values():
         metric.reset()
-    for pair in (Pair(Picture(rgb)) for rgb in validator.pixels()):
+    for pair in (Pair(Picture(rgb)) for rgb in validator.pixels(world, validator.photographs.workers(device))):
         for metric in unknown.values():
             metric.add(pair)
+    for metric in unknown.values():
+        metric.merge(world.gather(metric.parts()))
     truth = {name: metric.compute() for name, metric in unknown.items()}
     return ValidationBaselines(rows, truth, tuple(mean))
 

@@ -41,19 +41,19 @@ def _lab(rgb: Tensor) -> Tensor:
 
 def lab_to_rgb(L: Tensor, ab: Tensor) -> Tensor:
     """L (…, 1, H, W) and ab (…, 2, H, W) in CIE units -> sRGB (…, 3, H, W), clipped to 0…1 outside the gamut."""
-    return lab_to_rgb_beyond(L, ab).clamp(0, 1)
+    return linear_to_rgb(lab_to_linear(L, ab)).clamp(0, 1)
 
 
-def lab_to_rgb_beyond(L: Tensor, ab: Tensor) -> Tensor:
-    """The same, not clipped: below 0 or above 1 where sRGB has no such colour."""
+def lab_to_linear(L: Tensor, ab: Tensor) -> Tensor:
+    """The same as linear light, not clipped: below 0 or above 1 where sRGB has no such colour."""
     fy = (L + 16) / 116
     f = torch.cat([fy + ab[..., :1, :, :] / 500, fy, fy - ab[..., 1:, :, :] / 200], dim=-3)
-    return _gamma(_mix(_cube(f), RGB_FROM_XYZ))
+    return _mix(_cube(f), RGB_FROM_XYZ)
 
 
 def lightness_to_rgb(L: Tensor) -> Tensor:
     """L (…, 1, H, W) -> the grey sRGB picture (…, 3, H, W) in 0…1 that has this lightness."""
-    grey = _gamma(_cube((L + 16) / 116)).clamp(0, 1)
+    grey = linear_to_rgb(_cube((L + 16) / 116)).clamp(0, 1)
     return torch.cat([grey, grey, grey], dim=-3)
 
 
@@ -113,9 +113,10 @@ def _linear(rgb: Tensor) -> Tensor:
     return _power((rgb.clamp(min=knee) + 0.055) / 1.055, 2.4) + (rgb.clamp(max=knee) - knee) / 12.92
 
 
-def _gamma(rgb: Tensor) -> Tensor:
+def linear_to_rgb(linear: Tensor) -> Tensor:
+    """Linear light, of any shape -> sRGB; 0…1 for 0…1, not clipped."""
     knee = 0.0031308
-    return 1.055 * _power(rgb.clamp(min=knee), 1 / 2.4) - 0.055 + 12.92 * (rgb.clamp(max=knee) - knee)
+    return 1.055 * _power(linear.clamp(min=knee), 1 / 2.4) - 0.055 + 12.92 * (linear.clamp(max=knee) - knee)
 
 
 def _cube_root(x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """How colourful painted pictures are, by themselves, against the true ones, and how diverse. B batch, H W picture.
 
 Also how strong painted colours are and which way they point in CIE Lab, and what became of a network's answer on its
-way to pixels: colours that sRGB does not have are clipped, and lightness moves with them. K samples of a photograph.
+way to pixels: of colours that sRGB does not have, and how far lightness moved. K samples of a photograph.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorize.imaging.color import lab_to_rgb_beyond, rgb_to_lab
+from colorize.imaging.color import lab_to_linear, rgb_to_lab
+from colorize.imaging.gamut import is_outside
 from colorize.metrics.metric import ASIDE, Metric, Pair, picture_mean
 from colorize.utils.errors import UserError
 
@@ -161,9 +162,6 @@ class HueError(Metric):
         return torch.rad2deg(picture_mean(angle * weight) / picture_mean(weight))  # 0 / 0 is NaN
 
 
-ROUNDING = 0.5 / 255  # what an 8-bit pixel cannot show
-
-
 class OutOfGamut(Metric):
     """Share of pixels whose painted colour sRGB does not have at their lightness, by half an 8-bit level or more."""
 
@@ -172,9 +170,7 @@ class OutOfGamut(Metric):
     def of(self, pair: Pair) -> Tensor:
         assert pair.L is not None
         assert pair.ab is not None
-        rgb = lab_to_rgb_beyond(pair.L.float(), pair.ab.float())
-        beyond = (rgb < -ROUNDING) | (rgb > 1 + ROUNDING)
-        return picture_mean(beyond.any(dim=1).float())
+        return picture_mean(is_outside(lab_to_linear(pair.L.float(), pair.ab.float())).float())
 
 
 class LightnessShift(Metric):

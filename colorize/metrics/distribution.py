@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from colorize.utils.errors import UserError
 TRUTH = "truth"
 NEIGHBOURS = 3
 MANIFOLD = 100  # pictures below which nearly everything lies inside the other set's manifold
+OF_PAIRS = ("fid", "kid", "kid_paired")  # of which each pair of pictures has a value, whose mean they are
 KINDS = ("fid", "fid_inf", "kid", "kid_paired", "precision", "recall")
 
 
@@ -24,10 +26,12 @@ class Scores:
 
     values  name -> value with its interval; n are the painted pictures
     absent  name -> why there is none
+    each    name -> (n,) a value for each pair of pictures, whose mean is the value (`Estimate.each`)
     """
 
     values: dict[str, Interval] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    each: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def score_name(kind: str, extractor: str) -> str:
@@ -42,7 +46,8 @@ def measure_sets(extractor: Extractor, truth: Features, painted: Features, *, pa
     pictures; with the extractor `inception` the names are
 
     fid                the Fréchet distance at this n, biased upwards by about 1/n: never compare different n. The
-                       interval is for what as many other pictures would give on average
+                       interval is for what as many other pictures would give on average; of fewer pictures than
+                       features there is none
     fid_inf            FID∞: the same without the bias. The interval is for the true distance of the distributions
     kid                the kernel distance as published
     kid_paired         the kernel distance without comparing a picture with its own painting: unbiased where the truth
@@ -60,15 +65,16 @@ def measure_sets(extractor: Extractor, truth: Features, painted: Features, *, pa
     names = {kind: score_name(kind, extractor.name) for kind in KINDS}
     absent = _too_few(extractor, min(len(truth), len(painted)))
     scores, estimates = Scores(absent={names[kind]: why for kind, why in absent.items()}), dict[str, Estimate | None]()
-    if "fid" not in absent:
+    if "kid" not in absent:
         estimates["fid"] = at_all = frechet(truth, painted, paired=paired)
         if "fid_inf" not in absent:
             estimates["fid_inf"] = frechet_infinite(truth, painted, paired=paired, at_all=at_all)
-    if "kid" not in absent:
         estimates["kid"], estimates["kid_paired"] = kernel_distance(truth, painted, paired=paired)
     for kind, estimate in estimates.items():
         if estimate is not None:
             scores.values[names[kind]] = info_of(names[kind]).clip(estimate.interval(len(painted)))
+            if estimate.each is not None:
+                scores.each[names[kind]] = estimate.each.numpy()
     if "precision" not in absent:
         within = precision_recall(truth, painted)
         for kind, inside in zip(("precision", "recall"), within, strict=True):
@@ -81,11 +87,9 @@ def _too_few(extractor: Extractor, few: int) -> dict[str, str]:
     if few <= NEIGHBOURS:
         reason = f"{few} pictures are too few: {NEIGHBOURS + 1} or more are needed"
         return {kind: reason for kind in KINDS if kind != "kid_paired"}
-    d, kid = extractor.dimension, score_name("kid", extractor.name)
-    absent = {
-        kind: f"{few} pictures are too few for {d} features: {least} or more are needed; {kid} stands in its place"
-        for kind, least in (("fid", d + 1), ("fid_inf", 2 * d + 2)) if few < least
-    }  # fmt: skip
+    d, absent = extractor.dimension, dict[str, str]()
+    if few < 2 * d + 2:
+        absent["fid_inf"] = f"{few} pictures are too few for {d} features: {2 * d + 2} or more are needed"
     manifold = f"{few} pictures are too few to tell where a distribution ends: {MANIFOLD} or more are needed"
     return absent | (dict.fromkeys(("precision", "recall"), manifold) if few < MANIFOLD else {})
 

@@ -22,8 +22,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from colorize.models.encoders import PACKAGED, find_weights, packaged_state
-from colorize.utils.download import PublishedFile
 from colorize.utils.errors import UnavailableError, UserError
+from colorize.utils.published_file import PublishedFile
 from colorize.utils.serialization import read_file
 
 Prepare = Callable[[Tensor], Tensor]

@@ -6,6 +6,7 @@ that painted: distances of different n must never be compared.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 
 import torch
 from torch import Tensor
@@ -19,10 +20,12 @@ NEGLIGIBLE = 1e-13  # of the largest eigenvalue: a direction in which features d
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its standard error."""
+    """A number and its standard error; `each` (n,), where it has one, is a value for each pair of pictures whose mean
+    is the number and whose scatter makes the error: two sets of predictions are compared by them picture by picture."""
 
     value: float
     error: float
+    each: Tensor | None = None
 
     def interval(self, n: int) -> Interval:
         """Of a normal distribution, from n pictures."""
@@ -34,10 +37,21 @@ def frechet_distance(truth: FeatureSums, painted: FeatureSums) -> float:
     """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), Fréchet's distance of two Gaussians, squared (Heusel et al. 2017).
 
     The last trace is that of (Σ₁^½ Σ₂ Σ₁^½)^½, whose matrix is symmetric: its eigenvalues are real and are found to
-    the last digits, where the square root of Σ₁Σ₂ turns complex near singular covariances. More than d pictures needed.
+    the last digits, where the square root of Σ₁Σ₂ turns complex near singular covariances. More than d pictures needed;
+    `frechet_distance_of_few` takes fewer.
     """
     product, *_ = _product(truth, painted)
     return _distance(truth, painted, torch.linalg.eigvalsh(product))
+
+
+def frechet_distance_of_few(truth: Features, painted: Features) -> float:
+    """The same of any number of pictures from 2 on, also fewer than features: of the centred features A (n, d) and
+    B (m, d), tr (Σ₁Σ₂)^½ is the sum of the singular values of A Bᵀ over √((n − 1)(m − 1)), an (n, m) matrix."""
+    centred = [torch.cat([chunk.double() for chunk in side.chunks()]) - side.sums.mean() for side in (truth, painted)]
+    a, b = (rows / (len(rows) - 1) ** 0.5 for rows in centred)
+    difference = truth.sums.mean() - painted.sums.mean()
+    traces = a.square().sum() + b.square().sum()
+    return max(0.0, (difference @ difference + traces - 2 * torch.linalg.svdvals(a @ b.T).sum()).item())
 
 
 def frechet_influence(truth: Features, painted: Features) -> tuple[float, Tensor, Tensor]:
@@ -64,10 +78,14 @@ def frechet(truth: Features, painted: Features, *, paired: bool) -> Estimate:
     each of its hundreds of replicates, and inflates the bias in each. ±1.96 errors is an interval for what other sets
     of *as many* pictures would give on average; `tests/metrics/test_distribution.py` measures how often it covers that.
     paired  the k-th painted picture is the k-th true one's: their influences are added before they are squared
+
+    Of no more pictures than features it has no error: by how much it is too high, nobody can tell.
     """
+    if min(len(truth), len(painted)) <= len(truth.sums.mean()):
+        return Estimate(frechet_distance_of_few(truth, painted), nan)
     distance, of_truth, of_painted = frechet_influence(truth, painted)
     if paired:
-        return Estimate(distance, _error(of_truth + of_painted))
+        return Estimate(distance, _error(of_truth + of_painted), distance + of_truth + of_painted)
     return Estimate(distance, (_error(of_truth) ** 2 + _error(of_painted) ** 2) ** 0.5)
 
 

@@ -34,11 +34,16 @@ def kernel_distance(
     parts = zip(*(order.tensor_split(blocks) for order in orders), strict=True)
     measure = _of_pairs if paired else _of_strangers
     found = [measure(truth.subset(t).all(), painted.subset(p).all()) for t, p in parts]
-    published, own_left_out = (
-        Estimate(sum(part.value for part in each) / blocks, sum(part.error**2 for part in each) ** 0.5 / blocks)
-        for each in zip(*found, strict=True)
-    )
+    published, own_left_out = (_joined(each, orders[1]) for each in zip(*found, strict=True))
     return published, own_left_out if paired else None
+
+
+def _joined(blocks: Sequence[Estimate], order: Tensor) -> Estimate:
+    """The mean of blocks; what each picture has, back in the order of the pictures."""
+    value = sum(part.value for part in blocks) / len(blocks)
+    error = sum(part.error**2 for part in blocks) ** 0.5 / len(blocks)
+    parts = [part.each * len(order) / len(part.each) / len(blocks) for part in blocks if part.each is not None]
+    return Estimate(value, error, torch.cat(parts)[torch.argsort(torch.as_tensor(order))] if parts else None)
 
 
 def _of_pairs(x: Tensor, y: Tensor) -> tuple[Estimate, Estimate]:
@@ -52,7 +57,8 @@ def _of_pairs(x: Tensor, y: Tensor) -> tuple[Estimate, Estimate]:
         without = _distance(
             within_x.sum() - 2 * within_x, within_y.sum() - 2 * within_y, across - gone, n - 1, n - 1, fewer_places
         )
-        estimates.append(Estimate(whole.item(), _jackknife(without)))
+        each = n * whole - (n - 1) * without
+        estimates.append(Estimate(whole.item(), _jackknife(without), each + (whole - each.mean())))
     return estimates[0], estimates[1]
 
 

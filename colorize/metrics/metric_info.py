@@ -186,9 +186,13 @@ def build_metrics(node: DictConfig, *, strict: bool = False) -> tuple[dict[str, 
     return metrics, absent
 
 
-def without_samples(metrics: dict[str, Metric]) -> dict[str, str]:
-    """Take out what training cannot measure, since it predicts every photograph once; and why."""
+def leave_out_unavailable(metrics: dict[str, Metric], *, labelled: bool) -> dict[str, str]:
+    """Take out what training cannot measure, and why."""
     absent = {name: "training predicts every photograph once" for name, m in metrics.items() if "samples" in m.needs}
+    if not labelled:
+        absent |= {
+            name: "the photographs have no classes of ImageNet" for name, m in metrics.items() if "label" in m.needs
+        }
     for name in absent:
         del metrics[name]
     return absent

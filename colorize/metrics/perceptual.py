@@ -2,12 +2,14 @@
 
 import importlib.util
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import timm
 import torch
 import torch.nn.functional as F
+from timm.data import ImageNetInfo
 from torch import Tensor, nn
 
 from colorize.imaging.color import lightness_to_rgb
@@ -224,3 +226,9 @@ class Judge(Metric):
                 f"{self.label} must answer one number for each of {len(rgb)} pictures, not shape {tuple(values.shape)}"
             )
         return values.reshape(len(rgb)).float()
+
+
+@cache
+def imagenet_indices() -> dict[str, int]:
+    """WordNet id -> index among ImageNet's 1000 classes, as torchvision's and timm's networks count them."""
+    return {wnid: index for index, wnid in enumerate(ImageNetInfo().label_names())}

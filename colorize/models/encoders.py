@@ -17,8 +17,8 @@ from huggingface_hub import try_to_load_from_cache
 from torch import Tensor, nn
 
 from colorize.imaging.color import lightness_to_rgb
-from colorize.utils.download import PublishedFile
 from colorize.utils.errors import UnavailableError, UserError
+from colorize.utils.published_file import PublishedFile
 from colorize.utils.serialization import read_file
 
 # Encoders whose weights an ordinary package carries: (package, file, mean and standard deviation of their training)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from colorize.evaluation.bootstrap import mean_interval
-from colorize.evaluation.compare import Comparison, compare_results
+from colorize.evaluation.compare import compare_results
+from colorize.evaluation.comparison import Comparison
 from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.result import image_table_path, row_label
 from colorize.evaluation.samples import MOST_FULL
@@ -62,7 +63,8 @@ def write_comparison(target: Path, comparison: Comparison) -> None:
     values: dict[str, Any] = {
         "heading": name, "source": comparison.protocol["id"], "several": several, "colors": run_colors(runs),
         "measured": [measured_in_words(first.result), "" if several else checkpoint_in_words(first.result)],
-        "ranking": ranking_table(comparison), "forests": forests(comparison), "old": old_photographs(runs),
+        "ranking": ranking_table(comparison), "has_order": comparison.has_order,
+        "forests": forests(comparison), "old": old_photographs(runs),
         "charts": curve_charts(runs), "costs": cost_table(runs), "configs": config_table(runs),
         "compared": [*kept], "without": [label for label in runs if label not in kept],
         "provenance": provenance_of_results(comparison, runs),
@@ -121,16 +123,17 @@ def single_run(comparison: Comparison, run: RunData) -> dict[str, Any]:
 
 def ranking_table(comparison: Comparison) -> TextTable:
     """The runs in order, then grey, the mean colour and the truth; what runs do not share is among all numbers."""
-    metrics = comparison.leading()
-    led = {label: sum(label in comparison.leaders(metric) for metric in metrics) for label in comparison.runs}
-    runs = {label: comparison.runs[label] for label in sorted(led, key=lambda label: -led[label])}
+    metrics, wins, places = comparison.leading(), comparison.net_wins(), comparison.places()
+    runs = {label: comparison.runs[label] for label in wins}
     beside = {row: cells for row, cells in comparison.sanity.items() if row in BASELINES}
     table = metric_table(metrics, runs, beside, comparison.leaders)
-    if len(runs) == 1:
-        return table
-    counts = [TableCell("" if row.kind else f"{led[row.name]} of {len(metrics)}") for row in table.rows]
-    rows = [row._replace(cells=[count, *row.cells]) for row, count in zip(table.rows, counts, strict=True)]
-    return table._replace(heads=["", "leads in", *table.heads[1:]], rows=rows)
+    dull = comparison.no_better_than_grey()
+    rows = [row._replace(note="no better than grey") if row.name in dull else row for row in table.rows]
+    if len(runs) == 1 or not comparison.has_order:
+        return table._replace(rows=rows)
+    order = [("", "") if row.kind else (places[row.name], f"{wins[row.name]:+d}".replace("-", "−")) for row in rows]
+    rows = [row._replace(cells=[*map(TableCell, pair), *row.cells]) for row, pair in zip(rows, order, strict=True)]
+    return table._replace(heads=["", "place", "wins − losses", *table.heads[1:]], rows=rows)
 
 
 def forests(comparison: Comparison) -> list[Forest]:

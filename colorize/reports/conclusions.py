@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from colorize.evaluation.compare import Comparison
+from colorize.evaluation.comparison import Comparison
 from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.permutation import compare_pairs
 from colorize.evaluation.protocol import INPUTS

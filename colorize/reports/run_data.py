@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colorize.evaluation.compare import Comparison
+from colorize.evaluation.comparison import Comparison
 from colorize.evaluation.result import Result, read_result
 from colorize.evaluation.samples import SampleFiles, find_samples
 from colorize.metrics.metric_info import in_view, info_of, read_infos

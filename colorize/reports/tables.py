@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from math import isnan
 from typing import Any, NamedTuple
 
-from colorize.evaluation.compare import Comparison, Rows
+from colorize.evaluation.comparison import Comparison, Rows
 from colorize.evaluation.result import row_label
 from colorize.evaluation.significance import format_number
 from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.conclusions import draw_conclusions
 
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
-BOLD = "bold: no other run is better"
+BOLD = "bold: no other run is better, where runs differ significantly"
 LATEX = {
     "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
@@ -33,11 +33,12 @@ class TableCell(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """kind  "beside" for a row that the others are read next to"""
+    """kind  "beside" for a row that the others are read next to; note: below its name"""
 
     name: str
     cells: Sequence[TableCell]
     kind: str = ""
+    note: str = ""
 
 
 class TextTable(NamedTuple):

@@ -12,7 +12,7 @@ from wandb_workspaces import workspaces as ws
 from wandb_workspaces.reports import v2 as wr
 
 from colorize.tracking.logger import PICTURES
-from colorize.tracking.wandb_files import GROUP, HISTORICAL, MEMORY, MODEL, STEP, Names
+from colorize.tracking.wandb_files import GROUP, HISTORICAL, MEMORY, STEP, Names
 from colorize.utils.errors import UserError
 
 
@@ -28,7 +28,7 @@ class Chapter:
 
 VALIDATION = (
     "Scores of the averaged weights on the same validation photographs, painted at the run's size and read as 8-bit "
-    "pixels. A line is the mean of the runs of one network, its shade their range. PSNR rewards grey: read it beside "
+    "pixels. A line is the mean of the runs of one recipe, its shade their range. PSNR rewards grey: read it beside "
     "chroma (1 is as colourful as the truth) and the distances in features (less is better). train_slice is the same "
     "on some photographs of training: where it goes on improving and val does not, the network overfits."
 )
@@ -59,11 +59,11 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
             "Pictures", PAINTED, [media(name) for name in PICTURES] + [curve(name) for name in HISTORICAL], columns=2
         ),
         Chapter(
-            f"Scores of evaluate.py protocol={protocol}",
+            f"Scores under protocol={protocol}",
             SCORES,
             [
                 *(interval(name) for name in names.scores(protocol)),
-                wr.WeavePanelSummaryTable(table_name=f"{protocol}/pictures", layout=WIDE),
+                wr.WeavePanelSummaryTable(table_name=f"eval/{protocol}/pictures", layout=WIDE),
             ],
         ),
         Chapter(
@@ -126,30 +126,25 @@ def scatter(x: wr.Config | wr.SummaryMetric, monitor: str, title: str, *, log: b
 
 
 def columns(metrics: Sequence[str]) -> list[str]:
-    """The columns of the table of runs: each score, and the ends of its interval."""
-    return [f"summary:{name}{end}" for name in metrics for end in ("", "/low", "/high")]
+    """The columns of the table of runs: each score, the ends of its interval, and why it is not there."""
+    found = [f"summary:{name}{end}" for name in metrics for end in ("", "/low", "/high")]
+    return found + [f"summary:{'/absent/'.join(name.rsplit('/', 1))}" for name in metrics]
 
 
 WORKSPACE = "Networks side by side (colorize dashboard)"
 REPORT = "Networks compared (colorize dashboard)"
-# Okabe and Ito's colours, which colour-blind readers can distinguish
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MEASURED = (
     "Every run was trained by colorize and logs under the same names. During training, the averaged weights are "
     "evaluated on photographs that were held back; the scores of evaluate.py follow a protocol that fixes photographs, "
-    "size, filter and feature networks, and come with 95 % intervals over the photographs. Runs of one network have "
-    "one colour; those that differ by their seed are one line with their range. This report is made by `colorize "
+    "size, filter and feature networks, and come with 95 % intervals over the photographs. Runs of one recipe (the "
+    "config without its seed and without settings that change no weight, the data, their size and the validation "
+    "photographs) are one line with the range of their seeds. This report is made by `colorize "
     "dashboard`, which writes over what is changed here."
 )
 
 
-def model_colors(names: Names) -> dict[Any, Any]:
-    """Network -> the colour of its runs."""
-    return {model: COLOURS[place % len(COLOURS)] for place, model in enumerate(names.models)}
-
-
 def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Workspace:
-    """The workspace: the chapters as sections, the runs grouped by network and, below that, by all but their seed."""
+    """The workspace: the chapters as sections, runs that differ by their seed alone as one group."""
     sections = []
     for chapter in chapters(names, protocol):
         rows = ceil(len(chapter.panels) / chapter.columns)
@@ -158,8 +153,7 @@ def workspace(entity: str, project: str, names: Names, protocol: str) -> ws.Work
         section.panel_settings = ws.SectionPanelSettings(x_axis=STEP)
         sections.append(section)
     runs = ws.RunsetSettings(
-        groupby=[expr.Config(MODEL), expr.Config(GROUP)],
-        group_colors=model_colors(names),
+        groupby=[expr.Config(GROUP)],
         pinned_columns=columns(names.scores(protocol)),
     )
     settings = ws.WorkspaceSettings(x_axis=STEP, max_runs=100)
@@ -174,13 +168,9 @@ def build_report(entity: str, project: str, names: Names, protocol: str, *, offl
     of = ("", "") if offline else (entity, project)
     blocks: list[Any] = [wr.P(MEASURED), wr.TableOfContents()]
     for chapter in chapters(names, protocol):
-        runs = wr.Runset(*of, name="runs by network", groupby=[f"config.{MODEL}", f"config.{GROUP}"])
+        runs = wr.Runset(*of, name="runs by recipe", groupby=[f"config.{GROUP}"])
         runs.visible_columns = columns(names.scores(protocol))
-        colors: dict[Any, Any] = {
-            wr.RunsetGroup(runset_name=runs.name, keys=(wr.RunsetGroupKey(wr.Config(MODEL), model),)): colour
-            for model, colour in model_colors(names).items()
-        }
-        grid = wr.PanelGrid(runsets=[runs], panels=chapter.panels, custom_run_colors=colors)
+        grid = wr.PanelGrid(runsets=[runs], panels=chapter.panels)
         blocks += [wr.H2(chapter.title), wr.P(chapter.text), grid]
     description = f"The networks of {project}, measured alike"
     return wr.Report(

@@ -77,21 +77,23 @@ def versions_of(run_id: str) -> str:
 
 
 STEP = "step"  # the axis of every chart: optimizer steps
-MODEL = "names.model"  # the key of a run's config that says which network it trains
-GROUP = "group"  # the one that runs have in common which differ by their seed alone
+GROUP = "group"  # the key of a config that runs have in common which differ by their seed alone
 HISTORICAL = ("historical/colorfulness", "historical/chroma_mean")
 MEMORY = ("memory", "memory_gpu")
-OF_SETS = "efficientnet_lite0"  # the extractor of distances that every machine has
+EVALUATED = ("ciede2000", "chroma_error", "hue_error", "top1")  # which training does not measure
+KINDS = ("fid", "fid_inf", "kid", "kid_paired")
 
 
 @dataclass(frozen=True)
 class Names:
-    """models: the options of `model`; metrics: those of every evaluation during training; monitor: what best.pt is best
+    """metrics: those of every evaluation during training; evaluated: those of pictures
+    after it; distances: of a protocol, those of whole sets; monitor: what best.pt is best
     at; terms: the terms of all losses; critics: those terms that train one; searched: keys of the config that searches
     choose values of, and whether on a logarithmic scale."""
 
-    models: list[str]
     metrics: list[str]
+    evaluated: list[str]
+    distances: dict[str, list[str]]
     monitor: str
     terms: list[str]
     critics: list[str]
@@ -102,8 +104,20 @@ class Names:
         return [f"{photographs}/{metric}" for metric in self.metrics for photographs in ("val", "train_slice")]
 
     def scores(self, protocol: str) -> list[str]:
-        """What `evaluate.py` leaves in the summary, each with `/low` and `/high` beside it."""
-        return [f"{protocol}/{name}" for name in (*self.metrics, f"kd_{OF_SETS}", f"fd_{OF_SETS}")]
+        """What an evaluation leaves in the summary, each with `/low` and `/high` beside it."""
+        names = dict.fromkeys((*self.metrics, *self.evaluated, *self.distances.get(protocol, ())))
+        return [f"eval/{protocol}/{name}" for name in names]
+
+
+def distances_of(protocol: Mapping[str, Any]) -> list[str]:
+    """The names under which a protocol's distances are kept: those of the published FID's network, `inception`, have
+    no network in their names."""
+    extractors = protocol.get("extractors", ["efficientnet_lite0"])
+    kinds = [kind for kind in KINDS if kind != "kid_paired" or protocol.get("reference", "paired") == "paired"]
+    return [
+        kind if name == "inception" else f"{kind.replace('fid', 'fd').replace('kid', 'kd')}_{name}"
+        for name in extractors for kind in kinds
+    ]  # fmt: skip
 
 
 def read_names(conf: Path) -> Names:
@@ -116,8 +130,9 @@ def read_names(conf: Path) -> Names:
         params = read_yaml(path)["hydra"]["sweeper"]["params"]
         searched |= {key: values.startswith("tag(log") for key, values in params.items()}
     return Names(
-        models=sorted(path.stem for path in (conf / "model").glob("*.yaml")),
         metrics=list(read_yaml(conf / "metrics" / "default.yaml")),
+        evaluated=[name for name in read_yaml(conf / "metrics" / "full.yaml") if name in EVALUATED],
+        distances={path.stem: distances_of(read_yaml(path)) for path in sorted((conf / "protocol").glob("*.yaml"))},
         monitor=read_yaml(conf / "train.yaml")["checkpoint"]["monitor"],
         terms=list(terms),
         critics=[name for name, term in terms.items() if "critic" in term],

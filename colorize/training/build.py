@@ -17,10 +17,12 @@ from colorize.data.collection import Collection, Photo
 from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.data.sources import by_hash, check_trains
-from colorize.evaluation.validation import Validator, black_and_white_squares, first_by_hash, squares_of
+from colorize.evaluation.validation import Validator
+from colorize.evaluation.validation_set import black_and_white_squares, first_by_hash, squares_of
 from colorize.losses.loss import Loss
 from colorize.metrics.metric import Metric
-from colorize.metrics.metric_info import build_metrics, without_samples
+from colorize.metrics.metric_info import build_metrics, leave_out_unavailable
+from colorize.metrics.perceptual import imagenet_indices
 from colorize.models.base import Colorizer
 from colorize.models.encoders import checkpoint_brings_weights
 from colorize.training.config_schema import CheckpointSettings
@@ -52,7 +54,7 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     with checkpoint_brings_weights() if restored else nullcontext():
         model: Colorizer = build_part(cfg.model, "model")
     metrics, absent = build_metrics(cfg.metrics)
-    absent |= without_samples(metrics)
+    absent |= leave_out_unavailable(metrics, labelled=bool(imagenet_indices().keys() & set(photographs.classes)))
     notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
     judges = build_judges(cfg.evaluate, photographs, metrics)
     built = SimpleNamespace(model=model, loss=loss)
@@ -63,7 +65,8 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
 def build_judges(evaluate: DictConfig, photographs: DataModule, metrics: Mapping[str, Metric]) -> dict[str, Validator]:
     """The judges of a run by name. Raises `UserError` for a source that is not there, and for two of one prefix."""
     judges: dict[str, Validator] = {}
-    own = {"historical": {"source": evaluate.historical, "truth": False}}  # it had this key before there were judges
+    # its source had this key before there were judges, and its photographs are those of a grid
+    own = {"historical": {"source": evaluate.historical, "truth": False, "photographs": None}}
     for name, node in evaluate.judges.items():
         said = {**evaluate, **own.get(name, {}), **({"source": node} if isinstance(node, bool) else node)}
         source = said.get("source", True)

@@ -20,6 +20,7 @@ from colorize.tracking.logger import JsonLines, Logger, Loggers
 from colorize.training.build import build_parts, build_trainer, origins
 from colorize.training.checkpointing import InitialWeights, init_from, log_checkpoints
 from colorize.training.checks import count_by_module
+from colorize.training.final import FinalEvaluations
 from colorize.training.resume import check_lengths, put_aside, saved_config
 from colorize.training.trainer import Parts, Trainer
 from colorize.utils.checkpoint import Checkpoints
@@ -62,29 +63,28 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
     world.on_main_then_broadcast(lambda: run.check(cfg))
     summary = {} if cfg.overwrite else run.read_summary()
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
-        if run.moved(cfg):
-            world.on_main_then_broadcast(lambda: accept_moved_data(cfg, run))
-        told = f"{summary['status']}: {summary['steps']} steps. Use name=… for another run, or overwrite=true"
-        say(f"{str(run.folder)!r} is {told}")
-        print_summary(summary)
-        return 0
+        return show_finished(cfg, run, summary, world)
     parts, trainer, baselines = set_up_run(cfg, run, overrides, world, initial)
+    final = FinalEvaluations(cfg, run, parts, trainer, baselines)
+    world.on_main_then_broadcast(final.announce)
+    evaluations: dict[str, Any] = {}
     trial = load_trial(run.folder, stop, packages(cfg.trust)) if world.is_main else None
     log = open_logger(cfg, run, trainer, overrides, [trial] if trial else []) if world.is_main else Logger()
     status, code = "failed", 1
     try:
         finished = trainer.fit(log, stop)
         pruned = world.on_main_then_broadcast(lambda: trial is not None and trial.pruned)
+        if finished:
+            stop.interrupt_from_now_on()
+            evaluations = final.evaluate(log)
         status, code = ("finished", 0) if finished else ("pruned", 0) if pruned else ("interrupted", trainer.exit_code)
         if world.is_main and code == 0:
             trainer.checkpoints.conclude(weights_alone=cfg.checkpoint.get("final") == "weights")
     except KeyboardInterrupt:
-        status, code = "interrupted", INTERRUPTED
+        status, code = "interrupted", stop.exit_code if stop else INTERRUPTED
     finally:
-        summary = summarize_run(cfg, parts, trainer, baselines, status)
-        rows = {**score_rows(summary), "absent": parts.absent}
-        log.summary({f"{name}/{key}": value for name, row in rows.items() for key, value in row.items()})
-        log.summary({name: summary[name] for name in ("seconds", "parameters")})
+        summary = summarize_run(cfg, parts, trainer, baselines, status) | {"eval": evaluations}
+        log_summary(log, summary)
         if world.is_main:
             log_checkpoints(log, cfg, parts.photographs, trainer.checkpoints)
         log.finish(code)
@@ -96,6 +96,23 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
         print_summary(summary)
         print_next_steps(run.folder)
     return code
+
+
+def show_finished(cfg: DictConfig, run: RunFolder, summary: dict[str, Any], world: World) -> int:
+    """What a run ended with whose training is over; the exit status."""
+    if run.moved(cfg):
+        world.on_main_then_broadcast(lambda: accept_moved_data(cfg, run))
+    steps = f"{summary['status']}: {summary['steps']} steps"
+    say(f"{str(run.folder)!r} is {steps}. Use name=… for another run, or overwrite=true")
+    print_summary(summary)
+    return 0
+
+
+def log_summary(log: Logger, summary: dict[str, Any]) -> None:
+    """The values of a run beside its evaluations, which are logged as they are made."""
+    rows = {**score_rows(summary), "absent": summary["absent"]}
+    log.summary({f"{name}/{key}": value for name, row in rows.items() for key, value in row.items()})
+    log.summary({name: summary[name] for name in ("seconds", "parameters")})
 
 
 def print_next_steps(folder: Path) -> None:
@@ -133,11 +150,11 @@ def set_up_run(
         run.check_photographs(cfg, *digests)
         check_lengths(cfg, run, trainer)
     print_setup(cfg, parts, trainer)
-    baselines = world.on_main_then_broadcast(lambda: baselines_of(cfg, run, parts, trainer))
+    baselines = baselines_of(cfg, run, parts, trainer)
     if cfg.overwrite:
         world.on_main_then_broadcast(lambda: put_aside(run.folder))
     world.on_main_then_broadcast(lambda: run.claim(cfg, overrides, parts.resolved, digests))
-    world.on_main_then_broadcast(lambda: run.keep_baselines(parts.photographs.manifest(), vars(baselines)))
+    world.on_main_then_broadcast(lambda: run.keep_baselines(parts.validator.photographs.manifest, vars(baselines)))
     if trainer.restore():
         say(f"resumes after step {trainer.steps}")
     world.on_main_then_broadcast(lambda: run.keep_changes(cfg))
@@ -147,10 +164,13 @@ def set_up_run(
 def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer) -> ValidationBaselines:
     """Those of the run's first start; else measured, which reads every validation photograph, and finds broken ones
     before the folder is claimed."""
-    kept = None if cfg.overwrite else run.read_baselines(parts.photographs.manifest())
+    validator, world = parts.validator, trainer.world
+    kept = world.on_main_then_broadcast(
+        lambda: None if cfg.overwrite else run.read_baselines(validator.photographs.manifest)
+    )
     if kept:
         return ValidationBaselines(**kept)
-    return measure_baselines(parts.validator, parts.photographs, trainer.device)
+    return measure_baselines(validator, parts.photographs, trainer.device, world)
 
 
 def print_setup(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
@@ -159,7 +179,7 @@ def print_setup(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
     say(f"{cfg.name}: {cfg.names.model} of {size} parameters on {trainer.device}, loss {cfg.names.loss}")
     data = parts.photographs
     say(
-        f"{cfg.names.data}: {len(data.train)} train, {len(data.val)} validate, {len(data.classes)} classes "
+        f"{cfg.names.data}: {len(data.train)} train, {len(parts.validator)} validate, {len(data.classes)} classes "
         f"at {data.size}² pixels, input {data.input}; {trainer.total} steps of {trainer.effective_batch}"
         + (f", shared by {trainer.world.size} processes" if trainer.world.size > 1 else "")
     )
@@ -196,8 +216,8 @@ def summarize_run(
         "images_per_second": round(seen / trainer.trained_seconds, 1) if trainer.trained_seconds else None,
         "val": trainer.scores, "baseline": baselines.rows, "truth": baselines.truth,
         "validation": {
-            "photographs": len(data.val), "size": data.size, "input": data.input,
-            "manifest": data.manifest(), "held_back": data.val_description,
+            "photographs": len(parts.validator), "size": data.size, "input": data.input,
+            "manifest": parts.validator.photographs.manifest, "held_back": data.val_description,
         },
         "weights": {**origins(parts), "evaluated": evaluated, "init_from": cfg.init_from},
         "absent": parts.absent, "measures": stored_infos(trainer.scores), "notes": parts.notes,

@@ -14,18 +14,24 @@ from colorize.utils.errors import UserError
 from colorize.utils.files import write_whole
 from colorize.utils.serialization import SEAL, is_intact, load_plain, read
 
+BEST = "best.pt"
+
 
 class Checkpoints:
     """`step-NNNNNNNN.pt`, the newest `keep` of them, and `best.pt` of a run, which holds weights alone."""
 
     def __init__(self, folder: str | Path, keep: int = 2):
         self.folder, self.keep = Path(folder), keep
-        self.best = self.folder / "best.pt"
+        self.best = self.folder / BEST
+
+    def path(self, step: int) -> Path:
+        """The file of a step."""
+        return self.folder / f"step-{step:08d}.pt"
 
     def save(self, state: dict[str, Any], *, best: bool = False) -> Path:
         """Writes beside, then renames: a run that is killed, or a disk that is full, leaves the old files whole."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"step-{state['steps']:08d}.pt"
+        path = self.path(state["steps"])
         write_whole(path, lambda part: _write(state, part))
         if best:
             self._keep_as_best(state)
@@ -39,9 +45,7 @@ class Checkpoints:
         What best.pt then holds; None where it is not there, and cannot be brought back.
         """
         held = _whole(self.best)
-        if (held is None or held["steps"] < step) and (
-            found := _whole(self.folder / f"step-{step:08d}.pt")
-        ) is not None:
+        if (held is None or held["steps"] < step) and (found := _whole(self.path(step))) is not None:
             self._keep_as_best(found)
             return found
         return held

@@ -1,4 +1,4 @@
-"""Files at addresses: downloaded once into a cache, and published weights by their SHA-256."""
+"""Files at addresses: downloaded once into a cache."""
 
 import os
 import re
@@ -7,8 +7,6 @@ import urllib.request
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
 from getpass import getuser
 from math import inf
 from pathlib import Path
@@ -17,12 +15,9 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import torch
-
-from colorize.utils.console import say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UnavailableError, UserError, first_line
-from colorize.utils.files import digest_of, file_lock, is_writable, short_digest, write_whole
+from colorize.utils.errors import UserError, first_line
+from colorize.utils.files import file_lock, is_writable, short_digest, write_whole
 
 SECONDS = 15  #    that a server may be silent, also before its answer begins
 PATIENCE = 20  #   seconds after which a transfer must have had SLOWEST on average
@@ -178,54 +173,3 @@ def filesystem_of(address: str) -> tuple[Any, str]:
         raise UserError(f"{kind}:// needs another package: {error}") from error
     except ValueError as error:
         raise UserError(f"{without_secrets(address)}: {first_line(error)}") from error
-
-
-SILENT = 10  #   seconds that a server may say nothing
-LONGEST = 1800  # seconds that a file may take
-
-
-@dataclass(frozen=True)
-class PublishedFile:
-    """A published file of weights.
-
-    names   of the file in torch's hub cache; programs that use the same weights call them differently
-    sha256  in hexadecimal; its first eight digits where no more are published, as torch's own file names have them
-    """
-
-    names: tuple[str, ...]
-    url: str
-    sha256: str
-
-    def find(self, path: str | Path | None = None, *, download: bool = True) -> tuple[Path, str]:
-        """The file and its whole SHA-256: at `path`, else in torch's hub cache, else fetched into it where `download`.
-
-        Raises `UnavailableError` where it is not there and does not come, within a bounded time, or is another file.
-        """
-        held = Path(torch.hub.get_dir(), "checkpoints")
-        places = [at_home(path)] if path else [held / name for name in self.names]
-        found = next((place for place in places if place.is_file()), None)
-        if found is None and (path or not download):
-            said = " or ".join(repr(str(place)) for place in places)
-            raise UnavailableError(f"the weights are not at {said}: put there what {self.url} has")
-        if found is None:
-            found = places[0]
-            say(f"fetching {self.url}")
-            found.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(found, partial(self._fetch, instead=f"put at {str(found)!r} what is there"))
-        digest = digest_of(found)
-        if not digest.startswith(self.sha256):
-            raise UnavailableError(
-                f"{str(found)!r} is not the published file, or not all of it: its SHA-256 is {digest}, not "
-                f"{self.sha256}{'' if len(self.sha256) == 64 else '…'}; delete it, and put there what {self.url} has"
-            )
-        return found, digest
-
-    def _fetch(self, part: Path, instead: str) -> None:
-        try:
-            with part.open("wb") as file:
-                fetch_bytes(self.url, file.write, silent=SILENT, longest=LONGEST)
-        except Exception as error:  # the server's, the network's, the disk's
-            said = f"the weights cannot be fetched from {self.url} ({first_line(error)}): {instead}"
-            raise UnavailableError(said) from error
-        if not digest_of(part).startswith(self.sha256):
-            raise UnavailableError(f"what came from {self.url} is not the published file, or not all of it: {instead}")

@@ -34,9 +34,14 @@ class StopSignal:
     def __init__(self) -> None:
         self.received: int | None = None
         self.ended = False
+        self.at_once = False
 
     def __bool__(self) -> bool:
         return self.received is not None or self.ended
+
+    def interrupt_from_now_on(self) -> None:
+        """What follows has no steps: the next signal interrupts it."""
+        self.at_once = True
 
     def end(self) -> None:
         """Stop as a signal would: a search has seen enough of this run."""
@@ -65,6 +70,9 @@ class StopSignal:
                 handler(self.received, None)
 
     def _handle(self, number: int, frame) -> None:
+        if self.at_once:
+            self.received = number
+            raise KeyboardInterrupt
         if self.received is not None:
             if number == signal.SIGINT:  # SIGTERM comes twice where Slurm preempts: from its daemon and from srun
                 raise KeyboardInterrupt

@@ -173,8 +173,8 @@ FREE = (
     "name", "overwrite", "resume", "trust", "published", "tracker",
     "trainer.device", "trainer.recompute", "trainer.compile", "trainer.channels_last", "trainer.deterministic",
     "trainer.log_every", "data.num_workers", "data.max_bad", "evaluate.batch_size", "evaluate.samples",
-    "evaluate.historical", "evaluate.judges", "checkpoint.every", "checkpoint.keep", "checkpoint.mode",
-    "checkpoint.final",
+    "evaluate.historical", "evaluate.judges", "evaluate.photographs", "evaluate.final",
+    "checkpoint.every", "checkpoint.keep", "checkpoint.mode", "checkpoint.final",
 )  # fmt: skip
 # Where the photographs lie: free as long as they are the same (`DataModule.contents`)
 PLACES = ("data.root", "data.val_root", "data.exclude", "data.classes")

@@ -95,7 +95,24 @@ def _rate(rates: Figures, name: str) -> tuple[str, str]:
     return f"{rates[name]:,.0f}", f"{rates[name] / rates['thesis']:.1f}"
 
 
+def gamut(figures: Figures) -> str:
+    rows = [
+        [
+            name, f"{one['outside']:.1f}",
+            *(
+                f"{one[way][key]:.{digits}f}"
+                for key, digits in (("psnr", 2), ("colorfulness", 1), ("largest", 1))
+                for way in ("chroma", "clip")
+            ),
+        ]
+        for name, one in figures.items()
+    ]  # fmt: skip
+    heads = ["run", "% of pixels outside", "PSNR, `chroma`", "`clip`", "colourfulness, `chroma`", "`clip`"]
+    return table([*heads, "largest shift of L*, `chroma`", "`clip`"], rows, "lrrrrrrr")
+
+
 MEASURED = {
+    "gamut": Measurement("python benchmarks/gamut.py 'outputs/six_models/0*'", "evaluation.md", gamut),
     "data": Measurement("python benchmarks/data.py", "data.md", data),
     "coverage": Measurement("python benchmarks/coverage.py", "statistics.md", coverage),
     "batch_norm": Measurement("python benchmarks/batch_norm.py", "scale.md", batch_norm),

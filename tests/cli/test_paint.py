@@ -58,7 +58,8 @@ def test_every_mode_keeps_its_size_and_lightness(mode, picture, weights, inside,
     painted = Image.open(tmp_path / "out" / "in.png")
     assert painted.size == picture.size
     assert painted.mode == ("RGBA" if mode in ("LA", "RGBA") else "RGB")
-    assert np.ptp(np.asarray(painted.convert("RGB")).astype(int), axis=2).max() > 5  # there is colour in it
+    colored = np.ptp(np.asarray(painted.convert("RGB")).astype(int), axis=2).max() > 5
+    assert colored == (mode != "1")  # black and white have no colour at their lightness
     if mode != "1":  # pure black and white have no room for colour
         assert (
             lightness(painted) - lightness(Image.open(source).convert("L") if mode != "I;16" else picture)
@@ -139,6 +140,7 @@ def test_impossible_words_get_one_sentence(picture, weights, inside, tmp_path):
         ((tmp_path / "empty", "-w", weights, "-o", out), "no photographs in"),
         ((a, "-o", out), "required: -w/--weights"),
         ((a, "-w", weights, "-o", out, "--upsampel", "guided"), "did you mean --upsample?"),
+        ((a, "-w", weights, "-o", out, "--gamut", "chrome"), "invalid choice: 'chrome'"),
         ((a, "-w", weights, "-o", out, "--size", "0"), "--size is 0"),
         ((a, "-w", weights, "-o", out, "--size", "big"), "invalid int value: 'big'"),
         ((a, "-w", weights, "-o", out, "--samples", "2"), "--samples is for diffusion"),
@@ -174,6 +176,19 @@ def test_strips_have_no_seams(method, monkeypatch):
     monkeypatch.setattr(painting, "STRIP", 47 * 7)
     assert torch.allclose(painting.network_input(photograph, 16), L, atol=1e-4)
     assert abs(np.asarray(painting.full_size_color(photograph, L, ab, method)) - whole).max() <= 1
+
+
+def test_colours_that_no_screen_has_leave_lightness_as_it_was():
+    random = np.random.default_rng(0)
+    photograph = painting.LoadedPhotograph(Image.fromarray(random.integers(0, 256, (61, 47, 3), dtype=np.uint8)))
+    L = painting.network_input(photograph, 16)
+    ab = torch.full((1, 2, *L.shape[2:]), 100.0)
+    moved = {
+        gamut: (lightness(painting.full_size_color(photograph, L, ab, "guided", gamut)) - lightness(photograph.image))
+        for gamut in ("chroma", "clip")
+    }
+    assert moved["chroma"].abs().max() < 0.5
+    assert moved["clip"].abs().max() > 5
 
 
 def test_colour_ends_where_lightness_does():

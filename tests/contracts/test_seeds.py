@@ -6,7 +6,7 @@ from inspect import signature
 import pytest
 
 from colorize.evaluation.predictors import predictor_of
-from colorize.evaluation.validation import ValidationSet, black_and_white_squares
+from colorize.evaluation.validation_set import ValidationSet, black_and_white_squares
 from colorize.training.schedule import Phase
 from colorize.utils.seeds import seed_of
 from tests.helpers.configs import ROOT

@@ -6,11 +6,12 @@ from math import nan
 import numpy as np
 import pytest
 
-from colorize.evaluation.bootstrap import mean_interval
+from colorize.evaluation.bootstrap import function_interval, mean_interval
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.image_table import ImageTable
-from colorize.evaluation.result import image_table_path
-from colorize.metrics.metric_info import Interval
+from colorize.evaluation.result import Result, image_table_path, write_result
+from colorize.metrics import Chroma
+from colorize.metrics.metric_info import Interval, function_of_means
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.errors import UserError
 from tests.helpers.evaluated import NAMES, PROTOCOL
@@ -36,7 +37,7 @@ def test_no_difference_is_none(evaluated):
     found = compare_results([evaluated("one"), evaluated("two")])
     assert verdict(found, "psnr").winner is None
     assert "no significant difference between" in verdict(found, "psnr").sentence
-    assert found.leaders("psnr") == {"one", "two"}
+    assert found.leaders("psnr") == set()
 
 
 def test_a_number_without_pictures_is_compared_by_its_interval(evaluated):
@@ -147,3 +148,29 @@ def test_old_photographs_are_not_what_is_compared(evaluated, tmp_path):
     for place in places:
         (tmp_path / place / "results" / "toy.json").unlink()
     assert compare_results(places).protocol["name"] == "historical"
+
+
+def painted_with_more_colour(folder, name, scale):
+    """A result of 24 photographs whose chroma is `scale` of a network's that paints about 0.6 of the truth's."""
+    random = np.random.default_rng(0)
+    truth = random.uniform(5, 30, 24)
+    values = {"chroma_painted": scale * 0.6 * truth * random.uniform(0.3, 1.7, 24), "chroma_truth": truth}
+    columns = np.stack(list(values.values()), axis=1)
+    value = function_interval(columns, function_of_means(Chroma))
+    names = NAMES[:24]
+    result = Result(name, PROTOCOL, {"model": {"chroma": value}}, manifest="m", versions={"torch": "2"})
+    path = write_result(folder / name / "results" / "toy.json", result)
+    with ImageTable(image_table_path(path), list(values)) as table:
+        table.add({"model": values}, names)
+    return str(folder / name)
+
+
+def test_a_fifth_more_colour_on_every_picture_is_seen(tmp_path):
+    """The two intervals overlap by far: only picture by picture the difference shows."""
+    places = [painted_with_more_colour(tmp_path, *each) for each in (("dull", 1.0), ("bright", 1.2))]
+    found = compare_results(places)
+    (verdict,) = found.verdicts
+    dull, bright = (found.runs[name]["chroma"] for name in ("dull", "bright"))
+    assert dull.high > bright.low
+    assert verdict.winner == "bright"
+    assert verdict.adjusted < 1e-3

@@ -50,7 +50,8 @@ def test_a_result_says_everything(measured, tmp_path):
     assert {"model", "grey", "mean_ab", "lab_roundtrip", "jpeg95", "split_half", "truth"} == set(result.rows)
     assert result.rows["lab_roundtrip"]["psnr"].value == 100
     assert result.rows["jpeg95"]["psnr"].value < 45
-    assert result.absent["fd_efficientnet_lite0"].startswith("24 pictures are too few for 1280 features")
+    assert result.absent["fd_inf_efficientnet_lite0"].startswith("24 pictures are too few for 1280 features")
+    assert np.isnan(result.rows["model"]["fd_efficientnet_lite0"].low)
     assert "weights are not at" in result.absent["lpips_alex"]
     cell = result.rows["model"]["psnr"]
     assert cell.low < cell.value < cell.high

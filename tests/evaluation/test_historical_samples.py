@@ -6,8 +6,10 @@ import torch
 from PIL import Image
 
 from colorize.data.sources import SHIPPED
-from colorize.evaluation.validation import Validator, black_and_white_squares
-from colorize.imaging.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
+from colorize.evaluation.validation import Validator
+from colorize.evaluation.validation_set import black_and_white_squares
+from colorize.imaging.color import lightness_to_rgb, rgb_to_lab
+from colorize.imaging.gamut import lab_to_rgb_reduced
 from colorize.utils.errors import UserError
 
 CPU = torch.device("cpu")
@@ -33,7 +35,7 @@ def test_grey_paint_scores_nothing_and_colour_scores_its_own():
     assert scores == {"colorfulness": 0.0, "chroma_mean": pytest.approx(0.0, abs=0.05)}
     scores, grid = validator.score(orange, CPU)
     L = rgb_to_lab(torch.stack([old.read(place) for place in range(5)]))[:, :1]
-    ab = rgb_to_lab((lab_to_rgb(L, orange(L, None)) * 255).round().to(torch.uint8))[:, 1:]
+    ab = rgb_to_lab((lab_to_rgb_reduced(L, orange(L, None)) * 255).round().to(torch.uint8))[:, 1:]
     assert scores["chroma_mean"] == pytest.approx(float(ab.norm(dim=1).mean()), rel=1e-3)
     assert scores["colorfulness"] > 20
     assert grid.width > grid.height  # five photographs beside each other, two rows

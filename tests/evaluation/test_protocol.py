@@ -33,7 +33,10 @@ def test_every_protocol_is_one(name, config):
     cfg = config(f"protocol={name}", "run=x", name="evaluate")
     if name == "coltran-fid5k":
         cfg.protocol.names, cfg.protocol.reference = "list.txt", "demo"
-    assert build_part(cfg.protocol, "protocol").name == name
+    protocol = build_part(cfg.protocol, "protocol")
+    assert protocol.name == name
+    beside_papers = name in ("ddcolor-val5k", "ct2-val5k", "coltran-fid5k")
+    assert protocol.gamut == ("clip" if beside_papers else "chroma")
 
 
 @pytest.mark.parametrize(
@@ -60,8 +63,8 @@ def test_every_field_moves_the_id():
     plain = protocol().record(5, 5, "m")
     changes = [
         {"size": 33}, {"geometry": "stretch"}, {"filter": "area"}, {"input": ["luma"]}, {"predict": 64},
-        {"upsampling": "bilinear"}, {"truth": "lab_roundtrip"}, {"rounding": "truncate"}, {"reference": "paired"},
-        {"extractors": ["inception"]}, {"name": "other"}, {"reader": "period"},
+        {"upsampling": "bilinear"}, {"truth": "lab_roundtrip"}, {"rounding": "truncate"}, {"gamut": "clip"},
+        {"reference": "paired"}, {"extractors": ["inception"]}, {"name": "other"}, {"reader": "period"},
     ]  # fmt: skip
     ids = [protocol(**change).record(5, 5, "m")["id"] for change in changes]
     assert len({plain["id"], *ids}) == len(changes) + 1

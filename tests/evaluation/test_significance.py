@@ -158,7 +158,7 @@ def test_what_evaluation_lacks_has_the_name_of_its_metric(run_folder, inside, tm
     def absent(name):
         raise UnavailableError(f"{name} is not here")
 
-    monkeypatch.setattr("colorize.evaluation.evaluate.create_extractor", absent)
+    monkeypatch.setattr("colorize.evaluation.evaluation_setup.create_extractor", absent)
     run = f"run={run_folder()}"
     refused(inside("evaluate", run, "device=gpu"), "device='gpu' is not here")
     with pytest.raises(UserError, match="--device='gpu' is not here"):

@@ -10,13 +10,8 @@ from colorize.data import Folder, sources
 from colorize.data.collection import Collection
 from colorize.data.listing import list_folder
 from colorize.data.loader import SampleIndex
-from colorize.evaluation.validation import (
-    Validator,
-    black_and_white_squares,
-    mean_ab,
-    measure_baselines,
-    squares_of,
-)
+from colorize.evaluation.validation import Validator, mean_ab, measure_baselines
+from colorize.evaluation.validation_set import black_and_white_squares, squares_of
 from colorize.imaging.film import EMULSIONS
 from colorize.imaging.film_look import Film, lightness_grey, luma_of
 

@@ -15,10 +15,9 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from colorize.metrics import extractors
 from colorize.metrics.extractors import create_extractor
-from colorize.utils import download as weights
-from colorize.utils import files
-from colorize.utils.download import PublishedFile
+from colorize.utils import files, published_file
 from colorize.utils.errors import UnavailableError, UserError
+from colorize.utils.published_file import PublishedFile
 
 
 @pytest.fixture
@@ -174,7 +173,7 @@ def test_a_file_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_a_server_that_is_silent_or_not_there_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(weights, "SILENT", 0.2)
+    monkeypatch.setattr(published_file, "SILENT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/weights.pth"
         with pytest.raises(UnavailableError, match=r"cannot be fetched from http://127.*timed out"):
@@ -187,7 +186,7 @@ def test_a_server_that_is_silent_or_not_there_is_not_waited_for(tmp_path, monkey
 
 def test_a_server_that_dribbles_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(weights, "LONGEST", 0.3)
+    monkeypatch.setattr(published_file, "LONGEST", 0.3)
     stop = threading.Event()
 
     def serve(server):

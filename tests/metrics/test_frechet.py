@@ -19,6 +19,17 @@ def test_the_distance_from_sums_is_that_of_the_stored_features(measured):
     assert measured.compute().values["fid"].value == pytest.approx(expected, abs=1e-6)
 
 
+def test_of_fewer_pictures_than_features_it_is_the_same_without_an_interval():
+    random = torch.Generator().manual_seed(3)
+    truth, painted = (torch.randn(5, 9, generator=random) for _ in range(2))
+    covariances = [np.cov(each.double().numpy(), rowvar=False) for each in (truth, painted)]
+    expected = float((truth - painted).mean(0).square().sum())
+    expected += np.trace(sum(covariances) - 2 * scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real)
+    found = frechet(Features(truth.numpy()), Features(painted.numpy()), paired=True)
+    assert found.value == pytest.approx(expected, rel=1e-4)
+    assert np.isnan(found.error)
+
+
 def gaussian(n, mean, covariance, seed=0):
     """n vectors whose mean and covariance are the given ones exactly."""
     x = torch.randn(n, len(mean), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

@@ -36,3 +36,25 @@ def test_blocks_agree_with_the_whole():
     assert parts.value != whole.value
     assert abs(parts.value - whole.value) < 2 * whole.error
     assert parts.error == pytest.approx(whole.error, rel=0.2)
+
+
+@pytest.mark.parametrize("block", [400, 7])
+def test_each_pair_has_a_value_whose_mean_is_the_distance(block):
+    """And whose scatter is the jackknife's error: two networks are compared by them picture by picture."""
+    random = torch.Generator().manual_seed(0)
+    truth = torch.randn(22, 8, generator=random)
+    painted = truth + 0.5 * torch.randn(22, 8, generator=random)
+    for found in kernel_distance(Features(truth.numpy()), Features(painted.numpy()), paired=True, block=block):
+        assert found.each.mean().item() == pytest.approx(found.value, rel=1e-9)
+        if block == 400:
+            assert (found.each.std(correction=0) / 21**0.5).item() == pytest.approx(found.error, rel=1e-9)
+
+
+def test_the_values_of_pairs_are_in_the_order_of_the_pictures():
+    random = torch.Generator().manual_seed(0)
+    truth = torch.randn(40, 8, generator=random)
+    painted = truth.clone()
+    painted[7] += 6  # the only picture that is wrong
+    for block in (400, 11):
+        _, found = kernel_distance(Features(truth.numpy()), Features(painted.numpy()), paired=True, block=block)
+        assert found.each.abs().argmax() == 7

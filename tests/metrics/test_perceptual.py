@@ -106,7 +106,7 @@ def test_the_published_file_is_read_wherever_it_lies(tmp_path, monkeypatch):
     torch.manual_seed(1)
     net = torchvision.models.alexnet(weights=None)
     torch.save(net.state_dict(), tmp_path / "mine.pth")
-    monkeypatch.setattr("colorize.utils.download.digest_of", lambda path: "7be5be79" + 56 * "0")
+    monkeypatch.setattr("colorize.utils.published_file.digest_of", lambda path: "7be5be79" + 56 * "0")
     rgb, other = torch.rand(2, 2, 3, 40, 40)
     expected = LPIPS("alex", trunk=net.features).measure(rgb, other)
     assert torch.equal(LPIPS("alex", weights=tmp_path / "mine.pth").measure(rgb, other), expected)

@@ -27,10 +27,11 @@ def test_the_ranking_begins_with_the_better_and_ends_with_grey(run, tmp_path):
     _, page = page_of(tmp_path, run("one"), run("two", 1.0))
     table = section(page, "Ranking")
     head, *rows = cells(table)
-    assert head == ["", "leads in", "PSNR dB ↑"]
-    assert [row[0] for row in rows] == ["two", "one", "grey", "mean colour of training"]
-    assert [row[1] for row in rows] == ["1 of 1", "0 of 1", "", ""]
-    assert rows[2][2].startswith("25.00|")
+    assert head == ["", "place", "wins − losses", "PSNR dB ↑"]
+    dull = "|no better than grey"
+    assert [row[0] for row in rows] == [f"two{dull}", f"one{dull}", "grey", "mean colour of training"]
+    assert [row[1:3] for row in rows] == [["1", "+1"], ["2", "−1"], ["", ""], ["", ""]]
+    assert rows[2][3].startswith("25.00|")
     assert table.count('class="number own"') == 1
     assert page.index("Ranking") < page.index("Side by side") < page.index("Conclusions") < page.index("All numbers")
 

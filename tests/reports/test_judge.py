@@ -110,7 +110,7 @@ def test_judgements_that_cannot_be_of_the_page(change, parts, page, inside):
 
 
 def test_arguments_that_cannot_be(page, run, inside, tmp_path):
-    refused(inside("judge"), "judge takes the runs of a new page, or --read CSV")
+    refused(inside("judge"), "name the runs of a new page, or read judgements with --read")
     refused(inside("judge", tmp_path / "one", "-o", "x"), "people choose between two runs or more")
     refused(inside("judge", tmp_path / "one", tmp_path / "two"), "say with -o FOLDER where the page goes")
     refused(inside("judge", tmp_path / "one", run("bare", pictures=0), "-o", "x"), "of bare there are no pictures")

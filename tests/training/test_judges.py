@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from colorize.evaluation.validation import Validator, squares_of
+from colorize.evaluation.validation import Validator
+from colorize.evaluation.validation_set import squares_of
 from colorize.models.load import best_state
 from colorize.tracking.logger import JsonLines
 from colorize.training.build import build_parts

@@ -1,0 +1,159 @@
+"""What a run ends with: its last and best weights under the protocols of `evaluate.final`, in summary.json and W&B."""
+
+import json
+import re
+import time
+
+import pytest
+import torchvision
+
+from colorize.metrics.extractors import Extractor
+from colorize.tracking.logger import JsonLines
+from colorize.utils import published_file
+from tests.helpers.configs import SMALL
+from tests.helpers.features import toy
+
+TINY = ("experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "tracker=none", "evaluate.historical=false")
+NUMBERS = {"psnr", "ssim", "ciede2000", "colorfulness", "kd_paired_efficientnet_lite0", "fd_efficientnet_lite0"}
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """What trackers get for their summaries."""
+    held = {}
+    monkeypatch.setattr(JsonLines, "summary", lambda self, values: held.update(values))
+    return held
+
+
+def summary_of(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_a_run_ends_with_its_evaluation(inside, tmp_path, recorded):
+    done = inside("train", *TINY, "name=a", "evaluate.final=[validation,historical]")
+    assert done.returncode == 0, done.stderr
+    summary = summary_of(tmp_path / "outputs/a")
+    assert summary["eval"].keys() == {"validation", "historical"}
+    last = summary["eval"]["validation"]["last"]
+    assert last["model"].keys() >= NUMBERS
+    assert set(last["model"]["psnr"]) == {"value", "low", "high", "n"}
+    assert last["model"]["psnr"]["value"] == pytest.approx(summary["val"]["psnr"], abs=1e-3)
+    assert last["grey"]["psnr"]["value"] == pytest.approx(summary["baseline"]["grey"]["psnr"], abs=1e-3)
+    assert last["truth"]["colorfulness"]["value"] > last["grey"]["colorfulness"]["value"] == pytest.approx(0, abs=0.2)
+    for metric in ("lpips_alex", "fid"):
+        assert "HF_HUB_OFFLINE is set" in last["absent"][metric]
+        assert f"{metric}" in done.stdout.split("step 1/4")[0]  # said before the first step
+        assert recorded[f"eval/validation/absent/{metric}"] == last["absent"][metric]
+    assert recorded["eval/validation/psnr"] == last["model"]["psnr"]["value"]
+    assert recorded["eval/validation/psnr/low"] == last["model"]["psnr"]["low"]
+    assert recorded["eval/validation/grey/psnr"] == last["grey"]["psnr"]["value"]
+    assert "psnr" in summary["eval"]["historical"]["last"]["absent"]
+    again = inside("evaluate", "run=outputs/a", "checkpoint=last", "metrics=default", "table=false")
+    assert "has been measured already" in again.stdout
+
+
+def test_best_weights_have_results_of_their_own(inside, tmp_path, recorded):
+    words = ("name=b", "evaluate.final=[validation]", "metrics=quick", "schedule.all.steps=6", "optimizer.lr=0.03")
+    assert inside("train", *TINY, *words).returncode == 0
+    held, results = summary_of(tmp_path / "outputs/b")["eval"]["validation"], tmp_path / "outputs/b/results"
+    if held.keys() == {"last"}:
+        pytest.fail("the best step was the last: choose another rate")
+    assert held["best"]["model"]["psnr"]["value"] > held["last"]["model"]["psnr"]["value"]
+    assert recorded["eval/validation@best/psnr"] == held["best"]["model"]["psnr"]["value"]
+    assert recorded["eval/validation/psnr"] == held["last"]["model"]["psnr"]["value"]
+    assert {path.name for path in results.glob("*.json")} == {"validation.json", "validation@best.json"}
+    for checkpoint in ("best", "last"):
+        again = inside("evaluate", "run=outputs/b", f"checkpoint={checkpoint}", "metrics=quick", "table=false")
+        assert "has been measured already" in again.stdout
+    done = inside("compare", "outputs/b")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_interrupted_evaluation_is_resumed_by_the_same_command(inside, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    words = (*TINY, "name=c", "evaluate.final=[validation]", "metrics=quick")
+    with monkeypatch.context() as patch:
+        patch.setattr("colorize.training.final.evaluate_network", interrupt)
+        assert inside("train", *words).returncode == 130
+    before = summary_of(tmp_path / "outputs/c")
+    assert (before["status"], before["eval"]) == ("interrupted", {})
+    assert inside("train", *words).returncode == 0
+    after = summary_of(tmp_path / "outputs/c")
+    assert (after["status"], after["val"]) == ("finished", before["val"])
+    assert "psnr" in after["eval"]["validation"]["last"]["model"]
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [("[validaton]", "evaluate.final names 'validaton', which is no protocol"), ("false", None), ("[]", None)],
+)
+def test_a_protocol_that_there_is_not_is_refused_before_the_first_step(word, sentence, inside, tmp_path):
+    done = inside("train", *TINY, "name=d", f"evaluate.final={word}", "metrics=quick")
+    if sentence:
+        assert (done.returncode, sentence in done.stderr) == (2, True)
+        assert not (tmp_path / "outputs/d/metrics.jsonl").exists()
+    else:
+        assert done.returncode == 0
+        assert summary_of(tmp_path / "outputs/d")["eval"] == {}
+
+
+def test_imagenet_adds_its_first_5000(config):
+    assert config().evaluate.final == ["validation", "historical"]
+    cfg = config("data=imagenet", "data.root=x")
+    assert cfg.evaluate.final == ["validation", "historical", "clean-val5k"]
+    assert config("data=imagenet", "data.root=x", "evaluate.final=false").evaluate.final is False
+
+
+def test_servers_that_are_silent_cost_five_seconds_in_all(tmp_path, monkeypatch):
+    def silent(url, write, *, silent, **_):
+        time.sleep(silent)
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(published_file, "fetch_bytes", silent)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(published_file._Waiting, "failed", {})
+    files = [published_file.PublishedFile((f"{i}.pth",), f"http://127.0.0.1/{i}.pth", "0") for i in range(4)]
+    began, reasons = time.monotonic(), []
+    with published_file.limit_waiting(0.5):
+        for file in [*files, *files]:
+            with pytest.raises(published_file.UnavailableError) as raised:
+                file.find()
+            reasons.append(str(raised.value))
+    assert time.monotonic() - began < 1
+    assert "no answer" in reasons[0]
+    assert "this one was not asked" in reasons[1]
+    assert reasons[:4] == reasons[4:]
+
+
+def test_with_weights_lpips_and_fid_are_there(inside, tmp_path, monkeypatch):
+    def create(name, *args, **kwargs):
+        made: Extractor = toy(name)
+        return made
+
+    def random_trunk(name, *args, **kwargs):
+        return getattr(torchvision.models, name)(weights=None).features
+
+    monkeypatch.setattr("colorize.evaluation.evaluation_setup.create_extractor", create)
+    monkeypatch.setattr("colorize.metrics.perceptual.load_trunk", random_trunk)
+    done = inside("train", *TINY, "name=e", "evaluate.final=[validation]")
+    assert done.returncode == 0, done.stderr
+    model = summary_of(tmp_path / "outputs/e")["eval"]["validation"]["last"]["model"]
+    assert model["fid"]["value"] > 0
+    assert model["lpips_alex"]["value"] > 0
+
+
+def test_validation_has_a_bound(inside, tmp_path):
+    words = (*TINY, "evaluate.photographs=5", "evaluate.final=[validation]", "metrics=quick", "name=f")
+    done = inside("train", *words)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"110 train, 5 validate", done.stdout)
+    summary = summary_of(tmp_path / "outputs/f")
+    assert summary["validation"]["photographs"] == 5
+    result = json.loads((tmp_path / "outputs/f/results/validation.json").read_text())
+    assert (result["protocol"]["photographs"], result["protocol"]["of"]) == (5, 24)
+    assert summary["eval"]["validation"]["last"]["model"]["psnr"]["value"] == pytest.approx(
+        summary["val"]["psnr"], abs=1e-3
+    )
