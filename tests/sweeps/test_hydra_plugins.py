@@ -77,7 +77,9 @@ def test_the_best_of_a_search_has_the_smaller_value_where_less_is_better(name, i
     assert "going on with" in again.stdout
     assert [job.number for job in jobs_of(folder)] == [0, 1, 2]
     assert kept < {path.name for path in folder.glob("[0-9]*")}
-    assert "tracker" not in (folder / "sweep.csv").read_text().splitlines()[0]
+    header = (folder / "sweep.csv").read_text().splitlines()[0]
+    assert "val/features" in header
+    assert "tracker" not in header
 
 
 @pytest.mark.parametrize("name", options("hydra/launcher"))
