@@ -148,14 +148,16 @@ class WandB(Tracker):
         chosen = (os.environ.get("WANDB_MODE") or "online") if mode == "auto" else mode
         if chosen != "online":
             return self._open(chosen), chosen, ""
-        reason = "is not logged in here; " if mode == "online" else ""
+        reason, asked = "is not logged in here; " if mode == "online" else "", False
         try:
             if self.wandb.login(prompt=False, verify=False):  # without a key, `init` would wait for one for ever
                 # W&B's own process dies of a server that answers with nothing: who one is there is asked before
                 self.wandb.Api(timeout=max(1, round(self.patience[0]))).default_entity  # noqa: B018
+                asked = True
                 return self._open("online"), "online", ""
         except Exception as error:  # W&B's own, its service's, a server's
-            self.wandb.teardown()  # without this the id stays "in use"
+            if asked:
+                self.wandb.teardown()  # without this the id stays "in use"
             reason = f"cannot be online ({server_message(error)}); "
         return self._open("offline"), "offline", reason
 
