@@ -137,8 +137,8 @@ def test_strengths_are_those_of_maximum_likelihood():
 
 
 def test_intervals_hold_the_true_strengths_as_often_as_they_say():
-    """Choices of four judges on 30 photographs, drawn by the model: 95 % of the intervals hold the truth; the
-    resampling of judges and photographs at once is known to be somewhat wide."""
+    """Choices of four judges on 30 photographs, drawn by the model: most of the intervals hold the truth: the
+    resampling of judges and photographs at once is somewhat wide."""
     names, true = ["a", "b", "c"], np.array([0.8, 0.0, -0.8])
     study, held = Study("p", [str(i) for i in range(30)], {name: {"x": 1.0} for name in names}), []
     for draw in range(25):
