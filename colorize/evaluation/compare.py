@@ -179,12 +179,18 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
             notes.append(
                 f"{listed} of {entry.label} is not the mean of its pictures' values: compared by intervals alone"
             )
-        if own := judged_by_own(entry.one):
-            networks = " and ".join(sorted(set(own.values())))
-            notes.append(
-                f"† {entry.label} was trained with {networks}, which also measures {', '.join(own)}: read distances "
-                "of another extractor beside these"
-            )
+        notes += _note_of_own(entry)
         missing = [m for m in metrics if m not in entry.aggregated]
         notes += [f"{entry.label} has no {m}: {entry.absent.get(m, 'it was not measured')}" for m in missing]
     return notes
+
+
+def _note_of_own(entry: Entry) -> list[str]:
+    """What † stands for beside numbers of the entry, if any are measured by a network that it was trained with."""
+    if not (own := judged_by_own(entry.one)):
+        return []
+    networks = " and ".join(sorted(set(own.values())))
+    return [
+        f"† {entry.label} was trained with {networks}, which also measures {', '.join(own)}: read distances of another "
+        "extractor beside these"
+    ]

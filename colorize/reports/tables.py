@@ -64,19 +64,16 @@ def metric_cells(
 
 
 def metric_table(
-    metrics: Sequence[str],
-    runs: Rows,
-    beside: Rows,
-    leaders: Callable[[str], Collection[str]],
-    kind: str = "ranking",
-    *,
-    own: Mapping[str, Collection[str]] | None = None,
-) -> TextTable:
+    metrics: Sequence[str], runs: Rows, beside: Rows, leaders: Callable[[str], Collection[str]], kind: str = "ranking",
+    *, own: Mapping[str, Collection[str]] | None = None,
+) -> TextTable:  # fmt: skip
     """A row for each run and below them for each baseline, a column for each metric; bold where `leaders` of the metric
     has the run, and with a † where `own` of the run has the metric."""
     best = {metric: leaders(metric) for metric in metrics}
-    rows = [TableRow(label, metric_cells(row, metrics, [m for m in metrics if label in best[m]], (own or {}).get(label, ())))
-            for label, row in runs.items()]  # fmt: skip
+    rows = []
+    for label, row in runs.items():
+        bold = [metric for metric in metrics if label in best[metric]]
+        rows.append(TableRow(label, metric_cells(row, metrics, bold, (own or {}).get(label, ()))))
     rows += [TableRow(row_label(label), metric_cells(row, metrics), "beside") for label, row in beside.items()]
     return TextTable(["", *(info_of(metric).heading for metric in metrics)], rows, kind)
 
