@@ -7,7 +7,7 @@ from typing import Any
 
 from colorize.evaluation.comparison import Comparison, Rows, compare_with_grey, leading_metrics
 from colorize.evaluation.entries import Entry, make_entries
-from colorize.evaluation.result import LABELS, OF_BEST, Result, read_result
+from colorize.evaluation.result import LABELS, OF_BEST, Result, judged_by_own, read_result
 from colorize.evaluation.significance import compare_all
 from colorize.metrics.metric_info import Interval
 from colorize.utils.checkpoint import BEST, Checkpoints, peek, step_of
@@ -122,6 +122,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
         notes=_notes(entries, results, metrics),
         results={entry.label: list(entry.results) for entry in entries},
         cost={entry.label: entry.one.cost for entry in entries},
+        own={entry.label: judged_by_own(entry.one) for entry in entries},
         grey=compare_with_grey(entries, leading_metrics(metrics, next(iter(results.values())).protocol)),
     )
 
@@ -178,6 +179,18 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
             notes.append(
                 f"{listed} of {entry.label} is not the mean of its pictures' values: compared by intervals alone"
             )
+        notes += _note_of_own(entry)
         missing = [m for m in metrics if m not in entry.aggregated]
         notes += [f"{entry.label} has no {m}: {entry.absent.get(m, 'it was not measured')}" for m in missing]
     return notes
+
+
+def _note_of_own(entry: Entry) -> list[str]:
+    """What † stands for beside numbers of the entry, if any are measured by a network that it was trained with."""
+    if not (own := judged_by_own(entry.one)):
+        return []
+    networks = " and ".join(sorted(set(own.values())))
+    return [
+        f"† {entry.label} was trained with {networks}, which also measures {', '.join(own)}: read distances of another "
+        "extractor beside these"
+    ]

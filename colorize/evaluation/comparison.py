@@ -26,6 +26,7 @@ class Comparison:
     notes     sentences on what limits the comparison
     results   label -> the files of its results, one for each seed
     cost      label -> cost of a prediction, of its first result
+    own       label -> metrics whose network the run was trained with, and that network
     grey      label -> its comparisons with grey in the metrics that are shown first
     """
 
@@ -38,6 +39,7 @@ class Comparison:
     notes: list[str]
     results: dict[str, list[Path]] = field(default_factory=dict)
     cost: dict[str, dict[str, Any]] = field(default_factory=dict)
+    own: dict[str, dict[str, str]] = field(default_factory=dict)
     grey: dict[str, list[ComparisonResult]] = field(default_factory=dict)
 
     def leading(self) -> list[str]:

@@ -128,9 +128,20 @@ def open_run_network(run: RunFolder, checkpoint: str, folder: Path, trust: tuple
     path = run.checkpoint(checkpoint)
     model, steps = load_trained(path, plain.get("model"), trust)
     weights = {"of": path.name, "step": steps, "sha256": weights_digest(model.state_dict())}
+    summary = run.read_summary() if run.summary.is_file() else {}
+    weights["trained_with"] = pretrained_networks(summary.get("weights", {}))
     mean, cfg = run.read_mean_ab(), OmegaConf.create(plain)
     group = group_of(kept, run.photographs())
     return EvaluatedNetwork(name, folder, model, size, weights, mean, group, seed, cfg, run.folder, trust)
+
+
+def pretrained_networks(origins: Mapping[str, Any]) -> list[str]:
+    """The networks with ImageNet weights that a run was trained with, as encoders or in terms of its loss.
+
+    origins  `model.…` or `loss.…` -> where its weights came from, as the run's summary has them under "weights"
+    """
+    of_parts = [str(origin) for part, origin in origins.items() if part.startswith(("model.", "loss."))]
+    return sorted({origin.split(",")[0] for origin in of_parts if ", ImageNet" in origin})
 
 
 def weights_digest(state: Mapping[str, torch.Tensor]) -> str:

@@ -96,6 +96,16 @@ def read_result(path: str | Path) -> Result:
     return Result(**{**held, "rows": rows})
 
 
+def judged_by_own(result: Result) -> dict[str, str]:
+    """Metric -> its network, of the metrics whose network the run was trained with: their numbers flatter it."""
+    networks = {name: origin.split(",")[0] for name, origin in result.weights.get("metrics", {}).items()}
+    for extractor in result.weights.get("extractors", {}):
+        networks |= {name: extractor for name in result.rows["model"] if name.endswith(f"_{extractor}")}
+    own = {name.removeprefix("tf_") for name in result.weights.get("network", {}).get("trained_with", ())}
+    networks = {name: network.removeprefix("tf_") for name, network in networks.items()}
+    return {name: network for name, network in networks.items() if network in own and name in result.rows["model"]}
+
+
 def image_table_path(path: str | Path) -> Path:
     """The table of a result's pictures, a .csv beside it."""
     return Path(path).with_suffix(".csv")

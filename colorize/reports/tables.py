@@ -12,10 +12,11 @@ from colorize.reports.conclusions import draw_conclusions
 
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
 BOLD = "bold: no other run is better, where runs differ significantly"
+OWN = "†"  # of a number whose network the run was trained with
 LATEX = {
     "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    "→": r"$\rightarrow$", "∞": r"$\infty$", "Δ": r"$\Delta$", "−": "$-$", "°": r"$^\circ$", "–": "--",
+    "→": r"$\rightarrow$", "∞": r"$\infty$", "Δ": r"$\Delta$", "−": "$-$", "†": r"\dag{}", "°": r"$^\circ$", "–": "--",
 }  # fmt: skip
 
 
@@ -54,19 +55,25 @@ class TextTable(NamedTuple):
     texts: Collection[int] = (0,)
 
 
-def metric_cells(row: Mapping[str, Interval], metrics: Sequence[str], best: Collection[str] = ()) -> list[TableCell]:
-    """A value with its interval for each of the metrics; those of `best` are bold."""
-    return [TableCell(*texts(row.get(metric), info_of(metric).digits), metric in best) for metric in metrics]
+def metric_cells(
+    row: Mapping[str, Interval], metrics: Sequence[str], best: Collection[str] = (), own: Collection[str] = ()
+) -> list[TableCell]:
+    """A value with its interval for each of the metrics; those of `best` are bold, those of `own` have a †."""
+    found = [(metric, *texts(row.get(metric), info_of(metric).digits)) for metric in metrics]
+    return [TableCell(value + OWN * (metric in own), ends, metric in best) for metric, value, ends in found]
 
 
 def metric_table(
-    metrics: Sequence[str], runs: Rows, beside: Rows, leaders: Callable[[str], Collection[str]], kind: str = "ranking"
-) -> TextTable:
+    metrics: Sequence[str], runs: Rows, beside: Rows, leaders: Callable[[str], Collection[str]], kind: str = "ranking",
+    *, own: Mapping[str, Collection[str]] | None = None,
+) -> TextTable:  # fmt: skip
     """A row for each run and below them for each baseline, a column for each metric; bold where `leaders` of the metric
-    has the run."""
+    has the run, and with a † where `own` of the run has the metric."""
     best = {metric: leaders(metric) for metric in metrics}
-    rows = [TableRow(label, metric_cells(row, metrics, [metric for metric in metrics if label in best[metric]]))
-            for label, row in runs.items()]  # fmt: skip
+    rows = []
+    for label, row in runs.items():
+        bold = [metric for metric in metrics if label in best[metric]]
+        rows.append(TableRow(label, metric_cells(row, metrics, bold, (own or {}).get(label, ()))))
     rows += [TableRow(row_label(label), metric_cells(row, metrics), "beside") for label, row in beside.items()]
     return TextTable(["", *(info_of(metric).heading for metric in metrics)], rows, kind)
 
@@ -81,7 +88,8 @@ def texts(interval: Interval | None, digits: int) -> tuple[str, str]:
 
 def comparison_table(comparison: Comparison) -> TextTable:
     """All numbers of the comparison."""
-    return metric_table(comparison.metrics, comparison.runs, comparison.sanity, comparison.leaders, "ranking all")
+    rows = (comparison.runs, comparison.sanity)
+    return metric_table(comparison.metrics, *rows, comparison.leaders, "ranking all", own=comparison.own)
 
 
 def table_with_costs(comparison: Comparison) -> TextTable:

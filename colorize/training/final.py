@@ -13,12 +13,13 @@ from omegaconf import DictConfig
 from colorize.config import build_part, conf_folder
 from colorize.evaluation.evaluate import evaluate_network
 from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
-from colorize.evaluation.network import EvaluatedNetwork, log_result, weights_digest
+from colorize.evaluation.network import EvaluatedNetwork, log_result, pretrained_networks, weights_digest
 from colorize.evaluation.result import OF_BEST, Result, group_of, plain, read_result
 from colorize.evaluation.validation import ValidationBaselines
 from colorize.models.load import best_state
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import Logger
+from colorize.training.build import origins
 from colorize.training.trainer import Parts, Trainer
 from colorize.utils.checkpoint import read_record
 from colorize.utils.console import say
@@ -104,7 +105,11 @@ class FinalEvaluations:
         module: Any = self.trainer.train_states["model"].ema_or_model()
         return EvaluatedNetwork(
             self.cfg.name, self.run.folder, module, self.parts.photographs.size,
-            {"of": file.name, "step": step, "sha256": weights_digest(state)}, self.baselines.mean_ab,
+            {
+                "of": file.name, "step": step, "sha256": weights_digest(state),
+                "trained_with": pretrained_networks(origins(self.parts)),
+            },
+            self.baselines.mean_ab,
             group_of(self.run.read_config(), self.run.photographs()), self.cfg.seed, self.cfg, self.run.folder,
             data=self.parts.photographs,
         )  # fmt: skip

