@@ -165,7 +165,7 @@ def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on(inside, tmp_path)
     process.send_signal(signal.SIGINT)
     printed = process.communicate()[0]
     assert process.returncode == 130
-    assert "the same command goes on" in printed
+    assert "the same command resumes" in printed
     summary = json.loads((log.parent / "summary.json").read_text())
     assert summary["status"] == "interrupted"
     assert 0 < summary["steps"] < 120
