@@ -20,7 +20,15 @@ from colorize.reports.sweep_page import Sweep, rounded, write_sweep
 from colorize.run_folder import RunFolder
 from colorize.sweeps.hydra_plugins import PLUGINS, job_environment
 from colorize.sweeps.jobs import SweepJob, jobs_of, record_failure
-from colorize.sweeps.results import importances, number_of, objective_signs, rank_jobs, varying_keys
+from colorize.sweeps.results import (
+    importances,
+    monitors_of,
+    number_of,
+    objective_signs,
+    rank_jobs,
+    seed_groups,
+    varying_keys,
+)
 from colorize.utils.console import console, say
 from colorize.utils.errors import UserError, guarded
 from colorize.utils.files import write_text
@@ -78,7 +86,7 @@ def write_experiment(target: Path, job: SweepJob, name: str, comments: Sequence[
     write_text(target, text)
 
 
-COMPARED = 8  # of more jobs, the best
+COMPARED = 8  # of more recipes, the best; each with all its seeds
 
 
 def summarise_sweep(folder: Path, config: DictConfig, protocols: Sequence[str]) -> int:
@@ -94,19 +102,23 @@ def summarise_sweep(folder: Path, config: DictConfig, protocols: Sequence[str]) 
     own = next((RunFolder(job.folder).read_config() for job in jobs if job.summary), config)
     signs = objective_signs(config.hydra.sweeper, own)
     names, maximize = list(signs), list(signs.values())
-    best = rank_jobs(jobs, names, maximize)
+    best, monitors = rank_jobs(jobs, names, maximize), monitors_of(jobs)
+    search = "objective" in config.hydra.sweeper
+    if len(monitors) > 1 and not search:
+        say(f"the jobs are not ranked: their best checkpoints are chosen by {' and by '.join(monitors)}")
+        best = [job for job in jobs if job.status == "finished"]
     words = OmegaConf.select(config, "hydra.overrides.task") or []
     keys = varying_keys(jobs, [each.key_or_group for each in map(parse_override, words) if each.is_sweep_override()])
-    search = "objective" in config.hydra.sweeper
     shares = importances(jobs, keys, names, maximize, search=search)
     sweep = Sweep(folder.name, jobs, keys, names, best, shares, search)
     write_text(folder / "sweep.csv", sweep_csv(sweep))
-    write_recipes(folder, sweep)
+    if search or len(monitors) == 1:
+        write_recipes(folder, sweep)
     write_sweep(folder / "sweep.html", sweep)
     console.print(sweep_table(sweep))
     say(f"the page is {str(folder / 'sweep.html')!r}")
     if protocols and len(best) > 1:
-        compare_best_jobs(folder, [job.folder for job in best[:COMPARED]], protocols, config.get("trust") or ())
+        compare_jobs(folder, seed_groups(best)[:COMPARED], protocols, config.get("trust") or ())
     return 1 if any(job.status == "failed" for job in jobs) else 0
 
 
@@ -145,21 +157,30 @@ def sweep_table(sweep: Sweep) -> Table:
     return table
 
 
-def compare_best_jobs(folder: Path, jobs: Sequence[Path], protocols: Sequence[str], trust: Sequence[str]) -> None:
-    """Evaluate the jobs, each photograph by itself, and compare them. What has been measured is not measured again.
+def compare_jobs(
+    folder: Path, groups: Sequence[Sequence[SweepJob]], protocols: Sequence[str], trust: Sequence[str]
+) -> None:
+    """Evaluate the jobs, each photograph by itself, and compare them, the seeds of a group pooled. What has been
+    measured is not measured again.
 
     At their last steps: best.pt was chosen on the photographs that they are compared on. In processes of their own:
-    Hydra composes one config at a time.
+    Hydra composes one config at a time. Jobs of several sizes are evaluated at the smallest of them.
     """
+    jobs = [job.folder for group in groups for job in group]
+    sizes = {int(RunFolder(job).read_config().data.size) for job in jobs}
+    at_one_size = [f"protocol.size={min(sizes)}"] if len(sizes) > 1 else []
+    names = [f"{name}-{min(sizes)}" if at_one_size and name == "validation" else name for name in protocols]
     runs = ",".join(quoted(job) for job in jobs)
-    say(f"{len(jobs)} jobs are evaluated under {' and '.join(protocols)}")
-    for name in protocols:
-        words = [f"run=[{runs}]", f"protocol={name}", "checkpoint=last", "metrics=default", "table=false"]
-        words.append(f"trust=[{','.join(trust)}]")
+    say(f"{len(jobs)} jobs are evaluated under {' and '.join(names)}")
+    for protocol, name in zip(protocols, names, strict=True):
+        words = [f"run=[{runs}]", f"protocol={protocol}", "checkpoint=last", "metrics=default", "table=false"]
+        words += [f"trust=[{','.join(trust)}]", f"name={name}", *(at_one_size if name != protocol else [])]
         if not run_verb("evaluate", words, shown=True):
             return
     page = folder / "compare.html"
-    if run_verb("compare", [*map(str, jobs), "--protocol", protocols[0], "--html", str(page)], shown=False):
+    words = [*map(str, jobs), "--protocol", names[0], "--html", str(page)]
+    pooled = ["--pool"] if any(len(group) > 1 for group in groups) else []
+    if run_verb("compare", [*words, *pooled], shown=False):
         say(f"the comparison is {str(page)!r}")
 
 

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from colorize.cli.additions import check_additions
 from colorize.cli.parser import compose_config, group_options, hydra_context, options_in, parse_overrides, runs_job
 from colorize.config import check_values
+from colorize.utils.console import say
 from colorize.utils.errors import UserError, describe_options, key_suggestion, locate_part, suggestion
 from colorize.utils.stored_config import flatten
 
@@ -39,10 +40,24 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
         chosen = [override for override in overrides if check_choice(override, places)]
         others = [override for override in overrides if override not in chosen]
         check_once(overrides)
+        sizes: set[int] = set()
         for choices in choice_combinations(chosen):
             after = check_job(arguments, arguments.config_name or config_name, choices, others, places)
-            if not (arguments.multirun or after.hydra.mode == RunMode.MULTIRUN):
+            if arguments.multirun or after.hydra.mode == RunMode.MULTIRUN:
+                sizes |= sizes_of(after, others) if runs_job(arguments) else set()
+            else:
                 check_single(overrides, chosen)
+        if len(sizes) > 1:
+            listed = " and ".join(map(str, sorted(sizes)))
+            say(f"the jobs train at {listed} pixels: afterwards they are compared at {min(sizes)}²")
+
+
+def sizes_of(cfg: DictConfig, overrides: Sequence[Override]) -> set[int]:
+    """The sizes of training pictures among the jobs of a sweep that are compared afterwards."""
+    if not OmegaConf.select(cfg, "hydra.callbacks.after_sweep.compare") or "data" not in cfg:
+        return set()
+    swept = [each for each in overrides if each.key_or_group == "data.size" and each.is_discrete_sweep()]
+    return {int(value) for each in swept for value in each.sweep_string_iterator()} or {int(cfg.data.size)}
 
 
 def check_job(

@@ -195,7 +195,7 @@ def mobilenet_v2(path: Path) -> nn.Module:
     """torchvision's network: (B, 3, 224, 224) -> the 1280 averages before the classifier"""
     net = torchvision.models.mobilenet_v2(weights=None)
     net.load_state_dict(read_file(path))
-    net.classifier = nn.Identity()  # type: ignore[assignment]
+    net.classifier = nn.Identity()
     return net
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from colorize.config import DIRECTIONS, MODES, better_of, contradicts_direction, sign_of
+from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import SweepJob
 from colorize.utils.errors import UserError
 from colorize.utils.hydra_overrides import fixed_in_sweep
@@ -87,6 +88,22 @@ def rank_jobs(jobs: Sequence[SweepJob], names: Sequence[str], maximize: Sequence
     if len(names) > 1:
         points = [(job, own) for job, own in points if not any(dominates(other, own) for _, other in points)]
     return [job for job, _ in sorted(points, key=lambda point: point[1])]
+
+
+def seed_groups(ranked: Sequence[SweepJob]) -> list[list[SweepJob]]:
+    """Jobs that differ by nothing but their seed, together; the best group first, by the mean place of its jobs in
+    `ranked`, so that a lucky seed alone lifts none."""
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, job in enumerate(ranked):
+        key = tuple(sorted(word for word in job.overrides if not word.startswith("seed=")))
+        places.setdefault(key, []).append(place)
+    return [[ranked[place] for place in group] for group in sorted(places.values(), key=lambda g: sum(g) / len(g))]
+
+
+def monitors_of(jobs: Sequence[SweepJob]) -> list[str]:
+    """What best.pt of the finished jobs is best at."""
+    finished = [RunFolder(job.folder).read_config() for job in jobs if job.status == "finished"]
+    return list(dict.fromkeys(str(cfg.checkpoint.monitor) for cfg in finished))
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
