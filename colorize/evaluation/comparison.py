@@ -47,14 +47,14 @@ class Comparison:
         return leading_metrics(self.metrics, self.protocol)
 
     def leaders(self, metric: str) -> set[str]:
-        """Labels of the runs that no other run is significantly better than; empty where this is unknown, and where no
-        two runs differ significantly."""
+        """Labels of the runs that are significantly better than another, and no other than they; empty where this is
+        unknown."""
         of_metric = [verdict for verdict in self.verdicts if verdict.metric == metric]
         unknown = any(significance(v.difference, v.adjusted) is None for v in of_metric)
-        if not self.has_order or info_of(metric).better is None or unknown or not any(v.winner for v in of_metric):
+        if not self.has_order or info_of(metric).better is None or unknown:
             return set()
-        compared = {label for verdict in of_metric for label in (verdict.a, verdict.b)}
-        return compared - {v.b if v.winner == v.a else v.a for v in of_metric if v.winner}
+        won = [(v.a, v.b) if v.winner == v.a else (v.b, v.a) for v in of_metric if v.winner]
+        return {winner for winner, _ in won} - {loser for _, loser in won}
 
     @property
     def has_order(self) -> bool:

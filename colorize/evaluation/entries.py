@@ -1,7 +1,7 @@
 """Entries of a comparison: one run, or runs that differ by the seed alone, with the variance between seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from colorize.evaluation.permutation import Difference, effect_size, win_rate
 from colorize.evaluation.result import Result, image_table_path
 from colorize.metrics.metric_info import Interval, info_of
 from colorize.utils.errors import UserError
+from colorize.utils.hydra_overrides import saved_overrides
 
 MIN_P = 1e-9  # half of the smallest p that is reported
 
@@ -212,7 +213,26 @@ def make_entries(paths: Mapping[str, Path], results: Mapping[str, Result], *, po
         groups.setdefault(result.group or place, {})[place] = result
     if all(len(group) == 1 for group in groups.values()):
         raise UserError("no two of these runs differ by their seed alone: compare them without --pool")
-    return [_pooled(paths, group) for group in groups.values()]
+    return _with_differences([_pooled(paths, group) for group in groups.values()])
+
+
+def _with_differences(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries; those of one label with the words by which their runs differ."""
+    words = [_override_words(entry) for entry in entries]
+    found = []
+    for entry, own in zip(entries, words, strict=True):
+        alike = [of for other, of in zip(entries, words, strict=True) if other.label == entry.label]
+        apart = [word for word in own if not all(word in other for other in alike)]
+        name, seeds, count = entry.label.partition(" (")
+        found.append(replace(entry, label=" ".join([name, *apart]) + seeds + count if apart else entry.label))
+    return found
+
+
+def _override_words(entry: Entry) -> list[str]:
+    """Of the command that trained the first run of an entry; none of a result outside a run folder."""
+    folder = next(iter(entry.results)).parent.parent
+    known = (folder / ".hydra" / "overrides.yaml").is_file()
+    return [word for word in saved_overrides(folder) if not word.startswith("seed=")] if known else []
 
 
 def _pooled(paths: Mapping[str, Path], group: Mapping[str, Result]) -> Entry:

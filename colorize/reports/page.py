@@ -2,9 +2,11 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import islice, takewhile
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,9 +37,27 @@ HEAVY = 40_000  #          bytes: a larger file is encoded again
 def templates() -> Environment:
     """The templates of all pages. A name that a page does not give is an error."""
     loader = PackageLoader("colorize.reports")
-    return Environment(
+    found = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )  # fmt: skip
+    found.globals["shorten"] = shorten_labels
+    return found
+
+
+def shorten_labels(labels: Iterable[str]) -> dict[str, str]:
+    """Label -> the same without the words that all have at the beginning and at the end."""
+    words = {label: re.findall(r"[^-_ /]+[-_ /]*|[-_ /]+", label) for label in labels}
+    room = min(map(len, words.values()), default=1) - 1  # a word stays of each
+    first = sum(1 for _ in takewhile(_is_one, islice(zip(*words.values(), strict=False), room)))
+    rest = [reversed(each[first:]) for each in words.values()]
+    last = sum(1 for _ in takewhile(_is_one, islice(zip(*rest, strict=False), room - first)))
+    if len(words) < 2:
+        return {label: label for label in words}
+    return {label: "".join(each[first : len(each) - last]).rstrip("-_ /") for label, each in words.items()}
+
+
+def _is_one(words: Iterable[str]) -> bool:
+    return len(set(words)) == 1
 
 
 def render_page(template: str, title: str, **values: Any) -> str:

@@ -11,7 +11,7 @@ from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.conclusions import draw_conclusions
 
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
-BOLD = "bold: no other run is better, where runs differ significantly"
+BOLD = "bold: better than another run, and no other run is better"
 OWN = "†"  # of a number whose network the run was trained with
 LATEX = {
     "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
