@@ -35,7 +35,7 @@ def test_every_protocol_is_one(name, config):
         cfg.protocol.names, cfg.protocol.reference = "list.txt", "demo"
     protocol = build_part(cfg.protocol, "protocol")
     assert protocol.name == name
-    beside_papers = name in ("ddcolor-val5k", "ct2-val5k", "coltran-fid5k")
+    beside_papers = name in ("ddcolor-val5k", "ddcolor-val5k-centre", "ct2-val5k", "coltran-fid5k")
     assert protocol.gamut == ("clip" if beside_papers else "chroma")
 
 
@@ -130,3 +130,14 @@ def test_a_list_of_names_gives_the_order(imagenet, tmp_path):
 def test_a_set_that_is_not_there(changes, sentence):
     with pytest.raises(UserError, match=re.escape(sentence)):
         select_photographs(protocol(**changes))
+
+
+def test_ddcolors_two_geometries_differ_in_nothing_else(config):
+    """Its code stretches, and its author says that it was cropped."""
+    code, author = (
+        build_part(config(f"protocol={name}", "run=x", name="evaluate").protocol, "protocol").record(5000, 5000, "m")
+        for name in ("ddcolor-val5k", "ddcolor-val5k-centre")
+    )
+    assert {key for key in code if code[key] != author[key]} == {"id", "name", "geometry", "filter"}
+    assert (code["geometry"], code["filter"]) == ("stretch", "linear")
+    assert (author["geometry"], author["filter"]) == ("centre", "bilinear")
