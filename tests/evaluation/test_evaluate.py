@@ -184,7 +184,7 @@ def test_the_tracker_hears_of_it(inside, tmp_path, monkeypatch):
     assert inside("evaluate", "run=outputs/toy", *QUICK, "overwrite=true").returncode == 0
     [(name, values)] = heard
     assert name == trained
-    assert values["demo/psnr/low"] < values["demo/psnr"] < values["demo/psnr/high"]
+    assert values["eval/demo/psnr/low"] < values["eval/demo/psnr"] < values["eval/demo/psnr/high"]
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,7 @@ def test_a_name_that_there_is_not():
 
 
 def test_a_file_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     source = tmp_path / "published.pth"
     source.write_bytes(b"weights")
@@ -191,6 +192,7 @@ def test_a_file_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_a_server_that_is_silent_or_not_there_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(published_file, "SILENT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -204,6 +206,7 @@ def test_a_server_that_is_silent_or_not_there_is_not_waited_for(tmp_path, monkey
 
 
 def test_a_server_that_dribbles_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(published_file, "LONGEST", 0.3)
     stop = threading.Event()

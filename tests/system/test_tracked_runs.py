@@ -156,7 +156,7 @@ def check_evaluation(tmp_path, server):
         result = json.loads((tmp_path / "outputs/off/results/demo.json").read_text())
         assert numbers(lines) == written(tmp_path / "outputs/off")
         summary = server.summary[run]
-        value, low, high = (summary[f"demo/psnr{end}"] for end in ("", "/low", "/high"))
+        value, low, high = (summary[f"eval/demo/psnr{end}"] for end in ("", "/low", "/high"))
         assert low < value < high
         assert value == result["rows"]["model"]["psnr"]["value"]
         trained = json.loads((tmp_path / "outputs/off/summary.json").read_text())
