@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
+from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, Transformer
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -37,6 +37,8 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
                 raise UserError(f"{word!r} is no key=value: did you mean run={word}?")
         overrides = parse_overrides(arguments.overrides)
         places = [str(o.input_line) for o in overrides if o.key_or_group == "hydra.searchpath"]
+        for override in overrides:
+            check_swept(override, places)
         chosen = [override for override in overrides if check_choice(override, places)]
         others = [override for override in overrides if override not in chosen]
         check_once(overrides)
@@ -119,6 +121,16 @@ def check_folder(cfg: DictConfig) -> None:
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             raise UserError(f"{key} is {str(folder)!r}, and {str(place)!r} is no folder: choose another folder")
+
+
+def check_swept(override: Override, places: Sequence[str]) -> None:
+    """Refuse a sweep over nothing: a glob(…) that no option matches, an empty range(…)."""
+    key, line, value = override.key_or_group, override.input_line, override.value()
+    if isinstance(value, ChoiceSweep) and any(isinstance(each, Glob) for each in value.list):
+        raise UserError(f"{line}: glob(…) stands alone; several patterns are {key}=glob([a*,b*])")
+    if override.is_discrete_sweep() and not [*override.sweep_iterator()]:
+        options = group_options(key, places)
+        raise UserError(f"{line} names no value{f'; {describe_options(key, options)}' if options else ''}")
 
 
 def check_choice(override: Override, places: Sequence[str]) -> bool:

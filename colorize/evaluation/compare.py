@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from colorize.evaluation.comparison import Comparison, Rows, compare_with_grey, leading_metrics
-from colorize.evaluation.entries import Entry, make_entries
+from colorize.evaluation.entries import Entry, make_entries, run_labels
 from colorize.evaluation.result import LABELS, OF_BEST, Result, judged_by_own, read_result
 from colorize.evaluation.significance import compare_all
 from colorize.metrics.metric_info import Interval
@@ -147,12 +147,12 @@ def _alike(one: dict[str, Interval], other: dict[str, Interval]) -> bool:
 
 
 def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequence[str]) -> list[str]:
-    notes = []
+    notes, labels = [], run_labels({place: result.name for place, result in results.items()})
     of = {path: str(result.weights.get("network", {}).get("of")) for path, result in results.items()}
     if best := [place for place, name in of.items() if name == BEST]:
         if len(best) < len(of):
-            last = [place for place in of if place not in best]
-            notes.append(f"{', '.join(best)} with the best weights, {', '.join(last)} with the last: this is a mixture")
+            told = [", ".join(labels[place] for place in of if (place in best) == wanted) for wanted in (True, False)]
+            notes.append(f"{told[0]} with the best weights, {told[1]} with the last: this is a mixture")
         if next(iter(results.values())).protocol.get("name") == "validation":
             notes.append("the best weights were chosen on these very photographs: their values are a little too good")
     protocol = next(iter(results.values())).protocol
@@ -167,7 +167,8 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
         names = [name for name in one.versions if other.versions.get(name) != one.versions[name]]
         if names:
             listed = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
-            notes.append(f"{first} and {place} were measured with different versions: {listed}")
+            told = f"{labels[first]} and {labels[place]}"
+            notes.append(f"{told} were measured with different versions: {listed}")
     for entry in entries:
         notes += [note for path, result in entry.results.items() if (note := describe_outdated(path, result))]
         if entry.pictures is None:

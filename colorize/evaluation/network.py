@@ -17,7 +17,7 @@ from colorize.evaluation.painted import holds_pictures, pictures_digest
 from colorize.evaluation.result import OF_BEST, Result, group_of, image_table_path, read_result
 from colorize.evaluation.samples import COMPARED, SampleFiles, find_samples
 from colorize.models.base import Colorizer
-from colorize.models.load import checked_size, load, load_trained, trained_size
+from colorize.models.load import checked_size, is_hub_name, load, load_trained, trained_size
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger, start_tracker
@@ -102,7 +102,7 @@ def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[st
     path = at_home(word)
     if path.is_dir() and (path / ".hydra").is_dir():
         return open_run_network(RunFolder(path), checkpoint, Path(out) if out else path, packages(trust))
-    if checkpoint != "best":
+    if checkpoint != "best" and (path.exists() or is_hub_name(word)):
         raise UserError(f"checkpoint={checkpoint} is for run folders, and {word!r} is not one")
     if path.is_dir() and holds_pictures(path):
         name, weights = path.resolve().name, {"of": path.resolve().name, "sha256": pictures_digest(path)}
@@ -111,7 +111,8 @@ def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[st
     name = path.stem if path.is_file() else word.rstrip("/").rsplit("/", 1)[-1]
     folder = Path(out) if out else Path("outputs", name)
     size = (trained_size(word) if path.exists() else None) or model.fixed_size or model.usual_size
-    return EvaluatedNetwork(name, folder, model, size, {"of": word, "sha256": weights_digest(model.state_dict())})
+    weights = {"of": path.name if path.exists() else word, "sha256": weights_digest(model.state_dict())}
+    return EvaluatedNetwork(name, folder, model, size, weights)
 
 
 def open_run_network(run: RunFolder, checkpoint: str, folder: Path, trust: tuple[str, ...]) -> EvaluatedNetwork:

@@ -14,6 +14,7 @@ from colorize.reports.tables import PAINTING, TableCell, TableRow, TextTable, pa
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import read_lines
 from colorize.utils.checkpoint import step_of
+from colorize.utils.files import without_folders
 from colorize.utils.stored_config import flatten, read_config
 
 UNTOLD = ("name", "overwrite", "published.", "resume", "trust", "tracker.")  # of a config, what makes no other network
@@ -135,7 +136,7 @@ def config_table(runs: Mapping[str, RunData]) -> TextTable | None:
     """Of several runs, what differs between their configs; of a single one, all of it. None where there is nothing."""
     known = {label: run.config for label, run in runs.items() if run.config}
     keys = dict.fromkeys(key for config in known.values() for key in config)
-    found = {key: [str(config.get(key, "–")) for config in known.values()] for key in keys}
+    found = {key: [without_folders(str(config.get(key, "–"))) for config in known.values()] for key in keys}
     if len(runs) > 1:
         found = {key: values for key, values in found.items() if len({*values}) > 1 and not key.startswith(UNTOLD)}
     if not found:

@@ -17,6 +17,9 @@ from colorize.utils.console import FIRST, say
 from colorize.utils.environment import without_links
 from colorize.utils.errors import UserError
 
+FOLDERS = re.compile(
+    r"""(?:^|(?<=['"]))(?:~?/|[A-Za-z]:[\\/])(?:[^'"\n]*[\\/])?(?=[^'"\\/])"""
+)  # absolute, but the last
 SURROGATE = re.compile("[\ud800-\udfff]")  # what a byte that is no UTF-8 becomes in a name
 
 
@@ -54,6 +57,12 @@ def as_json(values: Any, **options: Any) -> str:
     """Readable letters; escapes where names of files that are no UTF-8 are among the values, since JSON is UTF-8."""
     text = json.dumps(values, ensure_ascii=False, **options)
     return text if not SURROGATE.search(text) else json.dumps(values, **options)
+
+
+def without_folders(text: str) -> str:
+    """The text with "…" for the folders of absolute paths, which are quoted in it or all of it: what is shown to others
+    does not say where files lie on this machine."""
+    return FOLDERS.sub("…/", text)
 
 
 def read_json(path: Path, cure: str) -> dict[str, Any]:
