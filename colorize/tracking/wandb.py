@@ -107,6 +107,8 @@ class WandB(Tracker):
         """Into the summary: a line of the history would be one more of the training's steps."""
         cells = [[self.wandb.Image(str(c)) if isinstance(c, Path) else escape_bytes(c) for c in row] for row in rows]
         self.run.summary.update({name: self.wandb.Table(columns=list(columns), data=cells)})
+        if not self.run.disabled:
+            self.standing[name] = dict(self.run.summary[name])  # where it lies: a later part need not send it again
 
     def checkpoint(self, file: Path, aliases: Sequence[str], metadata: Mapping[str, Any]) -> None:
         if not self.artifacts or self.run.disabled:

@@ -18,7 +18,8 @@ class WandbServer:
     summary, config    run id -> name -> value, as they stand
     runs       run id -> how it was announced
     files      run id -> name -> bytes of what was uploaded
-    artifacts  in their order: run, name, type, aliases, metadata, committed, files (name -> bytes)
+    artifacts  in their order: run, name, type, aliases, metadata, client (its id in summaries), committed,
+               files (name -> bytes)
     used       pairs of a run and the id of an artifact that it began from
     delete     forget a run, as its owner may: the id is refused from then on
     instead    where it holds something, the first is the answer to everything
@@ -120,7 +121,7 @@ class WandbServer:
         artifact = {
             "id": f"artifact-{len(self.artifacts)}", "run": said["runName"], "name": said["artifactCollectionName"],
             "type": said["artifactTypeName"], "aliases": [each["alias"] for each in said["aliases"] or []],
-            "metadata": json.loads(said["metadata"] or "{}"), "committed": False,
+            "metadata": json.loads(said["metadata"] or "{}"), "client": said.get("clientID"), "committed": False,
         }  # fmt: skip
         self.artifacts.append(artifact)
         made = {"id": artifact["id"], "state": "PENDING", "artifactSequence": {"latestArtifact": None}}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from colorize.tracking import WandB
 from tests.helpers.configs import BIN, ROOT
-from tests.helpers.tracked_runs import QUICK, TINY, blank, logged_in, losses
+from tests.helpers.tracked_runs import QUICK, TINY, blank, colorize, logged_in, losses, program
 
 
 def test_wandb_offline_holds_what_the_run_folder_holds(tmp_path):
@@ -80,6 +80,51 @@ def test_a_resumed_run_goes_on_under_its_id(tmp_path, server):
     assert list(server.runs) == ["again"]
     assert losses(server.history["again"]) == [(step, step / 4) for step in range(1, 6)]
     assert [line["_step"] for line in server.history["again"]] == [0, 1, 2, 3, 4]
+
+
+TABLES = """
+import sys
+from pathlib import Path
+from PIL import Image
+from colorize.tracking import WandB
+for mode, name, column in (word.split(",") for word in sys.argv[1:]):
+    tracker = WandB("tables", "tables", {}, folder="outputs", mode=mode)
+    if name:
+        Image.new("RGB", (8, 8), column).save(f"{column}.png")
+        tracker.table(f"eval/{name}/pictures", ["photograph", column], [["cat", Path(f"{column}.png")]])
+    else:
+        tracker.scalars({"train/loss": 1.0}, 3)
+    tracker.summary({f"eval/{name or 'other'}/psnr": 20.0})
+    tracker.finish()
+"""
+
+
+def held_table(server, name):
+    """The columns and pictures of a table, found as W&B's page finds it: from the summary to a version's files."""
+    (run,) = server.runs
+    said = server.summary[run][f"eval/{name}/pictures"]
+    assert (said["_type"], said["nrows"], said["ncols"]) == ("table-file", 1, 2)
+    assert said["path"] in server.files[run]
+    client = said["artifact_path"].removeprefix("wandb-client-artifact://").split("/")[0]
+    (version,) = (each for each in server.artifacts if each["client"] == client)
+    assert version["committed"]
+    held = json.loads(version["files"][f"eval/{name}/pictures.table.json"])
+    return held["columns"], [file for file in version["files"] if file.endswith(".png")]
+
+
+@pytest.mark.parametrize("first", ["offline", "online"])
+def test_tables_of_pictures_survive_later_parts(first, tmp_path, server):
+    """W&B keeps the summary of the part that is sent last: of a run that was resumed, and of one evaluated again."""
+    words = [f"{first},validation,red", "offline,,", "offline,historical,blue", "offline,historical,green", "offline,,"]
+    program(tmp_path, server, TABLES, *words)
+    colorize(tmp_path, server, "sync")
+    (run,) = server.runs
+    assert held_table(server, "validation")[0] == ["photograph", "red"]
+    columns, pictures = held_table(server, "historical")
+    assert columns == ["photograph", "green"]  # of the newest evaluation
+    assert len(pictures) == 1
+    assert server.summary[run].keys() >= {"eval/validation/psnr", "eval/historical/psnr", "eval/other/psnr"}
+    assert losses(server.history[run]) == [(3, 1.0), (3, 1.0)]
 
 
 def test_a_job_that_fails_leaves_no_line_to_the_next(tmp_path, server):
