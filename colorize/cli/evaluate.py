@@ -1,12 +1,14 @@
 """The verb `evaluate`: score networks under a protocol; a JSON, a table of pictures and a page each."""
 
+import glob
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from omegaconf import DictConfig, ListConfig
 
-from colorize.cli.compare import print_metrics
+from colorize.cli.compare import expand_runs, is_run, print_metrics
 from colorize.config import build_part
 from colorize.evaluation.evaluate import evaluate_network
 from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
@@ -16,15 +18,17 @@ from colorize.evaluation.result import Result, read_result, row_label
 from colorize.reports.comparison_page import write_result_page
 from colorize.reports.conclusions import group_by_reason
 from colorize.reports.tables import cost_in_words
+from colorize.sweeps.jobs import jobs_of
 from colorize.utils.console import say
 from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.distributed import World, init_process_group, leave
+from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 
 
 def evaluate_runs(cfg: DictConfig) -> int:
     """Score everything that `cfg.run` names; the exit status."""
-    words = list(cfg.run) if isinstance(cfg.run, ListConfig) else [cfg.run]
+    words = expand_networks(map(str, cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]))
     if len(words) > 1 and cfg.out is not None:
         raise UserError(f"out={cfg.out} is one folder for {len(words)} networks: leave it out")
     device = choose_device(cfg.device, option="device")
@@ -34,13 +38,30 @@ def evaluate_runs(cfg: DictConfig) -> int:
         protocol: Protocol = build_part(cfg.protocol, "protocol")
         if cfg.source is not None:
             protocol = replace(protocol, source=cfg.source)
-        subjects = [open_network(str(word), str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]
+        subjects = [open_network(word, str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]
         told: set[tuple[str, str]] = set()
         for subject in subjects:
             evaluate_one(cfg, subject, protocol, device, world, told)
     finally:
         leave()
     return 0
+
+
+def expand_networks(words: Iterable[str]) -> list[str]:
+    """What `run` names, with the runs that patterns (`outputs/cpu-*`) and folders of sweeps mean, as `compare` takes
+    them; each once. Raises `UserError` for a word that means none."""
+    found = list[str]()
+    for word in words:
+        path = at_home(word)
+        several = bool(jobs_of(path)) and not is_run(path) if path.exists() else glob.has_magic(word)
+        places, notes = expand_runs([str(path)]) if several else ([word], [])
+        trained = [place for place in places if not several or Path(place, ".hydra").is_dir()]
+        for note in notes:
+            say(note)
+        if not trained:
+            raise UserError(f"no run folder matches {word!r}: {', '.join(places)} are none")
+        found += [place for place in trained if place not in found or not several]
+    return found
 
 
 def evaluate_one(

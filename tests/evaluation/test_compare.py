@@ -5,6 +5,7 @@ from math import nan
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from colorize.evaluation.bootstrap import function_interval, mean_interval
 from colorize.evaluation.compare import compare_results
@@ -98,6 +99,24 @@ def test_seeds_are_pooled(evaluated):
         compare_results([*places, evaluated("c", seed=0, group="a")], pool=True)
     with pytest.raises(UserError, match="no two of these runs differ by their seed alone"):
         compare_results([places[0], places[3]], pool=True)
+
+
+def test_pooled_recipes_of_one_name_are_told_by_what_differs(evaluated, tmp_path):
+    """As a search's jobs are: four runs are called the same, and their commands differ."""
+    places = []
+    for group, words in enumerate(
+        (["model=cnn", "optimizer.lr=0.1"], ["model=cnn", "optimizer.lr=0.2"], ["model=gan"])
+    ):
+        for seed in range(2):
+            place = evaluated(f"{group}{seed}", group=str(group), seed=seed)
+            path = tmp_path / place / "results" / "toy.json"
+            name = f"{'gan' if group == 2 else 'cnn'}-s{seed}"
+            path.write_text(json.dumps({**json.loads(path.read_text()), "name": name}))
+            (tmp_path / place / ".hydra").mkdir()
+            OmegaConf.save([*words, f"seed={seed}"], tmp_path / place / ".hydra" / "overrides.yaml")
+            places.append(place)
+    labels = ["cnn optimizer.lr=0.1 (2 seeds)", "cnn optimizer.lr=0.2 (2 seeds)", "gan (2 seeds)"]
+    assert list(compare_results(places, pool=True).runs) == labels
 
 
 def test_what_a_run_lacks_is_noted(evaluated):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize.reports.page import HEAVY, SIDE
+from colorize.reports.page import HEAVY, SIDE, shorten_labels
 from tests.helpers.pages import (
     old_photographs,
     page_of,
@@ -51,6 +51,22 @@ def test_names_are_text(run, tmp_path):
     assert "<b>one" not in page
     assert "&lt;b&gt;one" in page
     assert "two&amp;" in page
+
+
+@pytest.mark.parametrize(
+    ("labels", "short"),
+    [
+        (["quickstart-cnn-demo-s0", "quickstart-gan-demo-s0"], ["cnn", "gan"]),
+        (["cpu-cnn-demo-s0", "cpu-cnn-demo-s1"], ["s0", "s1"]),
+        (["cnn lr=0.1 (2 seeds)", "cnn lr=0.2 (2 seeds)"], ["lr=0.1", "lr=0.2"]),
+        (["a", "a-b"], ["a", "a-b"]),
+        (["one"], ["one"]),
+        ([], []),
+        (["gan", "cnn"], ["gan", "cnn"]),
+    ],
+)
+def test_names_are_shortened_where_they_are_alike(labels, short):
+    assert shorten_labels(labels) == dict(zip(labels, short, strict=True))
 
 
 def test_runs_that_are_called_like_pictures(run, tmp_path):
