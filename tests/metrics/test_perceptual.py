@@ -88,6 +88,7 @@ def test_weights_that_are_not_there_are_a_reason(tmp_path, monkeypatch):
 
 def test_a_download_that_fails_says_so_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
 
     def unreachable(url, timeout):
         assert timeout <= 10

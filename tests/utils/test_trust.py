@@ -126,12 +126,14 @@ def test_a_part_that_cannot_be_imported_is_one_sentence_with_the_cause(inside, t
         refused(done, message)
 
 
-def test_the_best_of_a_sweep_are_evaluated_with_its_trust(tmp_path, monkeypatch):
+def test_the_best_of_a_sweep_are_evaluated_with_its_trust(trained, tmp_path, monkeypatch):
     from colorize.cli import after_sweep
+    from colorize.sweeps.jobs import SweepJob
 
     said = []
     monkeypatch.setattr(after_sweep, "run_verb", lambda verb, words, shown: said.append((verb, list(words))) or True)
-    after_sweep.compare_best_jobs(tmp_path, [tmp_path / "a", tmp_path / "b"], ["validation"], ["mymodel", "other"])
+    jobs = [SweepJob(number, trained("cnn", "l1")) for number in range(2)]
+    after_sweep.compare_jobs(tmp_path, [[job] for job in jobs], ["validation"], ["mymodel", "other"])
     assert "trust=[mymodel,other]" in said[0][1]
 
 
