@@ -142,7 +142,7 @@ def print_comparison(comparison: Comparison) -> None:
             say(line)
     if more := len(comparison.metrics) - len(first):
         say(f"verdicts on the other {more} metrics are on the page")
-    for line in [*explain_tests(comparison), *comparison.notes]:
+    for line in [*explain_tests(comparison.verdicts), *comparison.notes]:
         say(line)
 
 

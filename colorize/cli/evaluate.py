@@ -14,7 +14,7 @@ from colorize.evaluation.evaluate import evaluate_network
 from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
 from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
 from colorize.evaluation.protocol import Protocol
-from colorize.evaluation.result import Result, read_result, row_label
+from colorize.evaluation.result import CHOSEN_HERE, Result, read_result, row_label
 from colorize.reports.comparison_page import write_result_page
 from colorize.reports.conclusions import group_by_reason
 from colorize.reports.tables import cost_in_words
@@ -127,7 +127,8 @@ def announce_evaluation(
     """What is about to be measured. What is absent for every network of a command is `told` once."""
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
-    step = f" ({subject.weights['of']}, step {subject.weights['step']})" if "step" in subject.weights else ""
+    chosen = f": {CHOSEN_HERE}" if subject.chosen_on(setting.protocol.source) else ""
+    step = f" ({subject.weights['of']}, step {subject.weights['step']}{chosen})" if "step" in subject.weights else ""
     taken = setting.painted.taken if setting.painted else {}
     step += "".join(f", {count} pictures {way}" for way, count in taken.items())
     say(f"{subject.name}{step} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")

@@ -7,14 +7,13 @@ from typing import Any
 
 from colorize.evaluation.comparison import Comparison, Rows, compare_with_grey, leading_metrics
 from colorize.evaluation.entries import Entry, make_entries, run_labels
-from colorize.evaluation.result import LABELS, OF_BEST, Result, judged_by_own, read_result
+from colorize.evaluation.permutation import LEAST_TESTED
+from colorize.evaluation.result import CHOSEN_HERE, LABELS, OF_BEST, Result, judged_by_own, read_result
 from colorize.evaluation.significance import compare_all
 from colorize.metrics.metric_info import Interval
 from colorize.utils.checkpoint import BEST, Checkpoints, peek, step_of
 from colorize.utils.errors import UserError
 from colorize.utils.trust import iterate_leaves
-
-LEAST_TESTED = 6  # photographs: two networks that differ on each of them can have p below 0.05
 
 
 def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
@@ -148,16 +147,17 @@ def _alike(one: dict[str, Interval], other: dict[str, Interval]) -> bool:
 
 def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequence[str]) -> list[str]:
     notes, labels = [], run_labels({place: result.name for place, result in results.items()})
+    protocol = next(iter(results.values())).protocol
     of = {path: str(result.weights.get("network", {}).get("of")) for path, result in results.items()}
     if best := [place for place, name in of.items() if name == BEST]:
         if len(best) < len(of):
             told = [", ".join(labels[place] for place in of if (place in best) == wanted) for wanted in (True, False)]
             notes.append(f"{told[0]} with the best weights, {told[1]} with the last: this is a mixture")
-        if next(iter(results.values())).protocol.get("name") == "validation":
-            notes.append("the best weights were chosen on these very photographs: their values are a little too good")
-    protocol = next(iter(results.values())).protocol
+        of_run = protocol.get("name") == "validation"
+        if of_run or any(each.weights.get("network", {}).get("chosen_on_these") for each in results.values()):
+            notes.append(f"the best weights were {CHOSEN_HERE}: their values are a little too good")
     count = protocol.get("photographs", 0)
-    if len(entries) > 1 and 0 < count < LEAST_TESTED:
+    if (len(entries) > 1 or protocol.get("truth") != "none") and 0 < count < LEAST_TESTED:
         more = "; colorize fetch historical has more" if protocol.get("truth") == "none" else ""
         notes.append(f"{count} photographs give no verdict: their smallest p is {2 / 2**count:.3g}{more}")
     if len(entries) == len(results) > 1:
@@ -167,8 +167,8 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
         names = [name for name in one.versions if other.versions.get(name) != one.versions[name]]
         if names:
             listed = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
-            told = f"{labels[first]} and {labels[place]}"
-            notes.append(f"{told} were measured with different versions: {listed}")
+            both = f"{labels[first]} and {labels[place]}"
+            notes.append(f"{both} were measured with different versions: {listed}")
     for entry in entries:
         notes += [note for path, result in entry.results.items() if (note := describe_outdated(path, result))]
         if entry.pictures is None:

@@ -106,7 +106,9 @@ def assemble_result(
         if name not in values["model"]:
             absent[name] = f"{NO_VALUE}: {metric.undefined or 'it is not defined on any'}"
     weights = {
-        "network": network.weights | ({"pictures": setup.painted.taken} if setup.painted else {}),
+        "network": network.weights
+        | ({"pictures": setup.painted.taken} if setup.painted else {})
+        | ({"chosen_on_these": True} if network.chosen_on(setup.protocol.source) else {}),
         "metrics": {name: metric.origin for name, metric in setup.metrics.items() if metric.origin},
         "extractors": {each.name: each.describe() for each in setup.extractors},
         "arguments": setup.arguments,

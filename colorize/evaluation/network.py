@@ -88,6 +88,12 @@ class EvaluatedNetwork:
         taken = other.get("of") != BEST and other.get("sha256") != self.weights["sha256"]
         return path.with_name(f"{name}{OF_BEST}.json") if taken else path
 
+    def chosen_on(self, source: str | None) -> bool:
+        """Whether its weights were chosen among those of other steps by the photographs of a protocol's source."""
+        if self.run is None or self.weights.get("of") != BEST:
+            return False
+        return source == "run" or (source == "demo" and OmegaConf.select(self.run, "names.data") == "demo")
+
     def most_photographs(self) -> int | None:
         """Of its own validation photographs, how many training looked at."""
         return self.run.get("evaluate", {}).get("photographs") if self.run is not None else None

@@ -11,6 +11,7 @@ from colorize.metrics.metric_info import Interval, MetricInfo
 
 EXACT = 15  # pictures up to which every set of signs is tried
 FLIPS = 9999
+LEAST_TESTED = 6  # pictures: with fewer no test has a p of 0.05 or less, and no intervals are compared either
 ROUNDING = 1e-12  # sums that differ by less, of all that is summed, are equal
 
 
@@ -132,8 +133,9 @@ def compare_intervals(info: MetricInfo, a: Interval, b: Interval, truth: Interva
     """By how much A is better than B, from their two intervals (MOVER, Zou and Donner 2008).
 
     The interval of the difference takes A and B to be independent. On the same pictures they usually move together, and
-    it is then wider than it need be. There is no test. Without ends, or where a value lies outside its own interval,
-    the difference has no ends. Nearness to the truth is measured between the values, as if the truth's were exact.
+    it is then wider than it need be. There is no test. Without ends, where a value lies outside its own interval, and
+    of fewer than `LEAST_TESTED` pictures, the difference has no ends. Nearness to the truth is measured between the
+    values, as if the truth's were exact.
     """
     n = min(a.n, b.n)
     if info.better == "truth":
@@ -142,7 +144,7 @@ def compare_intervals(info: MetricInfo, a: Interval, b: Interval, truth: Interva
             return Difference(Interval(nan, nan, nan, n), "intervals")
         a, b = a.distance_to(wanted), b.distance_to(wanted)
     sign = -1 if info.better in ("lower", "truth") else 1
-    if not (a.low <= a.value <= a.high and b.low <= b.value <= b.high):
+    if n < LEAST_TESTED or not (a.low <= a.value <= a.high and b.low <= b.value <= b.high):
         return Difference(Interval(sign * (a.value - b.value), nan, nan, n), "intervals")
     value = a.value - b.value
     low = value - hypot(a.value - a.low, b.high - b.value)

@@ -23,6 +23,7 @@ LABELS = {  # row -> its label, in the order of tables
     "jpeg95": "ground truth through JPEG 95", "split_half": "ground truth, half against half", "truth": "ground truth",
 }  # fmt: skip
 CELL = ("value", "low", "high", "n")
+CHOSEN_HERE = "chosen on these very photographs"  # what best.pt is, where validation looked at what is measured
 OF_BEST = "@best"  # ends the name of a result of the best weights, beside that of the last ones
 LATER = ("cost", "measures", "row_labels", "color_errors")  # fields that results did not have from the beginning
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null

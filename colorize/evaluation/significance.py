@@ -11,6 +11,7 @@ import numpy as np
 from colorize.evaluation.entries import Entry, compare_seeds, reorder
 from colorize.evaluation.permutation import (
     FLIPS,
+    LEAST_TESTED,
     Difference,
     compare_functions,
     compare_intervals,
@@ -119,7 +120,8 @@ def describe_difference(info: MetricInfo, a: str, b: str, difference: Difference
         every = difference.left_out + advantage.n
         aside += f"; {difference.left_out} of {every} pictures have no value and are left out"
     if found is None:
-        few = f"{advantage.n} pictures are too few" if advantage.n < 2 else ""
+        least = LEAST_TESTED if difference.basis == "intervals" else 2
+        few = f"{advantage.n} pictures are too few" if advantage.n < least else ""
         return f"{a} and {b} cannot be compared: {few or 'a value is infinite or has no interval around it'}{aside}"
     if found == 0:
         but = "" if advantage.low <= 0 <= advantage.high else f", but p is {p:.2g}"
@@ -179,10 +181,14 @@ def compare_all(entries: Sequence[Entry], metrics: Sequence[str]) -> list[Compar
         pair = EntryPair(a, b, flips)
         found += [(pair, metric, difference) for metric, difference in pair.differences(metrics).items()]
     adjusted = holm([difference.p for _, _, difference in found])
-    verdicts = []
-    for (pair, metric, difference), p in zip(found, adjusted, strict=True):
-        one, other = pair.a.label, pair.b.label
-        winner = {1: one, -1: other}.get(significance(difference, p) or 0)
-        sentence = describe_difference(pair.known(metric), one, other, difference, p)
-        verdicts.append(ComparisonResult(metric, one, other, difference, p, winner, sentence))
-    return verdicts
+    return [verdict_on(metric, pair.a.label, pair.b.label, difference, p, pair.known(metric))
+            for (pair, metric, difference), p in zip(found, adjusted, strict=True)]  # fmt: skip
+
+
+def verdict_on(
+    metric: str, a: str, b: str, difference: Difference, adjusted: float | None, known: MetricInfo | None = None
+) -> ComparisonResult:
+    """`known`: how the metric is read here, if that is not what it says itself."""
+    winner = {1: a, -1: b}.get(significance(difference, adjusted) or 0)
+    sentence = describe_difference(known or info_of(metric), a, b, difference, adjusted)
+    return ComparisonResult(metric, a, b, difference, adjusted, winner, sentence)

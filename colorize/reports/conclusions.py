@@ -8,10 +8,10 @@ import numpy as np
 
 from colorize.evaluation.comparison import Comparison
 from colorize.evaluation.image_table import ImageValues, read_image_values
-from colorize.evaluation.permutation import compare_pairs
+from colorize.evaluation.permutation import Difference, compare_pairs, holm
 from colorize.evaluation.protocol import INPUTS
-from colorize.evaluation.result import LABELS, Result, image_table_path, read_result
-from colorize.evaluation.significance import ComparisonResult, describe_difference, format_number
+from colorize.evaluation.result import CHOSEN_HERE, LABELS, Result, image_table_path, read_result
+from colorize.evaluation.significance import ComparisonResult, format_number, verdict_on
 from colorize.metrics.colorfulness import grey_note
 from colorize.metrics.metric_info import in_view, info_of
 
@@ -62,7 +62,7 @@ def draw_conclusions(comparison: Comparison) -> Conclusions:
     first = comparison.leading()
     others = [metric for metric in comparison.metrics if metric not in first]
     by_metric = {metric: metric_verdicts(comparison, metric) for metric in comparison.metrics}
-    notes = [*explain_tests(comparison), *comparison.notes]
+    notes = [*explain_tests(comparison.verdicts), *comparison.notes]
     groups = [[by_metric[m] for m in metrics if by_metric[m].sentences] for metrics in (first, others)]
     return Conclusions(groups[0], groups[1], notes)
 
@@ -70,13 +70,17 @@ def draw_conclusions(comparison: Comparison) -> Conclusions:
 def metric_verdicts(comparison: Comparison, metric: str) -> Verdicts:
     """The sentences on a metric; of more than three pairs of runs, also who leads and how many pairs differ."""
     of_metric, title = [v for v in comparison.verdicts if v.metric == metric], info_of(metric).label
-    sentences = [Sentence(f"{title}: {verdict.sentence}", strength(verdict)) for verdict in of_metric]
+    sentences = [in_words(verdict) for verdict in of_metric]
     if len(of_metric) <= PAIRS:
         return Verdicts(sentences)
     differing = sum(verdict.winner is not None for verdict in of_metric)
     leaders = sorted(comparison.leaders(metric))
     lead = f"no other run is better than {' or '.join(leaders)}" if leaders else "there is no leader"
     return Verdicts(sentences, f"{title}: {lead}; {differing} of {len(of_metric)} pairs differ significantly")
+
+
+def in_words(verdict: ComparisonResult) -> Sentence:
+    return Sentence(f"{info_of(verdict.metric).label}: {verdict.sentence}", strength(verdict))
 
 
 def strength(verdict: ComparisonResult) -> str:
@@ -93,9 +97,9 @@ def strength(verdict: ComparisonResult) -> str:
     return f"; {', '.join(found)}" if found else ""
 
 
-def explain_tests(comparison: Comparison) -> list[str]:
+def explain_tests(verdicts: Sequence[ComparisonResult]) -> list[str]:
     """What p and d mean, where there are any."""
-    if not (tests := sum(verdict.adjusted is not None for verdict in comparison.verdicts)):
+    if not (tests := sum(verdict.adjusted is not None for verdict in verdicts)):
         return []
     return [
         f"p is two-sided, after Holm's correction over {tests} tests; of pictures, it is that of swapping the two "
@@ -126,21 +130,25 @@ def conclude_single(targets: Sequence[Path], notes: Sequence[str]) -> Conclusion
     if result.protocol["truth"] == "none":
         return Conclusions([], [], notes)
     rows = ["grey", *(row for row in result.rows if row.startswith("model_"))]
-    found = [network_differences(own, read_image_values(pictures, row), (LABELS["model"], LABELS[row])) for row in rows]
-    return Conclusions([Verdicts(sentences) for sentences in found if sentences], [], notes)
+    verdicts = network_verdicts(own, {LABELS[row]: read_image_values(pictures, row) for row in rows})
+    found = [[each for each in verdicts if each.b == LABELS[row]] for row in rows]
+    groups = [Verdicts([in_words(each) for each in of_row]) for of_row in found if of_row]
+    return Conclusions(groups, [], [*explain_tests(verdicts), *notes])
 
 
-def network_differences(one: ImageValues, other: ImageValues, names: tuple[str, str]) -> list[Sentence]:
-    """A sentence for each metric of the view "grey" that pictures of both have."""
-    metrics = [m for m in in_view("grey", one.values) if not np.isnan(one.values[m] + other.values[m]).all()]
-    if not metrics:
-        return []
-    better = [info_of(m).oriented(one.values[m]) - info_of(m).oriented(other.values[m]) for m in metrics]
-    found = compare_pairs(np.stack(better, axis=1))
-    return [
-        Sentence(f"{info_of(m).label}: {describe_difference(info_of(m), *names, difference)}")
-        for m, difference in zip(metrics, found, strict=True)
-    ]
+def network_verdicts(own: ImageValues, others: Mapping[str, ImageValues]) -> list[ComparisonResult]:
+    """The network against each of the others, by their labels, in every metric of the view "grey" that pictures of both
+    have; p is corrected over all of these tests."""
+    found: list[tuple[str, str, Difference]] = []
+    for label, other in others.items():
+        metrics = [m for m in in_view("grey", own.values) if not np.isnan(own.values[m] + other.values[m]).all()]
+        if metrics:
+            better = [info_of(m).oriented(own.values[m]) - info_of(m).oriented(other.values[m]) for m in metrics]
+            differences = compare_pairs(np.stack(better, axis=1))
+            found += [(label, *each) for each in zip(metrics, differences, strict=True)]
+    adjusted = holm([difference.p for _, _, difference in found])
+    return [verdict_on(metric, LABELS["model"], label, difference, p)
+            for (label, metric, difference), p in zip(found, adjusted, strict=True)]  # fmt: skip
 
 
 def measured_in_words(result: Result) -> str:
@@ -158,7 +166,8 @@ def measured_in_words(result: Result) -> str:
 def checkpoint_in_words(result: Result) -> str:
     """Which weights were evaluated, where that is known."""
     network = result.weights.get("network", {})
-    return f"Weights: {network['of']}, step {network['step']:,}." if {"of", "step"} <= network.keys() else ""
+    chosen = f": {CHOSEN_HERE}" if network.get("chosen_on_these") else ""
+    return f"Weights: {network['of']}, step {network['step']:,}{chosen}." if {"of", "step"} <= network.keys() else ""
 
 
 def group_by_reason(absent: Mapping[str, str]) -> list[tuple[str, str]]:
