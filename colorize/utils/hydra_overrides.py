@@ -79,7 +79,7 @@ def parse_override(word: str, loader: object = None) -> Override:
 
 
 # What may change between two starts of one sweep, besides what may change between two starts of a run
-MOVABLE = (
+CHANGEABLE = (
     *FREE, "hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra.callbacks",
     "hydra.sweep", "hydra.run",
 )  # fmt: skip
@@ -89,7 +89,7 @@ def sweep_folder() -> str:
     """The name of the folder of the sweep that this program's words begin, or go on with."""
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     keys = [word.split("=", 1)[0].lstrip("+~") for word in words]
-    kept = "\n".join(word for word, key in zip(words, keys, strict=True) if not is_within(key, MOVABLE))
+    kept = "\n".join(word for word, key in zip(words, keys, strict=True) if not is_within(key, CHANGEABLE))
     return f"sweep-{short_digest(kept, 8)}"
 
 

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from colorize.config import DIRECTIONS, better_of, sign_of
 from colorize.sweeps.hydra_plugins import PLUGINS
 from colorize.sweeps.jobs import jobs_of
-from colorize.sweeps.study import journal_storage, sampler_of, split_overrides, suggest_overrides
+from colorize.sweeps.study import build_sampler, journal_storage, split_overrides, suggest_overrides
 from tests.helpers.configs import CONF, ROOT, options
 from tests.helpers.sweeps import SMOKE
 
@@ -43,7 +43,7 @@ def test_every_search_asks_for_what_there_is(name):
     signs = [sign_of(name, better_of(cfg, name), sweeper.direction, "", DIRECTIONS) for name in objectives]
     directions = [DIRECTIONS[sign < 0] for sign in signs]
     pruner = instantiate(sweeper.pruner) if sweeper.pruner else None
-    study = optuna.create_study(directions=directions, sampler=sampler_of(sweeper.sampler, 0, 0), pruner=pruner)
+    study = optuna.create_study(directions=directions, sampler=build_sampler(sweeper.sampler, 0, 0), pruner=pruner)
     assert len(suggest_overrides(study.ask(), space)) == len(sweeper.params)
 
 
