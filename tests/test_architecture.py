@@ -67,6 +67,7 @@ def imports() -> dict[str, set[str]]:
     for name, tree in modules().items():
         found[name] = set()
         for node in ast.walk(tree):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), f"{name} has a relative import"
             if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("colorize."):
                 of = (node.module or "").removeprefix("colorize").removeprefix(".")
                 for alias in node.names:

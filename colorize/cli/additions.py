@@ -42,7 +42,7 @@ def check_additions(before: Node, after: Node, path: str = "", *, argument: bool
 
 def check_fixed_keys(before: Node, after: Node, path: str) -> None:
     for key in before.keys() - after.keys():
-        raise UserError(f"~{join_path(path, key)} would leave out what is always read: give it a value instead")
+        raise UserError(f"~{join_path(path, key)} would remove a required key: give it a value instead")
     for where in (join_path(path, key) for key in after if key not in before):
         close = key_suggestion(where, key_paths(before, path)) or "; --cfg job shows every key"
         has = f"{path or 'a config'} has no {where.rpartition('.')[2]!r}"

@@ -173,7 +173,7 @@ def check_key(
         raise UserError(f"there is no {key!r}{beside}{purpose}{close}")
     if override.is_delete():
         if key in before and key not in ("experiment", "hparams_search"):
-            raise UserError(f"~{key} would leave out what is always read: choose another {key} instead")
+            raise UserError(f"~{key} would remove a required key: choose another {key} instead")
         return
     check_number(key, known.get(key), override)
 

@@ -18,10 +18,10 @@ from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.validation import Between, Count, Few, Name
 
-LABEL = 2**20  #           bytes of a .cls or .json that are read
+MAX_LABEL_BYTES = 2**20  #           bytes of a .cls or .json that are read
 MOST_CLASSES = 100_000  #  a larger number is no class
-# Endings of names, before that of the file, of pictures that belong to a photograph and are none
-BESIDE = {
+# Endings of names, before that of the file, of annotation pictures (masks, depth) that are not photographs
+ANNOTATION_SUFFIXES = {
     "seg", "segm", "segmentation", "semantic", "instance", "mask", "label", "labels", "annotation", "depth",
     "disparity", "normal", "normals", "edge", "edges", "sketch", "alpha", "matte", "trimap", "flow", "heatmap",
     "saliency", "thumb", "thumbnail",
@@ -115,7 +115,7 @@ def list_shard(file: str, report: ListingReport) -> list[Member]:
             stem, suffix = split_ending(member.name)
             if suffix in (".cls", ".json"):
                 opened.seek(member.start)
-                labels[stem] = read_label(opened.read(min(member.size, LABEL)), suffix, member.name, report)
+                labels[stem] = read_label(opened.read(min(member.size, MAX_LABEL_BYTES)), suffix, member.name, report)
             elif suffix not in SUFFIXES:
                 report.skip(f"no photographs by their ending {suffix}", member.name)
             elif not 0 < member.size <= LARGEST:
@@ -125,7 +125,7 @@ def list_shard(file: str, report: ListingReport) -> list[Member]:
     found = []
     for stem, member in pictures.items():
         key = key_of(stem)
-        if stem != key and (key in pictures or stem.rpartition(".")[2].lower() in BESIDE):
+        if stem != key and (key in pictures or stem.rpartition(".")[2].lower() in ANNOTATION_SUFFIXES):
             report.skip(f"beside a photograph, .{member.name[len(key) + 1 :]}", member.name)
         else:
             label = labels.get(stem, labels.get(key, NONE))

@@ -25,7 +25,7 @@ LABELS = {  # row -> its label, in the order of tables
 CELL = ("value", "low", "high", "n")
 CHOSEN_HERE = "chosen on these very photographs"  # what best.pt is, where validation looked at what is measured
 OF_BEST = "@best"  # ends the name of a result of the best weights, beside that of the last ones
-LATER = ("cost", "measures", "row_labels", "color_errors")  # fields that results did not have from the beginning
+OPTIONAL_FIELDS = ("cost", "measures", "row_labels", "color_errors")  # that results did not have from the beginning
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
 
 
@@ -138,11 +138,11 @@ def _check(path: Path, held: Any) -> None:
         raise refuse("it is not a JSON object")
     names = [each.name for each in fields(Result)]
     for name in names:
-        if name not in held and name not in LATER:
+        if name not in held and name not in OPTIONAL_FIELDS:
             raise refuse(f"it has no {name!r}")
     if foreign := sorted(held.keys() - set(names)):
         raise refuse(f"it has an unknown field {foreign[0]!r}")
-    for name in ("protocol", "rows", "absent", "versions", "weights", *LATER):
+    for name in ("protocol", "rows", "absent", "versions", "weights", *OPTIONAL_FIELDS):
         if not isinstance(held.get(name, {}), dict):
             raise refuse(f"its {name!r} is not a JSON object")
     for name, each in held.get("measures", {}).items():

@@ -57,7 +57,7 @@ def frechet_distance_of_few(truth: Features, painted: Features) -> float:
 def frechet_influence(truth: Features, painted: Features) -> tuple[float, Tensor, Tensor]:
     """The distance, and what each true (n,) and each painted picture (m,) does to it: their influence values.
 
-    They are the derivative of the distance when a picture's weight in its set rises, the others' falling alike:
+    They are the derivative of the distance when a picture's weight in its set rises, while the others' fall equally:
     2 (μ₁ − μ₂)ᵀ(x − μ₁) + n/(n − 1) (x − μ₁)ᵀ(I − T)(x − μ₁) less its mean. T = Σ₁^-½ (Σ₁^½ Σ₂ Σ₁^½)^½ Σ₁^-½ is the
     optimal transport map of the one Gaussian to the other; for the painted ones it is its inverse. Those of a set add
     up to 0; a picture's value over n is about how much the distance falls when it is left out.

@@ -182,7 +182,7 @@ class Recognition(Metric):
         return {n: (answer == right).float().masked_fill(right == NOTHING, float("nan")) for n, answer in first.items()}
 
     def _first(self, picture: Picture) -> Tensor:
-        """(B,) the class that it holds for the likeliest"""
+        """(B,) the class that it rates most likely"""
         self.net.to(picture.pixels.device)
         return picture.once(self.net, lambda: self.net(self._shown(picture.rgb)).argmax(dim=1))
 

@@ -10,16 +10,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 import torchvision
 from huggingface_hub import try_to_load_from_cache
 from torch import Tensor, nn
 
 from colorize.imaging.color import lightness_to_rgb
+from colorize.utils.environment import without_module
 from colorize.utils.errors import UnavailableError, UserError
 from colorize.utils.published_file import PublishedFile
 from colorize.utils.serialization import read_file
+
+with without_module("wandb"):  # timm imports it where it is installed, for training scripts of its own
+    import timm
 
 # Encoders whose weights an ordinary package carries: (package, file, mean and standard deviation of their training)
 PACKAGED = {

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from colorize.models.base import Colorizer
-from colorize.models.weights import construct, take_out
+from colorize.models.weights import construct, extract_weights
 from colorize.utils.console import format_count
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
@@ -128,5 +128,5 @@ def read_export(folder: Path, weights: Path | None = None, trust: Sequence[str] 
     check_constructor_arguments(network, settings, "settings", where)
     settings |= without_pretrained(network)
     path = weights or folder / "model.safetensors"
-    state = take_out(read_file(path), path, contained=False)
+    state = extract_weights(read_file(path), path, contained=False)
     return construct(network, settings, state, f"an exported {network.__name__}")

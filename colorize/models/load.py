@@ -13,7 +13,7 @@ from torch import Tensor
 from colorize.models.base import Colorizer, converge_spectral_norms
 from colorize.models.convert import READERS
 from colorize.models.export import read_card, read_export, without_pretrained
-from colorize.models.weights import LAYOUTS, State, construct, take_out
+from colorize.models.weights import LAYOUTS, State, construct, extract_weights
 from colorize.utils.checkpoint import read_record
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, shorten_list, suggestion
@@ -92,7 +92,7 @@ def load_file(path: Path, trust: Sequence[str] = ()) -> Colorizer:
         raise UserError(f"{str(path)!r} describes an export: give its folder, {str(path.parent)!r}")
     content = read_file(path)
     if "players" not in content:
-        return recognise(take_out(content, path), path)
+        return recognise(extract_weights(content, path), path)
     run = path.parent.parent
     if not (run / ".hydra").is_dir():
         raise UserError(

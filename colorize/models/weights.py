@@ -23,11 +23,11 @@ LAYOUTS = {  # how keys begin that only one published layout has -> what it is
     "down.0.": "the thesis's plain U-Net", "color_module.": "the thesis's transformer",
     "color_modules.": "the thesis's MultiColor", "model.init_conv.": "the thesis's diffusion model",
 }  # fmt: skip
-DEEP = 4  # containers within each other
+MAX_NESTING = 4  # containers within each other
 PREFIXES = ("module.", "_orig_mod.", "net_g.", "netG.", "generator.", "model.")  # wrappers' names before a weight's
 
 
-def take_out(content: Mapping[str, Any], path: Path, *, contained: bool = True) -> State:
+def extract_weights(content: Mapping[str, Any], path: Path, *, contained: bool = True) -> State:
     """The weights in a checkpoint, by name, in single precision; `contained`: perhaps in a container, under a prefix.
 
     BasicSR: `params_ema` if there is one, else `params`; others in `state_dict`, `net_g`, `ema` and the like, perhaps
@@ -38,11 +38,11 @@ def take_out(content: Mapping[str, Any], path: Path, *, contained: bool = True) 
     if {"encoder_state_dict", "model_state_dict"} <= content.keys():
         parts = {part: content[f"{part}_state_dict"] for part in ("model", "encoder")}
         held = {f"{part}.{name}": value for part, of in parts.items() if isinstance(of, Mapping)
-                for name, value in bare(of).items()}  # fmt: skip
+                for name, value in strip_prefixes(of).items()}  # fmt: skip
     elif contained:
-        for _ in range(DEEP):
+        for _ in range(MAX_NESTING):
             held = next((held[name] for name in CONTAINERS if isinstance(held.get(name), Mapping)), held)
-        held = bare(held)
+        held = strip_prefixes(held)
     state = {str(name): value for name, value in held.items() if isinstance(value, Tensor)}
     if not state:
         raise UserError(f"{str(path)!r} holds no weights: its keys are {shorten_list(content)}")
@@ -56,7 +56,7 @@ def take_out(content: Mapping[str, Any], path: Path, *, contained: bool = True) 
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
-def bare(state: Mapping[Any, Any]) -> dict[str, Any]:
+def strip_prefixes(state: Mapping[Any, Any]) -> dict[str, Any]:
     """The weights without the names that wrappers put before all of theirs; what is no tensor is left out.
 
     Of a file with a generator and its critic, whose names begin with `net_g.` and otherwise, the generator's.
@@ -93,20 +93,20 @@ def construct(
 ) -> Colorizer:
     """The network that a file describes, with the file's weights.
 
-    It is first built without memory, so that one which is not the size of its weights never takes any. A network of a
+    It is first built on the meta device first, so that a wrong size costs no memory. A network of a
     package that the user trusts may not be able to.
     Raises `UserError` where the settings build none, or the weights do not fill it exactly.
     """
     try:
         if network.__module__.startswith("colorize."):
-            with torch.device("meta"), at_most(8 * len(state) + 1000):
+            with torch.device("meta"), limit_parameters(8 * len(state) + 1000):
                 check_fit(network(**settings).state_dict(), state, what)
         model = network(**settings)
     except UserError:
         raise
-    except Exception as error:  # whatever values that nobody foresaw make of a constructor
+    except Exception as error:  # any error that unexpected values cause in a constructor
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"this should be {what}, and its settings describe none: {reason}") from error
+        raise UserError(f"this should be {what}, but no such network fits its settings: {reason}") from error
     wanted = model.state_dict()
     held = check_fit(wanted, state, what)
     model.load_state_dict({name: fit(held[name], value) for name, value in wanted.items()})
@@ -114,7 +114,7 @@ def construct(
 
 
 @contextmanager
-def at_most(count: int) -> Iterator[None]:
+def limit_parameters(count: int) -> Iterator[None]:
     """Raises `UserError` where more weights than that are made: a file may ask for a million layers."""
     made = 0
 

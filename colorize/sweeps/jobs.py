@@ -107,10 +107,10 @@ def load_trial(folder: Path, stop: StopSignal, trust: Sequence[str] = ()) -> Tri
         return None
     if not isinstance(pruner, dict) or not isinstance(number, int) or not isinstance(objective, str):
         raise UserError(f"{str(path)!r} is damaged: {cure}")
-    from colorize.sweeps.study import load_study, pruner_of  # optuna takes half a second, and few runs are trials
+    from colorize.sweeps.study import build_pruner, load_study  # optuna takes half a second, and few runs are trials
 
     try:
-        study = load_study(folder.resolve().parent, pruner_of(pruner, trust, repr(str(path))))
+        study = load_study(folder.resolve().parent, build_pruner(pruner, trust, repr(str(path))))
         return Trial(study, number, objective, stop)
     except (KeyError, IndexError) as error:
         raise UserError(

@@ -17,7 +17,7 @@ from colorize.config import DIRECTIONS
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import compose_job, write_trial
 from colorize.sweeps.results import as_list, directions_of, objective_signs, objectives_of
-from colorize.sweeps.study import first_overrides, open_study, sampler_of, split_overrides, suggest_overrides
+from colorize.sweeps.study import build_sampler, first_overrides, open_study, split_overrides, suggest_overrides
 from colorize.utils.console import say
 from colorize.utils.errors import TRY_AGAIN, UserError, first_line
 from colorize.utils.hydra_overrides import fixed_in_sweep
@@ -75,7 +75,7 @@ class Search:
     def trial(self, cut: FrozenTrial | None) -> optuna.Trial:
         """The trial that was `cut` off, to be continued, or a new one."""
         number = cut.number if cut else len(self.study.trials)
-        self.study.sampler = sampler_of(self.sampler, self.seed, number)
+        self.study.sampler = build_sampler(self.sampler, self.seed, number)
         return optuna.trial.Trial(self.study, cut._trial_id) if cut else self.study.ask()
 
     def run(self, trials: Sequence[optuna.Trial]) -> None:

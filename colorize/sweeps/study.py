@@ -62,7 +62,7 @@ def load_study(folder: Path, pruner: BasePruner) -> optuna.Study:
     return optuna.load_study(study_name=NAME, storage=journal_storage(folder), pruner=pruner, sampler=RandomSampler())
 
 
-def pruner_of(node: Mapping[str, Any], trust: Sequence[str], where: str) -> BasePruner:
+def build_pruner(node: Mapping[str, Any], trust: Sequence[str], where: str) -> BasePruner:
     """The pruner that a search has left in a job's folder, which is data: one of Optuna's, or of a package that the
     user trusts, with plain values. One that wraps another names that in the same way."""
     kind = find_part(node.get("_target_"), "pruner", ("optuna.pruners", *trust), where)
@@ -71,7 +71,7 @@ def pruner_of(node: Mapping[str, Any], trust: Sequence[str], where: str) -> Base
     arguments = {name: value for name, value in node.items() if name != "_target_"}
     for name, value in arguments.items():
         if isinstance(value, Mapping) and "_target_" in value:
-            arguments[name] = pruner_of(value, trust, where)
+            arguments[name] = build_pruner(value, trust, where)
         else:
             check_stored_value(value, f"pruner.{name}", trust, where)
     check_constructor_arguments(kind, arguments, "pruner", where)
@@ -90,7 +90,7 @@ def journal_storage(folder: Path) -> JournalStorage:
         raise UserError(f"{journal!r} is no journal of a search, or damaged: restore it, or remove it") from error
 
 
-def sampler_of(sampler: Any, seed: int, number: int) -> BaseSampler:
+def build_sampler(sampler: Any, seed: int, number: int) -> BaseSampler:
     """The sampler of trial `number`, seeded by that number: an interrupted search samples what an uninterrupted one
     does, and a search that is continued does not repeat its first samples."""
     try:

@@ -17,7 +17,7 @@ from colorize.utils.errors import UserError
 
 
 @dataclass(frozen=True)
-class Chapter:
+class ReportSection:
     """A section of the workspace, `columns` panels wide. `text` says in the report how to read it."""
 
     title: str
@@ -46,19 +46,18 @@ LOSSES = (
     "critic_right is the share of patches that a critic classifies correctly: at 0.5 it guesses, at 1 it has won."
 )
 
-
 WIDE = wr.Layout(w=24, h=14)
 
 
-def chapters(names: Names, protocol: str) -> list[Chapter]:
+def chapters(names: Names, protocol: str) -> list[ReportSection]:
     """The sections of workspace and report, in their order; `protocol` is the one whose results are shown."""
     monitor = names.monitor
     return [
-        Chapter("Validation", VALIDATION, [curve(name) for name in names.validation]),
-        Chapter(
+        ReportSection("Validation", VALIDATION, [curve(name) for name in names.validation]),
+        ReportSection(
             "Pictures", PAINTED, [media(name) for name in PICTURES] + [curve(name) for name in HISTORICAL], columns=2
         ),
-        Chapter(
+        ReportSection(
             f"Scores under protocol={protocol}",
             SCORES,
             [
@@ -66,13 +65,13 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
                 wr.WeavePanelSummaryTable(table_name=f"eval/{protocol}/pictures", layout=WIDE),
             ],
         ),
-        Chapter(
+        ReportSection(
             "Losses",
             LOSSES,
             [curve("train/loss"), *(curve(f"train/{term}") for term in names.terms)]
             + [curve(f"train/{term}_{end}") for term in names.critics for end in ("critic", "critic_right")],
         ),
-        Chapter(
+        ReportSection(
             "Learning rates and gradients",
             "Norms of the gradients before clipping.",
             [
@@ -80,8 +79,10 @@ def chapters(names: Names, protocol: str) -> list[Chapter]:
                 curve("train/gradient", *(f"train/gradient_{term}_critic" for term in names.critics), log=True),
             ],
         ),
-        Chapter("Sweeps", f"What the searched values led to: {monitor} at the end.", sweep(monitor, names.searched)),
-        Chapter("Cost", "Of training: time, size, speed and memory.", cost_panels(monitor)),
+        ReportSection(
+            "Sweeps", f"What the searched values led to: {monitor} at the end.", sweep(monitor, names.searched)
+        ),
+        ReportSection("Cost", "Of training: time, size, speed and memory.", cost_panels(monitor)),
     ]
 
 

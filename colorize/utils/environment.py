@@ -8,8 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -152,3 +152,16 @@ def commit() -> str | None:
 
     changed = said("status", "--porcelain", "--untracked-files=no")
     return said("rev-parse", "HEAD") + ("+" if changed else "") or None
+
+
+@contextmanager
+def without_module(name: str) -> Iterator[None]:
+    """Meanwhile, an import of the module fails as if it were not installed, unless it is there already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]

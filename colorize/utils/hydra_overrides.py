@@ -79,7 +79,7 @@ def parse_override(word: str, loader: object = None) -> Override:
 
 
 # What may change between two starts of one sweep, besides what may change between two starts of a run
-MOVABLE = (
+CHANGEABLE = (
     *FREE, "hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra.callbacks",
     "hydra.sweep", "hydra.run",
 )  # fmt: skip
@@ -93,7 +93,7 @@ def sweep_folder() -> str:
 
 def fixed_in_sweep(words: Sequence[str]) -> list[str]:
     """The words that say what is trained; the others may change between two starts of one sweep."""
-    return [word for word in words if not is_within(word.split("=", 1)[0].lstrip("+~"), MOVABLE)]
+    return [word for word in words if not is_within(word.split("=", 1)[0].lstrip("+~"), CHANGEABLE)]
 
 
 def job_folder(number: int, overrides: Sequence[str], sweep: str = "") -> str:

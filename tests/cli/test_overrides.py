@@ -57,9 +57,9 @@ MISTAKES = [
     (["+optimizer.momentum=0.9"], ["takes no ['momentum']"]),  # any name is given to it: its own constructor judges
     # what is left out
     (["~modle"], ["there is no 'modle' to leave out: did you mean model?"]),
-    (["~model"], ["~model would leave out what is always read"]),
+    (["~model"], ["~model would remove a required key"]),
     (["~optimizer.lrr"], ["there is no 'optimizer.lrr' to leave out: did you mean optimizer.lr?"]),
-    (["~checkpoint.every"], ["~checkpoint.every would leave out what is always read"]),
+    (["~checkpoint.every"], ["~checkpoint.every would remove a required key"]),
     # values
     (["optimizer.lr=fast"], ["optimizer.lr is a number, such as 0.001; 'fast' is not"]),
     (["seed=x"], ["seed is a number"]),

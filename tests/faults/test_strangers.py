@@ -13,7 +13,7 @@ import torch
 import colorize
 from colorize.models import CNN, Transformer
 from colorize.models import load as loading
-from colorize.models.weights import take_out
+from colorize.models.weights import extract_weights
 from colorize.utils.checkpoint import FIELDS, read_record
 from colorize.utils.errors import UserError
 from tests.faults import strangers
@@ -128,7 +128,7 @@ def test_odd_weights_are_refused_in_a_sentence():
 ])  # fmt: skip
 def test_containers_and_prefixes_are_taken_off(wrap, tmp_path):
     state = {"low_net.layers.0.0.weight": torch.ones(2), "global_net.fc1.0.bias": torch.zeros(3)}
-    found = take_out(wrap(state), tmp_path / "a.pth")
+    found = extract_weights(wrap(state), tmp_path / "a.pth")
     assert found.keys() == state.keys()
     assert all(torch.equal(found[name], value) for name, value in state.items())
 

@@ -152,7 +152,9 @@ def commands(page: Path) -> list[str]:
 
 def how(command: str) -> Run | Elsewhere:
     """The row of a command. Raises `KeyError` where it has none."""
-    if command.startswith("py -m venv"):
+    if re.fullmatch(
+        r"py -m venv \.venv && \.venv\\Scripts\\pip install -e \S+ && \.venv\\Scripts\\python [^&|;]+", command
+    ):
         return WINDOWS
     if command.startswith("#!/bin/bash\n#SBATCH"):
         return Elsewhere("system/test_slurm.py")

@@ -28,7 +28,7 @@ def close(ours, theirs, tolerance=1e-3):
 
 
 def converted(state, container=lambda state: state, path=Path("file.pth")):
-    return recognise(colorize.models.weights.take_out(container(state), path), path).eval()
+    return recognise(colorize.models.weights.extract_weights(container(state), path), path).eval()
 
 
 @published

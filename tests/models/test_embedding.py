@@ -16,12 +16,9 @@ from colorize.models import CNN, Colorizer, Diffusion, MultiColor
 SLOW = {"hydra", "omegaconf", "antlr4", "wandb", "lpips", "torch_fidelity"}
 PROGRAM = """
 import json, sys
-import timm, torch
-
-before = set(sys.modules)  # timm imports wandb by itself where that is installed
 import colorize
 
-found = [colorize.load(place) and sorted(set(sys.modules) - before) for place in sys.argv[1:]]
+found = [colorize.load(place) and sorted(sys.modules) for place in sys.argv[1:]]
 print(json.dumps([sorted({name.split(".")[0] for name in names}) for names in found]))
 """
 

@@ -18,7 +18,7 @@ from colorize.config import DIRECTIONS
 from colorize.sweeps.hydra_plugins import PLUGINS
 from colorize.sweeps.jobs import jobs_of
 from colorize.sweeps.results import objective_signs
-from colorize.sweeps.study import journal_storage, sampler_of, split_overrides, suggest_overrides
+from colorize.sweeps.study import build_sampler, journal_storage, split_overrides, suggest_overrides
 from tests.contracts.test_recipes import PUBLISHED, RECIPES
 from tests.helpers.configs import CONF, ROOT, SMALL, options
 from tests.helpers.sweeps import SMOKE
@@ -47,7 +47,7 @@ def test_every_search_of_every_recipe_looks_for_the_better_end_of_what_is_measur
     assert not fixed
     directions = [DIRECTIONS[not more] for more in signs.values()]
     pruner = instantiate(sweeper.pruner) if sweeper.pruner else None
-    study = optuna.create_study(directions=directions, sampler=sampler_of(sweeper.sampler, 0, 0), pruner=pruner)
+    study = optuna.create_study(directions=directions, sampler=build_sampler(sweeper.sampler, 0, 0), pruner=pruner)
     assert len(suggest_overrides(study.ask(), space)) == len(sweeper.params)
 
 

@@ -27,6 +27,14 @@ def test_every_command_has_a_row(page):
             assert (ROOT / "tests" / row.where).is_file(), row.where
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_fence_is_one_that_is_read(page):
+    """A command in a fence of another kind would not be tried."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    fences = [line for line in lines if line.lstrip().startswith(("```", "~~~"))][::2]
+    assert set(fences) <= {"```bash", "```bat", "```python", "```yaml"}
+
+
 def test_every_row_has_a_command():
     written = {command for page in PAGES for command in commands(page)}
     assert not set(HOW) - written

@@ -139,14 +139,14 @@ def test_the_best_of_a_sweep_are_evaluated_with_its_trust(trained, tmp_path, mon
 
 def test_a_pruner_in_a_jobs_folder_is_optunas(tmp_path):
     optuna = pytest.importorskip("optuna")
-    from colorize.sweeps.study import pruner_of
+    from colorize.sweeps.study import build_pruner
 
     node = {"_target_": "optuna.pruners.PatientPruner", "patience": 2,
             "wrapped_pruner": {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 3}}  # fmt: skip
-    assert isinstance(pruner_of(node, (), "here"), optuna.pruners.PatientPruner)
+    assert isinstance(build_pruner(node, (), "here"), optuna.pruners.PatientPruner)
     for target in ("os.system", "optuna.pruners.BasePruner.__init__", "optuna.create_study", "mymodel.Pruner"):
         with pytest.raises(UserError, match="pruner"):
-            pruner_of({"_target_": target}, (), "here")
+            build_pruner({"_target_": target}, (), "here")
 
 
 def test_a_card_of_the_networks_of_this_package_asks_for_no_trust(trained, tmp_path):
