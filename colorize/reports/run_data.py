@@ -162,10 +162,14 @@ def provenance_of_results(comparison: Comparison, runs: Mapping[str, RunData]) -
 def provenance_of_summaries(summaries: Mapping[str, Mapping[str, Any]]) -> Groups:
     """On which photographs, of which weights, with which versions and seed."""
     of_runs = {
-        label: {"seed": each["seed"], **each["weights"], **each["versions"], **commit_of(each)}
+        label: {"seed": each["seed"], **_told(each["weights"]), **each["versions"], **commit_of(each)}
         for label, each in summaries.items()
     }
     return {"Validation": next(iter(summaries.values()))["validation"], **of_runs}
+
+
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: without_folders(value) if isinstance(value, str) else value for key, value in values.items()}
 
 
 def commit_of(summary: Mapping[str, Any]) -> dict[str, str]:

@@ -44,6 +44,21 @@ def test_the_page_of_a_run_that_was_not_evaluated(tmp_path, monkeypatch, capsys)
     assert ["model.width", "7"] in cells(section(page, "Config"))
 
 
+def test_a_page_does_not_say_where_files_lie(tmp_path, monkeypatch):
+    """Neither in the config nor in the provenance."""
+    folder = tmp_path / "one"
+    trained(folder, weights={"evaluated": "ema", "init_from": "/data/weights/first.pth"})
+    config = folder / ".hydra" / "config.yaml"
+    config.write_text(f"{config.read_text()}data: {{root: /data/ilsvrc, exclude: ['/data/a b/list.csv', near.csv]}}\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "one"]) == 0
+    page = (folder / "run.html").read_text(encoding="utf-8")
+    assert "/data/" not in page
+    for name in ("first.pth", "ilsvrc", "list.csv"):
+        assert f"…/{name}" in page
+    assert "near.csv" in page
+
+
 def test_several_that_were_not_evaluated(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trained(tmp_path / "one")
