@@ -89,7 +89,7 @@ def main() -> None:
         table.add_row(name, f"{1000 * seconds / words.photographs:.1f}", f"{seconds / networks:.3f}")
     Console(width=100).print(table)
     print(json.dumps({
-        "overhead": round(whole / networks - 1, 4), "network_ms": round(1000 * networks / words.photographs, 2),
+        "beside_networks": round(whole / networks - 1, 4), "network_ms": round(1000 * networks / words.photographs, 2),
         "rest_ms": round(1000 * (whole - networks) / words.photographs, 2), "megabytes_per_1000": round(grown, 2),
         "photographs": words.photographs, "size": words.size, "device": str(device),
     }))  # fmt: skip

@@ -121,7 +121,10 @@ def make_eval_batch(
     lab = rgb_to_lab(rgb)
     batch = EvalBatch(places, names, labels, protocol, lab[:, :1], lab[:, 1:], grey=exposure)
     true = lab_to_rgb(batch.L, lab[:, 1:]) if protocol.truth == "lab_roundtrip" else rgb
-    return replace(batch, true=Picture(true if true.dtype == torch.uint8 else to_uint8(true)))
+    picture = Picture(true if true.dtype == torch.uint8 else to_uint8(true))
+    if picture.pixels is rgb:
+        picture.lab = lab  # as its own conversion would have it
+    return replace(batch, true=picture)
 
 
 def _stacked(parts: Sequence[Tensor | None], device: torch.device) -> Tensor | None:

@@ -48,12 +48,12 @@ def lab_to_linear(L: Tensor, ab: Tensor) -> Tensor:
     """The same as linear light, not clipped: below 0 or above 1 where sRGB has no such colour."""
     fy = (L + 16) / 116
     f = torch.cat([fy + ab[..., :1, :, :] / 500, fy, fy - ab[..., 1:, :, :] / 200], dim=-3)
-    return _mix(_cube(f), RGB_FROM_XYZ)
+    return _mix(cube(f), RGB_FROM_XYZ)
 
 
 def lightness_to_rgb(L: Tensor) -> Tensor:
     """L (…, 1, H, W) -> the grey sRGB picture (…, 3, H, W) in 0…1 that has this lightness."""
-    grey = linear_to_rgb(_cube((L + 16) / 116)).clamp(0, 1)
+    grey = linear_to_rgb(cube((L + 16) / 116)).clamp(0, 1)
     return torch.cat([grey, grey, grey], dim=-3)
 
 
@@ -79,6 +79,14 @@ def enhance(rgb: Tensor, factor: float) -> Tensor:
     red, green, blue = rgb.unbind(dim=-3)
     grey = (0.299 * red + 0.587 * green + 0.114 * blue).unsqueeze(-3)
     return (factor * rgb + (1 - factor) * grey).clamp(0, 1)
+
+
+def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
+    """What `function` makes of batches (B, C, H, W), …. On a CPU it gets one picture at a time: what lies between its
+    steps stays in the cache."""
+    if batches[0].dim() < 4 or batches[0].device.type != "cpu":
+        return function(*batches)
+    return torch.cat([function(*ones) for ones in zip(*(batch.split(1) for batch in batches), strict=True)])
 
 
 def to_uint8(rgb: Tensor) -> Tensor:
@@ -123,7 +131,7 @@ def _cube_root(x: Tensor) -> Tensor:
     return _power(x.clamp(min=EPSILON), 1 / 3) + SLOPE * (x.clamp(max=EPSILON) - EPSILON)
 
 
-def _cube(f: Tensor) -> Tensor:
+def cube(f: Tensor) -> Tensor:
     knee = 6 / 29
     high = f.clamp(min=knee)
     return high * high * high + (f.clamp(max=knee) - knee) / SLOPE

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from colorize.imaging.color import lab_to_linear, lab_to_rgb, linear_to_rgb
+from colorize.imaging.color import RGB_FROM_XYZ, cube, lab_to_linear, lab_to_rgb, linear_to_rgb, per_picture
 
 # Linear light half an 8-bit level below black and above white: less cannot be seen in a file
 LOWEST, HIGHEST = -0.5 / 255 / 12.92, ((1 + 0.5 / 255 + 0.055) / 1.055) ** 2.4
@@ -24,17 +24,28 @@ def lab_to_rgb_reduced(L: Tensor, ab: Tensor) -> Tensor:
 
     Clipped, as `lab_to_rgb` does, such colours change in lightness, by up to 3.8 in photographs, and in hue.
     """
-    linear = lab_to_linear(L, ab)
-    outside = is_outside(linear)
-    lightness = L.squeeze(-3)[outside].view(1, -1, 1)
-    color = ab.movedim(-3, 0)[:, outside].unsqueeze(-1)  # (2, N, 1)
-    share, above = torch.zeros_like(lightness), torch.ones_like(lightness)  # of the chroma: inside, and outside
+    linear = per_picture(lab_to_linear, L, ab)
+    outside = is_outside(linear).nonzero(as_tuple=True)
+    if len(outside[0]):
+        lightness, (a, b) = L.squeeze(-3)[outside], ab.movedim(-3, 0)[:, *outside]
+        share = largest_share(lightness, a, b)
+        color = torch.stack([share * a, share * b])
+        linear.movedim(-3, 0)[:, *outside] = lab_to_linear(lightness.view(1, -1, 1), color.unsqueeze(-1)).squeeze(-1)
+    return per_picture(lambda light: linear_to_rgb(light).clamp_(0, 1), linear)
+
+
+def largest_share(L: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Colours outside the gamut, (N,) each -> (N,) the largest share of their chroma that is inside, by bisection."""
+    f = (L + 16) / 116
+    of_y = [row[1] * cube(f) for row in RGB_FROM_XYZ]  # which chroma does not change
+    share, above = torch.zeros_like(L), torch.ones_like(L)  # inside, and outside
     for _ in range(HALVINGS):
         middle = (share + above) / 2
-        beyond = is_outside(lab_to_linear(lightness, middle * color))
+        x, z = cube(f.addcmul(middle, a, value=1 / 500)), cube(f.addcmul(middle, b, value=-1 / 200))
+        rows = [y.add(x, alpha=row[0]).add_(z, alpha=row[2]) for row, y in zip(RGB_FROM_XYZ, of_y, strict=True)]
+        beyond = is_outside(torch.stack(rows).unsqueeze(-1)).squeeze(-1)
         share, above = torch.where(beyond, share, middle), torch.where(beyond, middle, above)
-    linear.movedim(-3, 0)[:, outside] = lab_to_linear(lightness, share * color).squeeze(-1)
-    return linear_to_rgb(linear).clamp(0, 1)
+    return share
 
 
 GAMUTS = {"chroma": lab_to_rgb_reduced, "clip": lab_to_rgb}

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorize.imaging.color import lab_to_linear, rgb_to_lab
+from colorize.imaging.color import lab_to_linear, per_picture, rgb_to_lab
 from colorize.imaging.gamut import is_outside
 from colorize.metrics.metric import ASIDE, Metric, Pair, picture_mean
 from colorize.utils.errors import UserError
@@ -170,7 +170,11 @@ class OutOfGamut(Metric):
     def of(self, pair: Pair) -> Tensor:
         assert pair.L is not None
         assert pair.ab is not None
-        return picture_mean(is_outside(lab_to_linear(pair.L.float(), pair.ab.float())).float())
+
+        def share(L: Tensor, ab: Tensor) -> Tensor:
+            return picture_mean(is_outside(lab_to_linear(L, ab)).float())
+
+        return per_picture(share, pair.L.float(), pair.ab.float())
 
 
 class LightnessShift(Metric):

@@ -1,7 +1,7 @@
 """Painted pixels against the true ones: PSNR, SSIM, CIEDE2000, errors by colour. B batch, H W picture."""
 
 from collections.abc import Mapping
-from math import exp, pi, radians
+from math import cos, exp, pi, radians, sin
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from colorize.imaging.color import per_picture
 from colorize.metrics.metric import Metric, Pair, Picture, picture_mean
 from colorize.utils.errors import UserError
 
@@ -21,7 +22,7 @@ SIGMA = 1.5
 def squared_error(pair: Pair) -> Tensor:
     """(B,) mean over the three channels in 0…1"""
     painted, true = pair.both
-    return picture_mean((painted.rgb - true.rgb).square())
+    return painted.once(("squared error", true), lambda: picture_mean((painted.rgb - true.rgb).square()))
 
 
 class PSNR(Metric):
@@ -69,27 +70,34 @@ class SSIM(Metric):
         x, y = painted.rgb, true.rgb
         if min(x.shape[2:]) < WINDOW:
             raise UserError(f"SSIM needs pictures of {WINDOW} pixels or more a side, not {x.shape[2]} × {x.shape[3]}")
-        mean_x, mean_y, both = blurred(x), true.once("blurred", lambda: blurred(y)), blurred(x * y)
-        product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
-        first, second = 0.01**2, 0.03**2
-        lightness = (2 * product + first) / (squares + first)
-        spread = blurred(x * x + y * y) - squares
-        return picture_mean(lightness * (2 * (both - product) + second) / (spread + second))
+        of_true = true.once("blurred", lambda: (blurred(y), blurred(y * y)))
+        return per_picture(_similarity, x, y, *of_true)
+
+
+def _similarity(x: Tensor, y: Tensor, mean_y: Tensor, square_y: Tensor) -> Tensor:
+    """Pictures and, blurred, the second ones and their squares, all (B, 3, H, W) -> (B,)"""
+    mean_x, both = blurred(x), blurred(x * y)
+    product, squares = mean_x * mean_y, (mean_x * mean_x).addcmul_(mean_y, mean_y)
+    spread = blurred(x * x).add_(square_y).sub_(squares).add_(0.03**2)
+    similar = both.sub_(product).mul_(2).add_(0.03**2).mul_(product.mul_(2).add_(0.01**2))
+    similar = similar.div_(squares.add_(0.01**2).mul_(spread))
+    return picture_mean(similar[..., : 1 - WINDOW, : 1 - WINDOW])
 
 
 def blurred(x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C, H − 10, W − 10) under the Gaussian window, where it fits inside."""
-    return _blurred_along(_blurred_along(x, 2), 3)
+    """(…, H, W) -> the same under the Gaussian window whose first pixel each is; it does not fit at the last ten of
+    each row and column, whose values mean nothing."""
+    return _summed(_summed(x.flatten(-2), x.shape[-1]), 1).view_as(x)
 
 
-def _blurred_along(x: Tensor, axis: int) -> Tensor:
-    """A sum of shifted pictures: on a CPU twenty times faster than a convolution."""
+def _summed(x: Tensor, step: int) -> Tensor:
+    """(…, N) -> weighted sums of eleven values `step` apart. Passes over shifted pictures, one piece of memory each: on
+    a CPU twenty times faster than a convolution."""
     side = WINDOW // 2
     weights = [exp(-((place - side) ** 2) / (2 * SIGMA**2)) for place in range(WINDOW)]
-    length = x.shape[axis] - WINDOW + 1
-    total = torch.zeros_like(x.narrow(axis, 0, length))
-    for place, weight in enumerate(weights):
-        total.add_(x.narrow(axis, place, length), alpha=weight / sum(weights))
+    total, length = x * (weights[0] / sum(weights)), x.shape[-1] - (WINDOW - 1) * step
+    for place, weight in enumerate(weights[1:], start=1):
+        total[..., :length].add_(x.narrow(-1, place * step, length), alpha=weight / sum(weights))
     return total
 
 
@@ -101,54 +109,61 @@ class CIEDE2000(Metric):
 
     def of(self, pair: Pair) -> Tensor:
         painted, true = pair.both
-        return picture_mean(ciede2000(true.lab, painted.lab))
+        return per_picture(lambda *labs: picture_mean(ciede2000(*labs)), true.lab, painted.lab)
 
 
 def ciede2000(one: Tensor, other: Tensor) -> Tensor:
-    """Two Lab (…, 3, H, W) in CIE units -> ΔE₀₀ (…, H, W), with kL = kC = kH = 1. Equation numbers are Sharma's."""
+    """Two Lab (…, 3, H, W) in CIE units -> ΔE₀₀ (…, H, W), with kL = kC = kH = 1. Equation numbers are Sharma's.
+
+    Few trigonometric functions, and many steps in place: each pass over a picture counts.
+    """
     (L1, a1, b1), (L2, a2, b2) = one.unbind(dim=-3), other.unbind(dim=-3)
-    stretch = 1.5 - 0.5 * _saturation((_length(a1, b1) + _length(a2, b2)) / 2)  # eq. 3 to 5
-    C1, h1 = _polar(stretch * a1, b1)
-    C2, h2 = _polar(stretch * a2, b2)
-    C, lightness = (C1 + C2) / 2, ((L1 + L2) / 2 - 50).square()
-    turn = h2 - h1  # eq. 10: brought within ±π. Of greys, whose hue is none, it is multiplied by 0
-    turn = turn - 2 * pi * (turn > pi).float() + 2 * pi * (turn < -pi).float()
-    h = h1 + turn / 2  # eq. 14, less a whole turn now and then
-    dL = (L2 - L1) / (1 + 0.015 * lightness / (20 + lightness).sqrt())
-    dC = (C2 - C1) / (1 + 0.045 * C)
-    dH = 2 * (C1 * C2).sqrt() * (turn / 2).sin() / (1 + 0.015 * C * _hue_weight(h))
-    away = (h % (2 * pi) - radians(275)) / radians(25)
-    rotation = -2 * _saturation(C) * (radians(60) * (-away.square()).exp()).sin()  # eq. 16, 17, 21
-    return (dL * dL + dC * dC + dH * dH + rotation * dC * dH).clamp(min=0).sqrt()
+    stretch = _saturation(_length(a1, b1).add_(_length(a2, b2)).mul_(0.5)).mul_(-0.5).add_(1.5)  # eq. 3 to 5
+    a1, a2 = stretch * a1, stretch * a2
+    C1, C2 = _length(a1, b1), _length(a2, b2)
+    C, lightness = (C1 + C2).mul_(0.5), (L1 + L2).mul_(0.5).sub_(50).square_()
+    h1, turn = _within_turn(b1.atan2(a1)), _within_turn(b2.atan2(a2))
+    turn.sub_(h1).sub_((turn / (2 * pi)).round_(), alpha=2 * pi)  # eq. 10: within ±π. Of greys it is multiplied by 0
+    h = _within_turn(turn.mul_(0.5).add(h1))  # eq. 14
+    dL = (L2 - L1).div_((0.015 * lightness).div_(lightness.add_(20).sqrt_()).add_(1))
+    dC = (C2 - C1).div_((0.045 * C).add_(1))
+    dH = (C1 * C2).sqrt_().mul_(turn.sin_()).mul_(2).div_(_hue_weight(h).mul_(C).mul_(0.015).add_(1))
+    away = h.sub_(radians(275)).div_(radians(25))
+    rotation = away.square_().neg_().exp_().mul_(radians(60)).sin_().mul_(_saturation(C)).mul_(-2)  # eq. 16, 17, 21
+    terms = dL.square_().addcmul_(dC, dC).addcmul_(dH, dH).addcmul_(rotation.mul_(dC), dH)
+    return terms.clamp_(min=0).sqrt_()
 
 
 def _length(a: Tensor, b: Tensor) -> Tensor:
-    return (a * a + b * b).sqrt()
+    return (a * a).addcmul_(b, b).sqrt_()
 
 
-def _polar(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Chroma, and hue in 0…2π"""
-    return _length(a, b), b.atan2(a) % (2 * pi)
+def _within_turn(h: Tensor) -> Tensor:
+    """Angles, in place, in 0…2π"""
+    return h.sub_((h / (2 * pi)).floor_(), alpha=2 * pi)
 
 
 def _saturation(C: Tensor) -> Tensor:
     """√(C⁷ / (C⁷ + 25⁷)), by powers of C / 25, which single precision can hold"""
     x = C / 25
     x2 = x * x
-    x7 = x2 * x2 * x2 * x
-    return (x7 / (x7 + 1)).sqrt()
+    x7 = (x2 * x2).mul_(x2).mul_(x)
+    return x7.div_(x7 + 1).sqrt_()
 
 
 def _hue_weight(h: Tensor) -> Tensor:
-    """Eq. 15"""
-    return (
-        1 - 0.17 * (h - radians(30)).cos() + 0.24 * (2 * h).cos()
-        + 0.32 * (3 * h + radians(6)).cos() - 0.20 * (4 * h - radians(63)).cos()
-    )  # fmt: skip
+    """Eq. 15, 1 − 0.17 cos(h − 30°) + 0.24 cos 2h + 0.32 cos(3h + 6°) − 0.20 cos(4h − 63°), as a polynomial of cos h
+    and sin h."""
+    x, y = h.cos(), h.sin()
+    double = (x * x).mul_(2).sub_(1)  # cos 2h; cos 3h = x (2 cos 2h − 1), sin 3h = y (2 cos 2h + 1)
+    of_x = (double * (0.64 * cos(radians(6)))).sub_(0.17 * cos(radians(30)) + 0.32 * cos(radians(6))).mul_(x)
+    of_y = (double * (0.64 * sin(radians(6)))).add_(0.17 * sin(radians(30)) + 0.32 * sin(radians(6))).mul_(y)
+    fourth = (x * y).mul_(-0.8 * sin(radians(63))).sub_(double, alpha=0.4 * cos(radians(63)))  # sin 4h = 4 x y cos 2h
+    return of_x.sub_(of_y).addcmul_(fourth.add_(0.24), double).add_(1 + 0.2 * cos(radians(63)))
 
 
 HUES = 24  #        parts of the circle
-GREYISH = 5.0  #    CIE chroma below which a colour has no hue to speak of
+GREYISH = 5  #      CIE chroma below which a colour has no hue to speak of
 STEP, TOP = 5, 60  # CIE chroma: width of a part; all above the top are in the last
 CHROMAS = TOP // STEP + 1
 WIDTH = 2 * HUES + 3 * CHROMAS
@@ -167,20 +182,20 @@ class ErrorsByColour(NamedTuple):
 def errors_by_colour(painted: Picture, true: Picture) -> Tensor:
     """(B, WIDTH): pixels and summed error by hue, then pixels, summed error and summed painted chroma by chroma, all
     divided by the picture's pixels."""
-    a, b = true.lab[:, 1], true.lab[:, 2]
-    error = (painted.lab[:, 1:] - true.lab[:, 1:]).square().sum(dim=1).sqrt()
-    hue = ((torch.atan2(b, a) / (2 * torch.pi) % 1) * HUES).long().clamp(max=HUES - 1)
-    strength = (true.chroma / STEP).long().clamp(max=CHROMAS - 1)
-    coloured = (true.chroma >= GREYISH).float()
-    parts = [_sums(hue, coloured, HUES), _sums(hue, coloured * error, HUES)]
-    parts += [_sums(strength, of, CHROMAS) for of in (torch.ones_like(error), error, painted.chroma)]
-    return torch.cat(parts, dim=1)
+    return per_picture(_errors_by_colour, painted.lab, painted.chroma, true.lab, true.chroma)
 
 
-def _sums(bins: Tensor, values: Tensor, count: int) -> Tensor:
-    """(B, H, W) bins and values -> (B, count) sums over the picture, divided by its pixels"""
-    flat = bins.flatten(1)
-    return values.new_zeros(len(bins), count).scatter_add_(1, flat, values.flatten(1)) / flat.shape[1]
+def _errors_by_colour(lab_hat: Tensor, chroma_hat: Tensor, lab: Tensor, chroma: Tensor) -> Tensor:
+    error = (lab_hat[:, 1:] - lab[:, 1:]).square().sum(dim=1).sqrt()
+    hue = (torch.atan2(lab[:, 2], lab[:, 1]) * (HUES / (2 * pi))).floor_().remainder_(HUES)
+    strength = (chroma / STEP).floor_().clamp_(max=CHROMAS - 1)
+    both = (hue * CHROMAS + strength).long().flatten(1)
+    values = torch.stack([torch.ones_like(error), error, chroma_hat], dim=1).flatten(2)  # (B, 3, N)
+    sums = values.new_zeros(*values.shape[:2], HUES * CHROMAS)
+    sums.scatter_add_(2, both[:, None].expand_as(values), values)
+    sums = (sums / values.shape[2]).unflatten(2, (HUES, CHROMAS))
+    coloured = sums[:, :2, :, GREYISH // STEP :].sum(dim=3)
+    return torch.cat([coloured.flatten(1), sums.sum(dim=2).flatten(1)], dim=1)
 
 
 def mean_errors_by_colour(rows: np.ndarray) -> ErrorsByColour:

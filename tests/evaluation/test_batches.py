@@ -12,6 +12,7 @@ from colorize.data.collection import Photo
 from colorize.evaluation.batches import make_eval_batch, read_eval_image
 from colorize.evaluation.predictors import constant_ab, jpeg95, lab_roundtrip, predictor_of, truth
 from colorize.imaging.transforms import area_weights
+from colorize.metrics.metric import Picture
 from colorize.utils.errors import UserError
 from tests.helpers.evaluations import CPU, frame_of, noise, protocol
 
@@ -48,6 +49,12 @@ def test_area_counts_every_part_of_a_pixel(old, new):
     values = np.random.default_rng(0).normal(size=old)
     expected = values.repeat(new).reshape(new, old).mean(axis=1)
     assert np.allclose(area_weights(old, new) @ torch.tensor(values, dtype=torch.float32), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("known", [{}, {"filter": "bilinear", "geometry": "stretch"}, {"truth": "lab_roundtrip"}])
+def test_the_truth_has_the_lab_of_its_own_pixels(tmp_path, known):
+    batch = make_eval_batch([frame_of(noise(2, 40, 50), tmp_path, **known)], [""], 0, protocol(**known), CPU)
+    assert torch.equal(batch.true.lab, Picture(batch.true.pixels).lab)
 
 
 def test_long_never_enlarges(tmp_path):

@@ -53,6 +53,12 @@ def test_colours_that_srgb_has_are_as_they_were(lab):
     assert torch.equal(lab_to_rgb_reduced(grey, none), lab_to_rgb(grey, none))
 
 
+def test_a_batch_becomes_what_each_picture_alone_becomes(lab):
+    L, ab = (of.reshape(1, -1, 4, 50, 100).movedim(2, 0)[:, 0] for of in lab)
+    each = [lab_to_rgb_reduced(L[k], ab[k]) for k in range(4)]
+    torch.testing.assert_close(lab_to_rgb_reduced(L, ab), torch.stack(each), rtol=0, atol=1e-6)
+
+
 @pytest.mark.skipif(not BSDS.is_dir(), reason=f"there are no photographs in {BSDS}")
 def test_gaudy_photographs_keep_the_lightness_of_every_pixel():
     """BSDS's 200 test photographs, true ab times 1.2: clipping moves L* by up to 3.8."""
