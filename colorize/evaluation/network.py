@@ -203,13 +203,17 @@ def log_result(log: Logger, result: Result, target: Path) -> None:
 
 def summary_values(name: str, result: Result) -> Iterator[tuple[str, Any]]:
     """Keys and values for a tracker's summary: the network's, with the ends of their intervals, those of grey and of
-    the ground truth, and why others are unavailable."""
+    the ground truth, and why others, or their intervals alone, are unavailable."""
     for row, beside in (("model", ""), ("grey", "grey/"), ("truth", "truth/")):
         for metric, cell in result.rows.get(row, {}).items():
             yield f"eval/{name}/{beside}{metric}", cell.value
-            if row == "model":
-                yield f"eval/{name}/{metric}/low", cell.low
-                yield f"eval/{name}/{metric}/high", cell.high
+            if row != "model":
+                continue
+            if isnan(cell.low):
+                yield f"eval/{name}/absent/{metric}", f"its interval alone: {cell.n} pictures are too few for one"
+                continue
+            yield f"eval/{name}/{metric}/low", cell.low
+            yield f"eval/{name}/{metric}/high", cell.high
     for metric, reason in result.absent.items():
         yield f"eval/{name}/absent/{metric}", reason
 

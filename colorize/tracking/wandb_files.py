@@ -104,9 +104,11 @@ class Names:
         return [f"{photographs}/{metric}" for metric in self.metrics for photographs in ("val", "train_slice")]
 
     def scores(self, protocol: str) -> list[str]:
-        """What an evaluation leaves in the summary, each with `/low` and `/high` beside it."""
-        names = dict.fromkeys((*self.metrics, *self.evaluated, *self.distances.get(protocol, ())))
-        return [f"eval/{protocol}/{name}" for name in names]
+        """What an evaluation leaves in the summary, each with `/low` and `/high` beside it. Of distances it has those
+        to the protocol's own reference and with its own feature networks."""
+        distances = {name for names in self.distances.values() for name in names}
+        of_pictures = [name for name in (*self.metrics, *self.evaluated) if name not in distances]
+        return [f"eval/{protocol}/{name}" for name in dict.fromkeys((*of_pictures, *self.distances.get(protocol, ())))]
 
 
 def distances_of(protocol: Mapping[str, Any]) -> list[str]:

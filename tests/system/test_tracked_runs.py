@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.helpers.configs import ROOT, SMALL, options, own_loss
+from tests.helpers.data_sets import write_imagenet
 from tests.helpers.tracked_runs import (
     QUICK,
     TINY,
@@ -17,6 +18,7 @@ from tests.helpers.tracked_runs import (
     logged_in,
     losses,
     numbers,
+    program,
     tracked,
     written,
 )
@@ -84,7 +86,7 @@ def test_the_server_gets_the_whole_run_and_its_checkpoints_with_their_origin(tmp
     assert "W&B online" in done.stdout
     ((run, announced),) = server.runs.items()
     assert run.startswith("first-")
-    assert re.fullmatch(r"cnn-l1-demo-[0-9a-f]{6}", announced["groupName"])
+    assert re.fullmatch(r"cnn-l1-demo-32-[0-9a-f]{6}", announced["groupName"])
     assert set(announced["tags"]) == {"cnn", "l1", "demo"}
     assert losses(server.history[run]) == losses(written(tmp_path / "outputs/first"))
     steps = [line["_step"] for line in server.history[run]]
@@ -108,6 +110,60 @@ def test_the_server_gets_the_whole_run_and_its_checkpoints_with_their_origin(tmp
     # Neither a copy of a checkpoint is left, under whatever name, nor a second name of one that is sent
     sizes = {path.stat().st_size for path in (tmp_path / "outputs").glob("*/checkpoints/*.pt")}
     assert not [path for path in (tmp_path / "outputs/wandb").rglob("*") if path.stat().st_size in sizes]
+
+
+def test_a_name_with_a_slash_is_tracked(tmp_path, server):
+    """At the server, and offline until it is sent, with the evaluation that such a run ends with."""
+    runs = [[*TINY, *QUICK, "name=faces/on", "evaluate.final=[validation]"]]
+    runs += [[*TINY, *QUICK, "name=faces/off", "evaluate.final=[validation]", "tracker.mode=offline"]]
+    program(tmp_path, server, ONE_AFTER_THE_OTHER, json.dumps(runs))
+    colorize(tmp_path, server, "sync")
+    assert {announced["displayName"] for announced in server.runs.values()} == {"faces/on", "faces/off"}
+    for run, announced in server.runs.items():
+        folder = tmp_path / "outputs" / announced["displayName"]
+        assert re.fullmatch(rf"faces_{folder.name}-[0-9a-f]+", run)
+        assert numbers(server.history[run]) == written(folder)
+        check_final_evaluations(server.summary[run], folder)
+        assert {alias for each in server.artifacts if each["run"] == run for alias in each["aliases"]} >= {"best"}
+
+
+def test_imagenet_ends_with_its_final_evaluations_at_the_server(tmp_path, server):
+    """A miniature ILSVRC tree: `clean-val5k` says that it is a subset, and every value arrives."""
+    root = write_imagenet(tmp_path / "imagenet", "folders")
+    words = ["model=cnn", *SMALL["cnn"], "data=imagenet", f"data.root={root}", "data.size=32", "name=net"]
+    words += ["schedule.all.steps=2", "trainer.batch_size=2", "evaluate.every=1", "checkpoint.every=1"]
+    program(tmp_path, server, ONE_AFTER_THE_OTHER, json.dumps([words]), env={"HF_HUB_OFFLINE": "1"})
+    ((run, summary),) = server.summary.items()
+    folder = tmp_path / "outputs/net"
+    held = check_final_evaluations(summary, folder)
+    assert held.keys() == {"validation", "historical", "clean-val5k"}
+    assert {"train/loss", "val/psnr", "historical/colorfulness"} <= summary.keys()
+    for protocol in ("validation", "clean-val5k"):
+        keys = ("psnr", "ssim", "ciede2000", "colorfulness", "fd_efficientnet_lite0", "kd_paired_efficientnet_lite0")
+        assert summary.keys() >= {f"eval/{protocol}/{key}" for key in keys}
+        assert summary.keys() >= {f"eval/{protocol}/{row}/colorfulness" for row in ("grey", "truth")}
+    for absent in ("validation/absent/fid", "clean-val5k/absent/fd_clean_fid", "clean-val5k/absent/lpips_alex"):
+        assert "HF_HUB_OFFLINE is set" in summary[f"eval/{absent}"]
+    result = json.loads((folder / "results/clean-val5k.json").read_text())
+    assert re.fullmatch(r"clean-val5k-6-of-5000-[0-9a-f]{8}", result["protocol"]["id"])
+    for protocol in held:
+        assert summary[f"eval/{protocol}/pictures"]["path"] in server.files[run]
+
+
+def check_final_evaluations(summary, folder):
+    """The summary at the server has what the run's own summary has, under the names that other programs read."""
+    held = json.loads((folder / "summary.json").read_text())["eval"]
+    for protocol, weights in held.items():
+        assert weights["last"]["model"]["colorfulness"]["n"] > 0
+        for which, of in weights.items():
+            place = f"eval/{protocol}@best" if which == "best" else f"eval/{protocol}"
+            for metric, cell in of["model"].items():
+                assert summary[f"{place}/{metric}"] == cell["value"]
+                ends = [summary.get(f"{place}/{metric}/{end}") for end in ("low", "high")]
+                assert ends == [cell["low"], cell["high"]]
+                assert None not in ends or "its interval" in summary[f"{place}/absent/{metric}"]
+            assert {metric: summary[f"{place}/absent/{metric}"] for metric in of["absent"]} == of["absent"]
+    return held
 
 
 def test_an_offline_run_holds_what_the_run_folder_holds(tmp_path, server):
@@ -161,9 +217,9 @@ def check_evaluation(tmp_path, server):
         assert value == result["rows"]["model"]["psnr"]["value"]
         trained = json.loads((tmp_path / "outputs/off/summary.json").read_text())
         assert summary["val/psnr"] == trained["val"]["psnr"]  # offline parts arrive one after the other
-        assert (summary["demo/pictures"]["nrows"], summary["demo/pictures"]["_type"]) == (24, "table-file")
+        assert (summary["eval/demo/pictures"]["nrows"], summary["eval/demo/pictures"]["_type"]) == (24, "table-file")
         (table,) = (each for each in server.artifacts if each["run"] == run and each["type"] == "run_table")
         assert sum(name.endswith(".jpg") for name in table["files"]) == 3 * 24
-        held = json.loads(table["files"]["demo/pictures.table.json"])
+        held = json.loads(table["files"]["eval/demo/pictures.table.json"])
         assert held["columns"][:5] == ["photograph", "grey input", "painted", "truth", "psnr"]
         assert len({row[0] for row in held["data"]}) == 24

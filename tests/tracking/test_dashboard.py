@@ -18,7 +18,7 @@ KEY = "0" * 40
 NOBODY = "http://127.0.0.1:9"
 
 
-GROUPING = [{"section": "config", "name": f"{name}"} for name in ("names.value.model", "group.value")]
+GROUPING = [{"section": "config", "name": "group.value"}]
 
 
 def called(folder, *words, **environment):
@@ -76,42 +76,61 @@ def summary_of(run):
     return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
 
-def test_what_it_asks_for_is_what_runs_log(inside, photographs, tmp_path, config, capsys):
-    """A run and its evaluation, read back from W&B's own file: neither lacks a name of the other."""
+def columns(shown):
+    """Names of the columns that the table of runs has been given, of the workspace and of every grid of the report."""
+    grids = [block["metadata"] for block in shown.get("blocks", []) if block["type"] == "panel-grid"]
+    sets = [each for grid in [shown.get("section", {}), *grids] for each in grid.get("runSets", [])]
+    return {name for each in sets for name in each["runFeed"]["columnVisible"] if name.startswith("summary:")}
+
+
+def without_ground(name, held):
+    """Whether the run has not logged `name`, and does not say why."""
+    if name.startswith("config:"):
+        group, key = name.removeprefix("config:").split(".")
+        return key not in held["config"][group]
+    metric = name.removesuffix("/low").removesuffix("/high").removeprefix("summary:")
+    of, _, metric = metric.rpartition("/")
+    of = "" if of in ("val", "train_slice") else f"{of}/"  # while it trains, one reason stands for both
+    if of.endswith("absent/"):  # a column of reasons: empty where there is none to give
+        return f"{of.removesuffix('absent/')}{metric}" not in held["summary"] and f"{of}{metric}" not in held["summary"]
+    return not {name.removeprefix("summary:"), f"{of}absent/{metric}"} & held["summary"].keys()
+
+
+def test_every_panel_finds_what_it_asks_for(inside, photographs, tmp_path, config, capsys):
+    """A finished run, read back from W&B's own file, has each name, or says why it is absent."""
     words = ["experiment=smoke", "metrics=default", "model=gan", *SMALL["gan"], "name=run", "schedule.all.steps=1"]
     words += ["data=folder", f"data.root={photographs}", "data.val_fraction=0.4"]
-    assert inside("train", *words).returncode == 0
-    assert inside("evaluate", "run=outputs/run", "metrics=default").returncode == 0
-    runs = [summary_of(path) for path in (tmp_path / "outputs" / "wandb").glob("offline-run-*")]
-    logged = {name for run in runs for name in run["summary"]} - {"_step", "_runtime", "_timestamp", "step", "epoch"}
-    logged = {name for name in logged if name.split("/")[0] not in ("grey", "mean_ab", "truth")}  # not the network's
+    assert inside("train", *words, "evaluate.final=[validation,historical]").returncode == 0
+    (held,) = map(summary_of, (tmp_path / "outputs" / "wandb").glob("offline-run-*"))
+    others = {f"train/{term}" for loss in options("loss") for term in config(f"loss={loss}").loss.weights}
+    others |= {"memory_gpu"}  # of runs with another loss, and on a GPU
+    logged = {name for name in held["summary"] if name.startswith(("val/", "train", "lr", "memory", "samples", "hist"))}
+    assert held["config"]["group"]  # what runs are grouped by
 
+    for protocol in ("validation", "historical"):
+        workspace, report = printed(capsys, "--protocol", protocol)
+        for shown, panels in ((workspace, sections(workspace)), (report, grids(report))):
+            asked = {name for chapter in panels.values() for panel in chapter for name in asked_for(panel)}
+            assert {f"eval/{protocol}/pictures", "val/psnr", "config:optimizer.lr"} <= asked
+            assert {name for name in asked | columns(shown) if without_ground(name, held)} <= others
+            assert logged <= asked
+            scored = {name for name in asked if name.startswith("eval/")}
+            assert columns(shown) >= {f"summary:{name}" for name in scored if not name.endswith("/pictures")}
+
+
+def test_both_have_the_sections_and_group_runs_by_recipe(capsys):
     workspace, report = printed(capsys)
-    for shown in (sections(workspace), grids(report)):
-        asked = {name for panels in shown.values() for panel in panels for name in asked_for(panel)}
-        assert {name for name in logged if not name.startswith("absent/")} <= asked
-        cannot = set(json.loads((tmp_path / "outputs/run/results/validation.json").read_text())["absent"])
-        others = {f"train/{term}" for loss in options("loss") for term in config(f"loss={loss}").loss.weights}
-        unknown = asked - logged - others - {"memory_gpu"}
-        of_config = {name.removeprefix("config:") for name in unknown if name.startswith("config:")}
-        assert all(runs[0]["config"][key.split(".")[0]][key.split(".")[1]] for key in of_config)
-        left = {name.removesuffix("/low").removesuffix("/high").split("/")[-1] for name in unknown}
-        assert left - {f"config:{key}" for key in of_config} <= cannot
-
-
-def test_both_have_the_sections_and_one_colour_for_each_network(capsys):
-    workspace, report = printed(capsys)
-    titles = ["Validation", "Pictures", "Scores of evaluate.py protocol=validation", "Losses"]
+    titles = ["Validation", "Pictures", "Scores under protocol=validation", "Losses"]
     titles += ["Learning rates and gradients", "Sweeps", "Cost"]
     assert list(sections(workspace)) == list(grids(report)) == titles
     curves = [panel for panel in sections(workspace)["Validation"] if panel["viewType"] == "Run History Line Plot"]
     assert {panel["config"]["xAxis"] for panel in curves} == {"step"}
     assert workspace["section"]["settings"]["xAxis"] == "step"
     assert workspace["section"]["runSets"][0]["grouping"] == GROUPING
-    assert len(set(workspace["section"]["customRunColors"].values())) == len(options("model"))
     first = next(block["metadata"] for block in report["blocks"] if block["type"] == "panel-grid")
     assert first["runSets"][0]["grouping"] == GROUPING
-    assert list(first["customRunColors"].values()) == list(workspace["section"]["customRunColors"].values())
+    assert not workspace["section"].get("customRunColors")  # W&B gives each recipe a colour
+    assert not first.get("customRunColors")
     (coordinates,) = (p for p in sections(workspace)["Sweeps"] if p["viewType"] == "Parallel Coordinates Plot")
     assert asked_for(coordinates) == [
         "config:optimizer.lr", "config:optimizer.weight_decay", "config:trainer.batch_size", "val/psnr",
@@ -121,7 +140,11 @@ def test_both_have_the_sections_and_one_colour_for_each_network(capsys):
 def test_another_protocol_is_shown_by_its_name(capsys):
     workspace, _ = printed(capsys, "--protocol", "clean-val5k")
     (panels,) = (panels for title, panels in sections(workspace).items() if title.startswith("Scores"))
-    assert asked_for(panels[0]) == ["clean-val5k/psnr/low", "clean-val5k/psnr", "clean-val5k/psnr/high"]
+    assert asked_for(panels[0]) == [f"eval/clean-val5k/psnr{end}" for end in ("/low", "", "/high")]
+    asked = {name for panel in panels for name in asked_for(panel)}
+    networks = ("clean_fid", "dinov2", "efficientnet_lite0", "mobilenet_v2")
+    assert asked >= {f"eval/clean-val5k/{kind}_{network}" for kind in ("fd", "kd_paired") for network in networks}
+    assert "eval/clean-val5k/fid" not in asked  # of a network that this protocol has not
 
 
 def test_a_second_call_writes_over_the_first(tmp_path):
