@@ -39,7 +39,7 @@ def test_tensorboard_holds_what_it_was_told(tmp_path):
             tracker.scalars({"train/pixel": value}, step)
         tracker.images({"samples": red()}, steps[-1])
         tracker.summary({"val/psnr": 21.25, "absent/lpips": "no | weights"})
-        tracker.table("demo/pictures", ["photograph", "painted", "psnr"], [["a.jpg", Path("a.jpg"), 20.5]])
+        tracker.table("eval/demo/pictures", ["photograph", "painted", "psnr"], [["a.jpg", Path("a.jpg"), 20.5]])
         tracker.finish()
     events = read_events(tmp_path / "run-1")
     found = [(event.step, event.value) for event in events.Scalars("train/pixel")]
@@ -49,7 +49,7 @@ def test_tensorboard_holds_what_it_was_told(tmp_path):
     assert json.loads(text(events, "config/text_summary")) == SETTINGS
     assert "| psnr | 21.25 |" in text(events, "summary/val/text_summary")
     assert "| lpips | no \\| weights |" in text(events, "summary/absent/text_summary")
-    assert text(events, "demo/pictures/text_summary").splitlines()[2] == "| a.jpg | 20.5 |"
+    assert text(events, "eval/demo/pictures/text_summary").splitlines()[2] == "| a.jpg | 20.5 |"
 
 
 TOLD = """
@@ -64,7 +64,7 @@ for steps in ((1, 2), (3,)):
     Image.new("RGB", (6, 4), "red").save("a.jpg")
     tracker.images({"samples": Image.open("a.jpg")}, step)
     tracker.summary({"val/psnr": 21.25, "absent/lpips": "no weights"})
-    tracker.table("demo/pictures", ["photograph", "painted", "psnr"], [["a.jpg", Path("a.jpg"), 20.5]])
+    tracker.table("eval/demo/pictures", ["photograph", "painted", "psnr"], [["a.jpg", Path("a.jpg"), 20.5]])
     tracker.finish()
 """
 READ = """
@@ -99,7 +99,7 @@ def test_trackio_holds_what_it_was_told_and_keeps_it_here(tmp_path):
     assert len(shown) == 2
     picture = next((tmp_path / "kept/media").rglob("*.png"))
     assert np.asarray(Image.open(picture).convert("RGB"))[..., 0].min() > 200
-    (table, _) = (line["demo/pictures"] for line in lines if "demo/pictures" in line)
+    (table, _) = (line["eval/demo/pictures"] for line in lines if "demo/pictures" in line)
     assert (table["_value"][0]["photograph"], table["_value"][0]["psnr"]) == ("a.jpg", 20.5)
     (summary, _) = (line["summary"]["_value"] for line in lines if "summary" in line)
     assert summary == [{"name": "val/psnr", "value": 21.25}, {"name": "absent/lpips", "value": "no weights"}]
