@@ -99,7 +99,7 @@ def test_trackio_holds_what_it_was_told_and_keeps_it_here(tmp_path):
     assert len(shown) == 2
     picture = next((tmp_path / "kept/media").rglob("*.png"))
     assert np.asarray(Image.open(picture).convert("RGB"))[..., 0].min() > 200
-    (table, _) = (line["eval/demo/pictures"] for line in lines if "demo/pictures" in line)
+    (table, _) = (line["eval/demo/pictures"] for line in lines if "eval/demo/pictures" in line)
     assert (table["_value"][0]["photograph"], table["_value"][0]["psnr"]) == ("a.jpg", 20.5)
     (summary, _) = (line["summary"]["_value"] for line in lines if "summary" in line)
     assert summary == [{"name": "val/psnr", "value": 21.25}, {"name": "absent/lpips", "value": "no weights"}]
