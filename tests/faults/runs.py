@@ -45,7 +45,8 @@ class Run:
             ]  # fmt: skip
         self.command = [
             *script, f"model={model}", *settings, "tracker=none", "data.size=32", f"trainer.batch_size={2 * processes}",
-            "trainer.log_every=1", f"evaluate={{every: {2 * every}, samples: 2, historical: false}}", "metrics=quick",
+            "trainer.log_every=1", "metrics=quick",
+            f"evaluate={{every: {2 * every}, samples: 2, historical: false, final: false}}",
             f"checkpoint.every={every}",
             f"hydra.run.dir='{folder}'",
         ]  # fmt: skip

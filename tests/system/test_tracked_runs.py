@@ -112,6 +112,7 @@ def test_the_server_gets_the_whole_run_and_its_checkpoints_with_their_origin(tmp
     assert not [path for path in (tmp_path / "outputs/wandb").rglob("*") if path.stat().st_size in sizes]
 
 
+@pytest.mark.slow
 def test_a_name_with_a_slash_is_tracked(tmp_path, server):
     """At the server, and offline until it is sent, with the evaluation that such a run ends with."""
     runs = [[*TINY, *QUICK, "name=faces/on", "evaluate.final=[validation]"]]

@@ -25,6 +25,12 @@ def recorded(monkeypatch):
     return held
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Final evaluations of two metrics, for tests that look at something else."""
+    monkeypatch.setattr("colorize.training.final.WORDS", ("metrics=quick", "table=false"))
+
+
 def summary_of(folder):
     return json.loads((folder / "summary.json").read_text())
 
@@ -52,6 +58,7 @@ def test_a_run_ends_with_its_evaluation(inside, tmp_path, recorded):
     assert "has been measured already" in again.stdout
 
 
+@pytest.mark.usefixtures("quick")
 def test_best_weights_have_results_of_their_own(inside, tmp_path, recorded):
     words = ("name=b", "evaluate.final=[validation]", "metrics=quick", "schedule.all.steps=6", "optimizer.lr=0.03")
     assert inside("train", *TINY, *words).returncode == 0
@@ -69,6 +76,7 @@ def test_best_weights_have_results_of_their_own(inside, tmp_path, recorded):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_interrupted_evaluation_is_resumed_by_the_same_command(inside, tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -145,6 +153,7 @@ def test_with_weights_lpips_and_fid_are_there(inside, tmp_path, monkeypatch):
     assert model["lpips_alex"]["value"] > 0
 
 
+@pytest.mark.usefixtures("quick")
 def test_validation_has_a_bound(inside, tmp_path):
     words = (*TINY, "evaluate.photographs=5", "evaluate.final=[validation]", "metrics=quick", "name=f")
     done = inside("train", *words)

@@ -207,7 +207,7 @@ def test_a_tracker_groups_what_differs_by_the_seed_alone(finished, tmp_path):
         return opened[0]["name"], opened[0]["settings"]["group"]
 
     name, group = shown("a")
-    assert (name, group[:-6]) == ("run", "cnn-l1-folder-")
+    assert (name, group[:-6]) == ("run", "cnn-l1-folder-32-")
     assert shown("b", seed=4, trainer__device="cpu")[1] == group
     jobs = [shown(f"00{i}-{i:08x}", optimizer__lr=rate) for i, rate in enumerate((0.1, 0.2))]
     assert [name for name, _ in jobs] == ["run-000", "run-001"]
