@@ -99,7 +99,10 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize plates plate-scans/ -o plates": Run(),
     "python evaluate.py run=their-pngs protocol=ddcolor-val5k source=imagenet/val":
         Elsewhere("evaluation/test_painted.py"),
-    "python compare.py outputs/mine outputs/their-pngs --protocol ddcolor-val5k": Elsewhere("evaluation/test_painted.py"),
+    "python compare.py outputs/mine outputs/their-pngs --protocol ddcolor-val5k":
+        Elsewhere("evaluation/test_painted.py"),
+    "colorize judge outputs/a outputs/b outputs/c -o judging": Elsewhere("reports/test_judge.py"),
+    "colorize judge --read judging/judgements-*.csv": Elsewhere("reports/test_judge.py"),
     "colorize fetch historical -o old": Elsewhere("cli/test_fetch.py"),  # with a stand-in for the library
     "colorize inspect photos -o inspected --val held-back": Run("--overwrite"),
     "python train.py model=cnn loss=pix2pix loss.weights.pixel=50 +loss.terms.adversarial.kind=hinge": Run(SHORT),
