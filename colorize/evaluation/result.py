@@ -23,12 +23,7 @@ LABELS = {  # row -> its label, in the order of tables
     "jpeg95": "ground truth through JPEG 95", "split_half": "ground truth, half against half", "truth": "ground truth",
 }  # fmt: skip
 CELL = ("value", "low", "high", "n")
-OPTIONAL_FIELDS = (
-    "cost",
-    "measures",
-    "row_labels",
-    "color_errors",
-)  # fields that results did not have from the beginning
+OPTIONAL_FIELDS = ("cost", "measures", "row_labels", "color_errors")  # that results did not have from the beginning
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
 
 
