@@ -46,18 +46,18 @@ def proportion_interval(yes: int, n: int) -> Interval:
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """How to read a metric: the attributes of its class (`Metric`)."""
+    """How to read a metric: the attributes of its class, and their defaults (`Metric`)."""
 
     label: str
-    better: Better = None
-    unit: str = ""
-    digits: int = 4
-    target: float | None = None
-    low: float = -inf
-    high: float = inf
-    prominence: int = 0
-    views: tuple[str, ...] = ()
-    aggregation: str = "mean"
+    better: Better = Metric.better
+    unit: str = Metric.unit
+    digits: int = Metric.digits
+    target: float | None = Metric.target
+    low: float = Metric.low
+    high: float = Metric.high
+    prominence: int = Metric.prominence
+    views: tuple[str, ...] = Metric.views
+    aggregation: str = Metric.aggregation
 
     @property
     def heading(self) -> str:
