@@ -100,7 +100,7 @@ class Measurement:
     def batches(self, places: range) -> Iterator[EvalBatch]:
         """Batches of photographs of one size, in order; the next ones are read meanwhile."""
         ahead: deque[tuple[range, list[Future[EvalImage]]]] = deque()
-        with ThreadPoolExecutor(READERS) as pool:
+        with ThreadPoolExecutor(READERS, "reader", torch.set_num_threads, (1,)) as pool:
             for start in range(0, len(places) + self.batch_size, self.batch_size):
                 group = places[start : start + self.batch_size]
                 if group:
