@@ -148,7 +148,8 @@ class FeatureStore:
 
     def add(self, rgb: Tensor, row: str) -> None:
         """(B, 3, H, W) uint8, or floating point in 0…1, which is rounded to 8 bits as a file would; on any device."""
-        self.extractor.to(rgb.device)
+        if any(part.device != rgb.device for part in self.extractor.parameters()):  # `to` takes a millisecond
+            self.extractor.to(rgb.device)
         for few in (rgb if rgb.dtype == torch.uint8 else to_uint8(rgb)).split(AT_ONCE):
             self.file(row).add(self.extractor(few))
 
