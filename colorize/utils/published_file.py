@@ -40,23 +40,23 @@ class PublishedFile:
         found = next((place for place in places if place.is_file()), None)
         if found is None and (path or not download):
             said = " or ".join(repr(str(place)) for place in places)
-            raise UnavailableError(f"the weights are not at {said}: put there what {self.url} has")
+            raise UnavailableError(f"the weights are not at {said}; download {self.url} and save it there")
         if found is None:
             found = places[0]
             if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
                 raise UnavailableError(
-                    f"HF_HUB_OFFLINE is set, so that nothing is fetched: put at {str(found)!r} what {self.url} has"
+                    f"HF_HUB_OFFLINE is set, so nothing is fetched: download {self.url} and save it as {str(found)!r}"
                 )
             if _Waiting.left is not None and self.url in _Waiting.failed:
                 raise UnavailableError(_Waiting.failed[self.url])
             say(f"fetching {self.url}")
             found.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(found, partial(self._fetch, instead=f"put at {str(found)!r} what is there"))
+            write_whole(found, partial(self._fetch, instead=f"download it and save it as {str(found)!r}"))
         digest = digest_of(found)
         if not digest.startswith(self.sha256):
             raise UnavailableError(
                 f"{str(found)!r} is not the published file, or not all of it: its SHA-256 is {digest}, not "
-                f"{self.sha256}{'' if len(self.sha256) == 64 else '…'}; delete it, and put there what {self.url} has"
+                f"{self.sha256}{'' if len(self.sha256) == 64 else '…'}; delete it, download {self.url} and save it there"
             )
         return found, digest
 
@@ -69,13 +69,13 @@ class PublishedFile:
             with part.open("wb") as file:
                 fetch_bytes(self.url, file.write, silent=silent, longest=LONGEST)
         except Exception as error:  # the server's, the network's, the disk's
-            said = f"the weights cannot be fetched from {self.url} ({first_line(error)}): {instead}"
+            said = f"the weights cannot be fetched from {self.url} ({first_line(error)}); {instead}"
             _Waiting.failed[self.url] = said
             if left is not None:
                 _Waiting.left = max(0.0, left - (time.monotonic() - began))
             raise UnavailableError(said) from error
         if not digest_of(part).startswith(self.sha256):
-            raise UnavailableError(f"what came from {self.url} is not the published file, or not all of it: {instead}")
+            raise UnavailableError(f"what came from {self.url} is not the published file, or not all of it; {instead}")
 
 
 @contextmanager

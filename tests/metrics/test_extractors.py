@@ -146,7 +146,7 @@ def test_mobilenet_is_torchvisions_without_its_classifier(rgb):
 def test_what_is_not_there_is_absent_with_a_reason(name, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(
-        UnavailableError, match=rf"^{name} features: the weights are not at '.*: put there what https://"
+        UnavailableError, match=rf"^{name} features: the weights are not at '.*; download https://"
     ):
         create_extractor(name, download=False)
     with pytest.raises(UnavailableError, match=r"not at '.*mine\.pth'"):
@@ -200,7 +200,7 @@ def test_a_server_that_is_silent_or_not_there_is_not_waited_for(tmp_path, monkey
         with pytest.raises(UnavailableError, match=r"cannot be fetched from http://127.*timed out"):
             PublishedFile(("kept.pth",), address, "").find()
     with pytest.raises(
-        UnavailableError, match=r"cannot be fetched from .*refused\): put at '.*kept\.pth' what is there"
+        UnavailableError, match=r"cannot be fetched from .*refused\); download it and save it as '.*kept\.pth'"
     ):
         PublishedFile(("kept.pth",), address, "").find()
 

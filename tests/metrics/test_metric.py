@@ -169,7 +169,7 @@ def test_absent_metrics_are_left_out_or_refused(tmp_path):
     metrics, absent = build_metrics(node)
     assert list(metrics) == ["psnr"]
     assert absent.keys() == {"lpips"}
-    assert "put there what" in absent["lpips"]
+    assert "and save it there" in absent["lpips"]
     with pytest.raises(
         UnavailableError, match="metric 'lpips' is unavailable: alexnet, ImageNet: the weights are not at"
     ):

@@ -69,7 +69,7 @@ def test_lpips_takes_pictures_down_to_its_least(net):
 
 def test_weights_that_are_not_there_are_a_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(UnavailableError, match=r"are not at .*none\.pth'.*: put there what https"):
+    with pytest.raises(UnavailableError, match=r"are not at .*none\.pth'.*; download https"):
         LPIPS("alex", weights=tmp_path / "none.pth")
     with pytest.raises(UnavailableError, match=r"alexnet-owt-7be5be79.pth"):
         LPIPS("alex", download=False)
