@@ -56,7 +56,7 @@ class PublishedFile:
         if not digest.startswith(self.sha256):
             raise UnavailableError(
                 f"{str(found)!r} is not the published file, or not all of it: its SHA-256 is {digest}, not "
-                f"{self.sha256}{'' if len(self.sha256) == 64 else '…'}; delete it, download {self.url} and save it there"
+                f"{self.sha256}{'' if len(self.sha256) == 64 else '…'}; delete it, and save {self.url} there"
             )
         return found, digest
 

@@ -145,9 +145,7 @@ def test_mobilenet_is_torchvisions_without_its_classifier(rgb):
 @pytest.mark.parametrize("name", ["inception", "pytorch_fid", "clean_fid", "legacy_ddcolor", "dinov2", "dinov2_small"])
 def test_what_is_not_there_is_absent_with_a_reason(name, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(
-        UnavailableError, match=rf"^{name} features: the weights are not at '.*; download https://"
-    ):
+    with pytest.raises(UnavailableError, match=rf"^{name} features: the weights are not at '.*; download https://"):
         create_extractor(name, download=False)
     with pytest.raises(UnavailableError, match=r"not at '.*mine\.pth'"):
         create_extractor(name, tmp_path / "mine.pth")
@@ -185,7 +183,8 @@ def test_a_file_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch):
     path.unlink()
     source.write_bytes(b"weigh")
     with pytest.raises(
-        UnavailableError, match=r"what came from .* is not the published file, or not all of it: put at "
+        UnavailableError,
+        match=r"what came from .* is not the published file, or not all of it; download it and save it as ",
     ):
         pinned.find()
     assert not list(path.parent.iterdir())

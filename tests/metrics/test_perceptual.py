@@ -96,7 +96,7 @@ def test_a_download_that_fails_says_so_and_leaves_nothing(tmp_path, monkeypatch)
 
     monkeypatch.setattr("urllib.request.urlopen", unreachable)
     with pytest.raises(
-        UnavailableError, match=r"^alexnet, ImageNet: .*cannot be fetched from https.*timed out.*put at"
+        UnavailableError, match=r"^alexnet, ImageNet: .*cannot be fetched from https.*timed out.*save it as"
     ):
         LPIPS("alex")
     assert not list((tmp_path / "checkpoints").iterdir())
