@@ -14,9 +14,8 @@ from colorize.evaluation.evaluate import evaluate_network
 from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
 from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
 from colorize.evaluation.protocol import Protocol
-from colorize.evaluation.result import CHOSEN_HERE, Result, read_result, row_label
+from colorize.evaluation.result import CHOSEN_HERE, Result, group_by_reason, read_result, row_label
 from colorize.reports.comparison_page import write_result_page
-from colorize.reports.conclusions import group_by_reason
 from colorize.reports.tables import cost_in_words
 from colorize.sweeps.jobs import jobs_of
 from colorize.utils.console import say

@@ -8,7 +8,7 @@ from typing import Any
 from colorize.evaluation.comparison import Comparison, Rows, compare_with_grey, leading_metrics
 from colorize.evaluation.entries import Entry, make_entries, run_labels
 from colorize.evaluation.permutation import LEAST_TESTED
-from colorize.evaluation.result import CHOSEN_HERE, LABELS, OF_BEST, Result, judged_by_own, read_result
+from colorize.evaluation.result import CHOSEN_HERE, LABELS, OF_BEST, Result, group_by_reason, judged_by_own, read_result
 from colorize.evaluation.significance import compare_all
 from colorize.metrics.metric_info import Interval
 from colorize.utils.checkpoint import BEST, Checkpoints, peek, step_of
@@ -181,8 +181,8 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
                 f"{listed} of {entry.label} is not the mean of its pictures' values: compared by intervals alone"
             )
         notes += _note_of_own(entry)
-        missing = [m for m in metrics if m not in entry.aggregated]
-        notes += [f"{entry.label} has no {m}: {entry.absent.get(m, 'it was not measured')}" for m in missing]
+        missing = {m: entry.absent.get(m, "not measured") for m in metrics if m not in entry.aggregated}
+        notes += [f"{entry.label} has no {names}: {reason}" for names, reason in group_by_reason(missing)]
     return notes
 
 

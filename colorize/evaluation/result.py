@@ -29,6 +29,14 @@ OPTIONAL_FIELDS = ("cost", "measures", "row_labels", "color_errors")  # that res
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null
 
 
+def group_by_reason(absent: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(names, reason): metrics that are absent for one reason are named together."""
+    reasons: dict[str, list[str]] = {}
+    for metric, reason in absent.items():
+        reasons.setdefault(reason, []).append(metric)
+    return [(", ".join(names), reason) for reason, names in reasons.items()]
+
+
 def row_label(row: str) -> str:
     """The label of a row; "grey of NAME" where runs do not share theirs."""
     kind, of, name = row.partition(" of ")

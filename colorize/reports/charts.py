@@ -179,19 +179,19 @@ def _calibration_chart(chroma: np.ndarray) -> Chart:
 # --- of runs
 
 
-def forest(metric: str, runs: Mapping[str, Interval], others: Mapping[str, float]) -> Forest:
-    """A row for each run with its interval; dashed, what it is read next to."""
+def forest(metric: str, runs: Mapping[str, Interval], others: Mapping[str, float], colors: Mapping[str, str]) -> Forest:
+    """A row for each run with its interval, in its color; dashed, what it is read next to."""
     known = [value for each in runs.values() for value in (each.low, each.high, each.value)] + [*others.values()]
     known = [value for value in known if not isnan(value)]
     room = (max(known) - min(known) or 1.0) * 0.06
     low, scale = min(known) - room, 100 / (max(known) - min(known) + 2 * room)
     digits = info_of(metric).digits
     rows = []
-    for place, (label, each) in enumerate(runs.items()):
+    for label, each in runs.items():
         value, ends = texts(each, digits)
         width = None if isnan(each.low) else scale * (each.high - each.low)
         at = (scale * (each.value - low), scale * (each.low - low))
-        rows.append(ForestRow(label, value, palette_color(place), ends, *at, width))
+        rows.append(ForestRow(label, value, colors[label], ends, *at, width))
     marks = [(scale * (value - low), f"{name} {format_number(value, digits)}") for name, value in others.items()]
     return Forest(info_of(metric).heading, rows, marks)
 

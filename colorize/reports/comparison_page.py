@@ -11,7 +11,7 @@ from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.comparison import Comparison
 from colorize.evaluation.image_table import ImageValues, read_image_values
-from colorize.evaluation.result import image_table_path, row_label
+from colorize.evaluation.result import group_by_reason, image_table_path, row_label
 from colorize.evaluation.samples import MOST_FULL
 from colorize.metrics.full_reference import ErrorsByColour
 from colorize.metrics.metric_info import Interval, info_of, measured_on
@@ -21,7 +21,6 @@ from colorize.reports.conclusions import (
     conclude_single,
     draw_conclusions,
     grey_wins,
-    group_by_reason,
     measured_in_words,
     name_runs,
 )
@@ -128,8 +127,8 @@ def ranking_table(comparison: Comparison) -> TextTable:
     runs = {label: comparison.runs[label] for label in wins}
     beside = {row: cells for row, cells in comparison.sanity.items() if row in BASELINES}
     table = metric_table(metrics, runs, beside, comparison.leaders, own=comparison.own)
-    dull = comparison.no_better_than_grey()
-    rows = [row._replace(note="no better than grey") if row.name in dull else row for row in table.rows]
+    dull, note = comparison.no_better_than_grey(), "no better than grey"
+    rows = [row._replace(note=note) if row.name in dull and not row.kind else row for row in table.rows]
     if len(runs) == 1 or not comparison.has_order:
         return table._replace(rows=rows)
     order = [("", "") if row.kind else (places[row.name], f"{wins[row.name]:+d}".replace("-", "−")) for row in rows]
@@ -140,14 +139,14 @@ def ranking_table(comparison: Comparison) -> TextTable:
 def forests(comparison: Comparison) -> list[Forest]:
     """A chart for each leading metric; beside several runs, the one row that tells most, as more would press them
     together."""
-    found = []
+    found, colors = [], run_colors(comparison.runs)
     for metric in comparison.leading():
         runs = {label: row[metric] for label, row in comparison.runs.items() if metric in row}
         rows = ["truth"] if info_of(metric).better == "truth" else ["grey"]
         rows = ["grey", "truth"] if len(runs) == 1 else rows
         others = {row_label(row): comparison.sanity[row][metric].value
                   for row in rows if metric in comparison.sanity.get(row, {})}  # fmt: skip
-        found += [forest(metric, runs, others)] if runs else []
+        found += [forest(metric, runs, others, colors)] if runs else []
     return found
 
 

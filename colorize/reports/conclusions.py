@@ -75,7 +75,7 @@ def metric_verdicts(comparison: Comparison, metric: str) -> Verdicts:
         return Verdicts(sentences)
     differing = sum(verdict.winner is not None for verdict in of_metric)
     leaders = sorted(comparison.leaders(metric))
-    lead = f"no other run is better than {' or '.join(leaders)}" if leaders else "there is no leader"
+    lead = f"no other run is significantly better than {' or '.join(leaders)}" if leaders else "there is no leader"
     return Verdicts(sentences, f"{title}: {lead}; {differing} of {len(of_metric)} pairs differ significantly")
 
 
@@ -168,14 +168,6 @@ def checkpoint_in_words(result: Result) -> str:
     network = result.weights.get("network", {})
     chosen = f": {CHOSEN_HERE}" if network.get("chosen_on_these") else ""
     return f"Weights: {network['of']}, step {network['step']:,}{chosen}." if {"of", "step"} <= network.keys() else ""
-
-
-def group_by_reason(absent: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(names, reason): metrics that are absent for one reason are named together."""
-    reasons: dict[str, list[str]] = {}
-    for metric, reason in absent.items():
-        reasons.setdefault(reason, []).append(metric)
-    return [(", ".join(names), reason) for reason, names in reasons.items()]
 
 
 def name_runs(labels: Sequence[str], most: int = 4) -> str:

@@ -11,7 +11,7 @@ from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.conclusions import draw_conclusions
 
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
-BOLD = "bold: better than another run, and no other run is better"
+BOLD = "bold: significantly better than another run, and significantly worse than none"
 OWN = "†"  # of a number whose network the run was trained with
 LATEX = {
     "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -23,7 +23,7 @@ LATEX = {
 class TableCell(NamedTuple):
     """A text with small print below it.
 
-    own    whether it is bold: no other run is better, or it is the run that the page is of
+    own    whether it is bold: significantly worse than no other run, or it is the run that the page is of
     title  what appears under the pointer
     """
 

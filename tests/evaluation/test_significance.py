@@ -123,7 +123,7 @@ def test_a_comparison_of_four_runs_is_read_at_once(evaluated, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 80
     told = next(line for line in lines if line.startswith("PSNR: "))
-    assert told.startswith("PSNR: no other run is better than c or d; 5 of 6 pairs differ significantly")
+    assert told.startswith("PSNR: no other run is significantly better than c or d; 5 of 6 pairs differ significantly")
     assert any("verdicts on the other 17 metrics are on the page" in line for line in lines)
 
 

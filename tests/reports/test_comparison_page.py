@@ -40,7 +40,7 @@ def test_many_runs_fold_what_is_much(run, tmp_path):
     _, page = page_of(tmp_path, *[run(name, 0.5 * place, pictures=8) for place, name in enumerate("abcde")])
     assert "<h1>5 runs</h1>" in page
     assert [row[0] for row in cells(section(page, "Ranking"))[-2:]] == ["grey", "mean colour of training"]
-    assert "PSNR: no other run is better than e; 10 of 10 pairs differ significantly</summary>" in page
+    assert "PSNR: no other run is significantly better than e; 10 of 10 pairs differ significantly</summary>" in page
     photographs = section(page, "Photographs")
     assert "<summary>2 more</summary>" in photographs
     assert len(pictures_in(photographs)) == 8 * 7

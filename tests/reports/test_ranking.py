@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from colorize.cli import main
 from colorize.evaluation import predictors
 from colorize.evaluation.compare import compare_results
+from colorize.reports.comparison_page import forests
 from tests.helpers.pages import cells, page_of, section
 
 QUICK = ("protocol=demo", "metrics=default", "table=false", "track=false", "metrics.lpips_alex.download=false")
@@ -60,10 +62,22 @@ def test_the_good_one_is_first_and_grey_says_so(adversaries, tmp_path):
     head, *rows = cells(section(page, "Ranking"))
     assert head[:3] == ["", "place", "wins − losses"]
     assert rows[0][0] == "good"
-    by_name = {row[0].split("|")[0]: row for row in rows}
-    assert by_name["grey"][0] == "grey|no better than grey"
+    noted = [row[0] for row in rows if "no better" in row[0]]
+    assert "grey|no better than grey" in noted[:2]  # the run; the row of grey itself says nothing
+    assert len(noted) == len(comparison.no_better_than_grey())
     assert "leads in" not in page
     assert comparison.leading()[-1].startswith("kd_paired_")
+
+
+def test_a_run_has_one_color_in_all_charts(adversaries):
+    comparison = compare_results([str(adversaries / kind) for kind in ("gaudy", "good")])
+    first, *others = comparison.leading()
+    gaudy, good = comparison.runs
+    lacks = {metric: cell for metric, cell in comparison.runs[gaudy].items() if metric != first}
+    charts = forests(replace(comparison, runs={gaudy: lacks, good: comparison.runs[good]}))
+    assert [row.label for row in charts[0].rows] == [good]
+    assert {row.color for chart in charts for row in chart.rows if row.label == good} == {charts[0].rows[0].color}
+    assert charts[0].rows[0].color != charts[1].rows[0].color
 
 
 def test_a_gaudy_run_wins_nothing_from_grey(adversaries):
