@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,9 +19,11 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # bit for bit is a CPU's prom
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported: no test waits for a network
 
 
+import hydra
 import torch
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from PIL import Image
 
 from colorize.cli import main
@@ -28,6 +31,8 @@ from tests.helpers.configs import CONF, ROOT, SMALL, tiny_words
 from tests.helpers.evaluated import evaluated  # noqa: F401  (a fixture)
 from tests.helpers.published import KEYS
 from tests.helpers.wandb_server import WandbServer
+
+HYDRA = Path(hydra.__file__).parent
 
 # The runs that are stopped by Ctrl-C need one that is heard, and a shell's background job is started with it ignored
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -56,6 +61,25 @@ def offline(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WANDB_MODE", "offline")
         patch.setenv("COLORIZE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parsed_once():
+    """The files of conf/ and of Hydra's own configs are parsed once in a process: YAML is most of what it takes to
+    compose a config, which every command does three times."""
+    parse, parsed, folders = OmegaConf.load, {}, tuple(f"{folder}{os.sep}" for folder in (CONF, HYDRA))
+
+    def load(file):
+        path = str(getattr(file, "name", ""))
+        if not path.startswith(folders):
+            return parse(file)
+        if path not in parsed:
+            parsed[path] = parse(file)
+        return deepcopy(parsed[path])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OmegaConf, "load", load)
         yield
 
 

@@ -47,8 +47,7 @@ class Run:
             *script, f"model={model}", *settings, "tracker=none", "data.size=32", f"trainer.batch_size={2 * processes}",
             "trainer.log_every=1", "metrics=quick",
             f"evaluate={{every: {2 * every}, samples: 2, historical: false, final: false}}",
-            f"checkpoint.every={every}",
-            f"hydra.run.dir='{folder}'",
+            "evaluate.judges.train_slice=false", f"checkpoint.every={every}", f"hydra.run.dir='{folder}'",
         ]  # fmt: skip
 
     def start(self, **options) -> subprocess.Popen:

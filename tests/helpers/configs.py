@@ -39,4 +39,5 @@ COMPARING = (L1, SquaredError, ChromaL1, RGB, NoiseError, Perceptual)
 def tiny_words(model: str, loss: str | None = None, *words: str) -> list[str]:
     """The command line of the smallest run of a model, by default with its own loss."""
     chosen = [f"model={model}", f"loss={loss or own_loss(model)}", *SMALL.get(model, [])]
-    return ["experiment=smoke", "tracker=none", "evaluate.historical=false", *chosen, *words]
+    judges = ["evaluate.historical=false", "evaluate.judges.train_slice=false"]
+    return ["experiment=smoke", "tracker=none", *judges, *chosen, *words]

@@ -147,9 +147,9 @@ def commands(run: Path) -> list[list[str]]:
     words = [
         "train", "experiment=smoke", "tracker=none", "model=transformer", "loss=ddcolor", *DECODERS, "metrics=quick",
         "model.encoder=tf_efficientnet_lite0", "trainer.sync_batchnorm=true", "evaluate.historical=false",
-        f"hydra.run.dir='{run}'",
+        "evaluate.photographs=8", "evaluate.judges.train_slice=false", f"hydra.run.dir='{run}'",
     ]  # fmt: skip
-    return [words, ["evaluate", f"run='{run}'", "protocol=demo", "metrics=quick"]]
+    return [words, ["evaluate", f"run='{run}'", "protocol=demo", "++protocol.photographs=4", "metrics=quick"]]
 
 
 def networks() -> dict[str, nn.Module]:

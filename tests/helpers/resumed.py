@@ -5,7 +5,7 @@ import shutil
 from tests.helpers.configs import SMALL
 
 TINY = ("experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "schedule=single", "evaluate.historical=false")
-TINY = (*TINY, "evaluate.every=100")
+TINY = (*TINY, "evaluate.every=100", "evaluate.judges.train_slice=false")
 
 
 def cut(finished):

@@ -6,7 +6,7 @@ from colorize.utils.hydra_overrides import sweep_folder
 from tests.helpers.configs import SMALL
 
 SMOKE = ["experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "metrics=quick", "evaluate.historical=false",
-         "tracker=none", "hydra.callbacks.after_sweep.compare=false"]  # fmt: skip
+         "evaluate.judges.train_slice=false", "tracker=none", "hydra.callbacks.after_sweep.compare=false"]  # fmt: skip
 
 
 def named(monkeypatch, *words):

@@ -8,7 +8,8 @@ import sys
 from tests.helpers.configs import BIN, ROOT, SMALL
 
 TINY = ("experiment=smoke", "model=cnn", "loss=l1", *SMALL["cnn"], "tracker=wandb", "trainer.log_every=1")
-QUICK = ("metrics=quick", "evaluate.historical=false")  # what costs time and is not tracking
+# What costs time and is not tracking
+QUICK = ("metrics=quick", "evaluate.historical=false", "evaluate.judges.train_slice=false")
 
 
 def logged_in(folder, server):

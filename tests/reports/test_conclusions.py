@@ -124,12 +124,12 @@ def test_best_weights_that_were_chosen_here_are_told(evaluated, tmp_path):
         ("best", ("protocol=validation",), True),
         ("best", ("protocol=demo",), True),  # the photographs that a run on the demo data validates on
         ("last", ("protocol=validation",), False),
-        ("best", ("protocol=historical", "++protocol.photographs=3"), False),
+        ("best", ("protocol=historical",), False),
     ],
 )
 def test_evaluate_says_which_weights_it_judges(checkpoint, words, told, run_folder, inside, tmp_path):
     run_folder("cnn", "l1")
-    more = ("++protocol.extractors=[]", "metrics=quick", "table=false", "track=false")
+    more = ("++protocol.extractors=[]", "++protocol.photographs=3", "metrics=quick", "table=false", "track=false")
     done = inside("evaluate", "run=outputs/toy", f"checkpoint={checkpoint}", *words, *more)
     assert done.returncode == 0, done.stderr
     file = "best.pt, step 2" if checkpoint == "best" else "step-00000004.pt, step 4"

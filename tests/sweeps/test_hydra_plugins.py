@@ -53,7 +53,8 @@ def test_every_search_of_every_recipe_looks_for_the_better_end_of_what_is_measur
 
 FALLS = ["experiment=cpu/gan", *SMALL["gan"], "steps_scale=0.003", "data.size=32",
          "metrics=quick", "+metrics.features={_target_: colorize.metrics.FeatureDistance}", "trainer.batch_size=2",
-         "evaluate.historical=false", "evaluate.final=[]", "hydra.callbacks.after_sweep.compare=false"]  # fmt: skip
+         "evaluate.photographs=2", "evaluate.judges.train_slice=false", "evaluate.historical=false",
+         "evaluate.final=[]", "hydra.callbacks.after_sweep.compare=false"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["optuna", "cmaes"])

@@ -18,7 +18,8 @@ from colorize.utils.serialization import read
 from tests.helpers.commands import PLAIN, SMOKE, lines, refused
 from tests.helpers.configs import BIN, ROOT, SMALL, tiny_words
 
-HEADLINE = ("experiment=smoke", "model=transformer", "loss=ddcolor", "metrics=default", *SMALL["transformer"])
+HEADLINE = ("experiment=smoke", "model=transformer", "loss=ddcolor", "metrics=default", *SMALL["transformer"],
+            "evaluate.judges.train_slice=false")  # fmt: skip
 SUMMARY = {
     "name", "model", "loss", "data", "status", "steps", "seconds", "images_per_second", "val", "baseline", "weights",
     "versions", "commit", "device", "seed",
@@ -99,7 +100,7 @@ def test_the_same_command_on_a_finished_run_says_so(finished, inside, monkeypatc
 def test_evaluate_scores_what_training_scored(finished, inside, tmp_path):
     folder, _ = finished
     word = f'run="{folder}"'  # it has spaces and brackets
-    inside("evaluate", word, "checkpoint=last", "metrics=quick", "out=scored")
+    inside("evaluate", word, "checkpoint=last", "metrics=quick", "protocol.extractors=[]", "out=scored")
     result = json.loads((tmp_path / "scored" / "results" / "validation.json").read_text())
     scores = json.loads((folder / "summary.json").read_text())["val"]
     assert result["rows"]["model"]["psnr"]["value"] == pytest.approx(scores["psnr"], rel=1e-5)

@@ -21,7 +21,7 @@ from tests.helpers.tracked_runs import (
 from tests.helpers.wandb_server import WandbServer
 
 
-def test_a_network_that_is_lost_in_mid_run(tmp_path, server):
+def test_a_network_that_is_lost_in_mid_run(tmp_path, server, inside):
     """Training goes on, waits no longer than it was told, and everything arrives later."""
     words = ("name=lost", "schedule.all.steps=80", "evaluate.every=40", "tracker.patience=[5,2]", *QUICK)
     program = [sys.executable, str(ROOT / "train.py"), *TINY, *words]
@@ -41,7 +41,7 @@ def test_a_network_that_is_lost_in_mid_run(tmp_path, server):
     (arrived,) = server.history.values()
     assert numbers(arrived) == lines
     assert {alias for version in server.artifacts for alias in version["aliases"]} >= {"latest", "best", "step-80"}
-    assert "nothing is pending" in colorize(tmp_path, server, "sync").stdout
+    assert "nothing is pending" in inside("sync").stdout
 
 
 LONG = """

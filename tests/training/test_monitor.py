@@ -51,8 +51,9 @@ def test_a_lower_feature_distance_is_kept(inside, tmp_path):
     words = (
         *TINY,
         "tracker=none",
-        "metrics=default",
+        f"+metrics.features={{_target_: {METRICS['features']['_target_']}}}",
         "evaluate.every=1",
+        "evaluate.photographs=4",
         "checkpoint.monitor=val/features",
         "name=run",
     )
