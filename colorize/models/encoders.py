@@ -211,11 +211,11 @@ def load_trunk(name: str, path: str | Path | None = None, *, download: bool = Tr
     They are read from `path`, else from torch's hub cache, else fetched into it where `download`.
     Raises `UnavailableError` where they are not there and do not come, or are others.
     """
-    net = getattr(torchvision.models, name)(weights=None)
     try:
         found, _ = published(name).find(path, download=download)
     except UnavailableError as error:
         raise UnavailableError(f"{name}, ImageNet: {error}") from error
+    net = getattr(torchvision.models, name)(weights=None)  # not before: VGG-16 takes a second to make
     net.load_state_dict(read_file(found))
     return net.features
 
