@@ -25,12 +25,12 @@ def lab_to_rgb_reduced(L: Tensor, ab: Tensor) -> Tensor:
     Clipped, as `lab_to_rgb` does, such colours change in lightness, by up to 3.8 in photographs, and in hue.
     """
     linear = per_picture(lab_to_linear, L, ab)
-    outside = is_outside(linear).nonzero(as_tuple=True)
-    if len(outside[0]):
-        lightness, (a, b) = L.squeeze(-3)[outside], ab.movedim(-3, 0)[:, *outside]
+    outside = is_outside(linear)
+    if outside.any():
+        lightness, (a, b) = L.squeeze(-3)[outside], ab.movedim(-3, 0)[:, outside]
         share = largest_share(lightness, a, b)
         color = torch.stack([share * a, share * b])
-        linear.movedim(-3, 0)[:, *outside] = lab_to_linear(lightness.view(1, -1, 1), color.unsqueeze(-1)).squeeze(-1)
+        linear.movedim(-3, 0)[:, outside] = lab_to_linear(lightness.view(1, -1, 1), color.unsqueeze(-1)).squeeze(-1)
     return per_picture(lambda light: linear_to_rgb(light).clamp_(0, 1), linear)
 
 
