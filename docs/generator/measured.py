@@ -111,7 +111,21 @@ def gamut(figures: Figures) -> str:
     return table([*heads, "largest shift of L*, `chroma`", "`clip`"], rows, "lrrrrrrr")
 
 
+def validation(figures: Figures) -> str:
+    rows = [
+        [f"`{name}`", f"{one['minutes']:.1f}", str(one["passes"]), *(f"{100 * one[key]:.1f} %" for key in COSTS)]
+        for name, one in figures.items()
+    ]
+    return table(
+        ["recipe", "minutes of steps", "validations", "their share", "share of the final evaluation"], rows, "lrrrr"
+    )
+
+
+COSTS = ("validation", "final")
+
+
 MEASURED = {
+    "validation": Measurement("python benchmarks/validation.py", "evaluation.md", validation),
     "gamut": Measurement("python benchmarks/gamut.py 'outputs/six_models/0*'", "evaluation.md", gamut),
     "data": Measurement("python benchmarks/data.py", "data.md", data),
     "coverage": Measurement("python benchmarks/coverage.py", "statistics.md", coverage),

@@ -64,6 +64,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
     "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
+    "python benchmarks/validation.py": Run("--recipes cpu/cnn --scale 0.01"),
     "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
     "python benchmarks/ddp.py": Run("--steps 2 --models cnn"),
     "python benchmarks/batch_norm.py": Run("--models cnn"),
