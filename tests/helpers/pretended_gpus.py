@@ -146,7 +146,7 @@ def keep(file: Path) -> None:
 def commands(run: Path) -> list[list[str]]:
     words = [
         "train", "experiment=smoke", "tracker=none", "model=transformer", "loss=ddcolor", *DECODERS, "metrics=quick",
-        "model.encoder=tf_efficientnet_lite0", "trainer.sync_batchnorm=true", "evaluate.historical=false",
+        "model.encoder=test_efficientnet", "trainer.sync_batchnorm=true", "evaluate.historical=false",
         "evaluate.photographs=8", "evaluate.judges.train_slice=false", f"hydra.run.dir='{run}'",
     ]  # fmt: skip
     return [words, ["evaluate", f"run='{run}'", "protocol=demo", "++protocol.photographs=4", "metrics=quick"]]

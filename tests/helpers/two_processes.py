@@ -37,7 +37,8 @@ def config(model: str, steps: int):
         "trainer.batch_size=4", "trainer.ema=0.9", "optimizer=sgd", "optimizer.lr=0.001",
         "optimizer.momentum=0", "optimizer.critic.lr=0.0005",
         "schedule=single", f"schedule.all.steps={steps}", "metrics=quick",
-        f"evaluate={{every: {steps}, historical: false}}", "evaluate.judges.train_slice=false", "checkpoint.every=1000",
+        f"evaluate={{every: {steps}, photographs: 12, historical: false, judges: {{train_slice: false}}}}",
+        "checkpoint.every=1000",
         *(["model.dropout=0.1"] if model == "diffusion" else []),
     ]  # fmt: skip
     with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -15,8 +15,8 @@ from colorize.evaluation.compare import compare_results
 from colorize.reports.comparison_page import forests
 from tests.helpers.pages import cells, page_of, section
 
-QUICK = ("protocol=demo", "metrics=default", "~metrics.features", "table=false", "track=false",
-         "metrics.lpips_alex.download=false")  # fmt: skip
+QUICK = ("protocol=demo", "++protocol.photographs=12", "metrics=default", "~metrics.features", "table=false",
+         "track=false", "metrics.lpips_alex.download=false")  # fmt: skip
 
 
 def painted(kind, truth):
