@@ -34,8 +34,8 @@ def twice(once):
 
     def run(folder):
         for model in SMALL:
-            train(model, folder, steps=6)
-        launch("two_processes", folder, "--steps=6")
+            train(model, folder, steps=4)
+        launch("two_processes", folder, "--steps=4")
 
     folder = once("several", run)
     return lambda model: [torch.load(folder / f"{model}-{n}.pt", weights_only=True) for n in (1, 2)]
