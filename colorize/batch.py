@@ -65,6 +65,7 @@ class Prediction:
 
     ab: Tensor | None = None  #      (B, 2, H, W) CIE units, not clamped
     logits: Tensor | None = None  #  (B, N) of the photograph's class
+    bins: Tensor | None = None  #    (B, Q, h, w) logits of the bins of `gamut.ab_bins`; h w may be a part of H W
     noise: Tensor | None = None  #   (B, 2, H, W) what a diffusion network was to say: the noise, or the velocity
     noise_hat: Tensor | None = None  #  (B, 2, H, W) what it said
     noise_weight: Tensor | None = None  #  (B,) how much each photograph's noise level counts; None: all the same

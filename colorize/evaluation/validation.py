@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from colorize.batch import Batch
 from colorize.data.datamodule import DataModule
-from colorize.data.sources import by_hash
+from colorize.data.sources import sample_squares
 from colorize.evaluation.predictors import PredictAb, constant_ab
 from colorize.evaluation.validation_set import ValidationSet, _Squares
 from colorize.imaging.color import lightness_to_rgb, to_uint8
@@ -183,16 +183,13 @@ def mean_ab(photographs: DataModule) -> Tensor:
     """(2,) mean colour of the training photographs' centre squares; of the 512 whose names have the smallest hashes,
     those that can be read."""
     total, count, grey = torch.zeros(2), 0, 0
-    drawn = photographs.train.select(by_hash(photographs.train)[:MEAN_AB_OF])
-    with ProgressBar("mean colour", len(drawn), "training photographs") as progress:
-        for place, photo in enumerate(drawn, start=1):
-            try:
-                ab = Batch.from_rgb(photographs.centre(photo)[None]).ab
-            except UserError:  # training names and counts it
-                continue
-            total, count = total + ab.mean(dim=(0, 2, 3)), count + 1
+    drawn = min(MEAN_AB_OF, len(photographs.train))
+    with ProgressBar("mean colour", drawn, "training photographs") as progress:
+        for count, rgb in enumerate(sample_squares(photographs, drawn), start=1):
+            ab = Batch.from_rgb(rgb[None]).ab
+            total += ab.mean(dim=(0, 2, 3))
             grey += int(float((ab.norm(dim=1) < GREY_BELOW).float().mean()) >= 0.95)
-            progress.update(place)
+            progress.update(count)
     if 2 * grey > count:
         say(
             f"{grey} of {count} training photographs that were looked at are grey: a network learns no colour from "

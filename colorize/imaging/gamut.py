@@ -1,12 +1,23 @@
 """Gamut mapping: what becomes of colours that sRGB does not have. H W picture; a leading shape "…" is free."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
-from colorize.imaging.color import RGB_FROM_XYZ, cube, lab_to_linear, lab_to_rgb, linear_to_rgb, per_picture
+from colorize.imaging.color import (
+    RGB_FROM_XYZ,
+    cube,
+    lab_to_linear,
+    lab_to_rgb,
+    linear_to_rgb,
+    per_picture,
+    rgb_to_lab,
+)
 
 # Linear light half an 8-bit level below black and above white: less cannot be seen in a file
 LOWEST, HIGHEST = -0.5 / 255 / 12.92, ((1 + 0.5 / 255 + 0.055) / 1.055) ** 2.4
+SAMPLES = 129  # colours along an edge of the RGB cube: twice as many find no other bin
 HALVINGS = 10  # of the interval in which the largest chroma lies: it is found to a thousandth
 
 
@@ -46,6 +57,23 @@ def largest_share(L: Tensor, a: Tensor, b: Tensor) -> Tensor:
         beyond = is_outside(torch.stack(rows).unsqueeze(-1)).squeeze(-1)
         share, above = torch.where(beyond, share, middle), torch.where(beyond, middle, above)
     return share
+
+
+@cache
+def ab_bins(step: int = 10) -> Tensor:
+    """(Q, 2) centres of the squares of `step` CIE units in the ab plane that hold a colour of sRGB, by a and then b.
+
+    Q is 261 at the step of 10 of Zhang et al. 2016. Their list has 313: bins around these are in it that no colour of
+    sRGB lies in, and how it was made was not published.
+    """
+    edge = torch.linspace(0, 1, SAMPLES, dtype=torch.float64)
+    one, other = (each.flatten() for each in torch.meshgrid(edge, edge, indexing="ij"))
+    # The shadow of a solid on a plane is that of its surface: the six faces of the cube
+    faces = [
+        torch.stack([torch.full_like(one, end), one, other]).roll(axis, 0) for end in (0.0, 1.0) for axis in range(3)
+    ]
+    ab = rgb_to_lab(torch.cat(faces, dim=1)[..., None])[1:, :, 0]  # (2, 6 · SAMPLES²)
+    return step * torch.unique((ab / step).round().T, dim=0).float()
 
 
 GAMUTS = {"chroma": lab_to_rgb_reduced, "clip": lab_to_rgb}

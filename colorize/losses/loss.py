@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from colorize.batch import Batch, Prediction
 from colorize.config import conf_folder
+from colorize.data.datamodule import DataModule
 from colorize.imaging.color import CHROMA_SCALE, chroma, colorfulness, lab_to_rgb
 from colorize.utils.errors import UserError
 from colorize.utils.trust import known_class
@@ -31,6 +32,9 @@ class Term(nn.Module):
 
     def forward(self, pred: Prediction, batch: Batch) -> Tensor:
         raise NotImplementedError
+
+    def prepare(self, photographs: DataModule) -> None:
+        """Measure what the term must know of the training photographs, before the first step of every start."""
 
     def critic_loss(self, critic: nn.Module, pred: Prediction, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the critic minimises, and the share of its judgements that are right; both ().
@@ -92,14 +96,18 @@ def losses_for(answers: frozenset[str]) -> list[str]:
 
 
 class L1(Term):
-    """mean |âb − ab| / unit over batch, channels and pixels. `unit` 1: CIE units; 128, 110: as other codes scale ab."""
+    """mean |âb − ab| / unit over batch, channels and pixels.
 
-    def __init__(self, unit: Positive = 1.0):
+    unit      1: CIE units; 128, 110: as other codes scale ab
+    enhanced  the truth is that of critics and perceptual terms, whose colour `data.enhance` makes stronger
+    """
+
+    def __init__(self, unit: Positive = 1.0, enhanced: bool = False):
         super().__init__()
-        self.unit = unit
+        self.unit, self.enhanced = unit, enhanced
 
     def forward(self, pred: Prediction, batch: Batch) -> Tensor:
-        return F.l1_loss(pred.ab, batch.ab) / self.unit  # type: ignore[arg-type]
+        return F.l1_loss(pred.ab, batch.shown_ab if self.enhanced else batch.ab) / self.unit  # type: ignore[arg-type]
 
 
 class SquaredError(Term):

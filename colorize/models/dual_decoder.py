@@ -20,9 +20,12 @@ class PixelDecoder(nn.Module):
     """From 1/32 back to 1/4 by pixel shuffles, meeting the encoder's map at each size; then 16 sub-pixels each.
 
     thesis, spectral  of each `Climb`
+    sub_pixels        without them it ends at 1/4, with `climb`
     """
 
-    def __init__(self, channels: Sequence[int], widths: Sequence[int], *, thesis: bool, spectral: bool):
+    def __init__(
+        self, channels: Sequence[int], widths: Sequence[int], *, thesis: bool, spectral: bool, sub_pixels: bool = True
+    ):
         super().__init__()
         *skips, deepest = channels
         inputs = [deepest, *widths[:-1]]
@@ -31,15 +34,22 @@ class PixelDecoder(nn.Module):
             for i, skip, width in zip(inputs, reversed(skips), widths, strict=True)
         )
         self.thesis = thesis
-        self.last = convolution(widths[-1], 16 * widths[-1], kernel=3 if thesis else 1, shuffle=4, spectral=spectral)
+        if sub_pixels:
+            last, kernel = widths[-1], 3 if thesis else 1
+            self.last = convolution(last, 16 * last, kernel=kernel, shuffle=4, spectral=spectral)
 
-    def forward(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Maps at 1/4 … 1/32 -> maps at 1/16, 1/8, 1/4, and (B, 16 C, H/4, W/4) sub-pixels, ready to shuffle"""
+    def climb(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Maps at 1/4 … 1/32 -> maps at 1/16, 1/8, 1/4"""
         *skips, x = maps
         climbed = []
         for step, skip in zip(self.steps, reversed(skips), strict=True):
             climbed.append(x := step(x, skip))
-        return climbed, F.relu(self.last(x), inplace=True)
+        return climbed
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Maps at 1/4 … 1/32 -> maps at 1/16, 1/8, 1/4, and (B, 16 C, H/4, W/4) sub-pixels, ready to shuffle"""
+        climbed = self.climb(maps)
+        return climbed, F.relu(self.last(climbed[-1]), inplace=True)
 
     def fuse(self, queries: Tensor, sub_pixels: Tensor, weight: Tensor) -> Tensor:
         """W · (E · F), the paper's fusion, in another order: (B, O, H, W).

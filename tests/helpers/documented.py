@@ -137,6 +137,9 @@ HOW: dict[str, Run | Elsewhere] = {
     "python train.py -m experiment=cpu/cnn,cpu/gan_unet,cpu/gan,cpu/diffusion,cpu/transformer,cpu/multicolor"
     " hydra.sweep.dir=outputs/six_models": Run(SHORT),
     "python compare.py outputs/six_models --markdown outputs/six_models/table.md": Run(),
+    "python experiments/photographs.py FOLDER": Elsewhere("system/test_experiments.py"),
+    "python experiments/recipe/run.py": Elsewhere("hours; system/test_experiments.py composes every try"),
+    "python experiments/recipe/run.py --table": Elsewhere("system/test_experiments.py"),
 }  # fmt: skip
 
 

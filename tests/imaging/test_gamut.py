@@ -9,7 +9,7 @@ from skimage.color.colorconv import rgb_from_xyz
 
 from colorize.data.sources import DEMO
 from colorize.imaging.color import lab_to_linear, lab_to_rgb, rgb_to_lab, to_uint8
-from colorize.imaging.gamut import is_outside, lab_to_rgb_reduced
+from colorize.imaging.gamut import ab_bins, is_outside, lab_to_rgb_reduced
 from tests.helpers.published import PHOTOS
 
 BSDS = PHOTOS / "bsds500_test"
@@ -71,3 +71,14 @@ def test_gaudy_photographs_keep_the_lightness_of_every_pixel():
             moved[convert] = max(most, shift)
     assert moved[lab_to_rgb] > 3
     assert moved[lab_to_rgb_reduced] <= 0.5
+
+
+def test_the_bins_are_the_squares_that_hold_a_colour_of_srgb():
+    """By scikit-image, from every fourth 8-bit colour; 261 at the step of Zhang et al. 2016."""
+    levels = np.r_[0:256:4, 255] / 255
+    rgb = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    expected = np.unique(np.round(rgb2lab(rgb)[:, 0, 1:] / 10), axis=0) * 10
+    bins = ab_bins().numpy()
+    assert len(bins) == 261
+    assert {tuple(each) for each in expected} == {tuple(each) for each in bins}
+    assert len(ab_bins(20)) < 100

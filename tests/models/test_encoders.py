@@ -90,3 +90,39 @@ def test_perceptual_takes_vgg_where_it_is(name, lowest, tmp_path, monkeypatch):
     assert [tap.shape[1] for tap in taps] == [64, 128, 256, 512, 512]
     assert [tap.shape[2] for tap in taps] == [64, 32, 16, 8, 4]
     assert (min(tap.min() for tap in taps) < 0) == (lowest == "before")  # the ReLU
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite2", "mobilenetv2_100"])
+def test_weights_of_other_packages_are_found_where_they_are_installed(name):
+    if find_weights(name) is None:
+        pytest.skip(f"the package {encoders.PACKAGED[name].package} is not installed")
+    encoder = Encoder(name, "auto")
+    assert encoder.origin.startswith(f"{name}, ImageNet ({encoders.PACKAGED[name].package.replace('_', '-')} ")
+    net = timm.create_model(name).eval()
+    net.load_state_dict(encoders.packaged_state(name, find_weights(name), net))
+    from colorize.data.sources import DEMO
+    from colorize.imaging.decode import open_rgb
+    from colorize.imaging.transforms import centre_square
+
+    square = centre_square(open_rgb((DEMO / "pip_chelsea.jpg").read_bytes()), 224)
+    rgb = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None] / 255
+    assert net(encoder.normalise(rgb)).argmax().item() in (281, 282, 285)  # a cat
+    if name == "mobilenetv2_100":
+        theirs = torchvision.models.mobilenet_v2(weights=None).eval()
+        theirs.load_state_dict(torch.load(find_weights(name), weights_only=True))
+        assert torch.equal(theirs(rgb), net(rgb))
+
+
+def test_weights_of_the_hub_are_taken_where_a_package_is_absent(hub, monkeypatch):
+    monkeypatch.setattr(encoders, "package_weights", lambda name: None)
+    torch.manual_seed(0)
+    full = timm.create_model("mobilenetv2_100")
+    config = timm.get_pretrained_cfg("mobilenetv2_100")
+    folder = hub / f"models--{config.hf_hub_id.replace('/', '--')}"
+    (folder / "snapshots" / "abc").mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("abc")
+    save_file(full.state_dict(), folder / "snapshots" / "abc" / "model.safetensors")
+    encoder = Encoder("mobilenetv2_100", "auto")
+    assert encoder.origin == "mobilenetv2_100, ImageNet (timm)"
+    assert torch.equal(encoder.net.conv_stem.weight, full.conv_stem.weight)

@@ -1,0 +1,135 @@
+"""What the programs of experiments/ make before they train: folders of photographs, configs of tries, tables."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from colorize.config import build_part
+from colorize.data.sources import demo_photographs
+from tests.helpers.configs import ROOT
+
+EXPERIMENTS = ROOT / "experiments"
+TRIES = yaml.safe_load((EXPERIMENTS / "recipe" / "tries.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def given(tmp_path):
+    """The smallest folder that photographs.py takes."""
+    names = [f"people_places/train/{name}.jpg" for name in ("a", "b", "c")] + ["people_places/val/d.jpg"]
+    names += ["caltech101/train/cat/e.jpg", "open_people/f.jpg", "open_people/g.jpg"]
+    for number, name in enumerate(names):
+        (tmp_path / "given" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((40, 50, 3), number * 9, np.uint8)).save(tmp_path / "given" / name)
+    people = "file\tgroup\ntrain/a.jpg\topen\ntrain/b.jpg\tmixed\ntrain/c.jpg\topen\nval/d.jpg\topen\n"
+    (tmp_path / "given" / "people_places" / "SOURCES.tsv").write_text(people)
+    credits = "file\tkind\nf.jpg\tcolour\ng.jpg\tblack-and-white\n"
+    (tmp_path / "given" / "open_people" / "CREDITS.tsv").write_text(credits)
+    return tmp_path / "given"
+
+
+def test_the_folders_of_photographs(given, tmp_path, config):
+    program = [sys.executable, EXPERIMENTS / "photographs.py", given, "-o", tmp_path / "made"]
+    for _ in range(2):
+        subprocess.run(program, check=True, cwd=tmp_path, capture_output=True)
+    roots = [f"data.root={tmp_path / 'made' / 'train'}", f"data.val_root={tmp_path / 'made' / 'val'}"]
+    data = build_part(config("experiment=recipe/base", *roots).data, "data")
+    demo, held_out = (set(part.names()) for part in demo_photographs())
+    names = set(data.train.names())
+    assert names == {
+        *(f"people_places/{name}.jpg" for name in "abc"), "caltech101/cat/e.jpg", *(f"demo/{name}" for name in demo)
+    }  # fmt: skip
+    assert list(data.val.names()) == ["people_places/d.jpg"]
+    opened = {path.relative_to(tmp_path / "made" / "train_open").as_posix()
+              for path in (tmp_path / "made" / "train_open").rglob("*.jpg")}  # fmt: skip
+    assert {name for name in opened if not name.startswith("demo/")} <= {
+        "people_places/a.jpg", "people_places/c.jpg", "open_people/f.jpg"
+    }  # fmt: skip
+    assert not {name.rsplit("/", 1)[-1] for name in names | opened} & held_out
+
+
+@pytest.mark.parametrize("name", TRIES)
+def test_a_try_is_one_change_of_the_base(name, config):
+    cfg, base = config("experiment=recipe/base", *TRIES[name]), config("experiment=recipe/base")
+    assert cfg.name.startswith("recipe-base")
+    assert name.startswith("base") or cfg != base
+    optimizers, schedule = build_part(cfg.optimizer, "optimizer"), build_part(cfg.schedule, "schedule")
+    build_part(cfg.loss, "loss").active({})
+    for phase in schedule.values():
+        optimizers.check(phase.optimizer)
+
+
+@pytest.fixture
+def recipe(monkeypatch, tmp_path):
+    """The program run.py in a folder of its own, whose commands only leave what it reads: steps of 0.5 s in the first
+    phase and of 2 s in any other."""
+    monkeypatch.syspath_prepend(EXPERIMENTS / "recipe")
+    monkeypatch.chdir(tmp_path)
+    program = runpy.run_path(str(EXPERIMENTS / "recipe" / "run.py"))
+    said: list[tuple[str, ...]] = []
+
+    def call(*words: str, quiet: bool = False) -> bool:
+        said.append(words)
+        options = dict(word.split("=", 1) for word in words if "=" in word)
+        if words[0] == "evaluate.py":
+            write(Path(options["run"]) / "results" / "people_places.json", "{}")
+        elif quiet:
+            run = Path(options["hydra.run.dir"])
+            steps = sum(int(value) for key, value in options.items() if key.endswith(".steps"))
+            lines = [{"step": step, "images_per_second": 32 if step <= 24 else 8} for step in range(1, steps + 1)]
+            write(run / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+            write(run / ".hydra" / "config.yaml", "trainer: {batch_size: 16, accumulate: 1}")
+        else:
+            write(Path("outputs") / options["name"] / "summary.json", json.dumps({"status": "finished"}))
+        return True
+
+    program["run_try"].__globals__["call"] = call
+    return program["run_try"], said
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_tries_take_the_same_time_and_are_not_done_again(recipe):
+    run_try, said = recipe
+    assert run_try("base", [], 10.0)
+    assert "schedule.all.steps=1200" in said[1]  # of 0.5 s
+    assert run_try("small_first", ["schedule=small_first", "schedule.small.steps=1500"], 10.0)
+    assert {"schedule.small.steps=240", "schedule.all.steps=240"} <= set(said[4])  # 240 · (0.5 s + 2 s)
+    assert "run=outputs/recipe/small_first" in said[5]
+    assert len(said) == 6
+    assert run_try("base", [], 10.0)
+    assert len(said) == 6
+    Path("outputs/recipe/base/results/people_places.json").unlink()
+    assert run_try("base", [], 10.0)
+    assert [words[0] for words in said[6:]] == ["train.py", "evaluate.py"]  # the steps are known
+
+
+def test_the_table_of_tries(evaluated, tmp_path, monkeypatch):
+    """Two runs' results, of which one is the base: a gain with its interval, baselines, and every number in the CSV."""
+    monkeypatch.syspath_prepend(EXPERIMENTS / "recipe")
+    table = runpy.run_path(str(EXPERIMENTS / "recipe" / "table.py"))
+    for name, better in (("base", 0.0), ("lite2", 1.0)):
+        evaluated(name, better, noise=0.0)
+    write(tmp_path / "tries.yaml", "base: []\nlite2: [model.encoder=tf_efficientnet_lite2]\nwide: []\n")
+    write(tmp_path / "README.md", "Before\n\n<!-- begin table -->\n\n<!-- end table -->\n\nBehind\n")
+    record = {"lite2": {"words": ["model.encoder=tf_efficientnet_lite2"], "steps": {"small": 1000, "all": 240}}}
+    for _ in range(2):
+        assert table["write_table"](tmp_path, tmp_path, "toy", record) == 0
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("Before\n\n<!-- begin table -->\n\n| try |")
+    assert text.endswith("|\n\n<!-- end table -->\n\nBehind\n")
+    assert "| lite2 | `model.encoder=tf_efficientnet_lite2` | 1,000 + 240 | +1.00 (+1.00 to +1.00) |" in text
+    assert "| grey |" in text
+    assert "wide" not in text
+    lines = (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "try,words,steps,row,metric,value,low,high,n"
+    assert any(line.startswith("lite2,model.encoder=tf_efficientnet_lite2,1000+240,model,psnr,") for line in lines)
