@@ -2,19 +2,26 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from colorize.data.collection import WHOLE, Collection, Photo, lines_digest, normalized
+from colorize.data.collection import Collection, Photo, lines_digest, normalized
 from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.data.resolve import open_source
 from colorize.data.sources import SHIPPED, by_hash, demo_photographs
 from colorize.evaluation.protocol import Protocol
+from colorize.imaging.decode import UNREADABLE
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
+
+THREADS = 4  # that read photographs for the manifest
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Selection:
     """The photographs of a protocol, in their order.
 
     whole     how many the protocol's set has when it is complete
-    manifest  digest of base names and numbers of bytes: the same in any folders or tar files
+    manifest  digest of base names and of all bytes: the same in any folders or tar files
     notes     what is left out, in sentences
     """
 
@@ -65,7 +72,8 @@ def select_photographs(
     if twice and protocol.names is not None:
         name = Counter(names).most_common(1)[0][0]
         raise UserError(f"several photographs of {title} are called {name!r}: the protocol needs names that differ")
-    manifest = lines_digest(_manifest_line(photo, twice) for photo in picked)
+    with ThreadPoolExecutor(THREADS) as pool:
+        manifest = lines_digest(pool.map(partial(_manifest_line, whole_name=twice), picked))
     if protocol.manifest not in (None, manifest):
         raise UserError(
             f"{title} is not the set of the protocol: its manifest is {manifest}, and must be {protocol.manifest}"
@@ -123,9 +131,9 @@ def order_of_names(wanted: Sequence[str], names: Sequence[str], title: str, patt
 
 
 def _manifest_line(photo: Photo, whole_name: bool) -> bytes:
-    """A photograph's line in the manifest: its name, and how many bytes it has."""
-    name = normalized(photo.name if whole_name else photo.name.rsplit("/", 1)[-1])
-    size = photo.size
-    if size == WHOLE and photo.path.is_file():
-        size = photo.path.stat().st_size
-    return f"{name} {size}\n".encode(errors="surrogateescape")
+    """A photograph's line in the manifest: its name, and the SHA-256 of its bytes; none where it cannot be read, which
+    measuring it finds."""
+    name, content = normalized(photo.name if whole_name else photo.name.rsplit("/", 1)[-1]), ""
+    with suppress(*UNREADABLE):
+        content = sha256(photo.read()).hexdigest()
+    return f"{name} {content}\n".encode(errors="surrogateescape")

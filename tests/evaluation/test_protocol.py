@@ -86,10 +86,12 @@ def test_the_same_set_in_folders_and_in_a_tar_file(imagenet, tmp_path):
     assert names == [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 13)]
 
 
-def test_one_byte_more_is_another_set(imagenet):
+@pytest.mark.parametrize("change", [lambda held: held + b"\0", lambda held: held[:-1] + bytes([held[-1] ^ 1])])
+def test_one_byte_more_or_another_byte_is_another_set(change, imagenet):
+    """Files of flat pixels (BMP, uncompressed TIFF) all have one size. The reference's photographs count likewise."""
     before = select_photographs(protocol(source=str(imagenet))).manifest
     path = next((imagenet / "val").rglob("*.JPEG"))
-    path.write_bytes(path.read_bytes() + b"\0")
+    path.write_bytes(change(path.read_bytes()))
     assert select_photographs(protocol(source=str(imagenet))).manifest != before
 
 
