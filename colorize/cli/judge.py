@@ -10,26 +10,28 @@ from rich.table import Table
 
 from colorize.cli.compare import expand_runs
 from colorize.cli.parser import ArgumentParser
+from colorize.cli.paths import new_folder
 from colorize.evaluation.compare import check_comparable, find_results
 from colorize.evaluation.entries import run_labels
 from colorize.evaluation.preferences import (
     HEADER,
+    STUDY,
     Preferences,
     Study,
-    check_each_once,
     fit_preferences,
     goodness_of,
+    merge_choices,
     read_choices,
     read_study,
 )
 from colorize.evaluation.result import read_result
 from colorize.evaluation.samples import PAINTED, SampleFiles, find_samples
-from colorize.evaluation.significance import format_number
 from colorize.metrics.metric_info import Interval, info_of
 from colorize.reports.page import file_uri, write_page
-from colorize.utils.console import console, say
+from colorize.reports.tables import texts
+from colorize.utils.console import console, counted, say
 from colorize.utils.errors import UserError
-from colorize.utils.files import as_json, write_text
+from colorize.utils.files import as_json, digest_of, short_digest, write_text
 
 PAGE, PEOPLE = "judge.html", "people.json"
 
@@ -39,6 +41,7 @@ def judge_options(parser: ArgumentParser) -> None:
     parser.add_argument("--protocol", metavar="NAME", help="whose pictures are shown, where runs have several results")
     parser.add_argument("--read", nargs="+", type=Path, metavar="CSV", help="judgements that people saved on the page")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="of the page; --read: else the first CSV's")
+    parser.add_argument("--overwrite", action="store_true", help="replace another page in that folder")
 
 
 def judge(args: Namespace) -> int:
@@ -50,12 +53,14 @@ def judge(args: Namespace) -> int:
     elif args.output is None:
         raise UserError("say with -o FOLDER where the page goes")
     else:
-        write_judge_page(args.runs, args.protocol, args.output)
+        folder = new_folder(args.output, overwrite=True)  # what it may hold is seen once the page is known
+        write_judge_page(args.runs, args.protocol, folder, overwrite=args.overwrite)
     return 0
 
 
-def write_judge_page(words: Sequence[str], protocol: str | None, folder: Path) -> None:
-    """Raises `UserError` for fewer than two runs, runs without results, and runs without a picture in common."""
+def write_judge_page(words: Sequence[str], protocol: str | None, folder: Path, *, overwrite: bool) -> None:
+    """Raises `UserError` for fewer than two runs, runs without results, runs without a picture in common, and another
+    page in the folder that is not to be overwritten."""
     places, notes = expand_runs(words)
     for note in notes:
         say(note)
@@ -70,7 +75,13 @@ def write_judge_page(words: Sequence[str], protocol: str | None, folder: Path) -
     samples = {labels[place]: find_samples(path) for place, path in paths.items()}
     shared = shared_photographs(samples)
     goodness = {labels[place]: goodness_of(result) for place, result in results.items()}
-    study = Study(next(iter(results.values())).protocol["id"], shared, goodness)
+    shown = " ".join(digest_of(files[name][PAINTED]) for name in shared for files in samples.values())
+    study = Study(next(iter(results.values())).protocol["id"], shared, goodness, short_digest(shown))
+    if (folder / STUDY).is_file() and not overwrite and (kept := read_study(folder)).page != study.page:
+        raise UserError(
+            f"{str(folder)!r} holds another page, of {', '.join(kept.runs)}: judgements that were made on it could not "
+            "be read any more; name another folder, or replace it with --overwrite"
+        )
     pictures = {
         name: {label: file_uri(files[name][PAINTED], None) for label, files in samples.items()} for name in shared
     }
@@ -80,7 +91,8 @@ def write_judge_page(words: Sequence[str], protocol: str | None, folder: Path) -
     )  # fmt: skip
     study.write(folder)
     pairs = len(shared) * len(samples) * (len(samples) - 1) // 2
-    say(f"{str(folder / PAGE)!r} asks for up to {pairs} choices, of {len(shared)} photographs by {len(samples)} runs")
+    of = f"{counted(pairs, 'choice')}, of {counted(len(shared))} by {len(samples)} runs"
+    say(f"{str(folder / PAGE)!r} asks for up to {of}")
 
 
 def shared_photographs(samples: dict[str, SampleFiles]) -> list[str]:
@@ -97,34 +109,32 @@ def shared_photographs(samples: dict[str, SampleFiles]) -> list[str]:
 
 def tell_preferences(files: Sequence[Path], folder: Path) -> None:
     study = read_study(folder)
-    choices = [choice for path in files for choice in read_choices(path, study)]
-    check_each_once(choices)
+    choices = merge_choices({path: read_choices(path, study) for path in files})
     found = fit_preferences(choices, study)
     judges = len({choice.judge for choice in choices})
-    title = f"{len(choices)} choices by {judges} judge{'s' * (judges > 1)}, 95 % intervals"
-    print_preferences(found, title)
+    print_preferences(found, f"{counted(len(choices), 'choice')} by {counted(judges, 'judge')}, 95 % intervals")
+    if found.unknown:
+        say(f"strengths have no interval: {found.unknown}")
     if not found.correlations:
         say("metrics are not ranked beside people: that takes three runs or more")
-    known = {part: {name: known_ends(cell) for name, cell in cells.items()} for part, cells in vars(found).items()}
+    known = {
+        part: {name: known_ends(cell) for name, cell in getattr(found, part).items()}
+        for part in ("strengths", "correlations")
+    }
     write_text(folder / PEOPLE, as_json({"choices": len(choices), "judges": judges, **known}, indent=2) + "\n")
     say(f"kept in {str(folder / PEOPLE)!r}")
 
 
 def print_preferences(found: Preferences, title: str) -> None:
-    strengths = {run: ends(cell) for run, cell in found.strengths.items()}
+    strengths = {run: texts(cell, 2) for run, cell in found.strengths.items()}
     score_lines(title, "log odds against the average run", strengths)
     if found.correlations:
-        metrics = {info_of(metric).label: ends(cell) for metric, cell in found.correlations.items()}
+        metrics = {info_of(metric).label: texts(cell, 2) for metric, cell in found.correlations.items()}
         score_lines("how each metric ranks the runs beside people", "Spearman's correlation", metrics)
 
 
 def known_ends(cell: Interval) -> dict[str, float]:
     return {name: value for name, value in asdict(cell).items() if not isnan(value)}
-
-
-def ends(cell: Interval) -> tuple[str, str]:
-    low, high = (format_number(end, 2) for end in (cell.low, cell.high))
-    return format_number(cell.value, 2), f"{low} to {high}"
 
 
 def score_lines(title: str, heading: str, lines: dict[str, tuple[str, str]]) -> None:

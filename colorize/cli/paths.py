@@ -182,7 +182,7 @@ def report_failure(source: Path, failed: list[Path]) -> Iterator[None]:
         failed.append(source)
 
 
-def new_folder(output: str, overwrite: bool) -> Path:
+def new_folder(output: str | Path, overwrite: bool) -> Path:
     """The folder of a command's output. Raises `UserError` where a file has its name, it cannot be made, or something
     is there that is not to be overwritten."""
     folder = at_home(output)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 from scipy.stats import rankdata
 
@@ -32,16 +33,18 @@ class Study:
     protocol     id of the protocol that the runs were evaluated under
     photographs  their names
     runs         label -> metric -> its value on a scale on which more is better (`MetricInfo.oriented`)
+    pictures     digest of what is shown of them
     """
 
     protocol: str
     photographs: list[str]
     runs: dict[str, dict[str, float]]
+    pictures: str = ""
 
     @property
     def page(self) -> str:
         """Stands in each line of the CSV, so that choices of another page are not mixed in."""
-        return short_digest(json.dumps([self.protocol, self.photographs, [*self.runs]]), 12)
+        return short_digest(json.dumps([self.protocol, self.photographs, [*self.runs], self.pictures]), 12)
 
     def write(self, folder: Path) -> None:
         write_text(folder / STUDY, as_json({"page": self.page, **asdict(self)}, indent=2) + "\n")
@@ -114,18 +117,26 @@ def check_line(line: Sequence[str], where: str, study: Study) -> Choice:
     return Choice(judge, photograph, left, right, CHOICES[choice])
 
 
-def check_each_once(choices: Sequence[Choice]) -> None:
-    """Raises `UserError` where nobody has judged, or somebody has judged the same pair of a photograph twice."""
-    if not choices:
+def merge_choices(files: Mapping[Path, Sequence[Choice]]) -> list[Choice]:
+    """The choices of several CSVs. A judge who saved twice has made the same ones in both: they count once.
+
+    Raises `UserError` where nobody has judged, or a judge has chosen both runs of a pair.
+    """
+    found: dict[tuple[str, ...], tuple[Choice, Path]] = {}
+    for path, choices in files.items():
+        for judge, photograph, left, right, won in choices:
+            a, b = sorted((left, right))
+            choice = Choice(judge, photograph, a, b, won if a == left else 1 - won)
+            kept, of = found.setdefault((judge, photograph, a, b), (choice, path))
+            if kept != choice:
+                places = " and ".join(dict.fromkeys(repr(str(each)) for each in (of, path)))
+                raise UserError(
+                    f"judge {judge!r} has chosen differently between {a} and {b} of {photograph!r}, in {places}: read "
+                    "only what was saved last"
+                )
+    if not found:
         raise UserError("these files hold no judgement: judge on the page first, and save the CSV there")
-    seen = set()
-    for judge, photograph, left, right, _ in choices:
-        key = (judge, photograph, *sorted((left, right)))
-        if key in seen:
-            raise UserError(
-                f"judge {judge!r} has judged {left} and {right} of {photograph!r} twice: read each CSV once"
-            )
-        seen.add(key)
+    return [choice for choice, _ in found.values()]
 
 
 @dataclass(frozen=True)
@@ -134,15 +145,18 @@ class Preferences:
 
     strengths     run -> log odds against the average run (Bradley-Terry), with its interval; the strongest first
     correlations  metric -> Spearman's rank correlation of its values with the strengths; empty for fewer than 3 runs
+    unknown       why strengths have no interval; empty where they have
     """
 
     strengths: dict[str, Interval]
     correlations: dict[str, Interval]
+    unknown: str = ""
 
 
 def fit_preferences(choices: Sequence[Choice], study: Study) -> Preferences:
     """Strengths and correlations with 95 % intervals over photographs, and over judges where there are several:
-    resamples of both (Owen 2007). Of one photograph there are no ends."""
+    resamples of both (Owen 2007). There are no ends of one photograph, of what is the same in every resample, and of
+    strengths where some runs never lost to the others, so that no number bounds them (Ford 1957)."""
     runs = [*study.runs]
     pairs = np.array([(runs.index(choice.left), runs.index(choice.right)) for choice in choices])
     won = np.array([choice.won for choice in choices])
@@ -151,11 +165,16 @@ def fit_preferences(choices: Sequence[Choice], study: Study) -> Preferences:
     cells[np.arange(len(choices)), pairs[:, 1] * len(runs) + pairs[:, 0]] = 1 - won
     weights = np.concatenate([np.ones((1, len(choices))), resample(choices)])
     strengths = bradley_terry((weights @ cells).reshape(-1, len(runs), len(runs)) + PRIOR)
-    known = len({choice.photograph for choice in choices}) > 1
+    several = len({choice.photograph for choice in choices}) > 1
+    won_by = cells.sum(axis=0).reshape(len(runs), len(runs)) > 0
+    bounded = connected_components(won_by, connection="strong")[0] == 1
+    unknown = "" if bounded else "some runs never lost to the others, and nothing bounds how much stronger they are"
+    unknown = unknown if several else "all choices are of one photograph"
     counts = np.bincount(pairs.ravel(), minlength=len(runs))
-    found = {run: interval_of(strengths[:, i], int(counts[i]), known=known) for i, run in enumerate(runs)}
+    found = {run: interval_of(strengths[:, i], int(counts[i]), known=not unknown) for i, run in enumerate(runs)}
     order = sorted(runs, key=lambda run: -found[run].value)
-    return Preferences({run: found[run] for run in order}, correlations(strengths, study.runs, known=known))
+    ranked = correlations(strengths, study.runs, known=several)
+    return Preferences({run: found[run] for run in order}, ranked, unknown)
 
 
 def resample(choices: Sequence[Choice]) -> np.ndarray:
@@ -206,6 +225,8 @@ def centred_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def interval_of(column: np.ndarray, n: int, *, known: bool) -> Interval:
-    """Of a value and its resamples."""
-    low, high = np.quantile(column[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if known else (np.nan, np.nan)
+    """Of a value and its resamples; without ends where these tell nothing."""
+    low, high = np.quantile(column[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if not known or np.isclose(low, high, rtol=0, atol=1e-9):
+        low = high = np.nan
     return Interval(float(column[0]), float(low), float(high), n)

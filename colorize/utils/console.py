@@ -82,8 +82,8 @@ def format_count(parameters: int) -> str:
     return f"{parameters / 1e6:.1f} M" if parameters >= 10**6 else f"{parameters / 1e6:.2f} M"
 
 
-def counted(count: int) -> str:
-    return f"{count:,} photograph" + ("" if count == 1 else "s")
+def counted(count: int, noun: str = "photograph") -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def percentage(part: int, whole: int) -> str:

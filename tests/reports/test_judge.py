@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.optimize import minimize
 
 from colorize.evaluation.preferences import HEADER, Choice, Study, bradley_terry, fit_preferences
@@ -91,6 +92,36 @@ def test_judgements_are_told_with_intervals(page, inside):
     strengths = json.loads((page / "people.json").read_text())["strengths"]
     assert strengths["one"]["value"] == pytest.approx(-strengths["three"]["value"])
     assert strengths["two"]["value"] == pytest.approx(0, abs=1e-9)
+    assert "strengths have no interval: some runs never lost" in found.stdout.replace("\n", " ")
+    assert not [key for cell in strengths.values() for key in cell if key in ("low", "high")]
+
+
+def test_somebody_who_saved_twice_counts_once(page, inside):
+    """Between the files more was judged; a browser puts a number behind the second one's name."""
+    whole = judgements(page)
+    lines = whole.read_text().splitlines()
+    (again := page / "ann (1).csv").write_text("\n".join(lines[:6]))
+    done = inside("judge", "--read", again, whole)
+    assert "9 choices by 1 judge" in done.stdout, done.stderr
+    again.write_text("\n".join([*lines[:3], lines[3].replace("right", "left")]))
+    refused(inside("judge", "--read", whole, again), "'ann' has chosen differently", "ann.csv", "ann (1).csv")
+    again.write_text("\n".join(lines[:2]))
+    done = inside("judge", "--read", again)
+    assert "1 choice by 1 judge" in done.stdout, done.stderr
+    assert "strengths have no interval: all choices are of one photograph" in done.stdout.replace("\n", " ")
+
+
+def test_other_pictures_make_another_page(page, inside, tmp_path):
+    runs, held = [tmp_path / name for name in TRUE], (page / "judge.json").read_text()
+    assert inside("judge", *runs, "-o", page).returncode == 0  # the same page
+    assert (page / "judge.json").read_text() == held
+    shown = next((tmp_path / "two" / "results").rglob("*-painted.jpg"))
+    Image.new("RGB", (8, 8), "green").save(shown)
+    refused(inside("judge", *runs, "-o", page), "holds another page, of one, two, three", "--overwrite")
+    assert (page / "judge.json").read_text() == held
+    csv_of_before = judgements(page)
+    assert inside("judge", *runs, "-o", page, "--overwrite").returncode == 0
+    refused(inside("judge", "--read", csv_of_before), "is of another page")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +132,7 @@ def test_judgements_are_told_with_intervals(page, inside):
         (lambda line: [*line[:2], "dog", *line[3:]], ("names the photograph 'dog', which is not on the page",)),
         (lambda line: [*line[:5], "both"], ("'both' must be one of left, right, same",)),
         (lambda line: line[:5], ("line 2 of", "has 5 cells, not 6")),
-        (lambda line: [*line[:3], "one", "two", "left"], ("has judged one and two of", "twice")),
+        (lambda line: [*line[:3], "one", "two", line[5]], ("'ann' has chosen differently between one and two of",)),
     ],
 )
 def test_judgements_that_cannot_be_of_the_page(change, parts, page, inside):
@@ -112,6 +143,8 @@ def test_judgements_that_cannot_be_of_the_page(change, parts, page, inside):
 def test_arguments_that_cannot_be(page, run, inside, tmp_path):
     refused(inside("judge"), "name the runs of a new page, or read judgements with --read")
     refused(inside("judge", tmp_path / "one", "-o", "x"), "people choose between two runs or more")
+    (tmp_path / "file").touch()
+    refused(inside("judge", tmp_path / "one", tmp_path / "two", "-o", "file"), "'file' is a file: name a folder")
     refused(inside("judge", tmp_path / "one", tmp_path / "two"), "say with -o FOLDER where the page goes")
     refused(inside("judge", tmp_path / "one", run("bare", pictures=0), "-o", "x"), "of bare there are no pictures")
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
@@ -163,5 +196,6 @@ def test_metrics_are_ranked_beside_people():
     found = fit_preferences(choices, study).correlations
     assert {name: round(cell.value, 6) for name, cell in found.items()} == {"good": 1, "bad": -1}
     two = Study("p", ["1"], {name: runs[name] for name in "ab"})
+    assert all(np.isnan([cell.low, cell.high]).all() for cell in found.values())  # the same in every resample
     assert fit_preferences(choices[:1], two).correlations == {}
     assert np.isnan(fit_preferences(choices[:1], two).strengths["a"].low)
