@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from colorize.cli.parser import ArgumentParser
+from colorize.cli.paths import check_output_file
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.comparison import Comparison, Rows
 from colorize.evaluation.entries import run_labels
@@ -18,7 +19,7 @@ from colorize.reports.comparison_page import write_comparison, write_trained
 from colorize.reports.conclusions import explain_tests, metric_verdicts
 from colorize.reports.tables import BOLD, latex, markdown, table_title, texts
 from colorize.sweeps.jobs import SweepJob, jobs_of
-from colorize.utils.console import console, say
+from colorize.utils.console import console, counted, say
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_text
 
@@ -33,6 +34,8 @@ def compare_runs(args: Namespace) -> int:
     one = Path(places[0])
     folder = one.parent.parent if one.suffix == ".json" else one
     page = args.html or (folder / "run.html" if len(places) == 1 else Path("compare.html"))
+    for path in filter(None, (page, args.markdown, args.latex)):
+        check_output_file(path)
     comparison = compare_results(places, args.protocol, pool=args.pool)
     if comparison is None:
         if args.protocol or args.pool or args.markdown or args.latex:
@@ -141,7 +144,7 @@ def print_comparison(comparison: Comparison) -> None:
         for line in [verdicts.summary] if verdicts.summary else map("".join, verdicts.sentences):
             say(line)
     if more := len(comparison.metrics) - len(first):
-        say(f"verdicts on the other {more} metrics are on the page")
+        say(f"verdicts on {counted(more, 'other metric')} are on the page")
     for line in [*explain_tests(comparison.verdicts), *comparison.notes]:
         say(line)
 

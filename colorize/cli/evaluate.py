@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig, ListConfig
 
 from colorize.cli.compare import expand_runs, is_run, print_metrics
+from colorize.cli.paths import new_folder
 from colorize.config import build_part
 from colorize.evaluation.evaluate import evaluate_network
 from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
@@ -18,7 +19,7 @@ from colorize.evaluation.result import CHOSEN_HERE, Result, group_by_reason, rea
 from colorize.reports.comparison_page import write_result_page
 from colorize.reports.tables import cost_in_words
 from colorize.sweeps.jobs import jobs_of
-from colorize.utils.console import say
+from colorize.utils.console import counted, say
 from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.distributed import World, init_process_group, leave
 from colorize.utils.environment import at_home
@@ -30,6 +31,8 @@ def evaluate_runs(cfg: DictConfig) -> int:
     words = expand_networks(map(str, cfg.run if isinstance(cfg.run, ListConfig) else [cfg.run]))
     if len(words) > 1 and cfg.out is not None:
         raise UserError(f"out={cfg.out} is one folder for {len(words)} networks: leave it out")
+    if cfg.out is not None:
+        new_folder(cfg.out, overwrite=True)
     device = choose_device(cfg.device, option="device")
     world = init_process_group(device)
     keep_freed_memory()
@@ -125,11 +128,11 @@ def announce_evaluation(
 ) -> None:
     """What is about to be measured. What is absent for every network of a command is `told` once."""
     count, whole = len(setting.chosen.photos), setting.chosen.whole
-    part = f"{count} photographs" if count == whole else f"{count} of {whole} photographs, a subset,"
+    part = counted(count) if count == whole else f"{count:,} of {counted(whole)}, a subset,"
     chosen = f": {CHOSEN_HERE}" if subject.chosen_on(setting.protocol.source) else ""
     step = f" ({subject.weights['of']}, step {subject.weights['step']}{chosen})" if "step" in subject.weights else ""
     taken = setting.painted.taken if setting.painted else {}
-    step += "".join(f", {count} pictures {way}" for way, count in taken.items())
+    step += "".join(f", {counted(count, 'picture')} {way}" for way, count in taken.items())
     say(f"{subject.name}{step} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
     for note in setting.chosen.notes:
         say(note)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from colorize.cli.parser import ArgumentParser
-from colorize.cli.paths import find_photographs, report_failure
+from colorize.cli.paths import find_photographs, new_folder, report_failure
 from colorize.data.sources import SHIPPED
 from colorize.imaging.color_management import SRGB
 from colorize.imaging.decode import decode_picture
@@ -108,10 +108,10 @@ PAUSE = 1.0  #   seconds between two requests, for the server's sake
 def fetch_historical(args: Namespace) -> int:
     """The exit status: 0, or 1 where the server does not have a picture; the others are fetched."""
     rows = [row for row in read_picture_list(Path(args.list)) if args.only in (None, row["kind"])]
-    missing = 0
+    output, missing = new_folder(args.output, overwrite=True), 0
     for number, row in enumerate(rows, 1):
         place = f"{number}/{len(rows)} {row['kind']}/{row['file']}"
-        folder = at_home(args.output) / row["kind"]
+        folder = output / row["kind"]
         if is_fetched(row, folder):
             say(f"{place}: already exists")
             continue

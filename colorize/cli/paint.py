@@ -12,7 +12,7 @@ from torch import Tensor
 
 from colorize.batch import Batch
 from colorize.cli.parser import ArgumentParser, trusted_packages
-from colorize.cli.paths import PaintJob, plan_jobs, report_failure, sample_files
+from colorize.cli.paths import PaintJob, new_folder, plan_jobs, report_failure, sample_files
 from colorize.imaging.color import to_uint8
 from colorize.imaging.gamut import GAMUTS
 from colorize.imaging.image_io import FORMATS, LoadedPhotograph, check_size, open_photograph, save_photograph
@@ -172,7 +172,7 @@ def full_size_color(
 
 def export(args: Namespace) -> int:
     """`colorize export RUN_OR_FILE -o FOLDER`; the exit status."""
-    if (Path(args.output) / "config.json").exists():
+    if (new_folder(args.output, overwrite=True) / "config.json").exists():
         raise UserError(f"{args.output!r} holds an export already: choose another folder, or delete it")
     model = load(args.weights, trusted_packages(args.trust))
     card: dict[str, Any] = {"name": args.name or Path(args.weights).stem} | training_facts(args.weights)

@@ -194,6 +194,13 @@ def new_folder(output: str | Path, overwrite: bool) -> Path:
     return folder
 
 
+def check_output_file(path: Path) -> None:
+    """Raises `UserError` where a folder has the name of a command's file, or its own folder cannot be made."""
+    if path.is_dir():
+        raise UserError(f"{str(path)!r} is a folder: name a file")
+    check_parent(path.parent)
+
+
 def describe_failure(error: Exception, source: Path) -> str:
     """What happened, in one sentence."""
     if isinstance(error, UserError):

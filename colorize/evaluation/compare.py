@@ -12,6 +12,7 @@ from colorize.evaluation.result import CHOSEN_HERE, LABELS, OF_BEST, Result, gro
 from colorize.evaluation.significance import compare_all
 from colorize.metrics.metric_info import Interval
 from colorize.utils.checkpoint import BEST, Checkpoints, peek, step_of
+from colorize.utils.console import counted
 from colorize.utils.errors import UserError
 from colorize.utils.trust import iterate_leaves
 
@@ -148,18 +149,19 @@ def _alike(one: dict[str, Interval], other: dict[str, Interval]) -> bool:
 def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequence[str]) -> list[str]:
     notes, labels = [], run_labels({place: result.name for place, result in results.items()})
     protocol = next(iter(results.values())).protocol
-    of = {path: str(result.weights.get("network", {}).get("of")) for path, result in results.items()}
+    networks = {place: result.weights.get("network", {}) for place, result in results.items()}
+    of = {place: str(network.get("of")) for place, network in networks.items() if "step" in network}
     if best := [place for place, name in of.items() if name == BEST]:
         if len(best) < len(of):
             told = [", ".join(labels[place] for place in of if (place in best) == wanted) for wanted in (True, False)]
-            notes.append(f"{told[0]} with the best weights, {told[1]} with the last: this is a mixture")
+            notes.append(f"of {told[0]} the best weights were evaluated, of {told[1]} others: evaluate all alike")
         of_run = protocol.get("name") == "validation"
-        if of_run or any(each.weights.get("network", {}).get("chosen_on_these") for each in results.values()):
-            notes.append(f"the best weights were {CHOSEN_HERE}: their values are a little too good")
+        if of_run or any(network.get("chosen_on_these") for network in networks.values()):
+            notes.append(f"the best weights were {CHOSEN_HERE}: on others they would be slightly worse")
     count = protocol.get("photographs", 0)
     if (len(entries) > 1 or protocol.get("truth") != "none") and 0 < count < LEAST_TESTED:
         more = "; colorize fetch historical has more" if protocol.get("truth") == "none" else ""
-        notes.append(f"{count} photographs give no verdict: their smallest p is {2 / 2**count:.3g}{more}")
+        notes.append(f"{counted(count)} cannot give a verdict: the smallest p is {2 / 2**count:.3g}{more}")
     if len(entries) == len(results) > 1:
         notes.append("the comparisons hold for these trained networks: with another seed the same configs may differ")
     (first, one), *others = results.items()

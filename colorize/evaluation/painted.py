@@ -29,10 +29,16 @@ THREADS = 4
 
 
 def holds_pictures(folder: Path) -> bool:
-    """Whether a folder holds pictures, and no network."""
+    """Whether a folder holds pictures, and no network. Raises `UserError` where it holds neither."""
     if (folder / ".hydra").is_dir() or any(path.suffix in WEIGHTS for path in folder.iterdir()):
         return False
-    return any(is_photograph(path.name) for path in folder.rglob("*"))
+    found = any(is_photograph(path.name) for path in folder.rglob("*"))
+    if not found and not (folder / "config.json").is_file():
+        raise UserError(
+            f"{str(folder)!r} holds neither a network (.hydra, config.json, weights) nor pictures: give a run folder, "
+            "an export, or a folder of painted pictures"
+        )
+    return found
 
 
 def pictures_digest(folder: Path) -> str:
@@ -111,13 +117,15 @@ def check_names(wanted: Sequence[str], places: dict[str, list[int]], title: str,
 def way_taken(picture: Photo, photo: Photo, protocol: Protocol) -> str:
     """`AS_THEY_ARE` for the protocol's size, `RESIZED` for the photograph's. Raises `UserError` for any other."""
     assert protocol.size is not None
+    reading = picture
     try:
         size = open_rgb(picture.read()).size
         if protocol.geometry != "long" and size == (protocol.size, protocol.size):
             return AS_THEY_ARE
+        reading = photo
         rgb, grey = READ[protocol.reader](photo)
     except UNREADABLE as error:
-        raise UserError(f"cannot read {picture.where!r} or {photo.where!r}: {first_line(error)}") from error
+        raise UserError(f"cannot read {reading.where!r}: {first_line(error)}; repair or remove it") from error
     height, width = (rgb if rgb is not None else grey).shape[:2]  # type: ignore[union-attr]
     _, at = placement(width, height, protocol.geometry, protocol.size)
     if size in (at[::-1], (width, height)):

@@ -131,7 +131,10 @@ def ranking_table(comparison: Comparison) -> TextTable:
     rows = [row._replace(note=note) if row.name in dull and not row.kind else row for row in table.rows]
     if len(runs) == 1 or not comparison.has_order:
         return table._replace(rows=rows)
-    order = [("", "") if row.kind else (places[row.name], f"{wins[row.name]:+d}".replace("-", "−")) for row in rows]
+    order = [
+        ("", "") if row.kind else (places[row.name], f"{wins[row.name]:+d}".replace("-", "−").replace("+0", "0"))
+        for row in rows
+    ]
     rows = [row._replace(cells=[*map(TableCell, pair), *row.cells]) for row, pair in zip(rows, order, strict=True)]
     return table._replace(heads=["", "place", "wins − losses", *table.heads[1:]], rows=rows)
 

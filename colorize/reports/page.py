@@ -102,11 +102,12 @@ def file_uri(path: Path, longest: int | None = SIDE) -> str:
 
 
 class PageImage(NamedTuple):
-    """link  to the file beside the page, which is larger"""
+    """link  to the file beside the page, which is larger; caption: the label, shortened beside others like it"""
 
     label: str
     uri: str
     link: str = ""
+    caption: str = ""
 
 
 class GalleryPhotograph(NamedTuple):
@@ -154,9 +155,12 @@ def make_gallery(samples: Mapping[str, SampleFiles], most: int, beside: Path | N
         columns += [(label + word.removeprefix(PAINTED), files, word) for word in words]
     columns.append((LABELS["truth"], first, TRUTH))
     columns = [(label, files, word) for label, files, word in columns if all(word in files[name] for name in shared)]
-    found = []
+    found, short = [], shorten_labels(samples)
     for name in shared[:most]:
-        images = [page_image(label, files[name][word], beside) for label, files, word in columns]
+        images = [
+            page_image(label, files[name][word], beside)._replace(caption=short.get(label, label))
+            for label, files, word in columns
+        ]
         found.append(GalleryPhotograph(name.partition("-")[2], images))
     labels = [label for label, _, _ in columns]
     in_a_row = ceil(len(labels) / ceil(len(labels) / IN_A_ROW))  # rows of nearly one length

@@ -1,6 +1,6 @@
 """What run folders hold for a page: training curves, sample pictures, cost, config differences, provenance."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,8 @@ def gather(folder: Path, target: Path | None = None) -> RunData:
         run.old, run.manifest = find_samples(old), read_result(old).manifest
     if (path := folder / ".hydra" / "config.yaml").is_file():
         run.config = config_of(path)
+        if digests := RunFolder(folder).photographs():
+            run.config["photographs (digest)"] = digests[0]
     run.curves = curves_of(folder / "metrics.jsonl")
     for name in ("samples", OLD):
         found = {step: path for path in (folder / name).glob("step-*.png") if (step := step_of(path)) is not None}
@@ -136,13 +138,25 @@ def config_table(runs: Mapping[str, RunData]) -> TextTable | None:
     """Of several runs, what differs between their configs; of a single one, all of it. None where there is nothing."""
     known = {label: run.config for label, run in runs.items() if run.config}
     keys = dict.fromkeys(key for config in known.values() for key in config)
-    found = {key: [without_folders(str(config.get(key, "–"))) for config in known.values()] for key in keys}
+    found = {key: tell_apart([str(config.get(key, "–")) for config in known.values()]) for key in keys}
     if len(runs) > 1:
         found = {key: values for key, values in found.items() if len({*values}) > 1 and not key.startswith(UNTOLD)}
     if not found:
         return None
     rows = [TableRow(key, [*map(TableCell, values)]) for key, values in found.items()]
     return TextTable(["", *known], rows, texts=range(len(known) + 1))
+
+
+def tell_apart(values: Sequence[str]) -> list[str]:
+    """The values without folders; those that differ by their folders alone have a number."""
+    alike: dict[str, list[str]] = {}
+    for value in dict.fromkeys(values):
+        alike.setdefault(without_folders(value), []).append(value)
+    found = []
+    for value in values:
+        others = alike[shown := without_folders(value)]
+        found.append(f"{shown} ({others.index(value) + 1})" if len(others) > 1 else shown)
+    return found
 
 
 Groups = dict[str, Mapping[str, Any]]  # heading -> key -> value

@@ -130,6 +130,8 @@ def test_a_sweep_of_which_nothing_finished(sweep):
         (["one", "--protocol", "clean"], "'one' has no result of the protocol 'clean'; it has toy"),
         (["one", "half"], "is not whole, or no JSON: evaluate the run again"),
         (["one", "--pol"], "there is no option '--pol': did you mean --pool?"),
+        (["one", "--html", "empty"], "'empty' is a folder: name a file"),
+        (["one", "--markdown", "half/results/toy.json/table.md"], "cannot be made, since"),
     ],
 )
 def test_one_sentence_for_each_mistake(words, sentence, evaluated, inside, tmp_path):

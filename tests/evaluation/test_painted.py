@@ -80,7 +80,7 @@ def test_pictures_of_the_photographs_size_go_through_the_geometry(inside, jpegs,
     assert 30 < result.rows["model"]["psnr"].value < 60  # JPEG's damage alone
 
 
-def test_pictures_that_cannot_be_of_the_protocol(inside, jpegs):
+def test_pictures_that_cannot_be_of_the_protocol(inside, jpegs, tmp_path):
     first, second, *_ = sorted(jpegs.rglob("*.jpeg"))
     refused(inside("evaluate", "run=jpegs", *QUICK, "checkpoint=last"), "checkpoint=last is for run folders")
     refused(inside("evaluate", "run=jpegs"), "'jpegs' is not a run, and has no validation photographs")
@@ -90,7 +90,12 @@ def test_pictures_that_cannot_be_of_the_protocol(inside, jpegs):
     Image.new("RGB", (50, 40)).save(first)
     refused(inside("evaluate", "run=jpegs", *QUICK), "has 50×40 pixels, and must have 96×96, as the protocol, or ")
     first.write_bytes(second.read_bytes()[:500])
-    refused(inside("evaluate", "run=jpegs", *QUICK), "cannot read", first.name)
+    refused(done := inside("evaluate", "run=jpegs", *QUICK), "cannot read", first.name)
+    assert done.stderr.count(first.stem) == 1  # the photograph itself can be read
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").touch()
+    refused(inside("evaluate", "run=notes", *QUICK), "'notes' holds neither a network", "nor pictures")
+    refused(inside("evaluate", "run=jpegs", "out=notes/notes.txt", *QUICK), "is a file: name a folder")
     first.unlink()
     missing = f"1 of 24 photographs of the demo photographs held back have no picture in 'jpegs': {first.stem}"
     refused(inside("evaluate", "run=jpegs", *QUICK), missing)

@@ -69,6 +69,13 @@ def test_names_are_shortened_where_they_are_alike(labels, short):
     assert shorten_labels(labels) == dict(zip(labels, short, strict=True))
 
 
+def test_captions_tell_runs_with_long_names_apart(run, tmp_path):
+    _, page = page_of(tmp_path, run("smoke-cnn-demo-s0"), run("smoke-gan-demo-s0"))
+    captions = re.findall(r'<small title="([^"]*)">([^<]*)', section(page, "Photographs"))[:4]
+    assert captions == [("grey", "grey"), ("smoke-cnn-demo-s0", "cnn"), ("smoke-gan-demo-s0", "gan"),
+                        ("ground truth", "ground truth")]  # fmt: skip
+
+
 def test_runs_that_are_called_like_pictures(run, tmp_path):
     """What is chosen by its place is the picture that stands there; the names differ in length."""
     _, page = page_of(tmp_path, run("truth"), run("grey"))

@@ -59,6 +59,23 @@ def test_a_page_does_not_say_where_files_lie(tmp_path, monkeypatch):
     assert "near.csv" in page
 
 
+def test_other_photographs_are_a_difference(tmp_path, monkeypatch):
+    """In folders of the same name, or at the same path; and so are other weights to begin with."""
+    for name in ("one", "two", "three"):
+        trained(tmp_path / name)
+        hydra, of = tmp_path / name / ".hydra", "one" if name == "three" else name
+        with (hydra / "config.yaml").open("a") as config:
+            config.write(f"data: {{root: /data/{of}/train}}\ntrainer: {{init_from: '/w/{name}/best.pt'}}\n")
+        (hydra / "photographs").write_text(f"digest-{name}\nnames")
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "one", "two", "three"]) == 0
+    page = (tmp_path / "compare.html").read_text(encoding="utf-8")
+    rows = {key: values for key, *values in cells(section(page, "Config differences"))}
+    assert rows["data.root"] == ["…/train (1)", "…/train (2)", "…/train (1)"]
+    assert rows["trainer.init_from"] == ["…/best.pt (1)", "…/best.pt (2)", "…/best.pt (3)"]
+    assert rows["photographs (digest)"] == ["digest-one", "digest-two", "digest-three"]
+
+
 def test_several_that_were_not_evaluated(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trained(tmp_path / "one")
