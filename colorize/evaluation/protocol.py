@@ -15,6 +15,7 @@ from colorize.imaging.gamut import GAMUTS
 from colorize.metrics.extractors import EXTRACTORS
 from colorize.utils.errors import UserError
 from colorize.utils.files import short_digest
+from colorize.utils.validation import FileName
 
 READERS = ("photographs", "black_and_white", "period")
 GEOMETRIES = ("centre", "stretch", "long")
@@ -91,7 +92,7 @@ class Protocol:
     extractors   networks in whose features these distances are measured
     """
 
-    name: str
+    name: FileName
     source: str | None
     size: int | None
     reader: str = "photographs"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from annotated_types import Interval
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.config import build_part, check_values
+from colorize.config import MODES, better_of, build_part, check_values, contradicts_direction, sign_of
 from colorize.utils.errors import UserError, suggestion
 from colorize.utils.trust import iterate_leaves
 from colorize.utils.validation import (
@@ -16,6 +16,8 @@ from colorize.utils.validation import (
     Between,
     Count,
     Few,
+    FileName,
+    FolderName,
     Name,
     Number,
     Passes,
@@ -107,7 +109,7 @@ class CheckpointSettings(Section):
 
 
 class Train(Section):
-    name: Name
+    name: FolderName
     seed: Annotated[int, Interval(ge=-(2**63), lt=2**63)]
     names: Mapping[str, str]
     published: Mapping[str, str | None] | None
@@ -125,7 +127,7 @@ class Evaluate(Section):
     checkpoint: Name | int
     source: Name | None
     trust: Name | list[Name]
-    name: Name
+    name: FileName
     out: Name | None
     device: Name
     samples: Few
@@ -189,7 +191,17 @@ def with_checked_values(cfg: DictConfig, program: str) -> DictConfig:
     values: Any = OmegaConf.to_container(cfg, resolve="${hydra:" not in OmegaConf.to_yaml(cfg))
     check_settings(values, program)
     check_parts(values)
-    return OmegaConf.create(values)
+    found = OmegaConf.create(values)
+    if program == "train":
+        check_mode(found)
+    return found
+
+
+def check_mode(cfg: DictConfig) -> None:
+    """Raises `UserError` for a checkpoint.mode that would keep the worst, before any job of a sweep begins."""
+    monitor, mode = cfg.checkpoint.get("monitor", "val/psnr"), cfg.checkpoint.get("mode")
+    if contradicts_direction(mode, better := better_of(cfg, monitor)):
+        sign_of(monitor, better, mode, "checkpoint.mode", MODES)
 
 
 def check_groups(cfg: Mapping[str, Any]) -> None:
@@ -228,6 +240,7 @@ def check_judges(values: Any, path: str) -> None:
     found, known = check_value(dict[str, dict[str, Any] | bool], values, path), get_type_hints(JudgeSettings)
     values.update(found)
     for name, judge in ((name, judge) for name, judge in values.items() if isinstance(judge, dict)):
+        check_value(FileName, name, f"the name of {path}.{name}")
         for key in judge.keys() - known.keys():
             raise UserError(f"{path}.{name} has no {key!r}{suggestion(key, known) or '; it takes ' + ', '.join(known)}")
         check_section(judge, JudgeSettings, f"{path}.{name}")

@@ -6,12 +6,14 @@ as yes, no, on, off, y and n.
 """
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from annotated_types import Interval, Len
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from colorize.utils.errors import UserError, check_argument_names, locate_part, suggestion
 
@@ -36,7 +38,26 @@ NoiseLevels = Annotated[int, Interval(ge=1, le=100_000)]
 Dropout = Annotated[float, Interval(ge=0, lt=1)]
 Factor = Annotated[float, Interval(gt=0, le=8)]  # on the published width of a network
 
+
+def inside_folder(name: str) -> str:
+    """Raises an error of pydantic's for the name of a file or folder that would lie outside the folder that is meant
+    for it, or be this folder itself."""
+    parts = {*re.split(r"[/\\]", name)}
+    if ".." in parts or parts <= {"", "."} or re.match(r"[/\\]|[A-Za-z]:[/\\]", name):
+        raise PydanticCustomError("name", "a name that stays in its folder: without .. and without a / before it")
+    return name
+
+
+def without_folder(name: str) -> str:
+    """The same, and for a name with folders in it."""
+    if re.search(r"[/\\]", inside_folder(name)):
+        raise PydanticCustomError("name", "a name without folders")
+    return name
+
+
 Name = Annotated[str, Len(1)]
+FolderName = Annotated[Name, AfterValidator(inside_folder)]
+FileName = Annotated[Name, AfterValidator(without_folder)]
 Widths = Annotated[Sequence[Channels], Len(1, 32)]
 Pair = Annotated[Sequence[float], Len(2, 2)]
 Crop = Annotated[Sequence[Share], Len(2, 2)]  # the least and the most

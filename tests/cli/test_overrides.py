@@ -68,6 +68,11 @@ MISTAKES = [
     (["data=plates"], ["data=plates has no photographs to train on"]),
     (["optimizer.lr=-1"], ["optimizer.lr is -1; it must be a learning rate above 0"]),
     (["data=folder"], ["data.root has no value: use data.root=… on"]),
+    (["name=../x"], ["name is '../x'; it must be a name that stays in its folder"]),
+    (["name=a/../../x"], ["it must be a name that stays in its folder: without .. and without a / before it"]),
+    (["name=/tmp/x"], ["name is '/tmp/x'; it must be a name that stays in its folder"]),
+    (["name=."], ["name is '.'; it must be a name that stays in its folder"]),
+    (["-m", "name=a,../x"], ["name is '../x'; it must be a name that stays in its folder"]),
     (["data=folder", "name=???"], ["data.root and name have no value: use data.root=… name=… on"]),
     # several runs
     (["seed=0,1"], ["seed=0,1 names several values: use -m as well"]),
@@ -123,6 +128,9 @@ EVALUATE = [
     (["run=x", "+protocol.sise=3"], ["Protocol takes no 'sise': did you mean protocol.size?"]),
     (["protocol=clean"], ["run has no value: use run=…"]),
     (["run=nothere", "checkpoint=bst"], ["there is no file or folder 'nothere'"]),
+    (["run=x", "name=../../evil"], ["name is '../../evil'; it must be a name that stays in its folder"]),
+    (["run=x", "name=a/b"], ["name is 'a/b'; it must be a name without folders"]),
+    (["run=x", "name=d", "protocol.name=../x"], ["protocol.name is '../x'; it must be a name that stays"]),
     (["-m", "run=a,b", "name=???"], ["name has no value"]),
 ]
 

@@ -149,6 +149,15 @@ def test_their_values_are_checked(config, word, reason):
         with_checked_values(config("experiment=smoke", "tracker=none", word), "train")
 
 
+def test_their_pictures_stay_in_the_run_folder(config):
+    cfg = config(*RUN)
+    cfg.evaluate.judges = {"validation": {}, "../x": {"source": "demo", "prefix": "x"}}
+    with pytest.raises(
+        UserError, match=r"the name of evaluate\.judges\.\.\./x is '\.\./x'; it must be a name that stays"
+    ):
+        with_checked_values(cfg, "train")
+
+
 def test_their_pictures_of_later_steps_go_where_a_run_resumes(tmp_path):
     for step in (1, 2):
         (path := tmp_path / f"samples/mine/step-{step:06d}.png").parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from colorize.run_folder import RunFolder
 from colorize.sweeps.results import directions_of, objective_signs
 from colorize.utils.errors import UserError
 from tests.helpers.commands import refused
+from tests.helpers.configs import tiny_words
 from tests.helpers.resumed import TINY
 
 METRICS = {
@@ -78,6 +79,13 @@ def test_a_sweep_ranks_as_the_metric_says():
         objective_signs({"objective": "val/snr"}, CFG)
     assert directions_of(None, ["a", "b"]) == [None, None]
     assert directions_of("minimize", ["a"]) == ["minimize"]
+
+
+@pytest.mark.parametrize("search", ["hparams_search=cmaes", "seed=0,1"])
+def test_a_sweep_whose_jobs_would_keep_the_worst_is_refused_before_the_first(search, inside, tmp_path):
+    words = (*tiny_words("cnn", "l1"), "metrics=default", "checkpoint.monitor=val/features", "checkpoint.mode=max")
+    refused(inside("train", "-m", *words, search), "checkpoint.mode=max would keep the worst")
+    assert not (tmp_path / "outputs").exists()
 
 
 @pytest.mark.parametrize("mode", MODES)
