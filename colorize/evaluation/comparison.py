@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from colorize.evaluation.entries import Entry
-from colorize.evaluation.significance import ComparisonResult, compare_all, significance
+from colorize.evaluation.significance import ComparisonResult, can_differ, compare_all, significance
 from colorize.metrics.colorfulness import without_truth
 from colorize.metrics.metric_info import Interval, info_of
 
@@ -79,8 +79,8 @@ class Comparison:
         return {label: f"{place}=" if tied.count(place) > 1 else str(place) for label, place in found.items()}
 
     def no_better_than_grey(self) -> set[str]:
-        """Labels of the runs that grey beats as often as they beat it."""
-        wins = {label: [v.winner for v in of if v.winner] for label, of in self.grey.items()}
+        """Labels of the runs that grey beats as often as they beat it, where a difference could be found at all."""
+        wins = {label: [v.winner for v in of if v.winner] for label, of in self.grey.items() if can_differ(of)}
         return {label for label, won in wins.items() if 2 * won.count(label) <= len(won)}
 
 

@@ -185,6 +185,14 @@ def compare_all(entries: Sequence[Entry], metrics: Sequence[str]) -> list[Compar
             for (pair, metric, difference), p in zip(found, adjusted, strict=True)]  # fmt: skip
 
 
+def can_differ(verdicts: Sequence[ComparisonResult]) -> bool:
+    """Whether any of these could have had a winner: of a few pictures the smallest p, 2 / 2ⁿ, does not survive Holm's
+    correction over all tests."""
+    tests = sum(verdict.adjusted is not None for verdict in verdicts)
+    known = [v.difference for v in verdicts if significance(v.difference, v.adjusted) is not None]
+    return any(d.p is None or d.basis != "pairs" or tests * 2 / 2**d.advantage.n <= ALPHA for d in known)
+
+
 def verdict_on(
     metric: str, a: str, b: str, difference: Difference, adjusted: float | None, known: MetricInfo | None = None
 ) -> ComparisonResult:

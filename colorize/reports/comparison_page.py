@@ -64,6 +64,7 @@ def write_comparison(target: Path, comparison: Comparison) -> None:
         "heading": name, "source": comparison.protocol["id"], "several": several, "colors": run_colors(runs),
         "measured": [measured_in_words(first.result), "" if several else checkpoint_in_words(first.result)],
         "ranking": ranking_table(comparison), "has_order": comparison.has_order,
+        "order_metrics": [info_of(metric).label for metric in comparison.leading()],
         "forests": forests(comparison), "old": old_photographs(runs),
         "charts": curve_charts(runs), "costs": cost_table(runs), "configs": config_table(runs),
         "compared": [*kept], "without": [label for label in runs if label not in kept],

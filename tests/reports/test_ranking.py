@@ -6,12 +6,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from colorize.cli import main
 from colorize.evaluation import predictors
 from colorize.evaluation.compare import compare_results
+from colorize.evaluation.comparison import Comparison
+from colorize.evaluation.permutation import compare_pairs, holm
+from colorize.evaluation.significance import verdict_on
 from colorize.reports.comparison_page import forests
 from tests.helpers.pages import cells, page_of, section
 
@@ -67,6 +71,7 @@ def test_the_good_one_is_first_and_grey_says_so(adversaries, tmp_path):
     assert "grey|no better than grey" in noted[:2]  # the run; the row of grey itself says nothing
     assert len(noted) == len(comparison.no_better_than_grey())
     assert "leads in" not in page
+    assert "against the other runs in PSNR, SSIM, " in page
     assert comparison.leading()[-1].startswith("kd_paired_")
 
 
@@ -86,6 +91,17 @@ def test_a_gaudy_run_wins_nothing_from_grey(adversaries):
     assert "gaudy" in comparison.no_better_than_grey()
     assert "nearly" not in comparison.no_better_than_grey()
     assert comparison.net_wins()["gaudy"] < 0
+
+
+@pytest.mark.parametrize(("photographs", "ahead", "told"), [(4, 9, False), (7, 9, False), (8, 9, False), (8, 0, True)])
+def test_a_run_is_no_better_than_grey_only_where_that_can_be_told(photographs, ahead, told):
+    """Of 7 photographs the smallest p is 2/128; over six tests that is 0.09."""
+    noise = np.random.default_rng(0).normal(size=(photographs, 6))
+    differences = compare_pairs(ahead + noise - noise.mean(axis=0))
+    chances = holm([difference.p for difference in differences])
+    verdicts = [verdict_on("psnr", "run", "grey", *each) for each in zip(differences, chances, strict=True)]
+    comparison = Comparison({}, [], {"run": {}}, {}, {}, [], [], grey={"run": verdicts})
+    assert comparison.no_better_than_grey() == ({"run"} if told else set())
 
 
 def test_nothing_is_bold_where_no_two_runs_differ(adversaries):
