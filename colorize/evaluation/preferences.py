@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import TypeAdapter
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 from scipy.stats import rankdata
@@ -57,7 +58,7 @@ def read_study(folder: Path) -> Study:
         raise UserError(f"there is no {str(path)!r}, which says what the page showed: name its folder with -o FOLDER")
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-        page, found = held.pop("page"), Study(**held)
+        page, found = held.pop("page"), TypeAdapter(Study).validate_python(held)
         if found.page != page:
             raise ValueError(page)
     except (ValueError, TypeError, AttributeError, LookupError) as error:

@@ -140,6 +140,14 @@ def test_judgements_that_cannot_be_of_the_page(change, parts, page, inside):
     assert not (page / "people.json").exists()
 
 
+@pytest.mark.parametrize("part", ["protocol", "photographs", "runs"])
+def test_a_damaged_record_of_the_page(part, page, inside):
+    held = json.loads((page / "judge.json").read_text())
+    held[part] = dict.fromkeys(held[part]) if part == "runs" else None
+    (page / "judge.json").write_text(json.dumps(held))
+    refused(inside("judge", "--read", page / "judge.json", "-o", page), "judge.json' is damaged: make the page again")
+
+
 def test_arguments_that_cannot_be(page, run, inside, tmp_path):
     refused(inside("judge"), "name the runs of a new page, or read judgements with --read")
     refused(inside("judge", tmp_path / "one", "-o", "x"), "people choose between two runs or more")
