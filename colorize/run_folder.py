@@ -46,6 +46,11 @@ class RunFolder:
         """
         if cfg.overwrite or cfg.resume:
             return
+        if not self.config.exists() and any((self.folder / "results").glob("*.json")):
+            raise UserError(
+                f"{str(self.folder)!r} holds results of pictures or weights that no run made: use name=… for a new "
+                "run, or overwrite=true to put them aside"
+            )
         different = {key: pair for key, pair in self.differences(cfg).items() if not is_place(key)}
         if different:
             pairs = list(different.items())

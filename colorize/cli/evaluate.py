@@ -1,7 +1,7 @@
 """The verb `evaluate`: score networks under a protocol; a JSON, a table of pictures and a page each."""
 
 import glob
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +41,7 @@ def evaluate_runs(cfg: DictConfig) -> int:
         if cfg.source is not None:
             protocol = replace(protocol, source=cfg.source)
         subjects = [open_network(word, str(cfg.checkpoint), cfg.out, cfg.trust) for word in words]
+        check_folders(dict(zip(words, subjects, strict=True)))
         told: set[tuple[str, str]] = set()
         for subject in subjects:
             evaluate_one(cfg, subject, protocol, device, world, told)
@@ -64,6 +65,18 @@ def expand_networks(words: Iterable[str]) -> list[str]:
             raise UserError(f"no run folder matches {word!r}: {', '.join(places)} are none")
         found += [place for place in trained if place not in found or not several]
     return found
+
+
+def check_folders(subjects: Mapping[str, EvaluatedNetwork]) -> None:
+    """Raises `UserError` where two networks, by the word that names them, would keep their results in one folder."""
+    held: dict[Path, str] = {}
+    for word, subject in subjects.items():
+        other = held.setdefault(subject.folder.resolve(), word)
+        if subjects[other].weights["sha256"] != subject.weights["sha256"]:
+            raise UserError(
+                f"{other!r} and {word!r} would both be kept in {str(subject.folder)!r}: evaluate them one after the "
+                "other, the second with out=FOLDER"
+            )
 
 
 def evaluate_one(

@@ -32,9 +32,10 @@ def run_train(argv: list[str]) -> int:
     arguments, changes = expand_resume_rerun([quote_if_needed(word) for word in argv])
 
     def job(cfg, folder: str, overrides: list[str]) -> int:
-        from colorize.training.run import train_run  # torch and its like: once the arguments are checked
+        from colorize.reports.comparison_page import write_result_page  # torch and its like: once the arguments are
+        from colorize.training.run import train_run  # checked
 
-        return train_run(cfg, folder, overrides, changes)
+        return train_run(cfg, folder, overrides, changes, write_result_page)
 
     return run_hydra("train", arguments, job)
 

@@ -45,7 +45,7 @@ class Hub(DataModule):
             photos, held, val_description = split_by_hash(photos, val_fraction, root)
         else:
             held = Collection(HubTable(root, subset, val, image, label if labels else ""))
-            val_description = f"the split {val!r} of {root}"
+            val_description = f"the split {val!r} of {root!r}"
         super().__init__(photos, held, classes=training.classes, val_description=val_description, **pixels)
 
 

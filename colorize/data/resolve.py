@@ -47,7 +47,7 @@ class ImageNet(DataModule):
             Collection(train),
             val,
             classes=train.classes if labels else [],
-            val_description=f"the validation set of {root}",
+            val_description=f"the validation set of {root!r}",
             **pixels,
         )
 

@@ -47,7 +47,7 @@ class Shards(DataModule):
         train, val, names = open_shards(root, val_root, classes, labels=labels)
         self.every = train
         if val is not None:
-            val_description = f"all of {without_secrets(val_root or root)}"
+            val_description = f"all of {without_secrets(val_root or root)!r}"
         else:
             train, val, val_description = split_by_hash(train, val_fraction, without_secrets(root))
         order = partial(ShardOrder, streams=streams, buffer=buffer)

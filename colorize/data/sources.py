@@ -64,7 +64,7 @@ class Folder(DataModule):
         classes = table.classes if labels and len(table.classes) > 1 else []
         train = Collection(table.relabelled(classes))
         if val_root is not None:
-            val, val_description = Collection(list_folder(val_root).relabelled(classes)), f"all of {val_root}"
+            val, val_description = Collection(list_folder(val_root).relabelled(classes)), f"all of {val_root!r}"
         else:
             train, val, val_description = split_by_hash(train, val_fraction, root)
         super().__init__(train, val, classes=classes, val_description=val_description, **pixels)
@@ -79,7 +79,7 @@ def split_by_hash(photos: Collection, fraction: float, root: str) -> tuple[Colle
         raise UserError(f"{root!r} holds one photograph; it takes two to train and validate, or a data.val_root")
     ranked = by_hash(photos)
     count = min(max(round(len(photos) * fraction), 1), len(photos) - 1)
-    description = f"{fraction:.0%} of {root}, those whose names have the smallest hashes"
+    description = f"{fraction:.0%} of {root!r}, those whose names have the smallest hashes"
     return photos.select(np.sort(ranked[count:])), photos.select(np.sort(ranked[:count])), description
 
 

@@ -103,22 +103,35 @@ def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[st
     """The network of a run folder, or of anything else that `colorize.load` takes.
 
     out  the folder that gets its results; None: the run's own, or outputs/NAME
-    Raises `UserError` where it is missing or damaged.
+    Raises `UserError` where it is missing or damaged, and for a folder that is another run's.
     """
     path = at_home(word)
     if path.is_dir() and (path / ".hydra").is_dir():
-        return open_run_network(RunFolder(path), checkpoint, Path(out) if out else path, packages(trust))
+        folder = check_results_folder(Path(out) if out else path, path)
+        return open_run_network(RunFolder(path), checkpoint, folder, packages(trust))
     if checkpoint != "best" and (path.exists() or is_hub_name(word)):
         raise UserError(f"checkpoint={checkpoint} is for run folders, and {word!r} is not one")
+    here = path.resolve().name if path.is_dir() else word.rstrip("/").rsplit("/", 1)[-1]
+    name = path.stem if path.is_file() else here
+    folder = check_results_folder(Path(out) if out else Path("outputs", name), path)
     if path.is_dir() and holds_pictures(path):
-        name, weights = path.resolve().name, {"of": path.resolve().name, "sha256": pictures_digest(path)}
-        return EvaluatedNetwork(name, Path(out) if out else Path("outputs", name), None, 0, weights, pictures=path)
+        weights = {"of": name, "sha256": pictures_digest(path)}
+        return EvaluatedNetwork(name, folder, None, 0, weights, pictures=path)
     model = load(word, trust)
-    name = path.stem if path.is_file() else word.rstrip("/").rsplit("/", 1)[-1]
-    folder = Path(out) if out else Path("outputs", name)
     size = (trained_size(word) if path.exists() else None) or model.fixed_size or model.usual_size
     weights = {"of": path.name if path.exists() else word, "sha256": weights_digest(model.state_dict())}
     return EvaluatedNetwork(name, folder, model, size, weights)
+
+
+def check_results_folder(folder: Path, own: Path) -> Path:
+    """The folder. Raises `UserError` where it is that of a run, whose page would show the results of `own` as its own
+    results."""
+    if (folder / ".hydra").is_dir() and not (own.exists() and own.samefile(folder)):
+        raise UserError(
+            f"{str(folder)!r} is the folder of a trained run, and would get the results of {str(own)!r}: use "
+            "out=FOLDER for another"
+        )
+    return folder
 
 
 def open_run_network(run: RunFolder, checkpoint: str, folder: Path, trust: tuple[str, ...]) -> EvaluatedNetwork:
@@ -191,14 +204,18 @@ def log_to_tracker(network: EvaluatedNetwork, result: Result, target: Path) -> N
     tracker.finish()
 
 
-def log_result(log: Logger, result: Result, target: Path) -> None:
+def log_result(log: Logger, result: Result, target: Path, name: str = "") -> None:
     """The result in the file `target` into the summary of a run, and a table of sample pictures; see
-    `summary_values`."""
-    log.summary(dict(summary_values(target.stem, result)))
+    `summary_values`.
+
+    name  under which it is logged; by default that of the file
+    """
+    name = name or target.stem
+    log.summary(dict(summary_values(name, result)))
     own = read_image_values(image_table_path(target))
     files = {own.names[int(stem.split("-")[0])]: files for stem, files in find_samples(target).items()}
     if files:
-        log.table(f"eval/{target.stem}/pictures", *sample_table(files, own))
+        log.table(f"eval/{name}/pictures", *sample_table(files, own))
 
 
 def summary_values(name: str, result: Result) -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,8 @@
 """The evaluations that a run ends with: its last and its best weights, under each protocol of `evaluate.final`."""
 
+import glob
+import shlex
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +11,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, MissingConfigException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from colorize.config import build_part, conf_folder
 from colorize.evaluation.evaluate import evaluate_network
@@ -18,6 +21,7 @@ from colorize.evaluation.result import OF_BEST, Result, group_of, plain, read_re
 from colorize.evaluation.validation import ValidationBaselines
 from colorize.models.load import best_state
 from colorize.run_folder import RunFolder
+from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger
 from colorize.training.build import origins
 from colorize.training.trainer import Parts, Trainer
@@ -25,25 +29,33 @@ from colorize.utils.checkpoint import read_record
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
 from colorize.utils.files import check_links
+from colorize.utils.hydra_overrides import quote_if_needed
 from colorize.utils.published_file import limit_waiting
+from colorize.utils.stored_config import flatten
+from colorize.utils.validation import as_override
 
 PATIENCE = 5  # seconds in all for servers of weights that do not answer
 WORDS = ("metrics=full", "metrics.lpips_vgg.download=false", "out=null", "table=false")
 
 
 class FinalEvaluations:
-    """What `evaluate.final` names, composed and checked before the first step.
+    """What `evaluate.final` names.
 
-    configs  evaluate.yaml with each protocol
-    Raises `UserError` for a protocol that there is not, and for photographs that are not there.
+    configs  of it, by `compose_protocols`
     """
 
-    def __init__(self, cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer, baselines: ValidationBaselines):
-        self.cfg, self.run, self.parts, self.trainer, self.baselines = cfg, run, parts, trainer, baselines
-        self.configs = compose_protocols(cfg.evaluate.get("final") or [])
+    def __init__(
+        self, configs: Sequence[DictConfig], cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer,
+        baselines: ValidationBaselines,
+    ):  # fmt: skip
+        self.configs, self.cfg, self.run, self.parts = configs, cfg, run, parts
+        self.trainer, self.baselines = trainer, baselines
 
     def announce(self) -> None:
-        """Fetch the weights of metrics that are to be had, and say what will be absent and why."""
+        """Fetch the weights of metrics that are to be had, and say what will be absent and why.
+
+        Raises `UserError` for photographs that are not there.
+        """
         reasons: dict[str, dict[str, None]] = {}
         if not self.configs:
             return
@@ -68,18 +80,37 @@ class FinalEvaluations:
                     result = self.evaluate_one(config, network, which, log)
                     if result is not None:
                         found[config.protocol.name][which] = plain(as_record(result))
+        if self.trainer.world.is_main:
+            for name in (name for name, of in found.items() if of.keys() == {"last"}):
+                self.replace_best(name, log)
         return found
 
+    def replace_best(self, name: str, log: Logger) -> None:
+        """Where the last weights have become the best ones: remove the result of those that were, and give trackers the
+        new numbers in their place."""
+        if (old := self.file(name, "best")).is_file():
+            last = self.file(name, "last")
+            log_result(log, read_result(last), last, old.stem)
+            for path in sorted(old.parent.glob(f"{glob.escape(old.stem)}.*"), key=lambda path: path == old):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def file(self, name: str, which: str) -> Path:
+        """The result under the protocol of this name, of the `last` or the `best` weights."""
+        return self.run.folder / "results" / f"{name}{OF_BEST if which == 'best' else ''}.json"
+
     def evaluate_one(self, config: DictConfig, network: EvaluatedNetwork, which: str, log: Logger) -> Result | None:
-        world, name = self.trainer.world, f"{config.protocol.name}{OF_BEST if which == 'best' else ''}"
-        setup = self.set_up(config, network)
-        target = self.run.folder / "results" / f"{name}.json"
+        world, setup = self.trainer.world, self.set_up(config, network)
+        target = self.file(config.protocol.name, which)
         result = world.on_main_then_broadcast(lambda: read_whole(target, setup, network))
         if result is None:
             result = evaluate_network(config, network, setup, target, self.trainer.device, world)
         if result is not None and world.is_main:
             log_result(log, result, target)
         return result
+
+    def files(self, evaluations: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+        """Of the results that `evaluate` returned."""
+        return [self.file(name, which) for name, of in evaluations.items() for which in of]
 
     def set_up(self, config: DictConfig, network: EvaluatedNetwork) -> EvaluationSetup:
         return set_up(config, build_part(config.protocol, "protocol"), network, own_photographs=True)
@@ -115,16 +146,49 @@ class FinalEvaluations:
         )  # fmt: skip
 
 
+def final_protocols(final: Any) -> list[str]:
+    """The protocols that `evaluate.final` names, each once: a list, one of them, or none.
+
+    Raises `UserError` for anything else.
+    """
+    plain = OmegaConf.to_container(final) if isinstance(final, ListConfig | DictConfig) else final
+    names = [plain] if isinstance(plain, str) else plain or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        right = "a list of protocols, such as [validation, historical], or false"
+        raise UserError(f"evaluate.final is {as_override(plain)}; it must be {right}")
+    return list(dict.fromkeys(names))
+
+
 def compose_protocols(names: Sequence[str]) -> list[DictConfig]:
-    """evaluate.yaml with each of these protocols. Raises `UserError` for one that there is not."""
+    """evaluate.yaml with each of these protocols. Raises `UserError` for one that there is not, and for one that needs
+    values of the user."""
     with composer():
         found = []
         for name in names:
             try:
-                found.append(compose("evaluate", overrides=[f"protocol={name}", *WORDS]))
+                config = compose("evaluate", overrides=[f"protocol={quote_if_needed(name)}", *WORDS])
             except (MissingConfigException, ConfigCompositionException) as error:
                 raise UserError(f"evaluate.final names {name!r}, which is no protocol of conf/protocol") from error
+            if missing := [key for key, value in flatten(config.protocol, resolve=False).items() if value == "???"]:
+                words = " ".join([f"protocol={name}", *(f"protocol.{key}=…" for key in missing)])
+                raise UserError(
+                    f"evaluate.final names {name!r}, which needs values that it cannot give: leave it out, and use "
+                    f"evaluate.py run=… {words} after the training"
+                )
+            found.append(config)
     return found
+
+
+def commands_for_unmeasured(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Protocol -> the words of the command that measures a finished run under it, of those that it has no result of."""
+    asked = [name for name in names if not (folder / "results" / f"{name}.json").is_file()]
+    commands = {}
+    for name, config in zip(asked, compose_protocols(asked), strict=True):
+        protocol = config.protocol
+        if not (folder / "results" / f"{protocol.name}.json").is_file():
+            own = protocol.source is None and protocol.get("reader", "photographs") == "photographs"
+            commands[name] = f"{evaluate_command(folder)} protocol={name}{' source=run' if own else ''}"
+    return commands
 
 
 @contextmanager
@@ -148,3 +212,25 @@ def read_whole(target: Path, setup: EvaluationSetup, network: EvaluatedNetwork) 
 def as_record(result: Result) -> dict[str, Any]:
     rows = {row: {metric: vars(cell) for metric, cell in cells.items()} for row, cells in result.rows.items()}
     return {**rows, "absent": result.absent}
+
+
+def evaluate_command(folder: Path) -> str:
+    return f"colorize evaluate {shlex.quote(quote_if_needed(f'run={folder}'))}"
+
+
+def print_next_steps(folder: Path, pages: Sequence[Path]) -> None:
+    """Say where the results are, and which commands come next; of a job, its sweep does that.
+
+    pages  of the results that the run ended with
+    """
+    say(f"everything is in {str(folder)!r}")
+    if NUMBERED.fullmatch(folder.name):
+        return
+    if pages:
+        say("every metric with its interval, and photographs:")
+    for page in pages:
+        say(f"  {page}")
+    say("what comes next:")
+    if not pages:
+        say(f"  {evaluate_command(folder)}    # every metric with its interval, and a page")
+    say(f"  colorize paint PHOTO --weights {shlex.quote(str(folder))} -o painted")

@@ -1,8 +1,7 @@
 """One run, from a composed config to its summary."""
 
 import os
-import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,18 @@ from colorize.evaluation.result import row_label
 from colorize.evaluation.validation import ValidationBaselines, measure_baselines
 from colorize.metrics.metric_info import measured_on, score_table, stored_infos
 from colorize.run_folder import RunFolder
-from colorize.sweeps.jobs import NUMBERED, load_trial
+from colorize.sweeps.jobs import load_trial
 from colorize.tracking.logger import JsonLines, Logger, Loggers
 from colorize.training.build import build_parts, build_trainer, origins
 from colorize.training.checkpointing import InitialWeights, init_from, log_checkpoints
 from colorize.training.checks import count_by_module
-from colorize.training.final import FinalEvaluations
+from colorize.training.final import (
+    FinalEvaluations,
+    commands_for_unmeasured,
+    compose_protocols,
+    final_protocols,
+    print_next_steps,
+)
 from colorize.training.resume import check_lengths, put_aside, saved_config
 from colorize.training.trainer import Parts, Trainer
 from colorize.utils.checkpoint import Checkpoints
@@ -29,16 +34,20 @@ from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.distributed import World, init_process_group, is_restart, leave
 from colorize.utils.environment import commit, versions
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN
-from colorize.utils.files import RunLock
-from colorize.utils.hydra_overrides import quote_if_needed, saved_overrides
+from colorize.utils.files import RunLock, without_folders_in
+from colorize.utils.hydra_overrides import saved_overrides
 from colorize.utils.processes import StopSignal
 from colorize.utils.trust import packages
 
 
-def train_run(cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Sequence[str] = ()) -> int:
+def train_run(
+    cfg: DictConfig, folder: str | Path, overrides: list[str], changes: Sequence[str],
+    write_page: Callable[[Path], Path],
+) -> int:  # fmt: skip
     """Train what `cfg` says in `folder`, going on where an earlier start of the same run stopped. The exit status.
 
-    changes  with `resume`, the words that change the config of the run that is in the folder
+    changes     with `resume`, the words that change the config of the run that is in the folder
+    write_page  writes the page of the result in a file, and returns the page's file
     """
     keep_freed_memory()
     run = RunFolder(folder)
@@ -50,7 +59,7 @@ def train_run(cfg: DictConfig, folder: str | Path, overrides: list[str], changes
         world = init_process_group(choose_device(cfg.trainer.device))
         world.on_main_then_broadcast(lock.acquire)
         with StopSignal() as stop:
-            code = run_training(cfg, run, overrides, world, stop)
+            code = run_training(cfg, run, overrides, world, stop, write_page)
     finally:
         lock.release()
         leave()
@@ -58,19 +67,22 @@ def train_run(cfg: DictConfig, folder: str | Path, overrides: list[str], changes
     return 0 if "WANDB_SWEEP_ID" in os.environ and code in (INTERRUPTED, TRY_AGAIN) else code
 
 
-def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal) -> int:
+def run_training(
+    cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, stop: StopSignal,
+    write_page: Callable[[Path], Path],
+) -> int:  # fmt: skip
     initial = init_from(cfg, run, overrides)
     world.on_main_then_broadcast(lambda: run.check(cfg))
     summary = {} if cfg.overwrite else run.read_summary()
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
         return show_finished(cfg, run, summary, world)
+    protocols = compose_protocols(final_protocols(cfg.evaluate.get("final")))
     parts, trainer, baselines = set_up_run(cfg, run, overrides, world, initial)
-    final = FinalEvaluations(cfg, run, parts, trainer, baselines)
+    final = FinalEvaluations(protocols, cfg, run, parts, trainer, baselines)
     world.on_main_then_broadcast(final.announce)
-    evaluations: dict[str, Any] = {}
     trial = load_trial(run.folder, stop, packages(cfg.trust)) if world.is_main else None
     log = open_logger(cfg, run, trainer, overrides, [trial] if trial else []) if world.is_main else Logger()
-    status, code = "failed", 1
+    status, code, evaluations = "failed", 1, dict[str, Any]()
     try:
         finished = trainer.fit(log, stop)
         pruned = world.on_main_then_broadcast(lambda: trial is not None and trial.pruned)
@@ -87,14 +99,13 @@ def run_training(cfg: DictConfig, run: RunFolder, overrides: list[str], world: W
         log_summary(log, summary)
         if world.is_main:
             log_checkpoints(log, cfg, parts.photographs, trainer.checkpoints)
-        log.finish(code)
-        if world.is_main:
+            log.finish(code)
             run.write_summary(summary)
     if status == "interrupted":
         say(f"stopped at step {trainer.steps} of {trainer.total}; the same command resumes from the newest checkpoint")
     else:
         print_summary(summary)
-        print_next_steps(run.folder)
+        print_next_steps(run.folder, [*map(write_page, final.files(evaluations))])
     return code
 
 
@@ -105,6 +116,9 @@ def show_finished(cfg: DictConfig, run: RunFolder, summary: dict[str, Any], worl
     steps = f"{summary['status']}: {summary['steps']} steps"
     say(f"{str(run.folder)!r} is {steps}. Use name=… for another run, or overwrite=true")
     print_summary(summary)
+    asked = final_protocols(cfg.evaluate.get("final")) if summary["status"] == "finished" else []
+    for name, command in commands_for_unmeasured(run.folder, asked).items():
+        say(f"evaluate.final names {name}, of which this finished run has no result: {command}")
     return 0
 
 
@@ -113,18 +127,6 @@ def log_summary(log: Logger, summary: dict[str, Any]) -> None:
     rows = {**score_rows(summary), "absent": summary["absent"]}
     log.summary({f"{name}/{key}": value for name, row in rows.items() for key, value in row.items()})
     log.summary({name: summary[name] for name in ("seconds", "parameters")})
-
-
-def print_next_steps(folder: Path) -> None:
-    """Say where the results are, and which commands come next; of a job, its sweep does that."""
-    said = f"everything is in {str(folder)!r}"
-    if NUMBERED.fullmatch(folder.name):
-        say(said)
-        return
-    say(f"{said}; what comes next:")
-    run = shlex.quote(quote_if_needed(f"run={folder}"))
-    say(f"  colorize evaluate {run}    # every metric with its interval, and a page")
-    say(f"  colorize paint PHOTO --weights {shlex.quote(str(folder))} -o painted")
 
 
 def accept_moved_data(cfg: DictConfig, run: RunFolder) -> None:
@@ -207,9 +209,11 @@ def open_logger(
 def summarize_run(
     cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: ValidationBaselines, status: str
 ) -> dict[str, Any]:
+    """What a run ends with. Like a result, it does not say where files lie on this machine; but training photographs
+    that could not be read are named as they lie, to be found."""
     seen = trainer.steps * trainer.effective_batch
     data, evaluated = parts.photographs, "moving average" if trainer.settings.ema else "as trained"
-    return {
+    summary = {
         "name": cfg.name, "model": cfg.names.model, "loss": cfg.names.loss, "data": cfg.names.data, "status": status,
         "steps": trainer.steps, "seconds": round(trainer.seconds, 1),
         "parameters": sum(p.numel() for p in parts.model.parameters()),
@@ -221,10 +225,11 @@ def summarize_run(
         },
         "weights": {**origins(parts), "evaluated": evaluated, "init_from": cfg.init_from},
         "absent": parts.absent, "measures": stored_infos(trainer.scores), "notes": parts.notes,
-        "health": trainer.monitor.warnings, "unreadable": trainer.step_batches.unreadable,
+        "health": trainer.monitor.warnings,
         "versions": versions(), "commit": commit(), "device": str(trainer.device), "processes": trainer.world.size,
         "seed": cfg.seed,
     }  # fmt: skip
+    return without_folders_in(summary) | {"unreadable": trainer.step_batches.unreadable}
 
 
 def score_rows(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -65,6 +65,15 @@ def without_folders(text: str) -> str:
     return FOLDERS.sub("…/", text)
 
 
+def without_folders_in(values: Any) -> Any:
+    """The same for all texts in lists and mappings; other values stay as they are."""
+    if isinstance(values, dict):
+        return {key: without_folders_in(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [without_folders_in(value) for value in values]
+    return without_folders(values) if isinstance(values, str) else values
+
+
 def read_json(path: Path, cure: str) -> dict[str, Any]:
     """Names and values; none where there is no such file. Raises `UserError`, with the `cure`, for anything else."""
     try:

@@ -16,6 +16,7 @@ from colorize.evaluation.result import read_result
 from colorize.evaluation.selection import select_photographs
 from colorize.imaging.decode import open_rgb
 from tests.helpers.commands import refused
+from tests.helpers.configs import tiny_words
 
 WORDS = ("protocol=demo", "metrics=default", "metrics.lpips_alex.download=false", "batch_size=1")
 QUICK = ("protocol=demo", "metrics=quick", "+protocol.extractors=[]", "table=false")
@@ -78,6 +79,22 @@ def test_pictures_of_the_photographs_size_go_through_the_geometry(inside, jpegs,
     result = read_result(tmp_path / "outputs/jpegs/results/demo.json")
     assert result.weights["network"]["pictures"] == {RESIZED: 24}
     assert 30 < result.rows["model"]["psnr"].value < 60  # JPEG's damage alone
+
+
+def test_pictures_and_a_run_of_one_name_stay_apart(inside, run_folder, jpegs, tmp_path):
+    """Whichever comes first; and two folders of one name in one command."""
+    before = run_folder("cnn", "l1", to="outputs/jpegs")
+    refused(inside("evaluate", "run=jpegs", *QUICK), "'outputs/jpegs' is the folder of a trained run", "out=FOLDER")
+    refused(inside("evaluate", "run=jpegs", *QUICK, "out=outputs/jpegs"), "is the folder of a trained run")
+    other = run_folder("cnn", "l1", "seed=1", to="outputs/other")
+    refused(inside("evaluate", f"run={other}", *QUICK, "out=outputs/jpegs"), "is the folder of a trained run")
+    shutil.rmtree(before)
+    shutil.copytree(jpegs / "below", tmp_path / "x" / "jpegs")
+    next((tmp_path / "x" / "jpegs").iterdir()).unlink()
+    refused(inside("evaluate", "run=[jpegs,x/jpegs]", *QUICK), "'jpegs' and 'x/jpegs' would both be kept in")
+    (results := tmp_path / "outputs/jpegs/results").mkdir(parents=True)
+    (results / "demo.json").write_text("{}")
+    refused(inside("train", *tiny_words("cnn", "l1", "name=jpegs")), "outputs/jpegs' holds results of pictures")
 
 
 def test_pictures_that_cannot_be_of_the_protocol(inside, jpegs, tmp_path):

@@ -2,14 +2,18 @@
 
 import json
 import re
+import shutil
 import time
 
 import pytest
 import torchvision
+from omegaconf import OmegaConf
 
 from colorize.metrics.extractors import Extractor
 from colorize.tracking.logger import JsonLines
+from colorize.training.final import final_protocols
 from colorize.utils import published_file
+from tests.helpers.commands import refused
 from tests.helpers.configs import tiny_words
 from tests.helpers.features import toy
 
@@ -99,16 +103,60 @@ def test_an_interrupted_evaluation_is_resumed_by_the_same_command(inside, tmp_pa
 
 @pytest.mark.parametrize(
     ("word", "sentence"),
-    [("[validaton]", "evaluate.final names 'validaton', which is no protocol"), ("false", None), ("[]", None)],
+    [
+        ("[validaton]", "evaluate.final names 'validaton', which is no protocol"),
+        ("validaton", "evaluate.final names 'validaton', which is no protocol"),
+        ("true", "evaluate.final is true; it must be a list of protocols, such as [validation, historical], or false"),
+        ("[3]", "evaluate.final is [3]; it must be a list of protocols"),
+        ("[coltran-fid5k]", "use evaluate.py run=… protocol=coltran-fid5k protocol.names=… protocol.reference=… after"),
+    ],
 )
 def test_a_protocol_that_there_is_not_is_refused_before_the_first_step(word, sentence, inside, tmp_path):
-    done = inside("train", *TINY, "name=d", f"evaluate.final={word}", "metrics=quick")
-    if sentence:
-        assert (done.returncode, sentence in done.stderr) == (2, True)
-        assert not (tmp_path / "outputs/d/metrics.jsonl").exists()
-    else:
-        assert done.returncode == 0
-        assert summary_of(tmp_path / "outputs/d")["eval"] == {}
+    refused(inside("train", *TINY, "name=d", f"evaluate.final={word}", "metrics=quick"), sentence)
+    assert not (tmp_path / "outputs/d").exists()
+
+
+@pytest.mark.parametrize(
+    ("final", "names"),
+    [(False, []), (None, []), ([], []), ("demo", ["demo"]), (["demo", "historical", "demo"], ["demo", "historical"])],
+)
+def test_one_protocol_is_named_with_or_without_brackets(final, names):
+    assert final_protocols(OmegaConf.create({"final": final}).final) == names
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_end_says_where_the_pages_are_and_a_finished_run_what_measures_more(inside, tmp_path):
+    words = (*TINY, *SHORT, "name=g", "metrics=quick")
+    done = inside("train", *words, "evaluate.final=validation")
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / "outputs/g/results/validation.html"
+    assert str(page) in done.stdout.replace("\n", "")
+    assert page.read_text().startswith("<!doctype html>")
+    assert "colorize evaluate" not in done.stdout
+    again = inside("train", *words, "evaluate.final=[validation,demo,clean]")
+    said = again.stdout.replace("\n", " ")
+    assert "evaluate.final names demo, of which this finished run has no result" in said
+    assert "protocol=demo" in said
+    assert "protocol=clean source=run" in said
+    assert "protocol=validation" not in said
+
+
+@pytest.mark.usefixtures("quick")
+def test_best_weights_of_before_leave_no_result_once_the_last_are_the_best(inside, tmp_path, recorded):
+    words = (*TINY, *SHORT, "name=h", "metrics=quick", "evaluate.final=[validation]")
+    assert inside("train", *words).returncode == 0
+    results = tmp_path / "outputs/h/results"
+    for path in [*results.glob("validation.*")]:
+        other = results / path.name.replace("validation", "validation@best")
+        shutil.copytree(path, other) if path.is_dir() else shutil.copy(path, other)
+    (tmp_path / "outputs/h/summary.json").unlink()
+    recorded.clear()
+    done = inside("train", *words)
+    assert done.returncode == 0, done.stderr
+    assert summary_of(tmp_path / "outputs/h")["eval"]["validation"].keys() == {"last"}
+    assert not [*results.glob("*@best*")]
+    assert (results / "validation.json").is_file()
+    assert recorded["eval/validation@best/psnr"] == recorded["eval/validation/psnr"]
 
 
 def test_imagenet_adds_its_first_5000(config):

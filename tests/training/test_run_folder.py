@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import socket
@@ -56,6 +57,12 @@ def holder(tmp_path):
 @pytest.fixture
 def hasty(monkeypatch):
     monkeypatch.setattr("colorize.utils.files.PATIENCE", 0.5)
+
+
+def test_the_summary_does_not_say_where_files_lie(kept):
+    text = (kept[0] / "run" / "summary.json").read_text()
+    assert "of '…/photos', those whose names" in text
+    assert not re.search(r"(^|[\s'\"(])[/~]\w", text)
 
 
 def run_of(folder, token=None):
