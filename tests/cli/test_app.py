@@ -19,7 +19,7 @@ from tests.helpers.configs import ROOT, options
 REFUSED = [  # by the parts themselves; mistyped words are in cli/test_overrides.py
     (["data=folder", "data.root=my photos [1]"], ["'data.root=my photos [1]'", "needs quotes"]),
     (["data=folder", "data.root=/nowhere/at all"], ["there is no folder '/nowhere/at all'"]),
-    (["model=transformer", "loss=iizuka"], ["loss term 'classify' needs ['logits']", "the model answers ['ab', 'bins']"]),
+    (["model=transformer", "loss=iizuka"], ["loss term 'classify' needs ['logits']", "model answers ['ab', 'bins']"]),
     (["evaluate.samples=0"], ["evaluate.samples is 0", "greater than or equal to 1"]),
     (["model=transformer", "loss=l1", "data.size=100"], ["data.size is 100", "multiples of 32", "128"]),
     (["model=transformer", "model.encoder=resnet17"], ["timm has no encoder 'resnet17'"]),
