@@ -62,7 +62,7 @@ def read_study(folder: Path) -> Study:
         if found.page != page:
             raise ValueError(page)
     except (ValueError, TypeError, AttributeError, LookupError) as error:
-        raise UserError(f"{str(path)!r} is damaged: make the page again") from error
+        raise UserError(f"{str(path)!r} is damaged: make the page again, with --overwrite") from error
     return found
 
 
