@@ -19,7 +19,7 @@ from colorize.evaluation.result import CHOSEN_HERE, Result, group_by_reason, rea
 from colorize.reports.comparison_page import write_result_page
 from colorize.reports.tables import cost_in_words
 from colorize.sweeps.jobs import jobs_of
-from colorize.utils.console import counted, say
+from colorize.utils.console import counted, counted_part, say
 from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.distributed import World, init_process_group, leave
 from colorize.utils.environment import at_home
@@ -141,7 +141,7 @@ def announce_evaluation(
 ) -> None:
     """What is about to be measured. What is absent for every network of a command is `told` once."""
     count, whole = len(setting.chosen.photos), setting.chosen.whole
-    part = counted(count) if count == whole else f"{count:,} of {counted(whole)}, a subset,"
+    part = counted_part(count, whole) + "," * (count != whole)
     chosen = f": {CHOSEN_HERE}" if subject.chosen_on(setting.protocol.source) else ""
     step = f" ({subject.weights['of']}, step {subject.weights['step']}{chosen})" if "step" in subject.weights else ""
     taken = setting.painted.taken if setting.painted else {}

@@ -21,7 +21,7 @@ from colorize.metrics.full_reference import errors_of, mean_errors_by_colour
 from colorize.metrics.metric_info import stored_infos
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError
-from colorize.utils.files import without_folders
+from colorize.utils.files import without_folders_in
 
 WORK = ".work"  # beside a result, while it is measured
 
@@ -115,7 +115,7 @@ def assemble_result(
     }  # fmt: skip
     return Result(
         network.name, setup.described, values | baselines.rows,
-        {name: without_folders(reason) for name, reason in absent.items()}, library_versions(), weights,
+        without_folders_in(absent), library_versions(), weights,
         setup.chosen.manifest, network.group, network.seed, measures=stored_infos(setup.metrics),
         row_labels={row: label for row, label in setup.protocol.row_labels.items() if row not in LABELS},
     )  # fmt: skip

@@ -14,7 +14,7 @@ from colorize.evaluation.result import CHOSEN_HERE, LABELS, Result, image_table_
 from colorize.evaluation.significance import ComparisonResult, format_number, verdict_on
 from colorize.metrics.colorfulness import grey_note
 from colorize.metrics.metric_info import in_view, info_of
-from colorize.utils.console import counted
+from colorize.utils.console import counted_part
 
 GREY_WINS = (
     "Grey has {better}. This is expected: where the true colour is uncertain, a dull colour has the smallest error on "
@@ -155,8 +155,7 @@ def network_verdicts(own: ImageValues, others: Mapping[str, ImageValues]) -> lis
 def measured_in_words(result: Result) -> str:
     """The protocol as a sentence."""
     protocol: dict[str, Any] = result.protocol
-    count, whole = protocol["photographs"], protocol["of"]
-    part = counted(count) if count == whole else f"{count:,} of {counted(whole)}, a subset"
+    part = counted_part(protocol["photographs"], protocol["of"])
     size = GEOMETRY[protocol["geometry"]].format(size=protocol["size"])
     shown = ", and besides ".join(INPUTS[mode].description for mode in protocol["input"])
     if protocol["truth"] == "none":

@@ -14,7 +14,7 @@ from colorize.reports.tables import PAINTING, TableCell, TableRow, TextTable, pa
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import read_lines
 from colorize.utils.checkpoint import step_of
-from colorize.utils.files import without_folders
+from colorize.utils.files import without_folders, without_folders_in
 from colorize.utils.stored_config import flatten, read_config
 
 UNTOLD = ("name", "overwrite", "published.", "resume", "trust", "tracker.")  # of a config, what makes no other network
@@ -176,14 +176,10 @@ def provenance_of_results(comparison: Comparison, runs: Mapping[str, RunData]) -
 def provenance_of_summaries(summaries: Mapping[str, Mapping[str, Any]]) -> Groups:
     """On which photographs, of which weights, with which versions and seed."""
     of_runs = {
-        label: {"seed": each["seed"], **_told(each["weights"]), **each["versions"], **commit_of(each)}
+        label: {"seed": each["seed"], **without_folders_in(each["weights"]), **each["versions"], **commit_of(each)}
         for label, each in summaries.items()
     }
     return {"Validation": next(iter(summaries.values()))["validation"], **of_runs}
-
-
-def _told(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: without_folders(value) if isinstance(value, str) else value for key, value in values.items()}
 
 
 def commit_of(summary: Mapping[str, Any]) -> dict[str, str]:

@@ -86,6 +86,11 @@ def counted(count: int, noun: str = "photograph") -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+def counted_part(count: int, whole: int) -> str:
+    """24 photographs; or, where there are more, 6 of 5,000 photographs, a subset"""
+    return counted(count) if count == whole else f"{count:,} of {counted(whole)}, a subset"
+
+
 def percentage(part: int, whole: int) -> str:
     percent = 100 * part / whole
     if not part:

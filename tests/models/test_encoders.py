@@ -21,6 +21,18 @@ def hub(tmp_path, monkeypatch):
     return tmp_path
 
 
+def cache_weights(hub, name):
+    """A timm network with random weights, which lie in the hub's cache as if they had been fetched."""
+    torch.manual_seed(0)
+    full = timm.create_model(name)
+    folder = hub / f"models--{timm.get_pretrained_cfg(name).hf_hub_id.replace('/', '--')}"
+    (folder / "snapshots" / "abc").mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("abc")
+    save_file(full.state_dict(), folder / "snapshots" / "abc" / "model.safetensors")
+    return full
+
+
 def test_the_package_recognises_what_it_sees():
     """The renamed ImageNet weights still tell ImageNet's classes."""
     from colorize.data.sources import DEMO
@@ -52,14 +64,7 @@ def test_auto_without_weights_is_random_and_says_so(hub):
 
 
 def test_auto_finds_what_the_hub_left_in_its_cache(hub):
-    torch.manual_seed(0)
-    full = timm.create_model("convnext_atto")
-    config = timm.get_pretrained_cfg("convnext_atto")
-    folder = hub / f"models--{config.hf_hub_id.replace('/', '--')}"
-    (folder / "snapshots" / "abc").mkdir(parents=True)
-    (folder / "refs").mkdir()
-    (folder / "refs" / "main").write_text("abc")
-    save_file(full.state_dict(), folder / "snapshots" / "abc" / "model.safetensors")
+    full = cache_weights(hub, "convnext_atto")
     encoder = Encoder("convnext_atto", "auto")
     assert encoder.origin == "convnext_atto, ImageNet (timm)"
     assert torch.equal(encoder.net.stem_0.weight, full.stem[0].weight)
@@ -115,14 +120,7 @@ def test_weights_of_other_packages_are_found_where_they_are_installed(name):
 
 def test_weights_of_the_hub_are_taken_where_a_package_is_absent(hub, monkeypatch):
     monkeypatch.setattr(encoders, "package_weights", lambda name: None)
-    torch.manual_seed(0)
-    full = timm.create_model("mobilenetv2_100")
-    config = timm.get_pretrained_cfg("mobilenetv2_100")
-    folder = hub / f"models--{config.hf_hub_id.replace('/', '--')}"
-    (folder / "snapshots" / "abc").mkdir(parents=True)
-    (folder / "refs").mkdir()
-    (folder / "refs" / "main").write_text("abc")
-    save_file(full.state_dict(), folder / "snapshots" / "abc" / "model.safetensors")
+    full = cache_weights(hub, "mobilenetv2_100")
     encoder = Encoder("mobilenetv2_100", "auto")
     assert encoder.origin == "mobilenetv2_100, ImageNet (timm)"
     assert torch.equal(encoder.net.conv_stem.weight, full.conv_stem.weight)
