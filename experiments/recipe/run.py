@@ -5,9 +5,9 @@
     python experiments/recipe/run.py --speed               # steps a second: sizes, batches, bfloat16
     python experiments/recipe/run.py --table               # results.csv, and the table of README.md
 
-A phase's length is never decided by the clock. So a few steps of each try are timed first, and the whole try gets as
-many steps as take --minutes; both are kept in outputs/recipe/tries.json, and the number of steps is in the run's
-config. Stopped, the same command resumes; what is trained and measured is not done again.
+A phase's length is never decided by the clock. So a few steps of every try are timed before any is trained, and each
+try gets as many steps as take --minutes; both are kept in outputs/recipe/tries.json, and the number of steps is in the
+run's config. Stopped, the same command resumes; what is trained and measured is not done again.
 """
 
 import argparse
@@ -28,6 +28,7 @@ HERE = Path(__file__).parent
 FOLDER = Path("outputs/recipe")
 RECORD = FOLDER / "tries.json"
 TIMED, WARM = 24, 6  # steps of each phase that are timed, and those of them that do not count
+COST_NOTHING = ("seed=", "optimizer.", "trainer.ema=", "data.crop=", "schedule=single", "schedule=linear_decay")
 RESULT = "people_places"
 MEASURE = ["checkpoint=last", "protocol=clean", "protocol.size=128", "source=outputs/photographs/val", f"name={RESULT}",
            "protocol.extractors=[efficientnet_lite0,mobilenet_v2]", "metrics=default",
@@ -58,30 +59,38 @@ def main() -> int:
     tries: dict[str, list[str]] = yaml.safe_load((HERE / "tries.yaml").read_text(encoding="utf-8"))
     if unknown := set(arguments.names) - tries.keys():
         parser.error(f"tries.yaml has no {', '.join(sorted(unknown))}; it has {', '.join(tries)}")
-    failed = [name for name in arguments.names or tries if not run_try(name, tries[name], arguments.minutes)]
+    chosen = [name for name in arguments.names or tries if not is_done(FOLDER / name)]
+    for name in chosen:  # all before the first is trained: together they take minutes in which nothing else should run
+        count_steps(name, tries[name], arguments.minutes)
+    failed = [name for name in chosen if not run_try(name, tries[name])]
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
 
 
-def run_try(name: str, words: list[str], minutes: float) -> bool:
+def count_steps(name: str, words: list[str], minutes: float) -> None:
+    """Time a few steps of each phase, and keep how many take the whole time; tries of equal steps are timed once."""
+    held = read_record().get(name, {})
+    if (held.get("words"), held.get("minutes")) == (words, minutes):
+        return
+    phases = phase_steps(words)
+    costly = [word for word in words if not word.startswith(COST_NOTHING)]
+    alike = [other for other in read_record().values() if (other["costly"], other["minutes"]) == (costly, minutes)]
+    seconds = alike[0]["seconds_per_step"] if alike else time_phases(costly, phases)
+    whole = sum(phases[phase] * seconds[phase] for phase in phases)
+    steps = {phase: max(1, round(phases[phase] * 60 * minutes / whole)) for phase in phases}
+    print(f"{name}: {steps} steps of {seconds} s", flush=True)
+    held = {"words": words, "costly": costly, "minutes": minutes, "seconds_per_step": seconds, "steps": steps}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    RECORD.write_text(json.dumps({**read_record(), name: held}, indent=1) + "\n", encoding="utf-8")
+
+
+def run_try(name: str, words: list[str]) -> bool:
     """Train and measure; whether it is done. A try that fails does not keep the others from being run."""
     run = FOLDER / name
-    if is_done(run):
-        print(f"{name}: done already")
-        return True
-    phases = phase_steps(words)
-    record = read_record()
-    held = record.get(name, {})
-    if (held.get("words"), held.get("minutes")) != (words, minutes):
-        seconds = time_phases(words, phases)
-        whole = sum(phases[phase] * seconds[phase] for phase in phases)
-        steps = {phase: max(1, round(phases[phase] * 60 * minutes / whole)) for phase in phases}
-        held = {"words": words, "minutes": minutes, "seconds_per_step": seconds, "steps": steps}
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        RECORD.write_text(json.dumps({**read_record(), name: held}, indent=1) + "\n", encoding="utf-8")
-    print(f"{name}: {held['steps']} steps of {held['seconds_per_step']} s", flush=True)
-    lengths = [f"schedule.{phase}.steps={steps}" for phase, steps in held["steps"].items()]
+    steps = read_record()[name]["steps"]
+    print(f"{name}: {steps} steps", flush=True)
+    lengths = [f"schedule.{phase}.steps={count}" for phase, count in steps.items()]
     train = ["train.py", "experiment=recipe/base", *words, *lengths, f"name=recipe/{name}", "tracker=none"]
     return call(*train) and call("evaluate.py", f"run={run}", *MEASURE)
 

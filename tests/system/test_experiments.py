@@ -89,8 +89,13 @@ def recipe(monkeypatch, tmp_path):
             write(Path("outputs") / options["name"] / "summary.json", json.dumps({"status": "finished"}))
         return True
 
-    program["run_try"].__globals__["call"] = call
-    return program["run_try"], said
+    program["main"].__globals__["call"] = call
+
+    def run(*names: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["run.py", *names])
+        return program["main"]()
+
+    return run, said
 
 
 def write(path: Path, text: str) -> None:
@@ -99,17 +104,18 @@ def write(path: Path, text: str) -> None:
 
 
 def test_tries_take_the_same_time_and_are_not_done_again(recipe):
-    run_try, said = recipe
-    assert run_try("base", [], 10.0)
-    assert "schedule.all.steps=1200" in said[1]  # of 0.5 s
-    assert run_try("small_first", ["schedule=small_first", "schedule.small.steps=1500"], 10.0)
-    assert {"schedule.small.steps=240", "schedule.all.steps=240"} <= set(said[4])  # 240 · (0.5 s + 2 s)
-    assert "run=outputs/recipe/small_first" in said[5]
-    assert len(said) == 6
-    assert run_try("base", [], 10.0)
+    run, said = recipe
+    assert run("base", "small_first") == 0
+    timed, trained = said[:2], said[2:]
+    assert all(words[-1] == "name=timed" for words in timed)  # all before the first is trained
+    assert [words[0] for words in trained] == ["train.py", "evaluate.py"] * 2
+    assert "schedule.all.steps=1200" in trained[0]  # of 0.5 s
+    assert {"schedule.small.steps=400", "schedule.all.steps=200"} <= set(trained[2])  # 400 · 0.5 s + 200 · 2 s
+    assert "run=outputs/recipe/small_first" in trained[3]
+    assert run("base", "small_first") == 0
     assert len(said) == 6
     Path("outputs/recipe/base/results/people_places.json").unlink()
-    assert run_try("base", [], 10.0)
+    assert run("base") == 0
     assert [words[0] for words in said[6:]] == ["train.py", "evaluate.py"]  # the steps are known
 
 
