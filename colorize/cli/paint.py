@@ -1,9 +1,8 @@
-"""The verbs `paint` and `export`: colour photographs with a network, and write it as two plain files."""
+"""The verb `paint`: colour photographs with a network."""
 
 import time
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +18,7 @@ from colorize.imaging.image_io import FORMATS, LoadedPhotograph, check_size, ope
 from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import METHODS, Upsampling, resize
 from colorize.models.base import Colorizer
-from colorize.models.export import save
-from colorize.models.load import load, trained_size
-from colorize.run_folder import RunFolder
-from colorize.utils.checkpoint import peek
+from colorize.models.load import describe_checkpoint, load, trained_size
 from colorize.utils.console import printable, say
 from colorize.utils.devices import choose_device, empty_cache, is_out_of_memory, keep_freed_memory
 from colorize.utils.environment import at_home
@@ -51,7 +47,10 @@ def paint(args: Namespace) -> int:
 def paint_options(parser: ArgumentParser) -> None:
     parser.add_argument("photographs", nargs="+", help="files, folders with what is below, or patterns ('scans/*.tif')")
     parser.add_argument(
-        "-w", "--weights", required=True, help="a run folder, a checkpoint, an export, a published file, a hub name"
+        "-w",
+        "--weights",
+        help="a run folder, a checkpoint, an export, a published file, a name of `colorize models` or of the hub "
+        "(default: the weights that are shipped)",
     )
     parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
@@ -168,47 +167,3 @@ def full_size_color(
         rgb = to_uint8(GAMUTS[gamut](full, upsampling.rows(full, first)))[0].permute(1, 2, 0)
         result.paste(Image.fromarray(rgb.cpu().numpy()), (0, first))
     return result
-
-
-def export(args: Namespace) -> int:
-    """`colorize export RUN_OR_FILE -o FOLDER`; the exit status."""
-    if (Path(args.output) / "config.json").exists():
-        raise UserError(f"{args.output!r} holds an export already: choose another folder, or delete it")
-    model = load(args.weights, trusted_packages(args.trust))
-    card: dict[str, Any] = {"name": args.name or Path(args.weights).stem} | training_facts(args.weights)
-    card |= {"license": args.licence} if args.licence else {}
-    folder = save(model, args.output, card)
-    say(f"{card['name']}: {type(model).__name__}{describe_checkpoint(args.weights)} in {str(folder)!r}")
-    return 0
-
-
-def export_options(parser: ArgumentParser) -> None:
-    parser.add_argument("weights", help="a run folder, a checkpoint, a published file, or a name on the hub")
-    parser.add_output("the folder to write")
-    parser.add_argument("--name", help="of the model; by default that of the run or of the file")
-    parser.add_argument("--licence", help="of the weights, such as apache-2.0")
-    parser.add_trust()
-
-
-def training_facts(weights: str) -> dict[str, Any]:
-    """What a run knows of the network that is exported: the steps and the scores are those of its checkpoint."""
-    known: dict[str, Any] = {"trained_size": size} if (size := trained_size(weights)) else {}
-    if (path := checkpoint_of(weights)) is not None:
-        summary = RunFolder(path.parent.parent).read_summary()
-        known |= {key: summary[key] for key in ("data", "loss", "validation") if key in summary}
-        held = peek(path)
-        known |= {"steps": held["steps"], "val": held["scores"]} if held else {}
-    return known
-
-
-def checkpoint_of(weights: str) -> Path | None:
-    """The file that `load` takes of a run folder, or that is named in one; None for weights from elsewhere."""
-    path = at_home(weights)
-    path = RunFolder(path).checkpoint("best") if (path / ".hydra").is_dir() else path
-    return path if (path.parent.parent / ".hydra").is_dir() and path.is_file() else None
-
-
-def describe_checkpoint(weights: str) -> str:
-    """` (best.pt, step 200)` of a run's network, or nothing."""
-    path = checkpoint_of(weights)
-    return f" ({path.name}, step {held['steps']})" if path and (held := peek(path)) else ""

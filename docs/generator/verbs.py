@@ -12,6 +12,7 @@ MORE = {  # where the manual says more
     "compare": "[evaluation.md](evaluation.md#side-by-side)",
     "judge": "[evaluation.md](evaluation.md#people-as-judges)",
     "paint": "[below](#paint)",
+    "models": "[below](#models)",
     "inspect": "[inspection.md](inspection.md)",
     "export": "[below](#export)",
     "prepare": "[data.md](data.md#prepare)",

@@ -73,6 +73,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/tracking.py": Run("--steps 4"),
     "python benchmarks/coverage.py": Run("--repetitions 4 --resamples 50"),
     # docs/cli.md, configuration.md, data.md
+    "colorize models": Run(),
     "colorize export outputs/quickstart -o my-network": Run(),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
     "python train.py experiment=smoke model=cnn": Run(),
