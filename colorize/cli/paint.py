@@ -3,6 +3,7 @@
 import time
 from argparse import Namespace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -86,13 +87,32 @@ def paint_all(jobs: list[PaintJob], args: Namespace) -> int:
     failed: list[Path] = []
     for job in jobs:
         with report_failure(job.source, failed):
-            say(paint_one(model, job, size, args))
+            say(paint_one(model, job, size, args).line)
     return len(failed)
 
 
+class PaintRecord(NamedTuple):
+    """How a photograph was painted: its own width and height, seconds, and what had to be decided."""
+
+    source: Path
+    targets: list[Path]
+    width: int
+    height: int
+    seconds: float
+    notes: list[str]
+
+    @property
+    def summary(self) -> str:
+        return "; ".join([f"{self.width}×{self.height}, {self.seconds:.1f} s", *self.notes])
+
+    @property
+    def line(self) -> str:
+        return f"{printable(self.source)} -> {printable(self.targets[0])} ({self.summary})"
+
+
 @torch.no_grad()
-def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace) -> str:
-    """Write the predictions for a photograph; the line about it."""
+def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace) -> PaintRecord:
+    """Write the predictions for a photograph, one for each sample."""
     began = time.monotonic()
     targets = sample_files(job.target, args.samples)
     photograph = open_photograph(job.source, args.max_pixels)
@@ -105,9 +125,7 @@ def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace) -> st
         if used < size:
             notes.append(f"memory ran out at --size {size}: colour is predicted at {used}")
         notes += save_photograph(full_size_color(photograph, L, ab, args.upsample, args.gamut), photograph, target)
-    said = "".join(f"; {note}" for note in dict.fromkeys(notes))
-    paths = f"{printable(job.source)} -> {printable(targets[0])}"
-    return f"{paths} ({width}×{height}, {time.monotonic() - began:.1f} s{said})"
+    return PaintRecord(job.source, targets, width, height, time.monotonic() - began, list(dict.fromkeys(notes)))
 
 
 def predict_within_memory(
