@@ -12,6 +12,8 @@ import pytest
 
 from tests.helpers.configs import CONF, ROOT, tiny_words
 
+LARGEST = 25e6  # bytes of a wheel, with photographs and weights
+
 
 @pytest.fixture
 def wheel(once):
@@ -27,6 +29,7 @@ def build(home):
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (path,) = home.glob("colorize_lab-*.whl")
+    assert path.stat().st_size <= LARGEST
     with zipfile.ZipFile(path) as archive:
         archive.extractall(home / "unpacked")
 
