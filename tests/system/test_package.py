@@ -42,6 +42,8 @@ def test_every_config_and_photograph_is_in_the_wheel(wheel):
     for folder in ("photos", "historical"):
         held = ROOT / "colorize" / "data" / folder
         assert {p.name for p in (wheel / "colorize" / "data" / folder).iterdir()} == {p.name for p in held.iterdir()}
+    weights = {path.relative_to(ROOT) for path in (ROOT / "colorize" / "weights").rglob("*.*")}
+    assert {path.relative_to(wheel) for path in (wheel / "colorize" / "weights").rglob("*.*")} == weights
     modules = {p.relative_to(ROOT) for p in (ROOT / "colorize").rglob("*.py")}
     assert {p.relative_to(wheel) for p in (wheel / "colorize").rglob("*.py")} == modules
     assert (wheel / "colorize" / "reports" / "templates" / "style.css").is_file()
