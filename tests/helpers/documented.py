@@ -105,6 +105,8 @@ HOW: dict[str, Run | Elsewhere] = {
         Elsewhere("evaluation/test_painted.py"),
     "colorize judge outputs/a outputs/b outputs/c -o judging": Elsewhere("reports/test_judge.py"),
     "colorize judge --read judging/judgements-*.csv": Elsewhere("reports/test_judge.py"),
+    "python experiments/release/skin.py RUN people_places/val -o skin": Elsewhere("system/test_skin.py"),
+    "python experiments/release/faces.py people_places/val": Elsewhere("system/test_skin.py"),
     "colorize fetch historical -o old": Elsewhere("cli/test_fetch.py"),  # with a stand-in for the library
     "colorize inspect photos -o inspected --val held-back": Run("--overwrite"),
     "python train.py model=cnn loss=pix2pix loss.weights.pixel=50 +loss.terms.adversarial.kind=hinge": Run(SHORT),
