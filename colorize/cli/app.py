@@ -41,6 +41,7 @@ VERBS = {
     ),
     "paint": Verb("paint:paint", "PHOTO … -o OUT [--weights W]", "colour photographs at their full size"),
     "models": Verb("models:models", "[FOLDER]", "list the networks that are here, and those that can be had by name"),
+    "verify": Verb("verify:verify", "PAINTED … --source FOLDER", "paint again from the source, and say what differs"),
     "inspect": Verb(
         "data:inspect", "SOURCE -o FOLDER [--val SOURCE]", "find what is wrong with photographs before training on them"
     ),

@@ -3,7 +3,6 @@
 import time
 from argparse import Namespace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,15 +10,32 @@ from PIL import Image
 from torch import Tensor
 
 from colorize.batch import Batch
+from colorize.cli.painting_record import (
+    PaintRecord,
+    archive_options,
+    check_formats,
+    describe_input,
+    describe_painting,
+    is_painted,
+    list_choices,
+    mark_photograph,
+    page_number,
+    target_profile,
+    write_beside,
+)
 from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import PaintJob, plan_jobs, report_failure, sample_files
-from colorize.imaging.color import to_uint8
-from colorize.imaging.gamut import GAMUTS
+from colorize.imaging.color import lab_to_linear, to_uint8
+from colorize.imaging.color_management import SRGB
+from colorize.imaging.deep_color import from_srgb
+from colorize.imaging.gamut import GAMUTS, is_outside
 from colorize.imaging.image_io import FORMATS, LoadedPhotograph, check_size, open_photograph, save_photograph
 from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import METHODS, Upsampling, resize
 from colorize.models.base import Colorizer
 from colorize.models.load import describe_checkpoint, load, trained_size
+from colorize.reports.iiif import write_iiif_manifest
+from colorize.reports.painted_page import PaintedRow, write_painted_report
 from colorize.utils.console import printable, say
 from colorize.utils.devices import choose_device, empty_cache, is_out_of_memory, keep_freed_memory
 from colorize.utils.environment import at_home
@@ -36,10 +52,12 @@ def paint(args: Namespace) -> int:
     jobs, notes = plan_jobs(args.photographs, at_home(args.output), args.format)
     for note in notes:
         say(printable(note))
-    painted = [job for job in jobs if all(target.exists() for target in sample_files(job.target, args.samples))]
-    waiting = jobs if args.overwrite else [job for job in jobs if job not in painted]
+    check_formats(args, jobs)
+    waiting = jobs if args.overwrite else [job for job in jobs if not is_painted(job, args)]
     there = len(jobs) - len(waiting)
     bad = paint_all(waiting, args) if waiting else 0
+    if args.iiif:
+        write_iiif_manifest(at_home(args.output), args.iiif, list_choices(jobs, args))
     failed = f"; {bad} could not be" if bad else ""
     say(f"painted {len(waiting) - bad} of {len(jobs)}{failed}{describe_existing(there, len(jobs))}")
     return 1 if bad else 0
@@ -62,6 +80,7 @@ def paint_options(parser: ArgumentParser) -> None:
     )
     parser.add_number("--samples", 1, default=1, help="colourings of each photograph, by a stochastic model (1)")
     parser.add_argument("--seed", type=int, default=0, help="of the samples of a stochastic model (0)")
+    archive_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_number("--max-pixels", 1, help="of a photograph; larger ones are not opened (500 million)")
     parser.add_trust()
@@ -85,29 +104,18 @@ def paint_all(jobs: list[PaintJob], args: Namespace) -> int:
     name = f"{type(model).__name__}{describe_checkpoint(args.weights)}"
     say(f"{name} on {device}, colour predicted at {size} pixels of the shorter side")
     failed: list[Path] = []
-    for job in jobs:
-        with report_failure(job.source, failed):
-            say(paint_one(model, job, size, args).line)
+    rows: list[PaintedRow] = []
+    try:
+        for job in jobs:
+            with report_failure(job.source, failed) as told:
+                painted = paint_one(model, job, size, args)
+                say(painted.line)
+                rows += painted.rows(at_home(args.output), name) if args.report else []
+            rows += [PaintedRow(str(job.source), "", page_number(job), warnings=sentence) for sentence in told]
+    finally:  # also of what was painted before Ctrl-C
+        if args.report and rows:
+            write_painted_report(at_home(args.output), rows)
     return len(failed)
-
-
-class PaintRecord(NamedTuple):
-    """How a photograph was painted: its own width and height, seconds, and what had to be decided."""
-
-    source: Path
-    targets: list[Path]
-    width: int
-    height: int
-    seconds: float
-    notes: list[str]
-
-    @property
-    def summary(self) -> str:
-        return "; ".join([f"{self.width}×{self.height}, {self.seconds:.1f} s", *self.notes])
-
-    @property
-    def line(self) -> str:
-        return f"{printable(self.source)} -> {printable(self.targets[0])} ({self.summary})"
 
 
 @torch.no_grad()
@@ -115,17 +123,24 @@ def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace) -> Pa
     """Write the predictions for a photograph, one for each sample."""
     began = time.monotonic()
     targets = sample_files(job.target, args.samples)
-    photograph = open_photograph(job.source, args.max_pixels)
+    photograph = open_photograph(job.source, args.max_pixels, depth=args.depth, page=job.page)
     width, height = photograph.image.size
     check_size(width, height, targets[0])
     targets[0].parent.mkdir(parents=True, exist_ok=True)
-    notes = [*photograph.notes, *(["its name was too long"] if job.shortened else [])]
+    profile, said = target_profile(photograph, args)
+    notes = [*photograph.notes, *said, *describe_input(photograph, job)]
     for i, target in enumerate(targets):
         L, ab, used = predict_within_memory(model, photograph, size, seed_of(args.seed, job.source.name, i))
         if used < size:
             notes.append(f"memory ran out at --size {size}: colour is predicted at {used}")
-        notes += save_photograph(full_size_color(photograph, L, ab, args.upsample, args.gamut), photograph, target)
-    return PaintRecord(job.source, targets, width, height, time.monotonic() - began, list(dict.fromkeys(notes)))
+        image = full_size_color(photograph, L, ab, args.upsample, args.gamut, args.depth, profile)
+        record = describe_painting(model, job, i, used, args)
+        marked, said = mark_photograph(photograph, record, target)
+        notes += [*said, *save_photograph(image, marked, target, profile or SRGB)]
+        write_beside(target, photograph, record, args)
+    seconds, outside = time.monotonic() - began, is_outside(lab_to_linear(L, ab)).float().mean().item()
+    notes = list(dict.fromkeys(notes))
+    return PaintRecord(job.source, targets, width, height, seconds, notes, page_number(job), used, outside)
 
 
 def predict_within_memory(
@@ -146,8 +161,9 @@ def predict_within_memory(
 
 
 def lightness_of(rgb: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 -> L (1, 1, H, W)"""
-    return Batch.from_rgb(torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None]).L
+    """(H, W, 3) uint8 or uint16 -> L (1, 1, H, W)"""
+    values = np.array(rgb) if rgb.dtype == np.uint8 else (rgb / np.float32(65535)).astype(np.float32)
+    return Batch.from_rgb(torch.from_numpy(values).permute(2, 0, 1)[None]).L
 
 
 def network_input(photograph: LoadedPhotograph, size: int) -> Tensor:
@@ -169,19 +185,34 @@ def strips(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def full_size_color(
-    photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method: str, gamut: str = "chroma"
-) -> Image.Image:
-    """The photograph (RGB) with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w), of `METHODS` and
-    `GAMUTS`.
+    photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method: str, gamut: str = "chroma", depth: int = 8,
+    profile: bytes | None = None,
+) -> Image.Image | np.ndarray:  # fmt: skip
+    """The photograph with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w), of `METHODS` and
+    `GAMUTS`: RGB of 8 bits, or (H, W, 3) uint16 with `depth` 16; in sRGB, or in a `profile` for RGB.
 
-    Raises `UserError` where the memory for it is not free, 4 bytes a pixel.
+    Raises `UserError` where the memory for it is not free: 4 bytes a pixel, or 16 with what is made of it on its way to
+    a file.
     """
     width, height = photograph.image.size
-    check_free_memory(width, height, 4 * width * height, "painting")
-    result = Image.new("RGB", (width, height))
+    check_free_memory(width, height, (4 if depth == 8 else 16) * width * height, "painting")
+    image, deep = Image.new("RGB", (width, height) if depth == 8 else (1, 1)), np.empty((0, width, 3), np.uint16)
+    if depth > 8:
+        deep = np.empty((height, width, 3), np.uint16)
     upsampling = Upsampling(L, ab, (height, width), method)
     for first, rows in strips(height, width):
         full = lightness_of(photograph.rows(first, rows)).to(L.device)
-        rgb = to_uint8(GAMUTS[gamut](full, upsampling.rows(full, first)))[0].permute(1, 2, 0)
-        result.paste(Image.fromarray(rgb.cpu().numpy()), (0, first))
-    return result
+        samples = encode_rgb(GAMUTS[gamut](full, upsampling.rows(full, first)), depth, profile)
+        if depth == 8:
+            image.paste(Image.fromarray(samples), (0, first))
+        else:
+            deep[first : first + rows] = samples
+    return image if depth == 8 else deep
+
+
+def encode_rgb(rgb: Tensor, depth: int, profile: bytes | None) -> np.ndarray:
+    """sRGB (1, 3, H, W) in 0…1 -> (H, W, 3) uint8 or uint16, in sRGB or in a profile."""
+    if depth == 8 and profile is None:
+        return to_uint8(rgb)[0].permute(1, 2, 0).cpu().numpy()
+    deep = np.rint(65535 * rgb[0].permute(1, 2, 0).cpu().numpy()).astype(np.uint16)
+    return deep if profile is None else from_srgb(deep, profile, depth)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +19,7 @@ import torch
 from PIL import ExifTags, Image, ImageChops
 from torch import Tensor
 
-from colorize.imaging import deep_color, file_formats, tiff
+from colorize.imaging import camera_raw, deep_color, file_formats, tiff
 from colorize.imaging.raster import (
     DecodeError,
     Raster,
@@ -44,12 +45,8 @@ FORMATS = [
     "JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "PSD", "PCX", "QOI",
 ]  # fmt: skip
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
-try:
-    from pillow_heif import register_heif_opener
-except ImportError:
-    pass  # `BEGINNINGS` says so of such a file
-else:
-    register_heif_opener()
+with suppress(ImportError):  # `BEGINNINGS` says so of such a file
+    import_module("pillow_heif").register_heif_opener()
     FORMATS.append("HEIF")
 
 CONVERSIONS = {
@@ -133,7 +130,10 @@ def _decode(
     texts: dict[str, str] = {}
     file.seek(0)
     head = file.read(512)
-    if head.startswith(tiff.MAGIC):
+    if camera_raw.is_raw(file):
+        raster = camera_raw.read_raw(file, check, options["depth"])
+        size, form = raster.image.size, "RAW"
+    elif head.startswith(tiff.MAGIC):
         raster = tiff.read_tiff(file, check, page, **options)
         size, form = raster.image.size, "TIFF"
     else:

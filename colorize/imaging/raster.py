@@ -39,7 +39,7 @@ BEGINNINGS = (
     (re.compile(rb"Rar!|7z\xbc\xaf|\x1f\x8b|BZh|\xfd7zXZ"), "it is a compressed file: unpack it first"),
     (re.compile(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", re.S),
      "it is a HEIC photograph: pip install pillow-heif reads it, or save it as JPEG first"),
-    (re.compile(rb"....ftypcr(x |3 )", re.S), "it is a camera's raw file: save it as TIFF or JPEG first"),
+    (re.compile(rb"....ftypcr(x |3 )", re.S), "it is a camera's raw file: name it .cr3, or save it as TIFF first"),
     (re.compile(rb"....ftyp", re.S), "it is a film"),
     (re.compile(rb"....JXL |\xff\x0a"), "it is a JPEG XL, which is not read here: save it as PNG first"),
     (re.compile(rb"(\x00\x05\x16\x07)"), "it holds a Mac's attributes of another file, and no picture"),

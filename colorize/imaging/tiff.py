@@ -172,7 +172,7 @@ def _bits(page: tifffile.TiffPage) -> int:
 
 def _refuse(page: tifffile.TiffPage, kind: int, bits: int) -> None:
     if kind in RAW or (page.is_reduced and DNG_VERSION in page.tags):
-        raise DecodeError("it is a camera's raw file: develop it first, or save it as TIFF or JPEG")
+        raise DecodeError("it is a camera's raw file: name it so, as .dng, or save it as TIFF or JPEG")
     if kind in NAMES or (kind == CMYK and page.tags.valueof(332, 1) != 1) or page.sampleformat not in (1, 2, 3, 4):
         what = NAMES.get(kind, "inks other than CMYK" if kind == CMYK else "complex numbers")
         raise DecodeError(f"its pixels are {what}, which is not read here: save it as RGB or grey")

@@ -13,6 +13,7 @@ MORE = {  # where the manual says more
     "judge": "[evaluation.md](evaluation.md#people-as-judges)",
     "paint": "[below](#paint)",
     "models": "[below](#models)",
+    "verify": "[below](#verify)",
     "inspect": "[inspection.md](inspection.md)",
     "export": "[below](#export)",
     "prepare": "[data.md](data.md#prepare)",

@@ -73,6 +73,9 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/tracking.py": Run("--steps 4"),
     "python benchmarks/coverage.py": Run("--repetitions 4 --resamples 50"),
     # docs/cli.md, configuration.md, data.md
+    "colorize paint scans/ --weights outputs/quickstart -o archive --format tif --depth 16 --profile source --sidecar "
+    "--report": Run(),
+    "colorize verify archive --source scans/ --weights outputs/quickstart": Run(),
     "colorize models": Run(),
     "colorize export outputs/quickstart -o my-network": Run(),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
