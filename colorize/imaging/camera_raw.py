@@ -1,8 +1,10 @@
 """Camera raw files, developed by LibRaw, which rawpy carries (an optional dependency)."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -10,10 +12,9 @@ from PIL import Image
 from colorize.imaging.deep_color import grey_of_rgb
 from colorize.imaging.raster import NOTHING, DecodeError, Raster
 
-try:
-    import rawpy
-except ImportError:
-    rawpy = None
+rawpy: Any = None
+with suppress(ImportError):
+    rawpy = import_module("rawpy")
 
 # Their files begin as TIFFs do, or in ways of their own: only the name tells
 ENDINGS = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")

@@ -23,7 +23,7 @@ LARGEST_TIFF = 2**32 - 2**24  # bytes of samples
 
 
 # Without a table in between, whose steps are up to 0.4 of L* apart
-PRECISE = {"colorspace": "rgb", "outcolorspace": "rgb", "flags": imagecodecs.CMS.FLAGS.NOOPTIMIZE}
+PRECISE: dict[str, Any] = {"colorspace": "rgb", "outcolorspace": "rgb", "flags": imagecodecs.CMS.FLAGS.NOOPTIMIZE}
 
 
 def linear_light(rgb: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ def encode_png(samples: np.ndarray, beside: bytes) -> bytes:
     """A PNG of samples (H, W, S) uint16, with what another PNG holds `beside` its pixels: Pillow writes profiles, texts
     and EXIF, and no colours of 16 bits."""
     parts = [SIGNATURE]
-    pixels = list(chunks(imagecodecs.png_encode(samples, level=6)))
+    pixels = list(chunks(bytes(imagecodecs.png_encode(samples, level=6))))
     others = [chunk for chunk in chunks(beside) if chunk.kind not in (b"IHDR", b"IDAT", b"IEND")]
     for kind, data, crc in [pixels[0], *others, *pixels[1:]]:
         parts += [struct.pack(">I", len(data)), kind, data, crc]
@@ -121,7 +121,7 @@ def write_deep(path: Path, samples: np.ndarray, kind: str, profile: bytes, optio
         return
     if samples.nbytes > LARGEST_TIFF:
         raise UserError("a TIFF holds 4 GB, which its pixels are more than: give --format png")
-    alpha = {"extrasamples": ["unassalpha"]} if samples.shape[2] == 4 else {}
+    alpha: dict[str, Any] = {"extrasamples": ["unassalpha"]} if samples.shape[2] == 4 else {}
     tifffile.imwrite(
         path, samples, photometric="rgb", iccprofile=profile, metadata=None, software=False, byteorder="<", **alpha
     )

@@ -71,7 +71,7 @@ def write_painted_report(folder: Path, rows: Sequence[PaintedRow]) -> None:
     labels = ["photograph", "painted"]
     gallery = Gallery(labels, (0, 1), 2, photographs[:OPEN], photographs[OPEN:], len(photographs))
     write_page(
-        folder / PAGE, "painted", counted(len(shown)), gallery=gallery if shown else None, files=file_table(rows),
+        folder / PAGE, "painted", counted(len(shown)), gallery=gallery if shown else None, files=painted_table(rows),
         failed=[row for row in rows if not row.painted], networks=sorted({row.network for row in shown}),
     )  # fmt: skip
 
@@ -92,7 +92,7 @@ def thumbnail(path: Path, page: int | None = None) -> str:
     return image_uri(image)
 
 
-def file_table(rows: Sequence[PaintedRow]) -> TextTable:
+def painted_table(rows: Sequence[PaintedRow]) -> TextTable:
     heads = ["photograph", "painted", "pixels", "size", "seconds", "out of sRGB", "notes"]
     texts = (0, 1, 6)
     lines = []
