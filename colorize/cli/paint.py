@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorize.batch import Batch
+from colorize.cli.guidance import Guidance, guidance_options, save_map
 from colorize.cli.painting_record import (
     PaintRecord,
     archive_options,
@@ -29,10 +30,12 @@ from colorize.imaging.color import lab_to_linear, to_uint8
 from colorize.imaging.color_management import SRGB
 from colorize.imaging.deep_color import from_srgb
 from colorize.imaging.gamut import GAMUTS, is_outside
+from colorize.imaging.hints import Hints
 from colorize.imaging.image_io import FORMATS, LoadedPhotograph, check_size, open_photograph, save_photograph
 from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import METHODS, Upsampling, resize
 from colorize.models.base import Colorizer
+from colorize.models.confidence import color_spread
 from colorize.models.load import describe_checkpoint, load, trained_size
 from colorize.reports.iiif import write_iiif_manifest
 from colorize.reports.painted_page import PaintedRow, write_painted_report
@@ -55,7 +58,7 @@ def paint(args: Namespace) -> int:
     check_formats(args, jobs)
     waiting = jobs if args.overwrite else [job for job in jobs if not is_painted(job, args)]
     there = len(jobs) - len(waiting)
-    bad = paint_all(waiting, args) if waiting else 0
+    bad = paint_all(waiting, args, Guidance(args, jobs)) if waiting else 0
     if args.iiif:
         write_iiif_manifest(at_home(args.output), args.iiif, list_choices(jobs, args))
     failed = f"; {bad} could not be" if bad else ""
@@ -78,6 +81,7 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--gamut", choices=GAMUTS, default="chroma", help="colours that sRGB lacks: less chroma, or clipped (chroma)"
     )
+    guidance_options(parser)
     parser.add_number("--samples", 1, default=1, help="colourings of each photograph, by a stochastic model (1)")
     parser.add_argument("--seed", type=int, default=0, help="of the samples of a stochastic model (0)")
     archive_options(parser)
@@ -93,7 +97,7 @@ def describe_existing(there: int, jobs: int) -> str:
     return f"; {count} (--overwrite paints them again)"
 
 
-def paint_all(jobs: list[PaintJob], args: Namespace) -> int:
+def paint_all(jobs: list[PaintJob], args: Namespace, guidance: Guidance) -> int:
     """Paint each, whatever happens to the others; how many could not be."""
     device = choose_device(args.device, option="--device")
     keep_freed_memory()
@@ -108,7 +112,7 @@ def paint_all(jobs: list[PaintJob], args: Namespace) -> int:
     try:
         for job in jobs:
             with report_failure(job.source, failed) as told:
-                painted = paint_one(model, job, size, args)
+                painted = paint_one(model, job, size, args, guidance)
                 say(painted.line)
                 rows += painted.rows(at_home(args.output), name) if args.report else []
             rows += [PaintedRow(str(job.source), "", page_number(job), warnings=sentence) for sentence in told]
@@ -119,7 +123,7 @@ def paint_all(jobs: list[PaintJob], args: Namespace) -> int:
 
 
 @torch.no_grad()
-def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace) -> PaintRecord:
+def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace, guidance: Guidance) -> PaintRecord:
     """Write the predictions for a photograph, one for each sample."""
     began = time.monotonic()
     targets = sample_files(job.target, args.samples)
@@ -129,15 +133,21 @@ def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace) -> Pa
     targets[0].parent.mkdir(parents=True, exist_ok=True)
     profile, said = target_profile(photograph, args)
     notes = [*photograph.notes, *said, *describe_input(photograph, job)]
+    hints, told, answers = guidance.hints_of(job, photograph), guidance.as_told(job), []
     for i, target in enumerate(targets):
         L, ab, used = predict_within_memory(model, photograph, size, seed_of(args.seed, job.source.name, i))
         if used < size:
             notes.append(f"memory ran out at --size {size}: colour is predicted at {used}")
-        image = full_size_color(photograph, L, ab, args.upsample, args.gamut, args.depth, profile)
-        record = describe_painting(model, job, i, used, args)
+        answers.append(ab)
+        ab = guidance.apply(L, ab, hints)
+        image = full_size_color(photograph, L, ab, args.upsample, args.gamut, args.depth, profile, hints)
+        record = describe_painting(model, job, i, used, told)
         marked, said = mark_photograph(photograph, record, target)
         notes += [*said, *save_photograph(image, marked, target, profile or SRGB)]
         write_beside(target, photograph, record, args)
+    if args.confidence:
+        spread = color_spread(model, L, answers, key=f"{args.seed} {job.source.name}")
+        save_map(guidance.spread(L, spread, hints), photograph, job.target)
     seconds, outside = time.monotonic() - began, is_outside(lab_to_linear(L, ab)).float().mean().item()
     notes = list(dict.fromkeys(notes))
     return PaintRecord(job.source, targets, width, height, seconds, notes, page_number(job), used, outside)
@@ -186,10 +196,11 @@ def strips(height: int, width: int) -> list[tuple[int, int]]:
 
 def full_size_color(
     photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method: str, gamut: str = "chroma", depth: int = 8,
-    profile: bytes | None = None,
+    profile: bytes | None = None, hints: Hints | None = None,
 ) -> Image.Image | np.ndarray:  # fmt: skip
     """The photograph with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w), of `METHODS` and
     `GAMUTS`: RGB of 8 bits, or (H, W, 3) uint16 with `depth` 16; in sRGB, or in a `profile` for RGB.
+    The pixels of `hints`, of the photograph's size, have theirs.
 
     Raises `UserError` where the memory for it is not free: 4 bytes a pixel, or 16 with what is made of it on its way to
     a file.
@@ -202,7 +213,9 @@ def full_size_color(
     upsampling = Upsampling(L, ab, (height, width), method)
     for first, rows in strips(height, width):
         full = lightness_of(photograph.rows(first, rows)).to(L.device)
-        samples = encode_rgb(GAMUTS[gamut](full, upsampling.rows(full, first)), depth, profile)
+        colors = upsampling.rows(full, first)
+        colors = hints.put(colors, first) if hints else colors
+        samples = encode_rgb(GAMUTS[gamut](full, colors), depth, profile)
         if depth == 8:
             image.paste(Image.fromarray(samples), (0, first))
         else:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
+from colorize.cli.guidance import map_file
 from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import PaintJob, sample_files
 from colorize.imaging.color import is_colourful
@@ -34,7 +35,7 @@ THUMBNAIL = 512  # pixels of the longer side, on which colours are looked for
 # Options that say nothing of the pixels, or that a record has keys of its own for
 NO_SETTINGS = frozenset(
     ["photographs", "output", "overwrite", "format", "weights", "samples", "device", "max_pixels", "trust", "sidecar",
-     "report", "iiif"]
+     "report", "iiif", "confidence"]
 )  # fmt: skip
 
 
@@ -104,6 +105,7 @@ def is_painted(job: PaintJob, args: Namespace) -> bool:
     """Whether every file of a photograph is there."""
     targets = sample_files(job.target, args.samples)
     beside = [*(map(sidecar_of, targets) if args.sidecar else ()), *(map(original_of, targets) if args.iiif else ())]
+    beside += [map_file(job.target)] if args.confidence else []
     return all(each.exists() for each in [*targets, *beside])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from colorize.cli.guidance import Guidance
 from colorize.cli.paint import paint_one, paint_options
 from colorize.cli.painting_record import network_digest, read_sidecar, settings_as_words
 from colorize.cli.parser import ArgumentParser, trusted_packages
@@ -73,7 +74,7 @@ class Verifier:
             page = record["page"] - 1 if "page" in record else None
             job = PaintJob(named, Path(folder) / f"painted{path.suffix}", page=page)
             args = self.settings_of(record, job)
-            paint_one(model, job, args.size, args)
+            paint_one(model, job, args.size, args, Guidance(args, [job]))
             return compare_files(path, sample_files(job.target, args.samples)[-1])
 
     def source_of(self, record: dict[str, Any]) -> Path:
@@ -87,6 +88,14 @@ class Verifier:
         if wanted not in self.sources:
             raise UserError(f"its source, {record['source']!r} ({wanted:.12}…), is not in {self.args.source!r}")
         return self.sources[wanted]
+
+    def file_of(self, digest: str, name: str) -> Path:
+        """The file of this checksum below the folder of sources. Raises `UserError`."""
+        folder = at_home(self.args.source)
+        found = next((each for each in sorted(folder.rglob("*")) if each.is_file() and digest_of(each) == digest), None)
+        if found is None:
+            raise UserError(f"the file that it was given as --{name} ({digest:.12}…) is not in {self.args.source!r}")
+        return found
 
     def network_of(self, record: dict[str, Any]) -> Colorizer:
         weights = self.args.weights or record.get("weights")
@@ -111,6 +120,9 @@ class Verifier:
         args = parser.parse([*where, *weights, *count, *settings_as_words(record["settings"])])
         if args.size is None:
             raise UserError("it does not say at which size its colour was predicted")
+        for name in ("hints", "reference"):
+            if wanted := getattr(args, name):
+                setattr(args, name, self.file_of(str(wanted), name))
         return args
 
 

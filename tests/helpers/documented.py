@@ -63,6 +63,8 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/data.py": Run("--rounds 1 --quick"),
     "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
+    "python benchmarks/hints.py --weights outputs/quickstart": Run("--photographs 2 --size 64"),
+    "python benchmarks/confidence.py --weights outputs/quickstart": Run("--photographs 2 --size 64"),
     "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
     "python benchmarks/validation.py": Run("--recipes cpu/cnn --scale 0.01"),
     "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
@@ -77,6 +79,8 @@ HOW: dict[str, Run | Elsewhere] = {
     "--report": Run(),
     "colorize verify archive --source scans/ --weights outputs/quickstart": Run(),
     "colorize models": Run(),
+    "colorize paint a.jpg --weights outputs/quickstart --strength 0.8 --hints hints.png --confidence -o guided.png":
+        Run(),
     "colorize export outputs/quickstart -o my-network": Run(),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
     "python train.py experiment=smoke model=cnn": Run(),
