@@ -2,12 +2,15 @@
 
     python experiments/photographs.py FOLDER [-o outputs/photographs]
 
-FOLDER has people_places/, with its list of sources, and caltech101/. What is made:
+FOLDER has people_places/, with its list of sources, caltech101/, bsds500_test/, historical_color/ and plates_raw/. What
+is made:
 
     train/       people_places and Caltech-101, and the demo photographs that train, without those of people that joined
                  later
     train_open/  of people_places those that may be handed on, and all demo photographs that train
     val/         the photographs of people_places that validate
+    bsds/        the test photographs of the Berkeley segmentation data set, BSDS500
+    period/      colour photographs of 1905 to 1915: composed ones, and scans of three exposures
 
 What `protocol=demo` measures is in no folder to train on, nor what it measured before the photographs of people joined.
 """
@@ -37,6 +40,8 @@ def main() -> None:
     link(output / "train", of_train | earlier)
     link(output / "train_open", opened | demo)
     link(output / "val", {"people_places": people / "val"})
+    link(output / "bsds", {"bsds500_test": photos / "bsds500_test"})
+    link(output / "period", {name: photos / name for name in ("historical_color", "plates_raw")})
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -46,6 +51,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def link(folder: Path, targets: dict[str, Path]) -> None:
     """A new folder in the place of what was there."""
+    if missing := [str(target) for target in targets.values() if not target.exists()]:
+        raise SystemExit(f"photographs.py needs {missing[0]}, which is not there")
     shutil.rmtree(folder, ignore_errors=True)
     for name, target in targets.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

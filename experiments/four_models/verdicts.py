@@ -19,9 +19,28 @@ from colorize.evaluation.entries import compare_seeds, howe_margin, howe_p, vari
 from colorize.evaluation.permutation import holm
 from colorize.metrics.metric_info import Interval
 
-Values = Mapping[str, np.ndarray]  # network -> (n, S) of the same photographs in the same order; more is better
+Values = Mapping[str, np.ndarray]  # network -> (n, S), the same photographs in the same order; more is better
 Parts = list[tuple[float, int]]  # (variance, degrees of freedom) of a difference
-MOST_SEEDS = 200
+MOST_SEEDS = 100
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What moves a pair's difference: the variance of photographs, of seeds by photographs (the sum of both networks'),
+    and between seeds, pooled over the `networks`. n photographs, and as many `seeds` of each network."""
+
+    of_photographs: float
+    interactions: float
+    between_seeds: float
+    n: int
+    seeds: int
+    networks: int
+
+    def parts(self, seeds: int | None = None) -> Parts:
+        """The variances of the difference of means; with as many seeds, where these are given."""
+        count = seeds or self.seeds
+        photographs = (self.of_photographs + self.interactions / count) / self.n
+        return [(photographs, self.n - 1), (2 * self.between_seeds / count, self.networks * (count - 1))]
 
 
 @dataclass(frozen=True)
@@ -31,7 +50,6 @@ class Verdict:
     advantage  by how much `a` is better than `b`, with its 95 % interval (of this pair alone, not corrected)
     p          of no difference, by Holm; p_own: the same with the two networks' own variance between seeds, not pooled
     p_equal    of a difference of the margin or more (two one-sided tests, Schuirmann 1987)
-    seeds      of each network that would decide with a power of 80 %; None where it is decided, or where none would
     """
 
     a: str
@@ -41,7 +59,7 @@ class Verdict:
     p: float
     p_own: float
     p_equal: float
-    seeds: int | None = None
+    spread: Spread
 
     @property
     def word(self) -> str:
@@ -51,62 +69,31 @@ class Verdict:
         return "equal" if self.p_equal <= ALPHA else "open"
 
 
-@dataclass(frozen=True)
-class Spread:
-    """What moves a pair's difference: variances of photographs, of seeds by photographs and, pooled, of seeds.
-
-    sides  seeds of the one and of the other network
-    df     degrees of freedom of the pooled variance
-    """
-
-    of_photographs: float
-    interactions: tuple[float, float]
-    between_seeds: float
-    n: int
-    sides: tuple[int, int]
-    df: int
-
-    def parts(self, sides: tuple[int, int] | None = None, df: int | None = None) -> Parts:
-        """The variances of the difference of means; with as many seeds, where these are given."""
-        seeds = sides or self.sides
-        both = sum(each / count for each, count in zip(self.interactions, seeds, strict=True))
-        shared = sum(1 / count for count in seeds)
-        return [((self.of_photographs + both) / self.n, self.n - 1), (self.between_seeds * shared, df or self.df)]
-
-
 def judge(scores: Mapping[str, Values]) -> list[Verdict]:
     """metric -> values: a verdict for each pair of networks in each metric."""
-    found, spreads = [], []
+    found = []
     for metric, values in scores.items():
-        between, df = pooled_seed_variance(values)
+        between = pooled_seed_variance(values)
         for a, b in combinations(values, 2):
-            spread = spread_of(values[a], values[b], between, df)
-            spreads.append((spread, len(values)))
+            spread = spread_of(values[a], values[b], between, len(values))
             found.append(compare(a, b, metric, values, spread))
-    tests = len(found)
     for field in ("p", "p_own"):
         corrected = holm([getattr(each, field) for each in found])
         found = [replace(each, **{field: p}) for each, p in zip(found, corrected, strict=True)]
-    return [
-        replace(each, seeds=seeds_that_decide(each, *spread, tests)) if each.word == "open" else each
-        for each, spread in zip(found, spreads, strict=True)
-    ]
+    return found
 
 
-def pooled_seed_variance(values: Values) -> tuple[float, int]:
-    """The mean over networks of their variance between seeds, not below 0, with its degrees of freedom."""
-    freedom = [side.shape[1] - 1 for side in values.values()]
-    between = [variance_components(side)[0] for side in values.values()]
-    return max(float(np.average(between, weights=freedom)), 0.0), sum(freedom)
+def pooled_seed_variance(values: Values) -> float:
+    """The mean over networks of their variance between seeds, not below 0."""
+    return max(float(np.mean([variance_components(side)[0] for side in values.values()])), 0.0)
 
 
-def spread_of(a: np.ndarray, b: np.ndarray, between: float, df: int) -> Spread:
-    """The variances of (n, S) and (n, T) values, of which that of photographs is what the interactions leave."""
-    interactions = (variance_components(a)[1], variance_components(b)[1])
-    sides = (a.shape[1], b.shape[1])
-    both = sum(each / count for each, count in zip(interactions, sides, strict=True))
+def spread_of(a: np.ndarray, b: np.ndarray, between: float, networks: int) -> Spread:
+    """The variances of two (n, S); that of photographs is what the interactions leave."""
+    n, seeds = a.shape
+    interactions = variance_components(a)[1] + variance_components(b)[1]
     whole = float(np.var(a.mean(axis=1) - b.mean(axis=1), ddof=1))
-    return Spread(max(whole - both, 0.0), interactions, between, len(a), sides, df)
+    return Spread(max(whole - interactions / seeds, 0.0), interactions, between, n, seeds, networks)
 
 
 def compare(a: str, b: str, metric: str, values: Values, spread: Spread) -> Verdict:
@@ -119,17 +106,16 @@ def compare(a: str, b: str, metric: str, values: Values, spread: Spread) -> Verd
     own = compare_seeds(values[a], values[b]).p
     assert own is not None
     interval = Interval(value, value - margin, value + margin, spread.n)
-    return Verdict(a, b, metric, interval, howe_p(parts, abs(value)), own, one_sided if room > 0 else 1 - one_sided)
+    equal = one_sided if room > 0 else 1 - one_sided
+    return Verdict(a, b, metric, interval, howe_p(parts, abs(value)), own, equal, spread)
 
 
-def seeds_that_decide(verdict: Verdict, spread: Spread, networks: int, tests: int) -> int | None:
-    """How many seeds of each network show the estimated difference at α / tests, or the equality at α.
-
-    None where none would: the photographs are too few.
-    """
-    quantile, distance = NormalDist().inv_cdf(POWER), abs(verdict.advantage.value)
-    for seeds in range(min(spread.sides), MOST_SEEDS + 1):
-        parts = spread.parts((seeds, seeds), networks * (seeds - 1))
+def seeds_that_decide(verdict: Verdict, tests: int) -> int | None:
+    """How many seeds of each network show the estimated difference at α / tests, or the equality at α, with a power of
+    80 %; None where none would: the photographs are too few."""
+    quantile, distance, spread = NormalDist().inv_cdf(POWER), abs(verdict.advantage.value), verdict.spread
+    for seeds in range(spread.seeds, MOST_SEEDS + 1):
+        parts = spread.parts(seeds)
         error = sum(variance for variance, _ in parts) ** 0.5 * quantile
         differs = distance >= howe_margin(parts, ALPHA / tests / 2) + error
         if differs or MARGINS[verdict.metric] - distance >= howe_margin(parts, ALPHA) + error:

@@ -148,6 +148,10 @@ HOW: dict[str, Run | Elsewhere] = {
     " hydra.sweep.dir=outputs/six_models": Run(SHORT),
     "python compare.py outputs/six_models --markdown outputs/six_models/table.md": Run(),
     "python experiments/photographs.py FOLDER": Elsewhere("system/test_experiments.py"),
+    "python experiments/four_models/run.py": Elsewhere("hours; system/test_four_models.py composes what it says"),
+    "python experiments/four_models/run.py --report": Elsewhere("system/test_four_models.py"),
+    "python experiments/four_models/flops.py": Elsewhere("system/test_four_models.py"),
+    "python experiments/four_models/power.py": Run("--repetitions 1 -o power.csv"),
     "python experiments/recipe/run.py": Elsewhere("hours; system/test_experiments.py composes every try"),
     "python experiments/recipe/run.py --table": Elsewhere("system/test_experiments.py"),
 }  # fmt: skip

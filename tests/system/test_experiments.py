@@ -29,6 +29,8 @@ def given(tmp_path):
         Image.fromarray(np.full((40, 50, 3), number * 9, np.uint8)).save(tmp_path / "given" / name)
     people = "file\tgroup\ntrain/a.jpg\topen\ntrain/b.jpg\tmixed\ntrain/c.jpg\topen\nval/d.jpg\topen\n"
     (tmp_path / "given" / "people_places" / "SOURCES.tsv").write_text(people)
+    for name in ("bsds500_test", "historical_color", "plates_raw"):
+        (tmp_path / "given" / name).mkdir()
     return tmp_path / "given"
 
 
