@@ -1,6 +1,6 @@
 """What six seeds and 480 photographs can tell: the study's own verdicts on made scores, before its first run.
 
-    python experiments/four_models/power.py               # writes power.csv, minutes
+    python experiments/four_models/power.py               # writes power.csv and the README's table, minutes
 
 Scores of six networks are drawn again and again and judged. A score is the network's mean, what the photograph does to
 it, what the seed does to all photographs, and what the seed does to this one; each is normal and drawn for both metrics
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from declared import JUDGED, MARGINS, NETWORKS, SEEDS
+from declared import MARGINS, NETWORKS, SEEDS
+from report import replace_part
 from verdicts import Verdict, by_pair, decide_pair, judge
 
+HERE = Path(__file__).parent
 PHOTOGRAPHS = 480
 SCALE = {"psnr": 1.0, "ciede2000": MARGINS["ciede2000"] / MARGINS["psnr"]}  # the same truth in either unit
 
@@ -50,30 +52,41 @@ TRUTHS = {
     "three groups, 0.5 dB apart": (0.0, 0.0, 0.5, 0.5, 1.0, 1.0),
     "two groups at the margin": (0.0, 0.0, 0.0, 0.3, 0.3, 0.3),
 }
-COLUMNS = ("truth", "seed_deviation", "seeds", "decided", "better", "equal", "mixed", "any_false_better", "false_equal")
+ROWS = [*((factor, len(SEEDS), True) for factor in FACTORS), ("as assumed", 3, True), ("as assumed", 12, True),
+        ("of two networks four times", len(SEEDS), False)]  # fmt: skip
+COLUMNS = ("truth", "between seeds", "seeds", "variance", "decided", "better", "equal", "mixed", "any false better",
+           "false equal")  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=200)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "power.csv")
+    parser.add_argument("--repetitions", type=int, default=400)
+    parser.add_argument("-o", "--output", type=Path, help="another file than power.csv; the README is left as it is")
     words = parser.parse_args()
-    with words.output.open("w", encoding="utf-8", newline="") as file:
+    lines = []
+    with (words.output or HERE / "power.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for truth, means in TRUTHS.items():
-            for factor, seeds in [(name, len(SEEDS)) for name in FACTORS] + [("as assumed", 3), ("as assumed", 12)]:
-                found = repeat(means, FACTORS[factor], seeds, words.repetitions)
-                writer.writerow([truth, factor, seeds, *(f"{value:.3g}" for value in found)])
+            for factor, seeds, own in ROWS:
+                found = repeat(means, FACTORS[factor], seeds, words.repetitions, own=own)
+                variance = "or the pair's own" if own else "pooled alone"
+                lines.append([truth, factor, f"{seeds}", variance, *(f"{value:.3g}" for value in found)])
+                writer.writerow(lines[-1])
                 file.flush()
-    print(f"{words.repetitions} repetitions, {PHOTOGRAPHS} photographs as many as {JUDGED} has: {words.output}")
+    if words.output is None:
+        head = [f"| {' | '.join(COLUMNS)} |", f"| --- | --- | --: | --- |{' --: |' * (len(COLUMNS) - 4)}"]
+        told = f"*{words.repetitions} repetitions of {PHOTOGRAPHS} photographs each.*"
+        replace_part(HERE / "README.md", "power", [*head, *(f"| {' | '.join(line)} |" for line in lines), "", told])
 
 
-def repeat(means: Sequence[float], factors: Sequence[float], seeds: int, repetitions: int) -> list[float]:
+def repeat(
+    means: Sequence[float], factors: Sequence[float], seeds: int, repetitions: int, *, own: bool = True
+) -> list[float]:
     """Of `COLUMNS`, from "decided" on: means of the numbers of pairs; the share of repetitions in which anything is
     called better that is not; and of pairs that differ by the margin or more, the share that is called equal."""
     random = np.random.default_rng(0)
-    counts = [count(means, judge(draw(random, means, factors, seeds))) for _ in range(repetitions)]
+    counts = [count(means, judge(draw(random, means, factors, seeds), own=own)) for _ in range(repetitions)]
     return np.mean(counts, axis=0).tolist()
 
 

@@ -100,12 +100,10 @@ def write_results(path: Path, folder: Path) -> None:
 def write_verdicts(path: Path, judged: Judged) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            ["a", "b", "metric", "verdict", "advantage", "low", "high", "p", "p_own", "p_equal", "seeds", "n"]
-        )
+        writer.writerow(["a", "b", "metric", "verdict", "advantage", "low", "high", "p", "p_equal", "seeds", "n"])
         for each in judged.verdicts:
             cell = each.advantage
-            numbers = [f"{x:.4g}" for x in (cell.value, cell.low, cell.high, each.p, each.p_own, each.p_equal)]
+            numbers = [f"{x:.4g}" for x in (cell.value, cell.low, cell.high, each.p, each.p_equal)]
             needed = seeds_that_decide(each, len(judged.verdicts)) if each.word == "open" else None
             writer.writerow([each.a, each.b, each.metric, each.word, *numbers, needed or "", cell.n])
 

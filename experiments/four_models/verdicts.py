@@ -1,9 +1,10 @@
 """Which of two networks is better, equal, or how many seeds would tell: the statistics of the study.
 
 Photographs and seeds are crossed random factors: a verdict is for other photographs of the kind and for other seeds.
-The variance between seeds is pooled over all networks. The p of a difference are Holm's over all pairs and metrics: a
-chance of 5 % that anything at all is called better that is not. Those of equality are of each pair and metric alone,
-and a pair is equal only where it is so in every metric: a chance of 5 % at most that this pair is called equal wrongly.
+The variance between seeds is pooled over all networks, or the pair's own where that is larger. The p of a difference
+are Holm's over all pairs and metrics: a chance of 5 % that anything at all is called better that is not. Those of
+equality are of each pair and metric alone, and a pair is equal only where it is so in every metric: a chance of 5 % at
+most that this pair is called equal wrongly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from declared import ALPHA, MARGINS, POWER
 
 from colorize.evaluation.bootstrap import TAILS
-from colorize.evaluation.entries import compare_seeds, howe_margin, howe_p, variance_components
+from colorize.evaluation.entries import howe_margin, howe_p, variance_components
 from colorize.evaluation.permutation import holm
 from colorize.metrics.metric_info import Interval
 
@@ -27,7 +28,7 @@ MOST_SEEDS = 100
 @dataclass(frozen=True)
 class Spread:
     """What moves a pair's difference: the variance of photographs, of seeds by photographs (the sum of both networks'),
-    and between seeds, pooled over the `networks`. n photographs, and as many `seeds` of each network."""
+    and between seeds, pooled over the `networks` or the pair's own. n photographs, as many `seeds` of each network."""
 
     of_photographs: float
     interactions: float
@@ -48,7 +49,7 @@ class Verdict:
     """One pair in one metric.
 
     advantage  by how much `a` is better than `b`, with its 95 % interval (of this pair alone, not corrected)
-    p          of no difference, by Holm; p_own: the same with the two networks' own variance between seeds, not pooled
+    p          of no difference, by Holm
     p_equal    of a difference of the margin or more (two one-sided tests, Schuirmann 1987)
     """
 
@@ -57,7 +58,6 @@ class Verdict:
     metric: str
     advantage: Interval
     p: float
-    p_own: float
     p_equal: float
     spread: Spread
 
@@ -69,18 +69,21 @@ class Verdict:
         return "equal" if self.p_equal <= ALPHA else "open"
 
 
-def judge(scores: Mapping[str, Values]) -> list[Verdict]:
-    """metric -> values: a verdict for each pair of networks in each metric."""
+def judge(scores: Mapping[str, Values], *, own: bool = True) -> list[Verdict]:
+    """metric -> values: a verdict for each pair of networks in each metric.
+
+    own  take the variance between seeds of the pair where it is larger than the pooled one. Without it, a network whose
+         seeds differ much more than others' is called better or worse by chance (power.csv)
+    """
     found = []
     for metric, values in scores.items():
-        between = pooled_seed_variance(values)
+        pooled = pooled_seed_variance(values)
         for a, b in combinations(values, 2):
+            between = max(pooled, pooled_seed_variance({a: values[a], b: values[b]})) if own else pooled
             spread = spread_of(values[a], values[b], between, len(values))
             found.append(compare(a, b, metric, values, spread))
-    for field in ("p", "p_own"):
-        corrected = holm([getattr(each, field) for each in found])
-        found = [replace(each, **{field: p}) for each, p in zip(found, corrected, strict=True)]
-    return found
+    corrected = holm([each.p for each in found])
+    return [replace(each, p=p) for each, p in zip(found, corrected, strict=True)]
 
 
 def pooled_seed_variance(values: Values) -> float:
@@ -103,11 +106,9 @@ def compare(a: str, b: str, metric: str, values: Values, spread: Spread) -> Verd
     margin = howe_margin(parts, 1 - TAILS[1])
     room = MARGINS[metric] - abs(value)  # to the nearer end of what is equal
     one_sided = howe_p(parts, abs(room)) / 2
-    own = compare_seeds(values[a], values[b]).p
-    assert own is not None
     interval = Interval(value, value - margin, value + margin, spread.n)
     equal = one_sided if room > 0 else 1 - one_sided
-    return Verdict(a, b, metric, interval, howe_p(parts, abs(value)), own, equal, spread)
+    return Verdict(a, b, metric, interval, howe_p(parts, abs(value)), equal, spread)
 
 
 def seeds_that_decide(verdict: Verdict, tests: int) -> int | None:
