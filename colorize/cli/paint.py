@@ -38,7 +38,7 @@ from colorize.models.base import Colorizer
 from colorize.models.confidence import color_spread
 from colorize.models.load import describe_checkpoint, load, trained_size
 from colorize.reports.iiif import write_iiif_manifest
-from colorize.reports.painted_page import PaintedRow, write_painted_report
+from colorize.reports.painted_page import PaintedRow, place_beside, write_painted_report
 from colorize.utils.console import printable, say
 from colorize.utils.devices import choose_device, empty_cache, is_out_of_memory, keep_freed_memory
 from colorize.utils.environment import at_home
@@ -115,7 +115,8 @@ def paint_all(jobs: list[PaintJob], args: Namespace, guidance: Guidance) -> int:
                 painted = paint_one(model, job, size, args, guidance)
                 say(painted.line)
                 rows += painted.rows(at_home(args.output), name) if args.report else []
-            rows += [PaintedRow(str(job.source), "", page_number(job), warnings=sentence) for sentence in told]
+            where = place_beside(job.source, at_home(args.output))
+            rows += [PaintedRow(where, "", page_number(job), warnings=sentence) for sentence in told]
     finally:  # also of what was painted before Ctrl-C
         if args.report and rows:
             write_painted_report(at_home(args.output), rows)

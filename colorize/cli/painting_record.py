@@ -24,13 +24,14 @@ from colorize.imaging.metadata import MARKER, XMP_HEAD
 from colorize.imaging.provenance import checked_record, mark_xmp
 from colorize.models.base import Colorizer
 from colorize.reports.iiif import IiifChoice, check_base
-from colorize.reports.painted_page import PaintedRow
+from colorize.reports.painted_page import PaintedRow, place_beside
 from colorize.utils.console import printable
 from colorize.utils.environment import own_version
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, digest_of, read_json, write_text, write_whole
 
 DEEP_FORMATS = ("PNG", "TIFF")
+ORIGINAL = ".original.jpg"
 THUMBNAIL = 512  # pixels of the longer side, on which colours are looked for
 # Options that say nothing of the pixels, or that a record has keys of its own for
 NO_SETTINGS = frozenset(
@@ -90,7 +91,7 @@ class PaintRecord(NamedTuple):
             "; ".join(self.notes),
         )
         files = [target.relative_to(folder).as_posix() for target in self.targets]
-        return [PaintedRow(str(self.source), file, *facts) for file in files]
+        return [PaintedRow(place_beside(self.source, folder), file, *facts) for file in files]
 
     @property
     def summary(self) -> str:
@@ -193,7 +194,7 @@ def write_beside(painted: Path, photograph: LoadedPhotograph, record: Mapping[st
 
 
 def original_of(painted: Path) -> Path:
-    return painted.with_name(f"{painted.name}.original.jpg")
+    return painted.with_name(f"{painted.name}{ORIGINAL}")
 
 
 def list_choices(jobs: Sequence[PaintJob], args: Namespace) -> list[IiifChoice]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from colorize.cli.guidance import Guidance
 from colorize.cli.paint import paint_one, paint_options
-from colorize.cli.painting_record import network_digest, read_sidecar, settings_as_words
+from colorize.cli.painting_record import ORIGINAL, network_digest, read_sidecar, settings_as_words
 from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import PaintJob, find_photographs, report_failure, sample_files
 from colorize.imaging.image_io import FORMATS
@@ -32,7 +32,7 @@ def verify(args: Namespace) -> int:
     notes: list[str] = []
     words = [at_home(word) for word in args.painted]
     found = [path for word in words for path, _ in find_photographs(word, True, None, notes)]
-    painted = [path for path in dict.fromkeys(found) if path.suffix[1:].lower() in FORMATS]
+    painted = [path for path in dict.fromkeys(found) if path.suffix[1:].lower() in FORMATS and not is_original(path)]
     for note in notes:
         say(printable(note))
     verifier = Verifier(args)
@@ -44,6 +44,11 @@ def verify(args: Namespace) -> int:
             say(f"{printable(path)}: agrees, byte for byte")
     say(f"{len(painted) - len(failed)} of {len(painted)} agree")
     return 1 if failed else 0
+
+
+def is_original(path: Path) -> bool:
+    """Whether it is the photograph that `paint --iiif` wrote beside a painted file."""
+    return path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists()
 
 
 def verify_options(parser: ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from colorize.imaging.transforms import part_alpha
 from colorize.utils.errors import UserError
 
 LARGE = 2**28  # bytes of samples: of more, no second picture is held in memory
+LEVEL = 3  # of compression: photographs of 16 bits are 1 % larger than at 6, at two thirds of the work
 LARGEST_TIFF = 2**32 - 2**24  # bytes of samples
 
 
@@ -103,7 +104,7 @@ def encode_png(samples: np.ndarray, beside: bytes) -> bytes:
     """A PNG of samples (H, W, S) uint16, with what another PNG holds `beside` its pixels: Pillow writes profiles, texts
     and EXIF, and no colours of 16 bits."""
     parts = [SIGNATURE]
-    pixels = list(chunks(bytes(imagecodecs.png_encode(samples, level=6))))
+    pixels = list(chunks(bytes(imagecodecs.png_encode(samples, level=LEVEL))))
     others = [chunk for chunk in chunks(beside) if chunk.kind not in (b"IHDR", b"IDAT", b"IEND")]
     for kind, data, crc in [pixels[0], *others, *pixels[1:]]:
         parts += [struct.pack(">I", len(data)), kind, data, crc]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -23,7 +24,8 @@ ANY = 2**62  # pixels
 class PaintedRow:
     """A line of the table: a file, or a photograph that could not be painted (`painted` is empty, `warnings` says why).
 
-    painted       below the folder of the table
+    photograph    from the folder of the table, so that both can be moved together
+    painted       below that folder
     page          from 1, of a TIFF of several photographs
     size          pixels of the shorter side at which colour was predicted
     out_of_gamut  share of the predicted colours that sRGB does not have
@@ -56,6 +58,14 @@ def read_rows(folder: Path) -> list[PaintedRow]:
         return [PaintedRow(**{name: row[name] or "" for name in COLUMNS}) for row in table]
 
 
+def place_beside(path: Path, folder: Path) -> str:
+    """A path from a folder; on another drive of Windows, where there is none, its name."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return path.name
+
+
 def write_painted_report(folder: Path, rows: Sequence[PaintedRow]) -> None:
     """Write the table and the page. Files of an earlier table that are not painted anew keep their lines."""
     new = {(row.photograph, row.page, row.painted) for row in rows} | {(row.photograph, row.page, "") for row in rows}
@@ -78,7 +88,7 @@ def write_painted_report(folder: Path, rows: Sequence[PaintedRow]) -> None:
 
 def before_and_after(row: PaintedRow, folder: Path) -> GalleryPhotograph:
     images = [PageImage("painted", thumbnail(folder / row.painted), row.painted)]
-    if (source := Path(row.photograph)).is_file():
+    if (source := folder / row.photograph).is_file():
         images.insert(0, PageImage("photograph", thumbnail(source, int(row.page) - 1 if row.page else None)))
     else:
         images.insert(0, images[0])

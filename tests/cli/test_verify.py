@@ -20,6 +20,7 @@ from colorize.models import CNN, Diffusion
 from tests.helpers.metadata import XMP
 
 ADOBE, SRGB = imagecodecs.cms_profile("adobergb"), imagecodecs.cms_profile("srgb")
+PHOTOGRAPHS = ["a/nave.jpg", "b/nave.png", "c/d/nave.tif"]
 RAMP = np.tile(np.linspace(9000, 52000, 60).astype(np.uint16), (40, 1)) + np.arange(40, dtype=np.uint16)[:, None]
 
 
@@ -95,10 +96,12 @@ def check_report(out, files):
     with (out / "painted.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["painted"] for row in rows] == files
+    assert [row["photograph"] for row in rows] == [f"../archive/{name}" for name in PHOTOGRAPHS]
     assert {row["width"] for row in rows} == {"60"}
     assert all(0 <= float(row["out_of_gamut"]) <= 1 and float(row["seconds"]) > 0 for row in rows)
     page = (out / "painted.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == 3
+    assert str(out.parent) not in page
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
@@ -221,6 +224,7 @@ def test_a_iiif_viewer_gets_both_pictures(archive, weights, inside, tmp_path):
             assert (image.width, image.height) == (body["width"], body["height"])
             assert Image.MIME[image.format] == body["format"]
             assert abs(np.asarray(image.convert("L")).astype(float) - (RAMP >> 8)).mean() < 12
+    assert "3 of 3 agree" in inside("verify", "out", "--source", archive, "-w", weights).stdout
     before = (tmp_path / "out" / "manifest.json").read_bytes()
     assert "all already exist" in inside("paint", archive, *words).stdout
     assert (tmp_path / "out" / "manifest.json").read_bytes() == before
