@@ -24,6 +24,7 @@ from colorize.utils.errors import UserError
 from colorize.utils.files import digest_of, write_whole
 
 HINT_FILES = (".png", ".json")
+CONFIDENCE = ".confidence.png"
 SMALL = 512  # pixels of the shorter side that are enough to see whether there is colour
 UNIT = 10  #   grey levels of the map of confidence for a CIE unit
 
@@ -45,7 +46,7 @@ def guidance_options(parser: ArgumentParser) -> None:
 
 def map_file(target: Path) -> Path:
     """Of confidence, beside a painted file."""
-    return target.with_name(f"{target.stem}.confidence.png")
+    return target.with_name(f"{target.stem}{CONFIDENCE}")
 
 
 class Guidance:

@@ -1,5 +1,6 @@
 """The verb `verify`: paint the source of a painted file again, as the file says, and compare."""
 
+import re
 import tempfile
 from argparse import Namespace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from colorize.cli.guidance import Guidance
+from colorize.cli.guidance import CONFIDENCE, Guidance
 from colorize.cli.paint import paint_one, paint_options
 from colorize.cli.painting_record import ORIGINAL, network_digest, read_sidecar, settings_as_words
 from colorize.cli.parser import ArgumentParser, trusted_packages
@@ -29,12 +30,9 @@ from colorize.utils.files import digest_of
 
 def verify(args: Namespace) -> int:
     """The exit status: 0, or 1 where a file is not what its source becomes."""
-    notes: list[str] = []
     words = [at_home(word) for word in args.painted]
-    found = [path for word in words for path, _ in find_photographs(word, True, None, notes)]
-    painted = [path for path in dict.fromkeys(found) if path.suffix[1:].lower() in FORMATS and not is_original(path)]
-    for note in notes:
-        say(printable(note))
+    found = [path for word in words for path, _ in find_photographs(word, True, None, [])]
+    painted = [path for path in dict.fromkeys(found) if path.suffix[1:].lower() in FORMATS and not is_beside(path)]
     verifier = Verifier(args)
     failed: list[Path] = []
     for path in painted:
@@ -46,9 +44,12 @@ def verify(args: Namespace) -> int:
     return 1 if failed else 0
 
 
-def is_original(path: Path) -> bool:
-    """Whether it is the photograph that `paint --iiif` wrote beside a painted file."""
-    return path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists()
+def is_beside(path: Path) -> bool:
+    """Whether it is what `paint` wrote beside a painted file: the original, or the map of confidence."""
+    base = path.name.removesuffix(CONFIDENCE)
+    of_map = (each for each in path.parent.iterdir() if each != path and each.stem.startswith(base))
+    is_map = base != path.name and any(re.fullmatch(r"(-\d+)?", each.stem.removeprefix(base)) for each in of_map)
+    return is_map or (path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists())
 
 
 def verify_options(parser: ArgumentParser) -> None:
