@@ -152,7 +152,7 @@ def write_csv(path: Path, table: Table, groups: Mapping[str, Sequence[Face]]) ->
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["row", "third", "metric", "value", "low", "high", "n", "faces"])
         for (row, third, metric), cell in table.items():
-            numbers = [f"{each:.6g}" for each in (cell.value, cell.low, cell.high)]
+            numbers = [f"{each:.4g}" for each in (cell.value, cell.low, cell.high)]
             writer.writerow([row, third, metric, *numbers, cell.n, len(groups[third])])
 
 
