@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import nn
 
 from colorize.cli.guidance import map_file
 from colorize.cli.parser import ArgumentParser
-from colorize.cli.paths import PaintJob, sample_files
+from colorize.cli.paths import PaintJob, name_key, sample_files
 from colorize.imaging.color import is_colourful
 from colorize.imaging.color_management import SRGB
 from colorize.imaging.deep_color import problem_of_target
@@ -23,10 +24,10 @@ from colorize.imaging.image_io import LoadedPhotograph, format_of
 from colorize.imaging.metadata import MARKER, XMP_HEAD
 from colorize.imaging.provenance import checked_record, mark_xmp
 from colorize.models.base import Colorizer
-from colorize.reports.iiif import IiifChoice, check_base
-from colorize.reports.painted_page import PaintedRow, place_beside
+from colorize.reports.iiif import IiifChoice, check_manifest
+from colorize.reports.painted_page import PaintedRow, place_beside, read_rows
 from colorize.utils.console import printable
-from colorize.utils.environment import own_version
+from colorize.utils.environment import at_home, own_version
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, digest_of, read_json, write_text, write_whole
 
@@ -55,14 +56,27 @@ def archive_options(parser: ArgumentParser) -> None:
 
 
 def check_formats(args: Namespace, jobs: list[PaintJob]) -> None:
-    """Raises `UserError` where a format does not hold what is asked for, or a report has no folder."""
+    """Raises `UserError` where a format does not hold what is asked for, or a report has no folder, or would be written
+    over something else."""
     kinds = {format_of(job.target) for job in jobs}
     if args.depth > 8 and (wrong := kinds - set(DEEP_FORMATS)):
         raise UserError(f"{min(wrong)} holds 8 bits a sample: --depth 16 goes with --format png or tif")
     if args.iiif:
-        check_base(args.iiif, kinds)
+        check_manifest(at_home(args.output), args.iiif, kinds)
+        check_originals(jobs)
+    if args.report:
+        read_rows(at_home(args.output))
     if (args.report or args.iiif) and Path(args.output).suffix and not Path(args.output).is_dir() and len(jobs) == 1:
         raise UserError(f"--report and --iiif are written into a folder, and {args.output!r} is a file: give -o FOLDER")
+
+
+def check_originals(jobs: Sequence[PaintJob]) -> None:
+    """Raises `UserError` where a photograph would be painted into the file of another's original."""
+    painted = {name_key(job.target): job for job in jobs}
+    for job in jobs:
+        if other := painted.get(name_key(original_of(job.target))):
+            said = f"would be the original of {str(job.source)!r} and what {str(other.source)!r} becomes"
+            raise UserError(f"{str(original_of(job.target))!r} {said}: paint them to different folders")
 
 
 class PaintRecord(NamedTuple):
@@ -164,7 +178,7 @@ def network_digest(model: nn.Module) -> str:
         for name, tensor in sorted(model.state_dict().items()):
             if not name.endswith(("._u", "._v")):
                 found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-                found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+                found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         DIGESTS[model] = found.hexdigest()
     return DIGESTS[model]
 

@@ -140,7 +140,7 @@ def _decode(
         image = _identified(file, head)
         size, form = image.size, image.format or ""
         needed = memory_needed(image, length, turned="exif" in image.info and orientation(image) > 1)
-        deep = options["depth"] > 8 and image.format == "PNG" and sixteen_bits(image)
+        deep = options["depth"] > 8 and sixteen_bits(image) and (image.format == "PNG" or image.mode.startswith("I"))
         check(*size, needed + (length + 10 * image.width * image.height if deep else 0))
         image, raster = _load(image, file, shorter, deep)
         raster.keep_depth, raster.depth = options["keep_depth"], options["depth"]

@@ -19,7 +19,7 @@ from colorize.imaging.transforms import part_alpha
 from colorize.utils.errors import UserError
 
 LARGE = 2**28  # bytes of samples: of more, no second picture is held in memory
-LEVEL = 3  # of compression: photographs of 16 bits are 1 % larger than at 6, at two thirds of the work
+LEVEL = 3  # of compression: photographs of 16 bits are 1 % larger than at 6, for less work
 LARGEST_TIFF = 2**32 - 2**24  # bytes of samples
 
 
@@ -93,6 +93,8 @@ def deepen_png(raster: Raster, file: BinaryIO) -> None:
     samples = imagecodecs.png_decode(mended_png(data) if "mended" in raster.conversions else data)
     raster.image, raster.alpha = part_alpha(raster.image)
     curve = None if raster.gamma is None or raster.profile else gamma_curve(raster.gamma)
+    if curve is not None:
+        raster.record("gamma")
     if samples.shape[2] >= 3:
         grey = grey_of_rgb(raster, samples[..., :3], raster.profile, curve)
     else:

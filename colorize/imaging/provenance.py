@@ -90,7 +90,9 @@ def read_marks(path: Path) -> dict[str, Any]:
     try:
         with unbounded(), Image.open(path, formats=["PNG", "JPEG", "TIFF", "WEBP"]) as image:
             xmp = image.info.get("xmp", b"")
-    except (ValueError, SyntaxError, ArithmeticError, LookupError, TypeError, Image.UnidentifiedImageError) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a header can be damaged in every way
         raise UserError("it is no picture, or damaged") from error
     text = _decoded(xmp) if isinstance(xmp, bytes) else xmp
     found: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from colorize.utils.console import printable
 from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, write_text
 
-MANIFEST = "manifest.json"
+MANIFEST, CONTEXT = "manifest.json", "http://iiif.io/api/presentation/3/context.json"
 STATEMENT = "Colours were predicted by a neural network and are a guess; lightness is the photograph's own."
 WEB = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}  # what viewers show
 
@@ -25,21 +25,24 @@ class IiifChoice(NamedTuple):
     original: Path
 
 
-def check_base(url: str, kinds: set[str]) -> None:
-    """Raises `UserError` for what is no address, and for formats that viewers do not show."""
+def check_manifest(folder: Path, url: str, kinds: set[str]) -> None:
+    """Raises `UserError` for what is no address, for formats that viewers do not show, and where another file has the
+    manifest's name."""
     if not url.startswith(("http://", "https://")):
         raise UserError(
             f"--iiif is {url!r}; it must be where the folder will be served, as https://example.org/archive"
         )
     if wrong := kinds - WEB.keys():
         raise UserError(f"viewers of IIIF do not show {min(wrong)}: --iiif goes with --format png, jpg or webp")
+    if (folder / MANIFEST).exists() and CONTEXT not in (folder / MANIFEST).read_text("utf-8", "replace"):
+        raise UserError(f"{str(folder / MANIFEST)!r} is another file: move it, or paint to another folder")
 
 
 def write_iiif_manifest(folder: Path, url: str, choices: Sequence[IiifChoice]) -> None:
     """Write the manifest of a folder that will be served at `url`."""
     base = url.rstrip("/")
     manifest = {
-        "@context": "http://iiif.io/api/presentation/3/context.json",
+        "@context": CONTEXT,
         "id": f"{base}/{MANIFEST}",
         "type": "Manifest",
         "label": {"none": [folder.resolve().name]},

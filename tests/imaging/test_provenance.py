@@ -88,9 +88,10 @@ def test_files_without_marks_and_with_damaged_ones_are_refused(rgb, tmp_path):
         if "source" not in wrong:  # of which a number is the text that it is
             with pytest.raises(UserError, match=f"damaged: {next(iter(wrong))}"):
                 read_marks(path)
-    (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(UserError, match="no picture"):
-        read_marks(tmp_path / "text.png")
+    for name, data in {"text.png": b"no picture", "cut.png": plain.read_bytes()[:20]}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(UserError, match="no picture, or damaged"):
+            read_marks(tmp_path / name)
     Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "a.gif")
     with pytest.raises(UserError, match="no picture"):
         read_marks(tmp_path / "a.gif")
