@@ -11,7 +11,7 @@ from PIL import Image
 import colorize
 from colorize.cli.painting_record import network_digest
 from colorize.imaging.provenance import KEYS, read_marks
-from colorize.models import CNN, load
+from colorize.models import CNN
 from tests.helpers.metadata import XMP
 
 GREY = Image.fromarray(np.tile(np.arange(20, 220, 5, dtype=np.uint8), (30, 1)))
@@ -35,12 +35,12 @@ def test_the_checksum_is_that_of_the_tensors(network, weights):
         by_hand.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         by_hand.update(np.ascontiguousarray(tensor.numpy()).tobytes())
     assert network_digest(network) == by_hand.hexdigest()
-    again = load(weights)
+    again = colorize.load(weights)
     assert network_digest(again) == network_digest(network)  # of its export, whatever memory format it has
-    other = load(weights)
+    other = colorize.load(weights)
     next(other.parameters()).data.view(-1)[0] += 1e-6
     assert network_digest(other) != network_digest(network)
-    assert len(network_digest(load(weights).bfloat16())) == 64
+    assert len(network_digest(colorize.load(weights).bfloat16())) == 64
 
 
 def test_the_sidecar_says_what_the_file_says(weights, inside, tmp_path):
