@@ -1,6 +1,6 @@
 """What hints are worth: PSNR over the number of simulated hints of a photograph.
 
-    python benchmarks/hints.py --weights W [--source demo] [--size 256] [--photographs N]
+    python benchmarks/hints.py --weights W [--source demo] [--size 256] [--photographs N] [--reach R]
 
 The field's protocol (Zhang et al. 2017, "Real-Time User-Guided Image Colorization with Learned Deep Priors"): a hint is
 the mean colour of a patch of 7×7 pixels at a random place, of a photograph's centre square; the first hints are among
@@ -32,6 +32,7 @@ from colorize.evaluation.bootstrap import mean_interval
 from colorize.imaging.color import to_uint8
 from colorize.imaging.decode import open_rgb
 from colorize.imaging.gamut import lab_to_rgb_reduced
+from colorize.imaging.guidance import REACH
 from colorize.imaging.hints import Hints
 from colorize.imaging.transforms import centre_square
 from colorize.models.base import Colorizer
@@ -48,10 +49,11 @@ def main() -> None:
     parser.add_argument("--source", default="demo", help="demo: those that validate; or a folder")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--photographs", type=int, default=1000, help="at most")
+    parser.add_argument("--reach", type=float, default=REACH, help="of the hints, in shares of the shorter side")
     words = parser.parse_args()
     model, seconds = load(words.weights), []
     rows = [
-        psnr_of_hints(model, batch, i, seconds)
+        psnr_of_hints(model, batch, i, words.reach, seconds)
         for i, batch in enumerate(batches(words.source, words.size, words.photographs))
     ]
     psnr = {count: {kind: interval([row[count][kind] for row in rows]) for kind in KINDS} for count in COUNTS}
@@ -85,7 +87,9 @@ def batches(source: str, size: int, most: int) -> Iterator[Batch]:
 
 
 @torch.no_grad()
-def psnr_of_hints(model: Colorizer, batch: Batch, place: int, seconds: list[float]) -> dict[int, dict[str, float]]:
+def psnr_of_hints(
+    model: Colorizer, batch: Batch, place: int, reach: float, seconds: list[float]
+) -> dict[int, dict[str, float]]:
     """Number of hints -> PSNR in dB of each of `KINDS`; the seconds that the most hints take are added to `seconds`."""
     L, truth = batch.L, batch.ab
     ab = model.colorize(L, [generator_of("hints", place)], check=False)
@@ -97,7 +101,7 @@ def psnr_of_hints(model: Colorizer, batch: Batch, place: int, seconds: list[floa
             continue
         hints = hints_at(corners[:count], truth)
         began = time.perf_counter()
-        spread = guide(ab, L, hints)
+        spread = guide(ab, L, hints, reach=reach)
         if count == max(COUNTS):
             seconds.append(time.perf_counter() - began)
         pictures = (spread, hints.put(ab.clone()), guide(torch.zeros_like(ab), L, hints, reach=10.0))

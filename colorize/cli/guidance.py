@@ -1,5 +1,6 @@
 """What `colorize paint` is told of colour: strength, largest chroma, hints, a reference; and its map of confidence."""
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from colorize.batch import Batch
 from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import PaintJob, name_key, output_folder
 from colorize.imaging.color import is_colourful
-from colorize.imaging.guidance import guide
+from colorize.imaging.guidance import REACH, guide
 from colorize.imaging.hints import Hints, read_hints
 from colorize.imaging.image_io import LoadedPhotograph, open_photograph
 from colorize.models.reference import Reference
@@ -36,6 +37,9 @@ def guidance_options(parser: ArgumentParser) -> None:
         "--hints", type=Path, metavar="FILE", help="wanted colours: a PNG of the photograph's size whose opaque pixels "
         "they are, or JSON, [{x, y, rgb, radius}, …]; for several photographs, a folder of such files"
     )  # fmt: skip
+    parser.add_number(
+        "--reach", 0.01, type=float, default=REACH, help="how far hints spread, in shares of the shorter side (1)"
+    )
     parser.add_argument(
         "--reference", type=Path, metavar="PHOTO", help="a colour photograph, for the colours of like regions"
     )
@@ -75,8 +79,10 @@ class Guidance:
         if self.reference:
             ab = self.reference.transfer(L.cpu(), ab.cpu()).to(ab)
         small = hints.resized((L.shape[2], L.shape[3])) if hints else None
-        strength, most = self.args.strength, self.args.max_chroma
-        return guide(ab, L, small, strength=strength, max_chroma=most, upsample=self.args.upsample)
+        args = self.args
+        return guide(
+            ab, L, small, strength=args.strength, max_chroma=args.max_chroma, reach=args.reach, upsample=args.upsample
+        )
 
     def spread(self, L: Tensor, spread: Tensor, hints: Hints | None) -> Tensor:
         """(1, 1, h, w) CIE units, as strength changes it, and nothing at the hints."""
@@ -85,7 +91,7 @@ class Guidance:
             return spread
         small = hints.resized((L.shape[2], L.shape[3]))
         certain = replace(small, ab=torch.zeros_like(small.ab))
-        return guide(spread.expand(-1, 2, -1, -1), L, certain)[:, :1].clamp(min=0)
+        return guide(spread.expand(-1, 2, -1, -1), L, certain, reach=self.args.reach)[:, :1].clamp(min=0)
 
 
 def find_hints(path: Path, jobs: Sequence[PaintJob], output: Path) -> dict[PaintJob, Path]:
@@ -112,9 +118,12 @@ def find_hints(path: Path, jobs: Sequence[PaintJob], output: Path) -> dict[Paint
 
 
 def check_maps(jobs: Sequence[PaintJob]) -> None:
-    """Raises `UserError` where a photograph would be painted into the file of another's map."""
+    """Raises `UserError` where a map would be written over a photograph, or over another that is painted."""
+    sources = {os.path.realpath(job.source) for job in jobs}
     targets = {name_key(job.target): job for job in jobs}
     for job in jobs:
+        if os.path.realpath(map_file(job.target)) in sources:
+            raise UserError(f"{str(map_file(job.target))!r} is one of the photographs: choose another folder")
         if clash := targets.get(name_key(map_file(job.target))):
             raise UserError(
                 f"{str(clash.source)!r} would be painted where the confidence of {str(job.source)!r} goes: rename it, "

@@ -17,10 +17,10 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from colorize.imaging.hints import Hints, to_hints
-from colorize.imaging.transforms import Upsampling, resize
+from colorize.imaging.transforms import METHODS, Upsampling, resize
 from colorize.utils.errors import UserError
 
-REACH = 0.25  #   of the shorter side
+REACH = 1.0  #    of the shorter side: of 0.1 … 10 the best PSNR with 1, 5 and 20 hints (benchmarks/hints.py)
 NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 STEP = 3 / 8  #   half the mean squared step along an axis to one of these, in pixels²
 SPREAD = 0.6  #   of the local variance of lightness: what counts as like, as in the authors' code
@@ -56,6 +56,8 @@ def guide(
     for name, value in (("strength", strength), ("max_chroma", max_chroma or 0)):
         if not 0 <= value < float("inf"):
             raise UserError(f"{name} is {value}; it must be 0 or more")
+    if upsample not in METHODS:
+        raise UserError(f"upsample is {upsample!r}; it must be {' or '.join(METHODS)}")
     ab = limit_chroma(strength * ab, max_chroma)
     if hints is None:
         return ab

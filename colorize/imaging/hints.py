@@ -99,7 +99,7 @@ class Hints:
         width = self.size[1]
         low, high = np.searchsorted(self.places, [first * width, (first + ab.shape[2]) * width])
         places = torch.from_numpy(self.places[low:high] - first * width).to(ab.device)
-        ab.flatten(2)[0, :, places] = self.ab[low:high].T.to(ab)
+        ab[0, :, places // width, places % width] = self.ab[low:high].T.to(ab)
         return ab
 
 

@@ -29,7 +29,7 @@ def paint(weights, inside, tmp_path):
     grey = Image.fromarray(random.integers(90, 160, (5, 7), dtype=np.uint8)).resize((70, 50), Image.Resampling.BICUBIC)
     for name in ("a.png", "b.png"):
         grey.save(tmp_path / name)
-    return lambda *words: inside("paint", *words, "-w", weights, "-o", "out", "--overwrite")
+    return lambda *words: inside("paint", "-w", weights, "-o", "out", "--overwrite", *words)
 
 
 def painted(path):
@@ -62,7 +62,7 @@ def test_hints_are_exact_and_spread(kind, paint, tmp_path):
     else:
         spots = [{"x": x, "y": y, "rgb": RED} for x in range(30, 34) for y in range(20, 24)]
         (tmp_path / "hints.json").write_text(json.dumps(spots))
-    done = paint("a.png", "--hints", f"hints.{kind}")
+    done = paint("a.png", "--hints", f"hints.{kind}", "--reach", 0.25)
     assert plain.returncode == done.returncode == 0, done.stderr
     after = painted(tmp_path / "out" / "a.png")
     wanted = rgb_to_lab(torch.tensor(RED, dtype=torch.uint8).view(3, 1, 1))
@@ -130,10 +130,12 @@ def test_a_photograph_in_colour_is_painted_from_its_lightness_and_that_is_said(p
 def test_bad_input_gets_one_sentence(paint, tmp_path):
     hints_picture(tmp_path / "hints.png")
     (tmp_path / "empty").mkdir()
-    Image.open(tmp_path / "a.png").save(tmp_path / "a.confidence.jpg")
+    for name in ("a.confidence.jpg", "c.jpg", "c.confidence.png"):
+        Image.open(tmp_path / "a.png").save(tmp_path / name)
     for words, message in [
         (("a.png", "--strength", 2), "--strength is 2.0; it must be between 0 and 1.5"),
         (("a.png", "--max-chroma", -1), "--max-chroma is -1.0; it must be 0 or more"),
+        (("a.png", "--reach", 0), "--reach is 0.0; it must be 0.01 or more"),
         (("a.png", "--hints", "none.png"), "--hints: there is no file or folder 'none.png'"),
         (("a.png", "--hints", "empty"), "--hints: there are none for these photographs: looked for"),
         (("a.png", "b.png", "--hints", "hints.png"), "is one file for 2 photographs"),
@@ -141,6 +143,8 @@ def test_bad_input_gets_one_sentence(paint, tmp_path):
         (("a.png", "--reference", "none.jpg"), "there is no photograph 'none.jpg'"),
         (("a.png", "--reference", "empty"), "there is no photograph 'empty'"),
         (("a.png", "a.confidence.jpg", "--confidence"), "would be painted where the confidence of 'a.png' goes"),
+        (("c.jpg", "c.confidence.png", "--confidence", "-o", "c.tif"), "is one file for 2 photographs"),
+        (("c.jpg", "c.confidence.png", "--confidence", "-o", "."), "c.confidence.png' is one of the photographs"),
     ]:
         done = paint(*words)
         assert done.returncode == 2, (words, done.stdout, done.stderr)

@@ -42,7 +42,7 @@ def test_without_hints_strength_and_the_largest_chroma_are_factors(halves):
 
 def test_a_hint_is_exact_spreads_to_the_edge_and_fades(halves):
     ab, L = halves
-    guided = colorize.guide(ab, L, [{"x": 16, "y": 24, "rgb": RED, "radius": 2}])
+    guided = colorize.guide(ab, L, [{"x": 16, "y": 24, "rgb": RED, "radius": 2}], reach=0.25)
     assert close(guided[0, :, 24, 16], RED_AB)
     assert close(guided[0, :, 22, 16], RED_AB)
     share = ((guided - ab) / (RED_AB.view(1, 2, 1, 1) - ab)).mean(dim=1)[0]  # 1: the hint's colour, 0: the prediction
@@ -75,7 +75,7 @@ def test_the_spread_solves_the_equations_of_the_paper(halves):
 
 def test_strength_does_not_change_a_hint(halves):
     ab, L = halves
-    guided = colorize.guide(ab, L, [Spot(16, 24, RED)], strength=0.5, max_chroma=5)
+    guided = colorize.guide(ab, L, [Spot(16, 24, RED)], strength=0.5, max_chroma=5, reach=0.25)
     assert close(guided[0, :, 24, 16], RED_AB)
     assert guided[0, :, 24, 60].norm() < 6
 
@@ -83,10 +83,10 @@ def test_strength_does_not_change_a_hint(halves):
 def test_a_hint_is_met_after_the_guided_filter(halves):
     ab, L = halves
     spot = [Spot(16, 24, RED)]
-    guided = colorize.guide(ab, L, spot, upsample="guided")
+    guided = colorize.guide(ab, L, spot, upsample="guided", reach=0.25)
     met, missed = (
         Upsampling(L, each, (48, 64), "guided").rows(L, 0)[0, :, 24, 16]
-        for each in (guided, colorize.guide(ab, L, spot))
+        for each in (guided, colorize.guide(ab, L, spot, reach=0.25))
     )
     assert (met - RED_AB).norm() < 0.01 * (missed - RED_AB).norm()
 
@@ -168,6 +168,7 @@ def test_bad_pictures_get_one_sentence(halves, tmp_path):
     for words, message in (
         ({"strength": -1}, "strength is -1"), ({"max_chroma": float("nan")}, "max_chroma is nan"),
         ({"hints": [Spot(1, 1, RED)], "reach": 0}, "reach is 0"),
+        ({"upsample": "nearest"}, "upsample is 'nearest'; it must be guided or bilinear"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=message):
             colorize.guide(ab, L, **words)
