@@ -11,16 +11,21 @@ is made:
     val/         the photographs of people_places that validate
     bsds/        the test photographs of the Berkeley segmentation data set, BSDS500
     period/      colour photographs of 1905 to 1915: composed ones, and scans of three exposures
+    train.tsv, train_open.tsv  how many photographs of each set, source and licence are in the two, for model cards
 
 What `protocol=demo` measures is in no folder to train on, nor what it measured before the photographs of people joined.
 """
 
 import argparse
 import csv
+import re
 import shutil
+from collections import defaultdict
 from pathlib import Path
 
-from colorize.data.sources import demo_photographs
+from colorize.data.sources import DEMO, demo_photographs
+
+CALTECH = ("Caltech-101 (Fei-Fei et al. 2004)", "CC BY 4.0 as a data set; web pictures, not cleared one by one")
 
 
 def main() -> None:
@@ -42,6 +47,37 @@ def main() -> None:
     link(output / "val", {"people_places": people / "val"})
     link(output / "bsds", {"bsds500_test": photos / "bsds500_test"})
     link(output / "period", {name: photos / name for name in ("historical_color", "plates_raw")})
+    origins = {f"people_places/{Path(row['file']).name}":
+                   (f"people_places, {row['set']}", row["repository"], row["licence"])
+               for row in rows(people / "SOURCES.tsv") if row["file"].startswith("train/")}  # fmt: skip
+    origins |= {f"demo/{row['file']}": ("demo photographs of colorize", row["package"], row["licence"])
+                for row in rows(DEMO / "CREDITS.tsv")}  # fmt: skip
+    for name in ("train", "train_open"):
+        write_sources(output / name, origins)
+
+
+def write_sources(folder: Path, origins: dict[str, tuple[str, str, str]]) -> None:
+    """FOLDER.tsv: set, source, licence and the number of photographs; `origins` has the former by a file's name."""
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in (path for top in folder.iterdir() for path in top.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        kind, source, licence = ("caltech101", *CALTECH) if name.startswith("caltech101/") else origins[name]
+        found[kind, plain_licence(licence)].append(source)
+    with folder.with_suffix(".tsv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(["set", "source", "licence as read", "photographs"])
+        for (kind, licence), sources in sorted(found.items()):
+            few = sorted(set(sources))
+            table.writerow([kind, ", ".join(few) if len(few) < 4 else f"{len(few)} sources", licence, len(sources)])
+
+
+def plain_licence(text: str) -> str:
+    """The licence, without where it was read, as the lists of sources have it in brackets, and in one spelling."""
+    text = re.sub(r" \(.*|,? at commit \w+|; credit in the caption.*", "", text)
+    text = re.sub(r"\bCC[ -]BY((?:-[A-Z]{2})*)[ -](?=\d)", r"CC BY\1 ", text)
+    return {"public domain": "public domain", "public-domain": "public domain", "cc0-1.0": "CC0 1.0"}.get(
+        text.casefold(), text
+    )
 
 
 def rows(path: Path) -> list[dict[str, str]]:

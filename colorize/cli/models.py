@@ -1,9 +1,9 @@
 """The verb `models`: which networks are here, and which can be had by name."""
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from huggingface_hub import constants, scan_cache_dir, try_to_load_from_cache
 from huggingface_hub.errors import CacheNotFound
@@ -11,12 +11,15 @@ from rich.table import Table
 
 from colorize.cli.parser import ArgumentParser
 from colorize.models.export import read_card
-from colorize.models.load import HUB_FILES, describe_checkpoint, trained_size
+from colorize.models.load import HUB_FILES, trained_size
 from colorize.models.named_weights import DEFAULT, PUBLISHED, shipped_weights
 from colorize.run_folder import RunFolder
+from colorize.utils.checkpoint import peek
 from colorize.utils.console import console, printable, say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, first_line
+
+CACHED = "in the hub's cache"
 
 
 class KnownNetwork(NamedTuple):
@@ -33,7 +36,8 @@ class KnownNetwork(NamedTuple):
 def models(args: Namespace) -> int:
     """`colorize models [FOLDER]`; the exit status."""
     held = shipped_weights()
-    found = [*map(describe_shipped_export, held.values()), *runs_in(at_home(args.folder)), *cached_exports()]
+    shipped = (describe_folder(name, folder, "shipped") for name, folder in held.items())
+    found = [*filter(None, shipped), *runs_in(at_home(args.folder)), *cached_exports()]
     found += [describe_published(name) for name in PUBLISHED]
     table = Table(title="what --weights, init_from= and colorize.load take by name", title_justify="left")
     for heading in ("name", "where", "loads as", "MB", "licence", "about"):
@@ -50,34 +54,11 @@ def models_options(parser: ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", default="outputs", help="of runs (default: outputs)")
 
 
-def describe_shipped_export(folder: Path) -> KnownNetwork:
-    return describe_export(folder.name, folder, "shipped")
-
-
-def describe_export(name: str, folder: Path, where: str) -> KnownNetwork:
-    card = read_card(folder) or {}
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    licence, use = card.get("license", ""), card.get("use") or card.get("name", "")
-    return KnownNetwork(name, where, str(card.get("network")), megabytes(size), str(licence), str(use))
-
-
 def runs_in(folder: Path) -> Iterator[KnownNetwork]:
     """The runs and exports in a folder, and the jobs of sweeps in it."""
-    places = sorted({path.parent for level in ("*", "*/*") for path in folder.glob(f"{level}/.hydra")})
-    for path in places:
-        try:
-            run = RunFolder(path)
-            best = run.checkpoint("best")
-            network = str(run.read_config().model["_target_"]).rpartition(".")[2]
-            size = megabytes(best.stat().st_size)
-            about = f"{describe_checkpoint(path).strip(' ()')}, {trained_size(path)} pixels"
-        except (UserError, KeyError, AttributeError) as error:
-            yield KnownNetwork(path.as_posix(), "here", "", "", "", f"does not load: {error}")
-        else:
-            yield KnownNetwork(path.as_posix(), "here", network, size, "", about)
-    for path in sorted(folder.glob("*/config.json")):
-        if read_card(path.parent) is not None:
-            yield describe_export(path.parent.as_posix(), path.parent, "here")
+    marks = (".hydra", "*/.hydra", "config.json")
+    places = sorted({path.parent for mark in marks for path in folder.glob(f"*/{mark}")})
+    yield from filter(None, (describe_folder(path.as_posix(), path, "here") for path in places))
 
 
 def cached_exports() -> Iterator[KnownNetwork]:
@@ -87,15 +68,43 @@ def cached_exports() -> Iterator[KnownNetwork]:
     except CacheNotFound:
         return
     for repository in sorted(cache.repos, key=lambda each: each.repo_id):
-        for revision in repository.revisions:
-            if repository.repo_type == "model" and read_card(revision.snapshot_path) is not None:
-                yield describe_export(repository.repo_id, revision.snapshot_path, "in the hub's cache")
-                break
+        for revision in list(repository.revisions)[:1] if repository.repo_type == "model" else ():
+            if found := describe_folder(repository.repo_id, revision.snapshot_path, CACHED):
+                yield found
+
+
+def describe_folder(name: str, folder: Path, where: str) -> KnownNetwork | None:
+    """Of a run or an export, also one that is damaged; None for a folder that is neither."""
+    try:
+        if (folder / ".hydra").is_dir():
+            return describe_run(name, folder, where)
+        card = read_card(folder)
+        return None if card is None else describe_export(name, folder, where, card)
+    except (UserError, KeyError, AttributeError, OSError) as error:
+        return KnownNetwork(name, where, "", "", "", f"does not load: {first_line(error)}")
+
+
+def describe_run(name: str, folder: Path, where: str) -> KnownNetwork:
+    run = RunFolder(folder)
+    best = run.checkpoint("best")
+    if (held := peek(best)) is None:
+        raise UserError(f"{best.name} is damaged")
+    network = str(run.read_config().model["_target_"]).rpartition(".")[2]
+    about = f"{best.name}, step {held['steps']}, {trained_size(folder)} pixels"
+    return KnownNetwork(name, where, network, megabytes(best.stat().st_size), "", about)
+
+
+def describe_export(name: str, folder: Path, where: str, card: Mapping[str, Any]) -> KnownNetwork:
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    about = card.get("use") or card.get("name", "")
+    return KnownNetwork(
+        name, where, str(card.get("network")), megabytes(size), str(card.get("license", "")), str(about)
+    )
 
 
 def describe_published(name: str) -> KnownNetwork:
     known = PUBLISHED[name]
-    where = "in the hub's cache" if is_cached(known.hub) else "fetched when named"
+    where = CACHED if is_cached(known.hub) else "fetched when named"
     return KnownNetwork(name, where, known.network, str(known.megabytes), known.licence, known.use)
 
 

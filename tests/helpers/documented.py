@@ -42,7 +42,7 @@ HOW: dict[str, Run | Elsewhere] = {
     # README.md
     QUICKSTART: Run(SHORT, instead=INSTALLED),
     "colorize paint scans/ --weights outputs/quickstart -o painted": Run(),
-    "colorize paint a.jpg --weights piddnad/ddcolor_paper_tiny -o a-colour.png": Run(needs=("hub",)),
+    "colorize paint a.jpg --weights ddcolor-tiny -o a-colour.png": Run(needs=("hub",)),
     "colorize inspect photos -o inspected": Run(),
     "python train.py model=cnn loss=iizuka data=folder data.root=photos data.exclude=inspected/manifest.tsv":
         Run(SHORT),
@@ -81,6 +81,8 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize models": Run(),
     "colorize paint a.jpg --weights outputs/quickstart --strength 0.8 --hints hints.png --confidence -o guided.png":
         Run(),
+    "colorize export outputs/release-base-s0 -o colorize/weights/base --half --card experiments/release/base.yaml "
+    "--results experiments/release/results/base/*.json": Elsewhere("reports/test_model_card.py"),
     "colorize export outputs/quickstart -o my-network": Run(),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
     "python train.py experiment=smoke model=cnn": Run(),

@@ -1,5 +1,7 @@
 """Weights by name: those that are shipped are taken where none are named, and published ones are fetched."""
 
+import shutil
+
 import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
@@ -123,7 +125,9 @@ def test_models_lists_what_is_here_and_what_can_be_had(shipped, run_folder, insi
     colorize.save(CNN(width=0.1, global_size=32), hub / "models--some--one" / "snapshots" / "0", {"name": "theirs"})
     run_folder(to="outputs/good")
     bad = run_folder(to="outputs/bad")
-    (bad / "checkpoints" / "best.pt").unlink()
+    (bad / "checkpoints" / "best.pt").write_bytes(b"cut")
+    shutil.copytree(shipped, tmp_path / "outputs" / "broken")
+    (tmp_path / "outputs" / "broken" / "config.json").write_text('{"library_name": "colorize"')
     colorize.save(CNN(width=0.1, global_size=32), tmp_path / "outputs" / "mine", {"license": "cc0-1.0"})
     done = inside("models")
     assert done.returncode == 0, done.stderr
@@ -132,6 +136,7 @@ def test_models_lists_what_is_here_and_what_can_be_had(shipped, run_folder, insi
         "base": ("shipped", "UNet", "mit", "tests"),
         "outputs/good": ("here", "CNN", "best.pt, step", "32 pixels"),
         "outputs/bad": ("does not load",),
+        "outputs/broken": ("does not load",),
         "outputs/mine": ("here", "CNN", "cc0-1.0"),
         "some/one": ("in the hub's cache", "theirs"),
         "ddcolor": ("fetched when named", "Transformer", "912", "Apache-2.0"),

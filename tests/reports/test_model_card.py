@@ -13,11 +13,12 @@ from colorize.evaluation.network import weights_digest
 from colorize.metrics.metric_info import Interval
 from colorize.models import CNN
 from colorize.models.named_weights import shipped_weights
-from colorize.reports.model_card import LIMITS, PROHIBITED
+from colorize.reports.model_card import LIMITS, PROHIBITED, file_table, read_details
 from colorize.utils.errors import UserError
 from tests.helpers.cards import check_numbers, sections, table
 from tests.helpers.configs import ROOT
 
+RELEASE = ROOT / "experiments" / "release"
 DETAILS = """
 name: little network
 license: mit
@@ -156,7 +157,19 @@ def test_a_mistake_gets_one_sentence(inside, trained, told, evaluated, tmp_path)
 
 
 def test_the_cards_of_the_shipped_weights_have_the_numbers_of_their_results():
-    """The results lie in experiments/release/results/NAME, where the commands that made them are."""
+    """They lie in experiments/release/results/NAME; what else the card is told, in experiments/release/NAME.yaml."""
     for name, folder in shipped_weights().items():
-        results = sorted((ROOT / "experiments" / "release" / "results" / name).glob("*.json"))
+        results = sorted((RELEASE / "results" / name).glob("*.json"))
         assert check_numbers(folder / "README.md", results) > 0
+        details, text = read_details(RELEASE / f"{name}.yaml"), (folder / "README.md").read_text(encoding="utf-8")
+        for file in (details.data, *(each["file"] for each in details.tables)):
+            assert file_table(RELEASE / file) in text
+
+
+def test_what_the_card_of_the_release_is_told_is_whole():
+    details = read_details(RELEASE / "base.yaml")
+    assert details.license
+    assert details.use
+    assert {row["set"].split(",")[0] for row in table(file_table(RELEASE / details.data))} == {
+        "caltech101", "demo photographs of colorize", "people_places"
+    }  # fmt: skip

@@ -27,10 +27,16 @@ def given(tmp_path):
     for number, name in enumerate(names):
         (tmp_path / "given" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((40, 50, 3), number * 9, np.uint8)).save(tmp_path / "given" / name)
-    people = "file\tgroup\ntrain/a.jpg\topen\ntrain/b.jpg\tmixed\ntrain/c.jpg\topen\nval/d.jpg\topen\n"
-    (tmp_path / "given" / "people_places" / "SOURCES.tsv").write_text(people)
     for name in ("bsds500_test", "historical_color", "plates_raw"):
         (tmp_path / "given" / name).mkdir()
+    people = [
+        ("file", "group", "set", "repository", "licence"),
+        ("train/a.jpg", "open", "x", "o/a", "CC-BY-2.0 (there)"),
+        ("train/b.jpg", "mixed", "x", "o/b", "none stated (web)"),
+        ("train/c.jpg", "open", "x", "o/c", "CC BY 2.0"),
+        ("val/d.jpg", "open", "x", "o/a", "CC0 1.0"),
+    ]
+    (tmp_path / "given" / "people_places" / "SOURCES.tsv").write_text("\n".join(map("\t".join, people)))
     return tmp_path / "given"
 
 
@@ -55,6 +61,12 @@ def test_the_folders_of_photographs(given, tmp_path, config):
         "people_places/a.jpg", "people_places/c.jpg", *(f"demo/{name}" for name in {*now[0].names()} - held_out)
     }  # fmt: skip
     assert not {name.rsplit("/", 1)[-1] for name in names | opened} & held_out
+    for folder, count in (("train", len(names)), ("train_open", len(opened))):
+        head, *lines = (line.split("\t") for line in (tmp_path / "made" / f"{folder}.tsv").read_text().splitlines())
+        assert head == ["set", "source", "licence as read", "photographs"]
+        assert sum(int(line[3]) for line in lines) == count
+        assert ["people_places, x", "o/a, o/c", "CC BY 2.0", "2"] in lines
+    assert all(line[2] for line in lines)
 
 
 @pytest.mark.parametrize("name", TRIES)
