@@ -74,10 +74,8 @@ def write_sources(folder: Path, origins: dict[str, tuple[str, str, str]]) -> Non
 def plain_licence(text: str) -> str:
     """The licence, without where it was read, as the lists of sources have it in brackets, and in one spelling."""
     text = re.sub(r" \(.*|,? at commit \w+|; credit in the caption.*", "", text)
-    text = re.sub(r"\bCC[ -]BY((?:-[A-Z]{2})*)[ -](?=\d)", r"CC BY\1 ", text)
-    return {"public domain": "public domain", "public-domain": "public domain", "cc0-1.0": "CC0 1.0"}.get(
-        text.casefold(), text
-    )
+    text = re.sub(r"\bCC[ -]?(BY(?:-[A-Z]{2})*|0)[ -]?(?=\d|$)", r"CC \1 ", text).replace("CC 0", "CC0").strip()
+    return "public domain" if text.casefold() in ("public domain", "public-domain") else text
 
 
 def rows(path: Path) -> list[dict[str, str]]:
