@@ -2,99 +2,57 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from declared import ALPHA, JUDGED, MARGINS, NETWORKS
-from verdicts import Values, Verdict, by_pair, decide_pair, judge, pooled_seed_variance, rank, seeds_that_decide
+from results import Judged, judge_runs, network_of, result_files, seed_of_job, show
+from scaling import write_scaling
+from verdicts import Verdict, by_pair, decide_pair, pooled_seed_variance, seeds_that_decide
 
-from colorize.evaluation.entries import reorder, seeds_interval, variance_components
-from colorize.evaluation.image_table import read_image_values
-from colorize.evaluation.result import Result, image_table_path, read_result
+from colorize.evaluation.entries import seeds_interval, variance_components
+from colorize.evaluation.result import Result, read_result
 from colorize.metrics.metric_info import Interval, info_of
-from colorize.sweeps.jobs import SweepJob, jobs_of
-from colorize.utils.errors import UserError
+from colorize.sweeps.jobs import jobs_of
 
 UNITS = {"psnr": "dB", "ciede2000": "ΔE"}
 SHOWN = ("psnr", "ciede2000", "ssim", "chroma", "kd_paired_mobilenet_v2")  # in the README; all are in results.csv
-Results = dict[tuple[str, int], Result]  # network, seed
-
-
-@dataclass(frozen=True)
-class Judged:
-    """scores: metric -> network -> (n, S), more is better; ranking: the networks, the best first."""
-
-    scores: Mapping[str, Values]
-    verdicts: Sequence[Verdict]
-    ranking: Sequence[str]
 
 
 def write_report(here: Path, runs: Path, scaled: Path) -> int:
+    """Into the folder `here`. The runs of other lengths are in a folder of `scaled` that has the network's name."""
     judged = judge_runs(runs)
     write_results(here / "results.csv", runs)
     write_verdicts(here / "verdicts.csv", judged)
-    tables = {
-        "networks": network_table(runs, judged), "pairs": pair_table(judged),
-        "scaling": scaling_table(scaled) if jobs_of(scaled) else ["*Not trained yet.*"],
-    }  # fmt: skip
+    tables = {"networks": network_table(runs, judged), "pairs": pair_table(judged)}
+    if jobs_of(best := scaled / judged.ranking[0]):
+        tables["scaling"] = write_scaling(here / "scaling.svg", runs, best)
     for name, lines in tables.items():
         replace_part(here / "README.md", name, lines)
         print("\n".join(["", *lines]))
     return 0
 
 
-def judge_runs(folder: Path) -> Judged:
-    """The verdicts of the primary metrics. Raises `UserError` where a network or a seed is missing."""
-    scores = {metric: read_scores(folder, metric) for metric in MARGINS}
-    verdicts = judge(scores)
-    return Judged(scores, verdicts, rank(verdicts, scores["psnr"]))
-
-
-def read_scores(folder: Path, metric: str) -> dict[str, np.ndarray]:
-    """network -> (n, S) of the metric, oriented so that more is better, photographs in the same order."""
-    tables = {key: read_image_values(image_table_path(path), "model") for key, path in result_files(folder, JUDGED)}
-    seeds = sorted({seed for _, seed in tables})
-    if missing := [f"{name} with seed {seed}" for name in NETWORKS for seed in seeds if (name, seed) not in tables]:
-        raise UserError(f"{str(folder)!r} has no result {JUDGED!r} of {missing[0]}: run.py trains and measures it")
-    if len(seeds) < 2:
-        raise UserError(f"{str(folder)!r} has {len(seeds)} seeds with a result {JUDGED!r}; verdicts need two or more")
-    names = next(iter(tables.values())).names
-    ordered = {key: reorder(names, table, f"{key[0]}, seed {key[1]}") for key, table in tables.items()}
-    oriented = info_of(metric).oriented
-    return {name: oriented(np.stack([ordered[name, seed].values[metric] for seed in seeds], axis=1))
-            for name in NETWORKS}  # fmt: skip
-
-
-def result_files(folder: Path, name: str) -> Iterator[tuple[tuple[str, int], Path]]:
-    """(network, seed), and where the job's result of that name is."""
-    for job in jobs_of(folder):
-        path = job.folder / "results" / f"{name}.json"
-        if path.is_file():
-            yield (network_of(job), int(job.values.get("seed", 0))), path
-
-
-def network_of(job: SweepJob) -> str:
-    return job.values["experiment"].rsplit("/", 1)[-1]
-
-
 def write_results(path: Path, folder: Path) -> None:
-    """A line for each network, set, metric and seed; baselines, which have no seed, once. The rows of other inputs,
-    such as model_ortho, are sets of their own: period/ortho."""
-    names = sorted({file.stem for job in jobs_of(folder) for file in (job.folder / "results").glob("*.json")})
+    """A line for each network, set, metric and seed; baselines, which have no seed, once."""
+    names = {file.stem for job in jobs_of(folder) for file in (job.folder / "results").glob("*.json")}
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["model", "set", "metric", "seed", "value", "low", "high", "n"])
-        for name in (name for name in names if "@" not in name):
+        for name in sorted(names):
             for number, ((network, seed), place) in enumerate(sorted(result_files(folder, name))):
                 for row, cells in read_result(place).rows.items():
-                    kind, _, shown = row.partition("_")
-                    model, of, key = (
-                        (network, f"{name}/{shown}" if shown else name, seed) if kind == "model" else (row, name, "")
-                    )
-                    for metric, cell in cells.items() if kind == "model" or number == 0 else ():
-                        numbers = [f"{each:.6g}" for each in (cell.value, cell.low, cell.high)]
-                        writer.writerow([model, of, metric, key, *numbers, cell.n])
+                    if row.startswith("model"):
+                        writer.writerows(result_lines(network, name + row[5:].replace("_", "/", 1), seed, cells))
+                    elif number == 0:
+                        writer.writerows(result_lines(row, name, "", cells))
+
+
+def result_lines(model: str, of: str, seed: int | str, cells: Mapping[str, Interval]) -> Iterator[list[str | int]]:
+    """Of one row of a result; what a network made of another input, such as model_ortho, is a set of its own, such as
+    period/ortho."""
+    for metric, cell in cells.items():
+        yield [model, of, metric, seed, *(f"{each:.6g}" for each in (cell.value, cell.low, cell.high)), cell.n]
 
 
 def write_verdicts(path: Path, judged: Judged) -> None:
@@ -110,9 +68,17 @@ def write_verdicts(path: Path, judged: Judged) -> None:
 
 def network_table(folder: Path, judged: Judged) -> list[str]:
     """The networks in their order: minutes, seed deviation, and metrics with intervals over photographs and seeds."""
-    jobs = {(network_of(job), int(job.values.get("seed", 0))): job for job in jobs_of(folder)}
+    jobs = {(network_of(job), seed_of_job(job)): job for job in jobs_of(folder)}
     results = {key: read_result(path) for key, path in result_files(folder, JUDGED)}
-    heads = ["network", "steps", "minutes", *(info_of(metric).heading for metric in SHOWN), "between seeds, dB, ΔE"]
+    operations = read_operations()
+    heads = [
+        "network",
+        "steps",
+        "10¹² operations",
+        "minutes",
+        *(info_of(metric).heading for metric in SHOWN),
+        "between seeds, dB, ΔE",
+    ]
     lines = [f"| {' | '.join(heads)} |", f"| --- | {' | '.join('--:' for _ in heads[1:])} |"]
     for name in judged.ranking:
         of = {seed: result for (network, seed), result in results.items() if network == name}
@@ -120,15 +86,25 @@ def network_table(folder: Path, judged: Judged) -> list[str]:
         minutes = np.mean([summary["seconds"] for summary in summaries]) / 60
         cells = [show(metric, of_seeds(metric, list(of.values()), judged, name)) for metric in SHOWN]
         spread = ", ".join(f"{deviation(judged.scores[metric][name]):.2f}" for metric in MARGINS)
-        lines.append(f"| {name} | {summaries[0]['steps']:,} | {minutes:.1f} | {' | '.join(cells)} | {spread} |")
+        cost = f"{summaries[0]['steps']:,} | {operations[name]:.1f} | {minutes:.1f}"
+        lines.append(f"| {name} | {cost} | {' | '.join(cells)} | {spread} |")
     one = next(iter(results.values()))
     for row in (row for row in ("grey", "mean_ab") if row in one.rows):
         cells = [show(metric, one.rows[row].get(metric)) for metric in SHOWN]
-        lines.append(f"| {row} | – | – | {' | '.join(cells)} | – |")
+        lines.append(f"| {row} | – | – | – | {' | '.join(cells)} | – |")
     pooled = " and ".join(
         f"{pooled_seed_variance(judged.scores[metric]) ** 0.5:.3f} {UNITS[metric]}" for metric in MARGINS
     )
     return [*lines, "", f"Between seeds, pooled over the networks: {pooled}."]
+
+
+def read_operations() -> dict[str, float]:
+    """network -> 10¹² operations of a training, as flops.py counted them."""
+    found = dict.fromkeys(NETWORKS, 0.0)
+    with (Path(__file__).parent / "compute.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found[row["model"]] += float(row["tflops"])
+    return found
 
 
 def of_seeds(metric: str, results: Sequence[Result], judged: Judged, network: str) -> Interval | None:
@@ -143,11 +119,6 @@ def flip(metric: str, cell: Interval) -> Interval:
     """From the scale on which more is better to the metric's own."""
     lower = info_of(metric).better == "lower"
     return Interval(-cell.value, -cell.high, -cell.low, cell.n) if lower else cell
-
-
-def show(metric: str, cell: Interval | None) -> str:
-    digits = info_of(metric).digits
-    return "–" if cell is None else f"{cell.value:.{digits}f} ({cell.low:.{digits}f} to {cell.high:.{digits}f})"
 
 
 def deviation(side: np.ndarray) -> float:
@@ -190,20 +161,6 @@ def ends(cell: Interval) -> tuple[float, float]:
 
 def together(a: str, b: str, word: str) -> str:
     return {"better": f"**{a}**", "worse": f"**{b}**"}.get(word, word)
-
-
-def scaling_table(folder: Path) -> list[str]:
-    """The best network at other lengths of training, one seed."""
-    lines = [
-        f"| compute | steps | {' | '.join(info_of(metric).heading for metric in MARGINS)} |",
-        "| --: | --: | --: | --: |",
-    ]
-    jobs = [job for job in jobs_of(folder) if (job.folder / "results" / f"{JUDGED}.json").is_file()]
-    for job in sorted(jobs, key=lambda job: float(job.values["steps_scale"])):
-        row = read_result(job.folder / "results" / f"{JUDGED}.json").rows["model"]
-        cells = " | ".join(show(metric, row[metric]) for metric in MARGINS)
-        lines.append(f"| × {float(job.values['steps_scale']):g} | {job.summary['steps']:,} | {cells} |")
-    return lines
 
 
 def replace_part(readme: Path, name: str, lines: Sequence[str]) -> None:

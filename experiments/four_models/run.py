@@ -13,6 +13,7 @@ from pathlib import Path
 from declared import JUDGED, NETWORKS, SCALES, SEEDS
 
 from colorize.cli import main as colorize
+from colorize.utils.errors import guarded
 
 RUNS, SCALED = Path("outputs/four_models"), Path("outputs/four_models_scaling")
 SQUARES = [  # the second extractor trained none of the networks
@@ -32,13 +33,12 @@ def main() -> int:
     parser.add_argument("--report", action="store_true", help="write tables from what is measured already")
     if not parser.parse_args().report:
         recipes = ",".join(f"four_models/{name}" for name in NETWORKS)
-        train(
-            RUNS, f"seed={','.join(map(str, SEEDS))}", f"experiment={recipes}"
-        )  # all networks of a seed, then the next
+        seeds = ",".join(map(str, SEEDS))
+        train(RUNS, f"seed={seeds}", f"experiment={recipes}")  # all networks of one seed, then of the next
         evaluate(RUNS, *SETS)
         best = find_best(RUNS)
-        train(SCALED, f"steps_scale={','.join(map(str, SCALES))}", f"experiment=four_models/{best}")
-        evaluate(SCALED, JUDGED)
+        train(SCALED / best, f"steps_scale={','.join(map(str, SCALES))}", f"experiment=four_models/{best}")
+        evaluate(SCALED / best, JUDGED)
         run("compare", "--pool", str(RUNS), "--protocol", JUDGED, "--html", str(RUNS / "compare.html"))
     from report import write_report
 
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def find_best(folder: Path) -> str:
-    from report import judge_runs
+    from results import judge_runs
 
     return judge_runs(folder).ranking[0]
 
@@ -68,4 +68,4 @@ def run(*words: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

@@ -149,29 +149,33 @@ def test_unequal_deviations_between_seeds_make_no_more_false_verdicts(study):
     assert own <= 0.1 <= pooled
 
 
+def write_job(folder, number, words, gain, measured=True):
+    """A job of a sweep, as run.py leaves it: 30 photographs, `gain` dB above 24 and as many ΔE below 12."""
+    random, names = np.random.default_rng([number, 1]), [f"{place:02d}.jpg" for place in range(30)]
+    job = folder / f"{number:03d}-0123abcd"
+    (job / ".hydra").mkdir(parents=True)
+    (job / ".hydra" / "overrides.yaml").write_text(f"[{', '.join(words)}]")
+    (job / "summary.json").write_text(json.dumps({"status": "finished", "steps": 9, "seconds": 90}))
+    if measured:
+        gains = gain + 0.02 * random.normal() + 0.02 * random.normal(size=30)
+        values = {"psnr": np.random.default_rng(0).normal(24, 3, 30) + gains, "ciede2000": 12 - gains}
+        cells = {metric: mean_interval(of) for metric, of in values.items()}
+        rows = {"model": cells, "model_ortho": cells, "grey": {"psnr": Interval(21.0, 20.0, 22.0, 30)}}
+        path = write_result(job / "results" / "people_places.json", Result(words[-1], PROTOCOL, rows, manifest="m"))
+        with ImageTable(image_table_path(path), list(values)) as table:
+            table.add({"model": values}, names)
+
+
 @pytest.fixture
 def runs(tmp_path):
-    """A sweep's folder: six networks with three seeds, a result each, as run.py leaves it. The networks are half a
-    decibel apart, but for the last two, which are equal."""
+    """A sweep's folder: six networks with three seeds. The networks are half a decibel apart, but for the last two,
+    which are equal."""
 
-    def make(seeds=3, skip=None):
-        names = [f"{number:02d}.jpg" for number in range(30)]
-        base = np.random.default_rng(0).normal(24, 3, len(names))
-        for number, (seed, name) in enumerate((seed, name) for seed in range(seeds) for name in NETWORKS):
-            random = np.random.default_rng([seed, number])
-            job = tmp_path / "runs" / f"{number:03d}-0123abcd"
-            (job / ".hydra").mkdir(parents=True)
-            (job / ".hydra" / "overrides.yaml").write_text(f"[seed={seed}, experiment=four_models/{name}]")
-            (job / "summary.json").write_text(json.dumps({"status": "finished", "steps": 9, "seconds": 90}))
-            if (name, seed) == skip:
-                continue
-            gain = 0.5 * min(NETWORKS.index(name), 4) + 0.02 * random.normal() + 0.02 * random.normal(size=len(names))
-            values = {"psnr": base + gain, "ciede2000": 12 - gain}
-            cells = {metric: mean_interval(of) for metric, of in values.items()}
-            rows = {"model": cells, "model_ortho": cells, "grey": {"psnr": Interval(21.0, 20.0, 22.0, 30)}}
-            path = write_result(job / "results" / "people_places.json", Result(name, PROTOCOL, rows, manifest="m"))
-            with ImageTable(image_table_path(path), list(values)) as table:
-                table.add({"model": values}, names)
+    def make(missing=()):
+        for number, (seed, place) in enumerate((seed, place) for seed in range(3) for place in range(6)):
+            name = NETWORKS[place]
+            words = [f"seed={seed}", f"experiment=four_models/{name}"]
+            write_job(tmp_path / "runs", number, words, 0.5 * min(place, 4), (name, seed) not in missing)
         return tmp_path / "runs"
 
     return make
@@ -181,13 +185,20 @@ def test_the_report(runs, study, tmp_path, capsys):
     report = study("report")
     (tmp_path / "README.md").write_text((STUDY / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
     folder = runs()
+    best = study("results").judge_runs(folder).ranking[0]
+    for number, scale in enumerate((0.25, 4)):
+        words = [f"steps_scale={scale}", f"experiment=four_models/{best}"]
+        write_job(tmp_path / "scaled" / best, 90 + number, words, 2 + np.log2(scale) / 2)
     for _ in range(2):
         assert report.write_report(tmp_path, folder, tmp_path / "scaled") == 0
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "15 of 15 pairs are decided." in text
     assert "| cnn, gan_unet | gan_unet better by 0.5" in text
     assert "| transformer, multicolor | equal within 0.3 dB (" in text
-    assert text.count("<!-- begin pairs -->") == text.count("## Scaling") == 1
+    scales = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| × ")]
+    assert scales == ["| × 0.25", "| × 1", "| × 4"]
+    assert "<polyline" in (tmp_path / "scaling.svg").read_text(encoding="utf-8")
+    assert text.count("<!-- begin pairs -->") == text.count("## More and less compute") == 1
     with (tmp_path / "results.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["model", "set", "metric", "seed", "value", "low", "high", "n"]
@@ -203,7 +214,7 @@ def test_the_report(runs, study, tmp_path, capsys):
 
 def test_a_missing_run_is_named(runs, study):
     with pytest.raises(UserError, match="has no result 'people_places' of gan with seed 2"):
-        study("report").judge_runs(runs(skip=("gan", 2)))
+        study("results").judge_runs(runs(missing=[("gan", 2)]))
 
 
 def test_one_command_runs_all(runs, study, tmp_path, monkeypatch, config):
