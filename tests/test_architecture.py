@@ -37,8 +37,9 @@ LOOSE = {"__init__", "__main__", "config", "run_folder", "batch"}
 # published files, the gamut and pictures that were painted elsewhere, two for people as judges (verb, choices),
 # two for colour as a class (head, loss term), four for weights by name and model cards (two verbs, names, card),
 # two for pictures of 16 bits and cameras' raw files, five for files that archives keep (marks,
-# records, verb, page, IIIF), five for guided colour (hints, guidance, reference, confidence, options)
-MODULES = 177
+# records, verb, page, IIIF), five for guided colour (hints, guidance, reference, confidence, options),
+# three for the page for people with photographs (verb, page, sessions)
+MODULES = 180
 LINES_OF_A_MODULE = 250
 LINES_OF_A_FUNCTION = 40
 # The field's own words, of which each folder may have one

@@ -40,6 +40,7 @@ VERBS = {
         "judge:judge", "RUN RUN … -o FOLDER", "let people choose between the colours of runs; --read their choices"
     ),
     "paint": Verb("paint:paint", "PHOTO … -o OUT [--weights W]", "colour photographs at their full size"),
+    "app": Verb("web_app:app", "[--weights W …]", "serve a page on this machine that colours photographs"),
     "models": Verb("models:models", "[FOLDER]", "list the networks that are here, and those that can be had by name"),
     "verify": Verb("verify:verify", "PAINTED … --source FOLDER", "paint again from the source, and say what differs"),
     "inspect": Verb(

@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from colorize.utils.files import write_text
 
 TABLE, PAGE = "painted.csv", "painted.html"
 ANY = 2**62  # pixels
+NOWHERE: Mapping[str, Path] = {}
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,11 @@ def place_beside(path: Path, folder: Path) -> str:
         return path.name
 
 
-def write_painted_report(folder: Path, rows: Sequence[PaintedRow]) -> None:
-    """Write the table and the page. Files of an earlier table that are not painted anew keep their lines."""
+def write_painted_report(folder: Path, rows: Sequence[PaintedRow], sources: Mapping[str, Path] = NOWHERE) -> None:
+    """Write the table and the page. Files of an earlier table that are not painted anew keep their lines.
+
+    sources  photographs -> their files, where their names are not their places from the folder
+    """
     new = {(row.photograph, row.page, row.painted) for row in rows} | {(row.photograph, row.page, "") for row in rows}
     kept = [row for row in read_rows(folder) if (row.photograph, row.page, row.painted) not in new]
     rows = [*kept, *rows]
@@ -77,7 +81,7 @@ def write_painted_report(folder: Path, rows: Sequence[PaintedRow]) -> None:
     table.writerows(asdict(row) for row in rows)
     write_text(folder / TABLE, text.getvalue())
     shown = [row for row in rows if row.painted and (folder / row.painted).exists()]
-    photographs = [before_and_after(row, folder) for row in shown]
+    photographs = [before_and_after(row, folder, sources) for row in shown]
     labels = ["photograph", "painted"]
     gallery = Gallery(labels, (0, 1), 2, photographs[:OPEN], photographs[OPEN:], len(photographs))
     write_page(
@@ -86,9 +90,9 @@ def write_painted_report(folder: Path, rows: Sequence[PaintedRow]) -> None:
     )  # fmt: skip
 
 
-def before_and_after(row: PaintedRow, folder: Path) -> GalleryPhotograph:
+def before_and_after(row: PaintedRow, folder: Path, sources: Mapping[str, Path]) -> GalleryPhotograph:
     images = [PageImage("painted", thumbnail(folder / row.painted), row.painted)]
-    if (source := folder / row.photograph).is_file():
+    if (source := sources.get(row.photograph, folder / row.photograph)).is_file():
         images.insert(0, PageImage("photograph", thumbnail(source, int(row.page) - 1 if row.page else None)))
     else:
         images.insert(0, images[0])

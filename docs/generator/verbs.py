@@ -12,6 +12,7 @@ MORE = {  # where the manual says more
     "compare": "[evaluation.md](evaluation.md#side-by-side)",
     "judge": "[evaluation.md](evaluation.md#people-as-judges)",
     "paint": "[below](#paint)",
+    "app": "[below](#app)",
     "models": "[below](#models)",
     "verify": "[below](#verify)",
     "inspect": "[inspection.md](inspection.md)",

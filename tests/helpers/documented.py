@@ -83,6 +83,7 @@ HOW: dict[str, Run | Elsewhere] = {
         Run(),
     "colorize export outputs/release-base-s0 -o colorize/weights/base --half --card experiments/release/base.yaml "
     "--results experiments/release/results/base/*.json": Elsewhere("reports/test_model_card.py"),
+    "colorize app --weights outputs/quickstart outputs/quickstart-s1": Elsewhere("cli/test_web_app.py"),
     "colorize export outputs/quickstart -o my-network": Run(),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
     "python train.py experiment=smoke model=cnn": Run(),
