@@ -81,8 +81,9 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize models": Run(),
     "colorize paint a.jpg --weights outputs/quickstart --strength 0.8 --hints hints.png --confidence -o guided.png":
         Run(),
-    "colorize export outputs/release-base-s0/checkpoints/step-00025000.pt -o colorize/weights/base --half --card experiments/release/base.yaml "
-    "--results experiments/release/results/base/*.json": Elsewhere("reports/test_model_card.py"),
+    "colorize export outputs/release-base-s0/checkpoints/step-00025000.pt -o colorize/weights/base --half "
+    "--card experiments/release/base.yaml --results experiments/release/results/base/*.json":
+        Elsewhere("reports/test_model_card.py"),
     "colorize app --weights outputs/quickstart outputs/quickstart-s1": Elsewhere("cli/test_web_app.py"),
     "colorize export outputs/quickstart -o my-network": Run(),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
