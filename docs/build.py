@@ -25,6 +25,7 @@ from generator.figures import figure
 from generator.layers import layers
 from generator.measured import FOLDER, MEASURED, measure, measured
 from generator.networks import CRITICS, NETWORKS, look
+from generator.published import published
 from generator.recipes import described, models
 from generator.scale import arithmetic
 from generator.verbs import verbs
@@ -49,7 +50,7 @@ def pages() -> dict[Path, Parts]:
 
 
 def of_models() -> Parts:
-    found: Parts = {"counts": counts}
+    found: Parts = {"counts": counts, "published": published}
     found |= {f"layers {name}": partial(lambda n: layers(n, look(n)), name) for name in (*NETWORKS, *CRITICS)}
     return found | {f"recipes {name}": partial(described, name) for name in models()}
 

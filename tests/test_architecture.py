@@ -35,8 +35,11 @@ FOLDERS = {
 LOOSE = {"__init__", "__main__", "config", "run_folder", "batch"}
 # 150 after the move; then one each for final evaluations, the set-up of an evaluation, comparisons, validation sets,
 # published files, the gamut and pictures that were painted elsewhere, two for people as judges (verb, choices),
-# two for colour as a class (head, loss term)
-MODULES = 161
+# two for colour as a class (head, loss term), four for weights by name and model cards (two verbs, names, card),
+# two for pictures of 16 bits and cameras' raw files, five for files that archives keep (marks,
+# records, verb, page, IIIF), five for guided colour (hints, guidance, reference, confidence, options),
+# three for the page for people with photographs (verb, page, sessions)
+MODULES = 180
 LINES_OF_A_MODULE = 250
 LINES_OF_A_FUNCTION = 40
 # The field's own words, of which each folder may have one

@@ -39,11 +39,14 @@ VERBS = {
     "judge": Verb(
         "judge:judge", "RUN RUN … -o FOLDER", "let people choose between the colours of runs; --read their choices"
     ),
-    "paint": Verb("paint:paint", "PHOTO … --weights W -o OUT", "colour photographs at their full size"),
+    "paint": Verb("paint:paint", "PHOTO … -o OUT [--weights W]", "colour photographs at their full size"),
+    "app": Verb("web_app:app", "[--weights W …]", "serve a page on this machine that colours photographs"),
+    "models": Verb("models:models", "[FOLDER]", "list the networks that are here, and those that can be had by name"),
+    "verify": Verb("verify:verify", "PAINTED … --source FOLDER", "paint again from the source, and say what differs"),
     "inspect": Verb(
         "data:inspect", "SOURCE -o FOLDER [--val SOURCE]", "find what is wrong with photographs before training on them"
     ),
-    "export": Verb("paint:export", "W -o FOLDER", "write a network as safetensors, config and model card"),
+    "export": Verb("export:export", "W -o FOLDER", "write a network as safetensors, config and model card"),
     "prepare": Verb(
         "prepare:prepare_source", "SOURCE FOLDER", "write photographs into tar files that data=shards reads"
     ),
@@ -61,7 +64,7 @@ def usage() -> str:
     lines = [f"  {name:<10} {verb.arguments:<33} {verb.summary}" for name, verb in VERBS.items()]
     return "\n".join([
         "colorize VERB …", "", *lines, "",
-        "W is a run folder, a checkpoint, a published file of DDColor's or the thesis's, or a name on the hub.",
+        "W is a run folder, a checkpoint, a published file, a name that colorize models lists, or one on the hub.",
         "colorize VERB --help shows all options of a verb; --version shows the version.",
     ])  # fmt: skip
 

@@ -1,9 +1,8 @@
-"""The verbs `paint` and `export`: colour photographs with a network, and write it as two plain files."""
+"""The verb `paint`: colour photographs with a network."""
 
 import time
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,18 +10,35 @@ from PIL import Image
 from torch import Tensor
 
 from colorize.batch import Batch
+from colorize.cli.guidance import Guidance, guidance_options, save_map
+from colorize.cli.painting_record import (
+    PaintRecord,
+    archive_options,
+    check_formats,
+    describe_input,
+    describe_painting,
+    is_painted,
+    list_choices,
+    mark_photograph,
+    page_number,
+    target_profile,
+    write_beside,
+)
 from colorize.cli.parser import ArgumentParser, trusted_packages
-from colorize.cli.paths import PaintJob, new_folder, plan_jobs, report_failure, sample_files
-from colorize.imaging.color import to_uint8
-from colorize.imaging.gamut import GAMUTS
+from colorize.cli.paths import PaintJob, plan_jobs, report_failure, sample_files
+from colorize.imaging.color import lab_to_linear, to_uint8
+from colorize.imaging.color_management import SRGB
+from colorize.imaging.deep_color import from_srgb
+from colorize.imaging.gamut import GAMUTS, is_outside
+from colorize.imaging.hints import Hints
 from colorize.imaging.image_io import FORMATS, LoadedPhotograph, check_size, open_photograph, save_photograph
 from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import METHODS, Upsampling, resize
 from colorize.models.base import Colorizer
-from colorize.models.export import save
-from colorize.models.load import load, trained_size
-from colorize.run_folder import RunFolder
-from colorize.utils.checkpoint import peek
+from colorize.models.confidence import color_spread
+from colorize.models.load import describe_checkpoint, load, trained_size
+from colorize.reports.iiif import write_iiif_manifest
+from colorize.reports.painted_page import PaintedRow, place_beside, write_painted_report
 from colorize.utils.console import printable, say
 from colorize.utils.devices import choose_device, empty_cache, is_out_of_memory, keep_freed_memory
 from colorize.utils.environment import at_home
@@ -39,10 +55,12 @@ def paint(args: Namespace) -> int:
     jobs, notes = plan_jobs(args.photographs, at_home(args.output), args.format)
     for note in notes:
         say(printable(note))
-    painted = [job for job in jobs if all(target.exists() for target in sample_files(job.target, args.samples))]
-    waiting = jobs if args.overwrite else [job for job in jobs if job not in painted]
+    check_formats(args, jobs)
+    waiting = jobs if args.overwrite else [job for job in jobs if not is_painted(job, args)]
     there = len(jobs) - len(waiting)
-    bad = paint_all(waiting, args) if waiting else 0
+    bad = paint_all(waiting, args, Guidance(args, jobs)) if waiting else 0
+    if args.iiif:
+        write_iiif_manifest(at_home(args.output), args.iiif, list_choices(jobs, args))
     failed = f"; {bad} could not be" if bad else ""
     say(f"painted {len(waiting) - bad} of {len(jobs)}{failed}{describe_existing(there, len(jobs))}")
     return 1 if bad else 0
@@ -51,7 +69,10 @@ def paint(args: Namespace) -> int:
 def paint_options(parser: ArgumentParser) -> None:
     parser.add_argument("photographs", nargs="+", help="files, folders with what is below, or patterns ('scans/*.tif')")
     parser.add_argument(
-        "-w", "--weights", required=True, help="a run folder, a checkpoint, an export, a published file, a hub name"
+        "-w",
+        "--weights",
+        help="a run folder, a checkpoint, an export, a published file, a name of `colorize models` or of the hub "
+        "(default: the weights that are shipped)",
     )
     parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
@@ -60,8 +81,10 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--gamut", choices=GAMUTS, default="chroma", help="colours that sRGB lacks: less chroma, or clipped (chroma)"
     )
+    guidance_options(parser)
     parser.add_number("--samples", 1, default=1, help="colourings of each photograph, by a stochastic model (1)")
     parser.add_argument("--seed", type=int, default=0, help="of the samples of a stochastic model (0)")
+    archive_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_number("--max-pixels", 1, help="of a photograph; larger ones are not opened (500 million)")
     parser.add_trust()
@@ -74,7 +97,7 @@ def describe_existing(there: int, jobs: int) -> str:
     return f"; {count} (--overwrite paints them again)"
 
 
-def paint_all(jobs: list[PaintJob], args: Namespace) -> int:
+def paint_all(jobs: list[PaintJob], args: Namespace, guidance: Guidance) -> int:
     """Paint each, whatever happens to the others; how many could not be."""
     device = choose_device(args.device, option="--device")
     keep_freed_memory()
@@ -85,30 +108,50 @@ def paint_all(jobs: list[PaintJob], args: Namespace) -> int:
     name = f"{type(model).__name__}{describe_checkpoint(args.weights)}"
     say(f"{name} on {device}, colour predicted at {size} pixels of the shorter side")
     failed: list[Path] = []
-    for job in jobs:
-        with report_failure(job.source, failed):
-            say(paint_one(model, job, size, args))
+    rows: list[PaintedRow] = []
+    try:
+        for job in jobs:
+            with report_failure(job.source, failed) as told:
+                painted = paint_one(model, job, size, args, guidance)
+                say(painted.line)
+                rows += painted.rows(at_home(args.output), name) if args.report else []
+            where = place_beside(job.source, at_home(args.output))
+            rows += [PaintedRow(where, "", page_number(job), warnings=sentence) for sentence in told]
+    finally:  # also of what was painted before Ctrl-C
+        if args.report and rows:
+            write_painted_report(at_home(args.output), rows)
     return len(failed)
 
 
 @torch.no_grad()
-def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace) -> str:
-    """Write the predictions for a photograph; the line about it."""
+def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace, guidance: Guidance) -> PaintRecord:
+    """Write the predictions for a photograph, one for each sample."""
     began = time.monotonic()
     targets = sample_files(job.target, args.samples)
-    photograph = open_photograph(job.source, args.max_pixels)
+    photograph = open_photograph(job.source, args.max_pixels, depth=args.depth, page=job.page)
     width, height = photograph.image.size
     check_size(width, height, targets[0])
     targets[0].parent.mkdir(parents=True, exist_ok=True)
-    notes = [*photograph.notes, *(["its name was too long"] if job.shortened else [])]
+    profile, said = target_profile(photograph, args)
+    notes = [*photograph.notes, *said, *describe_input(photograph, job)]
+    hints, told, answers = guidance.hints_of(job, photograph), guidance.as_told(job), []
     for i, target in enumerate(targets):
         L, ab, used = predict_within_memory(model, photograph, size, seed_of(args.seed, job.source.name, i))
         if used < size:
             notes.append(f"memory ran out at --size {size}: colour is predicted at {used}")
-        notes += save_photograph(full_size_color(photograph, L, ab, args.upsample, args.gamut), photograph, target)
-    said = "".join(f"; {note}" for note in dict.fromkeys(notes))
-    paths = f"{printable(job.source)} -> {printable(targets[0])}"
-    return f"{paths} ({width}×{height}, {time.monotonic() - began:.1f} s{said})"
+        answers.append(ab)
+        ab = guidance.apply(L, ab, hints)
+        image = full_size_color(photograph, L, ab, args.upsample, args.gamut, args.depth, profile, hints)
+        record = describe_painting(model, job, i, used, told)
+        marked, said = mark_photograph(photograph, record, target)
+        notes += [*said, *save_photograph(image, marked, target, profile or SRGB)]
+        write_beside(target, photograph, record, args)
+    if args.confidence:
+        spread = color_spread(model, L, answers, key=f"{args.seed} {job.source.name}")
+        save_map(guidance.spread(L, spread, hints), photograph, job.target)
+    seconds, outside = time.monotonic() - began, is_outside(lab_to_linear(L, ab)).float().mean().item()
+    notes = list(dict.fromkeys(notes))
+    return PaintRecord(job.source, targets, width, height, seconds, notes, page_number(job), used, outside)
 
 
 def predict_within_memory(
@@ -129,8 +172,9 @@ def predict_within_memory(
 
 
 def lightness_of(rgb: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 -> L (1, 1, H, W)"""
-    return Batch.from_rgb(torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None]).L
+    """(H, W, 3) uint8 or uint16 -> L (1, 1, H, W)"""
+    values = np.array(rgb) if rgb.dtype == np.uint8 else (rgb / np.float32(65535)).astype(np.float32)
+    return Batch.from_rgb(torch.from_numpy(values).permute(2, 0, 1)[None]).L
 
 
 def network_input(photograph: LoadedPhotograph, size: int) -> Tensor:
@@ -152,63 +196,37 @@ def strips(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def full_size_color(
-    photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method: str, gamut: str = "chroma"
-) -> Image.Image:
-    """The photograph (RGB) with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w), of `METHODS` and
-    `GAMUTS`.
+    photograph: LoadedPhotograph, L: Tensor, ab: Tensor, method: str, gamut: str = "chroma", depth: int = 8,
+    profile: bytes | None = None, hints: Hints | None = None,
+) -> Image.Image | np.ndarray:  # fmt: skip
+    """The photograph with the colours ab (1, 2, h, w) that were predicted for L (1, 1, h, w), of `METHODS` and
+    `GAMUTS`: RGB of 8 bits, or (H, W, 3) uint16 with `depth` 16; in sRGB, or in a `profile` for RGB.
+    The pixels of `hints`, of the photograph's size, have theirs.
 
-    Raises `UserError` where the memory for it is not free, 4 bytes a pixel.
+    Raises `UserError` where the memory for it is not free: 4 bytes a pixel, or 16 with what is made of it on its way to
+    a file.
     """
     width, height = photograph.image.size
-    check_free_memory(width, height, 4 * width * height, "painting")
-    result = Image.new("RGB", (width, height))
+    check_free_memory(width, height, (4 if depth == 8 else 16) * width * height, "painting")
+    image, deep = Image.new("RGB", (width, height) if depth == 8 else (1, 1)), np.empty((0, width, 3), np.uint16)
+    if depth > 8:
+        deep = np.empty((height, width, 3), np.uint16)
     upsampling = Upsampling(L, ab, (height, width), method)
     for first, rows in strips(height, width):
         full = lightness_of(photograph.rows(first, rows)).to(L.device)
-        rgb = to_uint8(GAMUTS[gamut](full, upsampling.rows(full, first)))[0].permute(1, 2, 0)
-        result.paste(Image.fromarray(rgb.cpu().numpy()), (0, first))
-    return result
+        colors = upsampling.rows(full, first)
+        colors = hints.put(colors, first) if hints else colors
+        samples = encode_rgb(GAMUTS[gamut](full, colors), depth, profile)
+        if depth == 8:
+            image.paste(Image.fromarray(samples), (0, first))
+        else:
+            deep[first : first + rows] = samples
+    return image if depth == 8 else deep
 
 
-def export(args: Namespace) -> int:
-    """`colorize export RUN_OR_FILE -o FOLDER`; the exit status."""
-    if (new_folder(args.output, overwrite=True) / "config.json").exists():
-        raise UserError(f"{args.output!r} holds an export already: choose another folder, or delete it")
-    model = load(args.weights, trusted_packages(args.trust))
-    card: dict[str, Any] = {"name": args.name or Path(args.weights).stem} | training_facts(args.weights)
-    card |= {"license": args.licence} if args.licence else {}
-    folder = save(model, args.output, card)
-    say(f"{card['name']}: {type(model).__name__}{describe_checkpoint(args.weights)} in {str(folder)!r}")
-    return 0
-
-
-def export_options(parser: ArgumentParser) -> None:
-    parser.add_argument("weights", help="a run folder, a checkpoint, a published file, or a name on the hub")
-    parser.add_output("the folder to write")
-    parser.add_argument("--name", help="of the model; by default that of the run or of the file")
-    parser.add_argument("--licence", help="of the weights, such as apache-2.0")
-    parser.add_trust()
-
-
-def training_facts(weights: str) -> dict[str, Any]:
-    """What a run knows of the network that is exported: the steps and the scores are those of its checkpoint."""
-    known: dict[str, Any] = {"trained_size": size} if (size := trained_size(weights)) else {}
-    if (path := checkpoint_of(weights)) is not None:
-        summary = RunFolder(path.parent.parent).read_summary()
-        known |= {key: summary[key] for key in ("data", "loss", "validation") if key in summary}
-        held = peek(path)
-        known |= {"steps": held["steps"], "val": held["scores"]} if held else {}
-    return known
-
-
-def checkpoint_of(weights: str) -> Path | None:
-    """The file that `load` takes of a run folder, or that is named in one; None for weights from elsewhere."""
-    path = at_home(weights)
-    path = RunFolder(path).checkpoint("best") if (path / ".hydra").is_dir() else path
-    return path if (path.parent.parent / ".hydra").is_dir() and path.is_file() else None
-
-
-def describe_checkpoint(weights: str) -> str:
-    """` (best.pt, step 200)` of a run's network, or nothing."""
-    path = checkpoint_of(weights)
-    return f" ({path.name}, step {held['steps']})" if path and (held := peek(path)) else ""
+def encode_rgb(rgb: Tensor, depth: int, profile: bytes | None) -> np.ndarray:
+    """sRGB (1, 3, H, W) in 0…1 -> (H, W, 3) uint8 or uint16, in sRGB or in a profile."""
+    if depth == 8 and profile is None:
+        return to_uint8(rgb)[0].permute(1, 2, 0).cpu().numpy()
+    deep = np.rint(65535 * rgb[0].permute(1, 2, 0).cpu().numpy()).astype(np.uint16)
+    return deep if profile is None else from_srgb(deep, profile, depth)

@@ -7,12 +7,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from colorize.data.filesystem import Walk
 from colorize.data.listing import SUFFIXES
+from colorize.imaging import camera_raw
 from colorize.imaging.image_io import FORMATS
+from colorize.imaging.tiff import page_offsets
 from colorize.utils.console import printable
 from colorize.utils.devices import is_out_of_memory
 from colorize.utils.environment import at_home
@@ -21,7 +23,7 @@ from colorize.utils.files import check_parent, short_digest
 
 # Endings of rarer photographs, which a folder is not searched for when a network is trained
 RARE = (".apng", ".dib", ".heic", ".heif", ".ico", ".jpf", ".jpx", ".pcx", ".pfm", ".psd", ".qoi")
-ENDINGS = tuple(dict.fromkeys([*SUFFIXES, *RARE]))
+ENDINGS = tuple(dict.fromkeys([*SUFFIXES, *RARE, *camera_raw.ENDINGS]))
 LONGEST_NAME = 255 - len(".part")  # bytes: what file systems hold, and what stands behind it while it is written
 
 
@@ -30,6 +32,7 @@ class PaintJob:
     source: Path
     target: Path  # before the numbers of several samples
     shortened: bool = False  # whether the target's name would have been too long
+    page: int | None = None  # from 0, of a TIFF that holds several photographs
 
 
 def plan_jobs(words: list[str], output: Path, kind: str | None) -> tuple[list[PaintJob], list[str]]:
@@ -52,6 +55,8 @@ def plan_jobs(words: list[str], output: Path, kind: str | None) -> tuple[list[Pa
         if kind and FORMATS[kind] != FORMATS[output.suffix[1:].lower()]:
             raise UserError(f"{str(output)!r} is not --format {kind}: give one of both")
         jobs = [PaintJob(source, output) for source in found]
+        if (count := len(pages_of(jobs[0].source))) > 1:
+            raise UserError(f"{str(jobs[0].source)!r} holds {count} photographs, {str(output)!r} one: give a folder")
     else:
         jobs = assign_files({source: folder / place for source, place in found.items()}, kind or "png", notes)
     sources = {os.path.realpath(source) for source in found}
@@ -141,7 +146,31 @@ def assign_files(places: dict[Path, Path], kind: str, notes: list[str]) -> list[
     if kept := [source for source, target in targets.items() if target.stem == source.name]:
         notes.append(f"{len(kept)} photographs have the name of another: {str(kept[0])!r} becomes "
                      f"{targets[kept[0]].name!r}, and so on")  # fmt: skip
-    return [fit_file_name(PaintJob(source, target)) for source, target in targets.items()]
+    return [fit_file_name(job) for job in split_pages(targets)]
+
+
+def split_pages(targets: dict[Path, Path]) -> list[PaintJob]:
+    """A job for each photograph: those of a TIFF of several become `NAME-page1.png` and so on, with a hash where
+    another file has that name."""
+    taken, jobs = {name_key(target) for target in targets.values()}, []
+    for source, target in targets.items():
+        pages = pages_of(source)
+        jobs += [PaintJob(source, target)] if len(pages) < 2 else []
+        for page in range(len(pages) if len(pages) > 1 else 0):
+            one = target.with_name(f"{target.stem}-page{page + 1}{target.suffix}")
+            jobs.append(PaintJob(source, with_hash(one) if name_key(one) in taken else one, page=page))
+    return jobs
+
+
+def pages_of(source: Path) -> list[int]:
+    """Where the photographs of a TIFF begin; none of another file, or of one that is not there or cannot be read."""
+    if source.suffix.lower() not in (".tif", ".tiff") or not source.is_file():
+        return []
+    try:
+        with source.open("rb") as file:
+            return page_offsets(file)
+    except OSError:  # painting it says so
+        return []
 
 
 def name_key(path: Path) -> str:
@@ -161,7 +190,7 @@ def fit_file_name(job: PaintJob) -> PaintJob:
         return job
     end = f"-{short_digest(job.target.name, 8)}{job.target.suffix}"
     stem = os.fsdecode(name[: LONGEST_NAME - len("-9999") - len(end)]).encode("utf-8", "ignore").decode("utf-8")
-    return PaintJob(job.source, job.target.with_name(stem + end), shortened=True)
+    return replace(job, target=job.target.with_name(stem + end), shortened=True)
 
 
 def sample_files(target: Path, samples: int) -> list[Path]:
@@ -171,14 +200,17 @@ def sample_files(target: Path, samples: int) -> list[Path]:
 
 
 @contextmanager
-def report_failure(source: Path, failed: list[Path]) -> Iterator[None]:
-    """Say what goes wrong with a photograph, and note it in `failed`, so that the others are not lost with it."""
+def report_failure(source: Path, failed: list[Path]) -> Iterator[list[str]]:
+    """Say what goes wrong with a photograph, and note it in `failed`, so that the others are not lost with it. What is
+    said is added to the list that is handed out."""
+    told: list[str] = []
     try:
-        yield
+        yield told
     except Exception as error:  # of a decoder, an encoder, the network or the disk
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
-        print(f"{printable(source)}: {describe_failure(error, source)}", file=sys.stderr)
+        told.append(describe_failure(error, source))
+        print(f"{printable(source)}: {told[0]}", file=sys.stderr)
         failed.append(source)
 
 

@@ -159,7 +159,7 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
         if of_run or any(network.get("chosen_on_these") for network in networks.values()):
             notes.append(f"the best weights were {CHOSEN_HERE}: on others they would be slightly worse")
     count = protocol.get("photographs", 0)
-    if (len(entries) > 1 or protocol.get("truth") != "none") and 0 < count < LEAST_TESTED:
+    if 0 < count < LEAST_TESTED:
         more = "; colorize fetch historical has more" if protocol.get("truth") == "none" else ""
         notes.append(f"{counted(count)} cannot give a verdict: the smallest p is {2 / 2**count:.3g}{more}")
     if len(entries) == len(results) > 1:

@@ -63,35 +63,37 @@ def _interval(sides: Sequence[np.ndarray]) -> tuple[Interval, float | None]:
     if n < 2 or not np.isfinite(image_means).all():
         return Interval(value, np.nan, np.nan, n), None
     parts = [(float(np.var(image_means, ddof=1)) / n, n - 1)]
-    parts += [(_seed_variance(side), side.shape[1] - 1) for side in sides if side.shape[1] > 1]
-    margin = _margin(parts, 1 - TAILS[1])
-    return Interval(value, value - margin, value + margin, n), _chance(parts, abs(value))
+    parts += [(max(variance_components(side)[0], 0) / side.shape[1], side.shape[1] - 1)
+              for side in sides if side.shape[1] > 1]  # fmt: skip
+    margin = howe_margin(parts, 1 - TAILS[1])
+    return Interval(value, value - margin, value + margin, n), howe_p(parts, abs(value))
 
 
-def _margin(parts: Sequence[tuple[float, int]], tail: float) -> float:
-    """Half the width of the interval that leaves out `tail` on either side, from (variance, degrees of freedom)."""
+def howe_margin(parts: Sequence[tuple[float, int]], tail: float) -> float:
+    """Half the width of the interval that leaves out `tail` on either side, from (variance, degrees of freedom) of each
+    part (Howe 1974)."""
     return float(sum(variance * stdtrit(degrees, tail) ** 2 for variance, degrees in parts) ** 0.5)
 
 
-def _chance(parts: Sequence[tuple[float, int]], value: float) -> float:
+def howe_p(parts: Sequence[tuple[float, int]], value: float) -> float:
     """The two-sided p at which an interval of that margin ends at 0, found by bisection."""
     if not value:
         return 1.0
-    if _margin(parts, MIN_P) < value:
+    if howe_margin(parts, MIN_P) < value:
         return 2 * MIN_P
     low, high = MIN_P, 0.5
     while high - low > 1e-3 * low:
         middle = (low * high) ** 0.5
-        low, high = (middle, high) if _margin(parts, middle) > value else (low, middle)
+        low, high = (middle, high) if howe_margin(parts, middle) > value else (low, middle)
     return min(2 * high, 1.0)
 
 
-def _seed_variance(side: np.ndarray) -> float:
-    """What the seeds add to the variance of the mean of (n, S) values, not below 0."""
+def variance_components(side: np.ndarray) -> tuple[float, float]:
+    """Of (n, S) values: the variance between seeds, which chance may take below 0, and that of seeds by pictures."""
     n, seeds = side.shape
     left = side - side.mean(axis=0) - side.mean(axis=1, keepdims=True) + side.mean()
-    both = (left**2).sum() / ((n - 1) * (seeds - 1))
-    return float(max(side.mean(axis=0).var(ddof=1) - both / n, 0) / seeds)
+    both = float((left**2).sum()) / ((n - 1) * (seeds - 1))
+    return float(side.mean(axis=0).var(ddof=1)) - both / n, both
 
 
 def run_labels(names: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from colorize.evaluation.result import OF_BEST, Result, group_of, image_table_pa
 from colorize.evaluation.samples import COMPARED, SampleFiles, find_samples
 from colorize.models.base import Colorizer
 from colorize.models.load import checked_size, is_hub_name, load, load_trained, trained_size
+from colorize.models.named_weights import resolve_weights
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger, start_tracker
@@ -105,11 +106,12 @@ def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[st
     out  the folder that gets its results; None: the run's own, or outputs/NAME
     Raises `UserError` where it is missing or damaged, and for a folder that is another run's.
     """
-    path = at_home(word)
+    found = resolve_weights(word)
+    path = at_home(found)
     if path.is_dir() and (path / ".hydra").is_dir():
         folder = check_results_folder(Path(out) if out else path, path)
         return open_run_network(RunFolder(path), checkpoint, folder, packages(trust))
-    if checkpoint != "best" and (path.exists() or is_hub_name(word)):
+    if checkpoint != "best" and (path.exists() or is_hub_name(str(found))):
         raise UserError(f"checkpoint={checkpoint} is for run folders, and {word!r} is not one")
     here = path.resolve().name if path.is_dir() else word.rstrip("/").rsplit("/", 1)[-1]
     name = path.stem if path.is_file() else here
@@ -119,7 +121,7 @@ def open_network(word: str, checkpoint: str, out: str | None, trust: Sequence[st
         return EvaluatedNetwork(name, folder, None, 0, weights, pictures=path)
     model = load(word, trust)
     size = (trained_size(word) if path.exists() else None) or model.fixed_size or model.usual_size
-    weights = {"of": path.name if path.exists() else word, "sha256": weights_digest(model.state_dict())}
+    weights = {"of": path.name if path.exists() else str(found), "sha256": weights_digest(model.state_dict())}
     return EvaluatedNetwork(name, folder, model, size, weights)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+import imagecodecs
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -119,7 +120,7 @@ def scale_samples(
 ) -> np.ndarray:
     """(H, W) or (H, W, S) of any type -> the same in uint8 or uint16: black to 0, white to `top`.
 
-    `curve` (256,) holds what comes out for each 255th of the range.
+    `curve` (256,) holds what comes out, 0…255, for each 255th of the range.
     """
     if not inverted and curve is None and samples.dtype == np.uint8 and span[:2] == (0, top):
         return samples
@@ -129,7 +130,8 @@ def scale_samples(
         levels: np.ndarray = strip.astype(np.float32 if samples.itemsize < 4 else np.float64)
         levels = (levels - span.black) * (top / (span.white - span.black))
         levels = np.clip(top - levels if inverted else levels, 0, top)
-        levels = levels if curve is None else np.interp(levels, np.arange(256), curve)
+        if curve is not None:
+            levels = np.interp(levels * (255 / top), np.arange(256), curve) * (top / 255)
         result[place : place + len(strip)] = np.rint(levels)
         place += len(strip)
     return result
@@ -154,6 +156,16 @@ def grey_curve(profile: bytes | None) -> np.ndarray | None:
         return None
     levels = np.asarray(converted).astype(float).mean(axis=2)[0]
     return levels if np.abs(levels - np.arange(256)).max() >= VISIBLE else None
+
+
+def deep_grey_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Grey of 16 bits (I;16) through its own profile for grey, at its own precision."""
+    result = Image.new("I;16", image.size)
+    for top, samples in image_strips(image):
+        flags = imagecodecs.CMS.FLAGS.NOOPTIMIZE  # else through a table of few steps
+        rgb = imagecodecs.cms_transform(samples, profile, SRGB, colorspace="gray", outcolorspace="rgb", flags=flags)
+        result.paste(Image.fromarray(np.ascontiguousarray(rgb[..., 1])), (0, top))
+    return result
 
 
 def space_of(profile: bytes) -> str:

@@ -6,10 +6,11 @@ file; what had to be decided is noted. H W picture.
 
 import io
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +19,7 @@ import torch
 from PIL import ExifTags, Image, ImageChops
 from torch import Tensor
 
-from colorize.imaging import file_formats, tiff
+from colorize.imaging import camera_raw, deep_color, file_formats, tiff
 from colorize.imaging.raster import (
     DecodeError,
     Raster,
@@ -26,11 +27,13 @@ from colorize.imaging.raster import (
     memory_needed,
     open_binary,
     render_raster,
+    unbounded,
     unknown_format,
 )
 from colorize.imaging.transforms import on_white
 from colorize.utils.errors import UserError, decoder_message
 
+Check = Callable[[int, int, float], None]  # of a picture's width, its height and the bytes that decoding takes
 # What is raised for files that cannot be had, and for those that yield no picture
 UNREADABLE = (OSError, UserError)
 
@@ -42,12 +45,8 @@ FORMATS = [
     "JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "PSD", "PCX", "QOI",
 ]  # fmt: skip
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
-try:
-    from pillow_heif import register_heif_opener
-except ImportError:
-    pass  # `BEGINNINGS` says so of such a file
-else:
-    register_heif_opener()
+with suppress(ImportError):  # `BEGINNINGS` says so of such a file
+    import_module("pillow_heif").register_heif_opener()
     FORMATS.append("HEIF")
 
 CONVERSIONS = {
@@ -74,6 +73,7 @@ class DecodedImage:
     notes: list[str]  #              sentences about what had to be decided
     info: dict[Any, Any] = field(default_factory=dict)  #  what Pillow read beside the pixels
     texts: dict[str, str] = field(default_factory=dict)  # of a PNG
+    profile: bytes | None = None  #  of the samples, as they are stored
 
     def opaque(self) -> Image.Image:
         """RGB, on white where it is transparent."""
@@ -82,19 +82,22 @@ class DecodedImage:
 
 def decode_picture(
     source: bytes | Path, *, shorter: int | None = None, max_pixels: int | None = None,
-    keep_depth: bool = False,
+    keep_depth: bool = False, depth: int = 8, page: int | None = None,
 ) -> DecodedImage:  # fmt: skip
     """The photograph of a file, or of its bytes. Raises `DecodeError`; OSError for no such file.
 
     With `shorter`, a JPEG whose shorter side is at least twice that is decoded at a half, a quarter or an eighth of
     its size, and no smaller than that. `max_pixels` is given by who knows that the file is no trap. With `keep_depth`
-    grey of more than 8 bits stays so (I;16), and no colour profile is applied.
+    grey of more than 8 bits stays so (I;16), and no colour profile is applied. With `depth` 16, a TIFF or PNG of more
+    than 8 bits becomes sRGB grey of the same lightness (I;16): what a network is shown of it. `page`, from 0, is one of
+    `tiff.photograph_pages`; without, the first, or the largest where that is a thumbnail.
     """
     with open_binary(source) as (file, size):
         try:
             with warnings.catch_warnings(), unbounded():
                 warnings.simplefilter("ignore")  # of odd EXIF; sizes are looked at here
-                return _decode(file, size, max_pixels, shorter, keep_depth)
+                check = partial(check_limits, size, max_pixels)
+                return _decode(file, size, check, shorter, page, {"keep_depth": keep_depth, "depth": depth})
         except DecodeError:
             raise
         except UserError as error:
@@ -120,26 +123,35 @@ def open_rgb(source: bytes | Path) -> Image.Image:
     return decode_picture(source).opaque()
 
 
-def _decode(file: BinaryIO, length: int, max_pixels: int | None, shorter: int | None, keep_depth: bool) -> DecodedImage:
-    check = partial(check_limits, length, max_pixels)
+def _decode(
+    file: BinaryIO, length: int, check: Check, shorter: int | None, page: int | None, options: dict[str, Any]
+) -> DecodedImage:
     info: dict[Any, Any] = {}
     texts: dict[str, str] = {}
     file.seek(0)
     head = file.read(512)
-    if head.startswith(tiff.MAGIC):
-        raster = tiff.read_tiff(file, check, keep_depth)
+    if camera_raw.is_raw(file):
+        raster = camera_raw.read_raw(file, check, options["depth"])
+        size, form = raster.image.size, "RAW"
+    elif head.startswith(tiff.MAGIC):
+        raster = tiff.read_tiff(file, check, page, **options)
         size, form = raster.image.size, "TIFF"
     else:
         image = _identified(file, head)
         size, form = image.size, image.format or ""
-        check(*size, memory_needed(image, length, turned="exif" in image.info and orientation(image) > 1))
-        image, raster = _load(image, file, shorter)
-        raster.keep_depth = keep_depth
+        needed = memory_needed(image, length, turned="exif" in image.info and orientation(image) > 1)
+        deep = options["depth"] > 8 and sixteen_bits(image) and (image.format == "PNG" or image.mode.startswith("I"))
+        check(*size, needed + (length + 10 * image.width * image.height if deep else 0))
+        image, raster = _load(image, file, shorter, deep)
+        raster.keep_depth, raster.depth = options["keep_depth"], options["depth"]
+        if deep and raster.image.mode not in ("I", "I;16"):
+            deep_color.deepen_png(raster, file)
         info, texts = image.info, getattr(image, "text", {})
         del image  # or it is in memory beside what is made of it
     size = size[::-1] if raster.orientation >= 5 else size
+    profile = raster.stored_profile
     image, alpha = render_raster(raster)
-    return DecodedImage(image, alpha, form, size, raster.mode, raster.conversions, raster.notes, info, texts)
+    return DecodedImage(image, alpha, form, size, raster.mode, raster.conversions, raster.notes, info, texts, profile)
 
 
 def _identified(file: BinaryIO, head: bytes) -> Image.Image:
@@ -163,9 +175,10 @@ def _identified(file: BinaryIO, head: bytes) -> Image.Image:
         raise unknown_format(head) from error
 
 
-def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Image.Image, Raster]:
+def _load(image: Image.Image, file: BinaryIO, shorter: int | None, deep: bool) -> tuple[Image.Image, Raster]:
     """The pixels, as they are stored."""
-    mode, deep, raw, note, left_out = image.mode, sixteen_bits(image), raw_mode(image), "", ""
+    mode, raw, note, left_out = image.mode, raw_mode(image), "", ""
+    rounded = sixteen_bits(image) and not deep
     frames = _frames(image)
     if image.format in ("JPEG", "MPO"):
         file.seek(0)
@@ -187,7 +200,7 @@ def _load(image: Image.Image, file: BinaryIO, shorter: int | None) -> tuple[Imag
         raster.record("mended", note)
     if frames > 1:
         raster.record("animated", f"it has {frames} frames: the first one is painted")
-    if deep:
+    if rounded:
         raster.record("16-bit", "it has 16 bits a sample, of which 8 are kept")
     return image, raster
 
@@ -235,13 +248,3 @@ def orientation(image: Image.Image) -> int:
     except Exception:  # EXIF can be damaged in every way; the picture is not
         return 1
     return int(found) if found in range(1, 9) else 1
-
-
-@contextmanager
-def unbounded() -> Iterator[None]:
-    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides."""
-    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = usual

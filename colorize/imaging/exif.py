@@ -50,13 +50,14 @@ def rational_value(number: float) -> Value:
     return Value(FRACTION, 1, struct.pack("<II", round(number * 100), 100))
 
 
-def read_tags(file: BinaryIO, skipped: frozenset[int] = frozenset()) -> Tags:
-    """The tags of the first page of a TIFF or BigTIFF file, or of an EXIF block, without those that are `skipped`.
+def read_tags(file: BinaryIO, skipped: frozenset[int] = frozenset(), at: int = 0) -> Tags:
+    """The tags of the first page of a TIFF or BigTIFF file (or of the one whose directory begins `at` a byte), or of an
+    EXIF block, without those that are `skipped`.
 
     Damaged entries are left out; of a block that cannot be read at all, the result has no tags.
     """
     reader = _Reader(file, skipped)
-    main = reader.directory(reader.first)
+    main = reader.directory(at or reader.first)
     found = Tags(main)
     for tag, into in ((EXIF, found.exif), (GPS, found.gps)):
         if (pointer := main.pop(tag, None)) and len(pointer.data) >= 4:
@@ -112,7 +113,8 @@ def exif_block(tags: Tags) -> bytes:
 
 
 def add_tags(path: Path, tags: Tags) -> None:
-    """Add tags to a TIFF file of one page (little-endian, under 4 GB) that has been written; its own stay."""
+    """Add tags to a TIFF file of one page (little-endian, under 4 GB) that has been written; its own stay, but for the
+    resolution."""
     if not (tags.main or tags.exif or tags.gps):
         return
     with path.open("r+b") as file:
@@ -120,7 +122,8 @@ def add_tags(path: Path, tags: Tags) -> None:
         end = file.seek(0, io.SEEK_END)
         file.write(b"\0" * (end % 2))  # directories begin at even places
         start = file.tell()
-        file.write(_directories(Tags({**tags.main, **own.main}, tags.exif, tags.gps), start))
+        resolution = {tag: tags.main[tag] for tag in (X_RESOLUTION, Y_RESOLUTION, UNIT) if tag in tags.main}
+        file.write(_directories(Tags({**tags.main, **own.main, **resolution}, tags.exif, tags.gps), start))
         file.seek(4)
         file.write(struct.pack("<I", start))
 

@@ -11,37 +11,46 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from colorize.imaging.color_management import SRGB, image_strips
-from colorize.imaging.decode import decode_picture, unbounded
+from colorize.imaging.decode import decode_picture
+from colorize.imaging.deep_color import deep_problem, write_deep
 from colorize.imaging.exif import Tags, add_tags
-from colorize.imaging.metadata import Metadata, Options, fit_metadata, read_metadata
+from colorize.imaging.metadata import Metadata, Options, fit_metadata, read_metadata, with_color_space
+from colorize.imaging.raster import unbounded
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_whole
 
 
 @dataclass
 class LoadedPhotograph:
-    image: Image.Image  #              L or RGB, sRGB
+    image: Image.Image  #              L, RGB or I;16, sRGB
     alpha: Image.Image | None = None
     metadata: Metadata = field(default_factory=Metadata)  # of the file, without what describes its pixels
     notes: list[str] = field(default_factory=list)  # what had to be decided about it
+    profile: bytes | None = None  # of the colours in its file
 
     def rows(self, first: int, count: int) -> np.ndarray:
-        """(count, W, 3) uint8; of a grey picture one plane, seen three times."""
+        """(count, W, 3) uint8, or uint16 of a picture of 16 bits; of a grey one one plane, seen three times."""
         pixels = np.asarray(self.image.crop((0, first, self.image.width, first + count)))
         return np.broadcast_to(pixels[..., None], (*pixels.shape, 3)) if pixels.ndim == 2 else pixels
 
     @property
     def rgb(self) -> np.ndarray:
-        """(H, W, 3) uint8: a copy"""
+        """(H, W, 3) uint8 or uint16: a copy"""
         return self.rows(0, self.image.height)
 
 
-def open_photograph(path: Path, max_pixels: int | None = None) -> LoadedPhotograph:
-    """Raises `UserError` for what is no picture, is truncated, or has pixels whose range nobody knows."""
-    picture = decode_picture(path, max_pixels=max_pixels)
+def open_photograph(
+    path: Path, max_pixels: int | None = None, *, depth: int = 8, page: int | None = None
+) -> LoadedPhotograph:
+    """With `depth` 16, a TIFF or PNG of more than 8 bits keeps them, as grey of its lightness; `page`, from 0, is one
+    of the photographs in a TIFF.
+
+    Raises `UserError` for what is no picture, is truncated, or has pixels whose range nobody knows.
+    """
+    picture = decode_picture(path, max_pixels=max_pixels, depth=depth, page=page)
     with path.open("rb") as file:
-        metadata = read_metadata(file, picture.info, picture.texts)
-    return LoadedPhotograph(picture.image, picture.alpha, metadata, picture.notes)
+        metadata = read_metadata(file, picture.info, picture.texts, page or 0)
+    return LoadedPhotograph(picture.image, picture.alpha, metadata, picture.notes, picture.profile)
 
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
@@ -66,28 +75,33 @@ def check_size(width: int, height: int, path: Path) -> None:
         )
 
 
-def save_photograph(image: Image.Image, like: LoadedPhotograph, path: Path) -> list[str]:
-    """Write `image` (RGB) with the transparency and metadata of `like`, tagged sRGB, whole or not at all.
+def save_photograph(
+    image: Image.Image | np.ndarray, like: LoadedPhotograph, path: Path, profile: bytes = SRGB
+) -> list[str]:
+    """Write `image` (RGB; or (H, W, 3) uint16, to PNG and TIFF) with the transparency and metadata of `like`, tagged
+    with the colour profile that its colours have, whole or not at all.
 
-    `image` itself gets the transparency, or the white where the format has none: a copy would take as much memory.
-    Returns what had to be decided. Raises `UserError` for what the format cannot hold, and for a file that does not
-    read back as it was written.
+    `image` itself, of 8 bits, gets the transparency, or the white where the format has none: a copy would take as much
+    memory. Returns what had to be decided. Raises `UserError` for what the format cannot hold, and for a file that does
+    not read back as it was written.
     """
     kind, notes = format_of(path), []
-    check_size(*image.size, path)
-    if like.alpha is not None and kind == "JPEG":
+    check_size(*like.image.size, path)
+    if isinstance(image, np.ndarray):
+        image = image if like.alpha is None else np.dstack([image, np.asarray(like.alpha, np.uint16) * 257])
+    elif like.alpha is not None and kind == "JPEG":
         image.paste("white", mask=ImageChops.invert(like.alpha))
         notes.append("JPEG has no transparency: it lies on white")
     elif like.alpha is not None:
         image.putalpha(like.alpha)
-    options, tags, left_out = fit_metadata(like.metadata, kind)
+    options, tags, left_out = fit_metadata(with_color_space(like.metadata, profile == SRGB), kind)
     notes += left_out
 
     def write(part: Path) -> None:
-        _write(image, kind, part, options, tags)
+        _write(image, kind, part, profile, options, tags)
         if problem := readback_problem(part, image, kind):
             notes.append("its metadata is left out: the file could not be read with it")
-            _write(image, kind, part, {}, Tags())
+            _write(image, kind, part, profile, {}, Tags())
             problem = readback_problem(part, image, kind)
         if problem:
             raise UserError(f"what was written as {kind} {problem}: give another --format")
@@ -96,17 +110,24 @@ def save_photograph(image: Image.Image, like: LoadedPhotograph, path: Path) -> l
     return notes
 
 
-def _write(image: Image.Image, kind: str, part: Path, options: Options, tags: Tags) -> None:
-    image.save(part, kind, icc_profile=SRGB, **PIXELS.get(kind, {}), **options)
+def _write(
+    image: Image.Image | np.ndarray, kind: str, part: Path, profile: bytes, options: Options, tags: Tags
+) -> None:
+    if isinstance(image, np.ndarray):
+        write_deep(part, image, kind, profile, options, tags)
+        return
+    image.save(part, kind, icc_profile=profile, **PIXELS.get(kind, {}), **options)
     add_tags(part, tags)
 
 
-def readback_problem(path: Path, image: Image.Image, kind: str) -> str:
+def readback_problem(path: Path, image: Image.Image | np.ndarray, kind: str) -> str:
     """What is wrong with a file that should hold `image`; nothing where it reads back.
 
     PNG and TIFF hold every pixel as it is; of the lossy formats, the tones of 64×64 areas are compared. Of pictures of
     more than `LARGE` pixels no second one is held in memory: of a PNG the checksums are compared.
     """
+    if isinstance(image, np.ndarray):
+        return deep_problem(path, image, kind)
     large = image.width * image.height > LARGE
     try:
         if kind == "TIFF":

@@ -5,13 +5,14 @@ dropped, and so is damaged metadata: metadata never stops a photograph from bein
 """
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from PIL import ExifTags
 from PIL.PngImagePlugin import PngInfo, iTXt
 
 from colorize.imaging import exif
+from colorize.imaging.tiff import page_offsets
 
 
 @dataclass
@@ -26,11 +27,12 @@ class Metadata:
     dpi: tuple[float, float] | None = None
 
 
-def read_metadata(file: BinaryIO, info: dict[Any, Any], texts: dict[str, str] | None = None) -> Metadata:
-    """The metadata of a file; `info` is Pillow's `Image.info`, and `texts` the `Image.text` of a PNG."""
+def read_metadata(file: BinaryIO, info: dict[Any, Any], texts: dict[str, str] | None = None, page: int = 0) -> Metadata:
+    """The metadata of a file, or of a photograph in a TIFF of several; `info` is Pillow's `Image.info`, and `texts` the
+    `Image.text` of a PNG."""
     file.seek(0)
     if file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        found = _of_tiff(exif.read_tags(file, exif.STRUCTURE))
+        found = _of_tiff(exif.read_tags(file, exif.STRUCTURE, page_offsets(file)[page] if page else 0))
     else:
         block = _bytes(info.get("exif")) or exif.raw_profile(texts, "exif")
         tags = exif.read_tags(io.BytesIO(block.removeprefix(b"Exif\0\0")), exif.STRUCTURE)
@@ -57,6 +59,14 @@ def _of_tiff(tags: exif.Tags) -> Metadata:
     if iptc:
         resources.setdefault(exif.IPTC_RESOURCE, iptc)
     return Metadata(tags, xmp, resources)
+
+
+def with_color_space(metadata: Metadata, is_srgb: bool) -> Metadata:
+    """The same for colours that are sRGB's, or those of a profile: in EXIF, uncalibrated."""
+    if is_srgb or exif.COLOR_SPACE not in metadata.tags.exif:
+        return metadata
+    tags = replace(metadata.tags, exif={**metadata.tags.exif, exif.COLOR_SPACE: exif.short_value(65535)})
+    return replace(metadata, tags=tags)
 
 
 def with_resolution(metadata: Metadata) -> exif.Tags:

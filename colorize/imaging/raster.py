@@ -14,6 +14,7 @@ from PIL import Image
 
 from colorize.imaging.color_management import (
     Levels,
+    deep_grey_to_srgb,
     gamma_curve,
     grey_curve,
     image_strips,
@@ -38,7 +39,7 @@ BEGINNINGS = (
     (re.compile(rb"Rar!|7z\xbc\xaf|\x1f\x8b|BZh|\xfd7zXZ"), "it is a compressed file: unpack it first"),
     (re.compile(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", re.S),
      "it is a HEIC photograph: pip install pillow-heif reads it, or save it as JPEG first"),
-    (re.compile(rb"....ftypcr(x |3 )", re.S), "it is a camera's raw file: save it as TIFF or JPEG first"),
+    (re.compile(rb"....ftypcr(x |3 )", re.S), "it is a camera's raw file: name it .cr3, or save it as TIFF first"),
     (re.compile(rb"....ftyp", re.S), "it is a film"),
     (re.compile(rb"....JXL |\xff\x0a"), "it is a JPEG XL, which is not read here: save it as PNG first"),
     (re.compile(rb"(\x00\x05\x16\x07)"), "it holds a Mac's attributes of another file, and no picture"),
@@ -124,6 +125,16 @@ def open_binary(source: bytes | Path) -> Iterator[tuple[BinaryIO, int]]:
         yield file, found.st_size
 
 
+@contextmanager
+def unbounded() -> Iterator[None]:
+    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides."""
+    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = usual
+
+
 @dataclass
 class Raster:
     image: Image.Image  #           of any mode, not turned yet
@@ -134,8 +145,21 @@ class Raster:
     gamma: float | None = None  #   of a PNG: light is a sample to the power of 1 / gamma
     is_scaled: bool = False  #      its range has been found
     keep_depth: bool = False  #     grey of more than 8 bits stays so, as I;16, and no profile is applied
+    depth: int = 8  #               16: what has more than 8 bits becomes grey of its lightness, as I;16
     conversions: list[str] = field(default_factory=list)  # keys of `CONVERSIONS`
     notes: list[str] = field(default_factory=list)  #   what had to be decided, in words
+
+    def __post_init__(self) -> None:
+        self.stored_profile = self.profile
+
+    @property
+    def top(self) -> int:
+        """The white of samples of more than 8 bits."""
+        return 65535 if self.keep_depth or self.depth > 8 else 255
+
+    def curve_of_grey(self) -> np.ndarray | None:
+        """That of its profile; to grey that keeps more than 8 bits, the profile is applied at the end, or never."""
+        return None if self.top > 255 else grey_curve(self.profile)
 
     def record(self, key: str, note: str = "") -> None:
         if key not in self.conversions:
@@ -187,13 +211,13 @@ def _deep(image: Image.Image, raster: Raster, curve: np.ndarray | None) -> tuple
     span = levels.range()
     if span.note:
         raster.record("range", span.note)
-    if curve is None and not raster.keep_depth and (curve := grey_curve(raster.profile)) is not None:
+    if curve is None and (curve := raster.curve_of_grey()) is not None:
         raster.record("profile")
         raster.profile = None
-    pixels = Image.new("I;16" if raster.keep_depth else "L", image.size)
+    pixels = Image.new("I;16" if raster.top > 255 else "L", image.size)
     alpha = None if clear is None else Image.new("L", image.size)
     for top, samples in image_strips(image):
-        found = scale_samples(samples, span, curve=curve, top=65535 if raster.keep_depth else 255)
+        found = scale_samples(samples, span, curve=curve, top=raster.top)
         pixels.paste(Image.fromarray(found), (0, top))
         if alpha is not None:
             alpha.paste(Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8)), (0, top))
@@ -206,10 +230,13 @@ def _in_srgb(image: Image.Image, raster: Raster) -> Image.Image:
     if image.mode == "CMYK":
         raster.record("cmyk")
         return to_srgb(image, profile, raster.notes)
-    if not profile or raster.keep_depth or is_srgb(profile, image.mode):
+    grey = "L" if image.mode == "I;16" else image.mode
+    if not profile or raster.keep_depth or is_srgb(profile, grey):
         return image
     raster.record("profile")
-    if image.mode == "L":
+    if image.mode == "I;16" and grey_curve(profile) is not None:
+        return deep_grey_to_srgb(image, profile)
+    if grey == "L":
         curve = grey_curve(profile)
         if curve is None:
             raster.notes.append("its colour profile is none for grey: its pixels are taken for sRGB")

@@ -34,27 +34,56 @@ OLD_JPEG = 6
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it tells of what is odd; what matters is raised
 
 
-def read_tiff(file: BinaryIO, check: Callable[[int, int, float], None], keep_depth: bool = False) -> Raster:
-    """The first page, or the largest where that is a thumbnail.
+def read_tiff(
+    file: BinaryIO, check: Callable[[int, int, float], None], page_number: int | None = None, **options: Any
+) -> Raster:
+    """The first page, or the largest where that is a thumbnail; or a page of `photograph_pages`, from 0.
 
-    Before it is decoded, `check` is told its width, its height and the memory that it takes. Raises whatever goes
-    wrong.
+    `options` are `keep_depth` and `depth` of the raster. Before a page is decoded, `check` is told its width and height
+    and the memory that it takes. Raises whatever goes wrong.
     """
     file.seek(0)
     with tifffile.TiffFile(file) as tif:
         pages = list(_pages(tif))
         if not pages:
             raise DecodeError("its header is cut short or damaged", "truncated")
-        largest = max(pages, key=_area)
-        page = pages[0] if 2 * _area(pages[0]) >= _area(largest) else largest  # pages of one size differ a little
+        page = _main_page(pages) if page_number is None else photograph_pages(pages)[page_number]
         if page.compression == OLD_JPEG and (start := page.tags.valueof(513)):  # a whole JPEG: strips are parts of it
             ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
             length = max(start[0] + page.tags.valueof(514, (0,))[0], *ends) - start[0]
             page.dataoffsets, page.databytecounts, page.rowsperstrip = start[:1], (length,), page.imagelength
         check(page.imagewidth, page.imagelength, page_memory(page, _photometric(page), _bits(page)))
-        raster = _read(file, page, keep_depth)
-        _note_pages(raster, pages, page)
+        raster = _read(file, page, options)
+        if page_number is None:
+            _note_pages(raster, pages, page)
         return raster
+
+
+def page_offsets(file: BinaryIO) -> list[int]:
+    """Where the directory of each photograph in a TIFF file begins; none in a file that cannot be read."""
+    file.seek(0)
+    try:
+        with tifffile.TiffFile(file) as tif:
+            return [page.offset for page in photograph_pages(list(_pages(tif)))]
+    except Exception:  # a header can be damaged in every way; decoding says how
+        return []
+
+
+def photograph_pages(pages: list[tifffile.TiffPage]) -> list[tifffile.TiffPage]:
+    """Those that are photographs: not what the file calls a smaller version of another, and at least half as large as
+    the main one or called a page of several (TIFF 6.0, NewSubfileType)."""
+    if not pages:
+        return []
+    main = _main_page(pages)
+    return [
+        page for page in pages
+        if page is main or (not page.is_reduced and (page.is_multipage or 2 * _area(page) >= _area(main)))
+    ]  # fmt: skip
+
+
+def _main_page(pages: list[tifffile.TiffPage]) -> tifffile.TiffPage:
+    largest = max(pages, key=_area)
+    return pages[0] if 2 * _area(pages[0]) >= _area(largest) else largest  # pages of one size differ a little
 
 
 def _pages(tif: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
@@ -95,15 +124,15 @@ def _note_pages(raster: Raster, pages: list[tifffile.TiffPage], page: tifffile.T
         )
 
 
-def _read(file: BinaryIO, page: tifffile.TiffPage, keep_depth: bool) -> Raster:
+def _read(file: BinaryIO, page: tifffile.TiffPage, options: dict[str, Any]) -> Raster:
     kind, bits = _photometric(page), _bits(page)
     _refuse(page, kind, bits)
     _check_segments(file, page, Grid(page, bits))
     profile = page.iccprofile if isinstance(page.iccprofile, bytes) else None
-    raster = Raster(NOTHING, mode=f"{bits} bits", profile=profile, keep_depth=keep_depth, is_scaled=True)
+    raster = Raster(NOTHING, mode=f"{bits} bits", profile=profile, is_scaled=True, **options)
     orientation = page.tags.valueof(274)
     raster.orientation = orientation if isinstance(orientation, int) else 1
-    if bits > 8:
+    if bits > 8 and not (raster.depth > 8 and kind in (RGB, WHITE_IS_ZERO, BLACK_IS_ZERO)):
         raster.record("16-bit", f"it has {bits} bits a sample, of which 8 are kept")
     highest = page.tags.valueof(281)
     highest = max(highest) if isinstance(highest, tuple) else highest
@@ -143,7 +172,7 @@ def _bits(page: tifffile.TiffPage) -> int:
 
 def _refuse(page: tifffile.TiffPage, kind: int, bits: int) -> None:
     if kind in RAW or (page.is_reduced and DNG_VERSION in page.tags):
-        raise DecodeError("it is a camera's raw file: develop it first, or save it as TIFF or JPEG")
+        raise DecodeError("it is a camera's raw file: name it so, as .dng, or save it as TIFF or JPEG")
     if kind in NAMES or (kind == CMYK and page.tags.valueof(332, 1) != 1) or page.sampleformat not in (1, 2, 3, 4):
         what = NAMES.get(kind, "inks other than CMYK" if kind == CMYK else "complex numbers")
         raise DecodeError(f"its pixels are {what}, which is not read here: save it as RGB or grey")

@@ -7,7 +7,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from colorize.imaging.color_management import Levels, Range, grey_curve, lab_image, row_strips, scale_samples, space_of
+from colorize.imaging.color_management import Levels, Range, lab_image, row_strips, scale_samples, space_of
+from colorize.imaging.deep_color import grey_of_rgb
 from colorize.imaging.raster import DecodeError, Raster
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, LAB, ICC_LAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
@@ -36,22 +37,23 @@ def interpret(
         raster.profile = None
         if is_multiplied:
             raise DecodeError("it is L*a*b* multiplied by its transparency, which is not read here: save it as RGB")
-        full = Range(0, 2**bits - 1)
-        image = _lab(samples, kind, bits)
+        image, full = _lab(samples, kind, bits), Range(0, 2**bits - 1)
         return image, None if alpha is None else Image.fromarray(scale_samples(alpha.view(f"u{bits // 8}"), full))
     samples = samples.astype(np.uint8) if bits == 1 else samples
     colours = samples[..., :count]
     levels.add(colours)
     if alpha is not None and is_multiplied:
         colours = _unmultiplied(colours, alpha, span.white)
-    curve = None
-    if count == 1 and not raster.keep_depth and isinstance(profile, bytes):
-        curve = grey_curve(profile)
+    raster.profile = profile if isinstance(profile, bytes) else None
+    curve = raster.curve_of_grey() if count == 1 else None
     if curve is not None:
         raster.record("profile")
         raster.profile = None
-    top = 65535 if count == 1 and bits > 8 and raster.keep_depth else 255
+    is_deep = bits > 8 and (count == 1 or (kind == RGB and raster.depth > 8))
+    top = raster.top if is_deep else 255
     pixels = scale_samples(colours, span, inverted=kind == WHITE_IS_ZERO, curve=curve, top=top)
+    if is_deep and count == 3:
+        pixels, count = grey_of_rgb(raster, pixels, raster.profile)[..., None], 1
     image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if count == 1 else pixels))
     if kind == CMYK:  # which came as RGBA
         image = Image.frombytes("CMYK", image.size, image.tobytes())

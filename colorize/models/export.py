@@ -7,13 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 
 from colorize.models.base import Colorizer
-from colorize.models.weights import construct, extract_weights
+from colorize.models.weights import State, construct, extract_weights
 from colorize.utils.console import format_count
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, shorten_list
 from colorize.utils.files import as_json, write_text, write_whole
 from colorize.utils.serialization import read_file
 from colorize.utils.trust import OWN, check_constructor_arguments, check_stored_value, check_target
@@ -38,11 +39,17 @@ ab = model.colorize(L)  # (B, 1, H, W) -> (B, 2, H, W)
 {facts}"""
 
 
-def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = None) -> Path:
+def save(
+    model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = None, dtype: torch.dtype | None = None
+) -> Path:
     """Write `model.safetensors`, `config.json` and a model card, README.md, to `folder`.
 
-    `card`: what else to say of the model, such as name, trained_size, data, steps, metrics, licence: plain values.
+    card   what else to say of the model, such as name, trained_size, data, steps, metrics, licence: plain values
+    dtype  of the weights in the file, such as torch.float16; None: as they are. They are loaded in single precision
+
+    Raises `UserError` where a weight is too large for `dtype`.
     """
+    weights = weights_in(model, dtype)
     folder = at_home(folder)
     folder.mkdir(parents=True, exist_ok=True)
     facts = dict(card or {})
@@ -51,7 +58,6 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
         "format": FORMAT, "library_name": "colorize", "network": network, "settings": frozen_settings(model),
         "units": {"L": "CIE L* 0…100", "ab": "CIE"}, **facts,
     }  # fmt: skip
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     write_whole(folder / "model.safetensors", lambda part: save_file(weights, part, {"format": "pt"}))
     text = as_json(config, indent=2) + "\n"
     write_text(folder / "config.json", text)
@@ -66,6 +72,19 @@ def save(model: Colorizer, folder: str | Path, card: Mapping[str, Any] | None = 
     )  # fmt: skip
     write_text(folder / "README.md", page)
     return folder
+
+
+def weights_in(model: Colorizer, dtype: torch.dtype | None = None) -> State:
+    """Its tensors on the CPU, those of floating-point numbers in `dtype`."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    if dtype is None:
+        return weights
+    cast = {name: value.to(dtype) if value.is_floating_point() else value for name, value in weights.items()}
+    if large := [name for name, value in cast.items() if not torch.isfinite(value).all()]:
+        raise UserError(
+            f"{shorten_list(large)} hold values that {dtype} has no numbers for: leave the precision as it is"
+        )
+    return cast
 
 
 @cache

@@ -13,8 +13,10 @@ from torch import Tensor
 from colorize.models.base import Colorizer, converge_spectral_norms
 from colorize.models.convert import READERS
 from colorize.models.export import read_card, read_export, without_pretrained
+from colorize.models.named_weights import describe_weights, known_names, resolve_weights
 from colorize.models.weights import LAYOUTS, State, construct, extract_weights
-from colorize.utils.checkpoint import read_record
+from colorize.utils.checkpoint import peek, read_record
+from colorize.utils.console import say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, shorten_list, suggestion
 from colorize.utils.serialization import read_file
@@ -24,17 +26,20 @@ LARGEST = 8192  # pixels of a side that a network may say it was trained at
 HUB_FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.pt")
 
 
-def load(source: str | Path, trust: Sequence[str] = ()) -> Colorizer:
-    """The network that `source` holds, in eval mode on the CPU.
+def load(source: str | Path | None = None, trust: Sequence[str] = ()) -> Colorizer:
+    """The network that `source` holds, in eval mode on the CPU; without a source, the one that the package ships.
 
     A run folder (its best.pt) or a checkpoint in one; a folder or file that `colorize.save` wrote; DDColor's and the
-    thesis's published files, and folders in the hub's layout; or a name on the Hugging Face hub, `owner/name` or
-    `owner/name/file`. What is on this machine comes first. Weights fill the network exactly, or `UserError` says in
-    one sentence what is wrong.
+    thesis's published files, and folders in the hub's layout; a name that `colorize models` lists, such as `base` or
+    `ddcolor`; or a name on the Hugging Face hub, `owner/name` or `owner/name/file`. What lies at that path on this
+    machine comes first. Weights fill the network exactly, or `UserError` says in one sentence what is wrong.
 
     Nothing in a file is ever run: a network is a class of this package, or of one of the packages that `trust` names,
     which a run or an export of a network of one's own needs.
     """
+    if described := describe_weights(source):
+        say(described)
+    source = resolve_weights(source)
     path, trust = at_home(source), packages(trust)
     if path.is_dir():
         model = load_folder(path, trust)
@@ -69,6 +74,7 @@ def nearest(path: Path) -> str:
     folder = path.parent
     found = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
     close = suggestion(path.name, found, "" if folder == Path() else f"{folder}/")
+    close = close or (suggestion(path.name, known_names()) if folder == Path() else "")
     return close or ", and it is no name on the hub, such as owner/name"
 
 
@@ -144,12 +150,12 @@ def fetch_from_hub(name: str) -> Path:
         ) from error
 
 
-def trained_size(source: str | Path) -> int | None:
-    """The side of the squares that a run was trained on; None for weights that do not say.
+def trained_size(source: str | Path | None = None) -> int | None:
+    """The side of the squares that a run was trained on; None for weights that do not say. `source` as in `load`.
 
     Raises `UserError` where what they say is no size.
     """
-    path = at_home(source)
+    path = at_home(resolve_weights(source))
     folder = path if path.is_dir() else path.parent.parent
     if (folder / ".hydra").is_dir():
         from colorize.run_folder import RunFolder
@@ -160,6 +166,21 @@ def trained_size(source: str | Path) -> int | None:
         return checked_size(data.get("size") if isinstance(data, dict) else None, "data.size", run.where)
     card = read_card(path if path.is_dir() else path.parent) or {}
     return checked_size(card.get("trained_size"), "trained_size", f"the config.json beside {str(path)!r}")
+
+
+def checkpoint_of(source: str | Path | None = None) -> Path | None:
+    """The file that `load` takes of a run folder, or that is named in one; None for weights from elsewhere."""
+    from colorize.run_folder import RunFolder
+
+    path = at_home(resolve_weights(source))
+    path = RunFolder(path).checkpoint("best") if (path / ".hydra").is_dir() else path
+    return path if (path.parent.parent / ".hydra").is_dir() and path.is_file() else None
+
+
+def describe_checkpoint(source: str | Path | None = None) -> str:
+    """` (best.pt, step 200)` of a run's network, or nothing."""
+    path = checkpoint_of(source)
+    return f" ({path.name}, step {held['steps']})" if path and (held := peek(path)) else ""
 
 
 def checked_size(size: Any, name: str, where: str) -> int | None:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from colorize.tracking.logger import Tracker
+from colorize.utils.console import markdown_table
 from colorize.utils.environment import at_home, without_links
 from colorize.utils.errors import UserError
 
@@ -69,14 +70,6 @@ class TensorBoard(Tracker):
             self.writer = self.writer_of(str(self.place), purge_step=step)
             self.writer.add_text("config", "    " + json.dumps(self.settings, indent=2).replace("\n", "\n    "))
         return self.writer
-
-
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    def cell(value: Any) -> str:
-        return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
-
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
 
 
 # Each would send the run away, or ask a server first

@@ -1,9 +1,10 @@
-"""Lines and progress bars on the terminal; numbers in words."""
+"""Lines and progress bars on the terminal; numbers and tables as text."""
 
 import os
 import sys
 import time
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -96,3 +97,11 @@ def percentage(part: int, whole: int) -> str:
     if not part:
         return "0 %"
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %" if percent >= 0.1 else "< 0.1 %"
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    def cell(value: Any) -> str:
+        return "" if value is None else " ".join(str(value).replace("|", "\\|").split("\n"))
+
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)

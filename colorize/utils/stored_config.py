@@ -176,8 +176,8 @@ FREE = (
     "evaluate.historical", "evaluate.judges", "evaluate.photographs", "evaluate.final",
     "checkpoint.every", "checkpoint.keep", "checkpoint.mode", "checkpoint.final",
 )  # fmt: skip
-# Where the photographs lie: free as long as they are the same (`DataModule.contents`)
-PLACES = ("data.root", "data.val_root", "data.exclude", "data.classes")
+# Where the photographs lie, or which of a set they are: free as long as they are the same (`DataModule.contents`)
+PLACES = ("data.root", "data.val_root", "data.exclude", "data.classes", "data.people")
 # How long the phases are: free as long as the steps already taken would have been the same (`check_lengthened`)
 LENGTH = re.compile(r"steps_scale|schedule\.\w+\.(steps|epochs)")
 SINCE = {"steps_scale": 1.0}  # keys that older run folders lack, and what they had instead; those of parts are found

@@ -138,7 +138,6 @@ def test_impossible_words_get_one_sentence(picture, weights, inside, tmp_path):
         ((a, again, "-w", weights, "-o", tmp_path / "out.png"), "is one file for 2 photographs"),
         ((tmp_path / "no.png", "-w", weights, "-o", out), "there is no photograph"),
         ((tmp_path / "empty", "-w", weights, "-o", out), "no photographs in"),
-        ((a, "-o", out), "required: -w/--weights"),
         ((a, "-w", weights, "-o", out, "--upsampel", "guided"), "did you mean --upsample?"),
         ((a, "-w", weights, "-o", out, "--gamut", "chrome"), "invalid choice: 'chrome'"),
         ((a, "-w", weights, "-o", out, "--size", "0"), "--size is 0"),

@@ -12,7 +12,7 @@ from tests.helpers.configs import ROOT
 KEPT = ROOT / "tests" / "data" / "before_move"
 WORDS = (
     "experiment=smoke", "model=cnn", "loss=iizuka", "model.width=0.01", "model.global_size=32", "tracker=none",
-    "evaluate.samples=1", "evaluate.historical=false",
+    "evaluate.samples=1", "evaluate.historical=false", "data.people=false",
 )  # fmt: skip
 
 
@@ -42,6 +42,9 @@ def test_the_same_command_finds_its_run(old, inside):
     done = inside("train", *WORDS, "name=finished")
     assert done.returncode == 0, done.stderr
     assert log.read_text() == trained  # all four steps are taken
+    joined = inside("train", *WORDS[:-1], "name=finished")  # with the photographs of people that joined later
+    assert joined.returncode == 2
+    assert "the photographs are not those" in joined.stderr
     other = inside("train", *WORDS, "name=finished", "optimizer.lr=1")
     assert other.returncode == 2
     assert "holds a run with another config" in other.stderr

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from colorize.config import build_part
 from colorize.data import Demo, Folder
-from colorize.data.sources import DEMO
+from colorize.data.sources import DEMO, DEMO_VALIDATION, PEOPLE
+from colorize.evaluation.protocol import Protocol
+from colorize.evaluation.selection import select_photographs
 from colorize.training.schedule import Phase
 from colorize.utils.errors import UserError
 
-LICENCES = {"public-domain", "CC0-1.0"} | {
+LICENCES = {"public-domain", "CC0-1.0", "MIT"} | {
     f"CC-BY{sa}-{v}" for sa in ("", "-SA") for v in ("1.0", "2.0", "2.5", "3.0", "4.0")
 }
 
@@ -26,18 +29,34 @@ def test_every_photograph_has_its_row_and_a_known_licence():
     with (DEMO / "CREDITS.tsv").open(encoding="utf-8", newline="") as file:
         rows = {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
     assert rows.keys() == {path.name for path in DEMO.glob("*.jpg")}
-    assert len(rows) == 134
     for row in rows.values():
         assert row["licence"] in LICENCES, row
         assert row["copyright"].strip(), row
+        if row["licence"] == "MIT":  # which asks that its text goes with every copy
+            licence = DEMO / f"{row['file'].split('_')[0]}_LICENSE.txt"
+            assert row["copyright"].lower().startswith("(c) 2016 jack moore")
+            assert "Copyright (c) 2016 Jack Moore" in licence.read_text()
 
 
-def test_demo_is_split_by_the_hash_of_the_name():
-    data = Demo()
-    assert (len(data.train), len(data.val)) == (110, 24)
+def of_demo(people):
+    return [path for path in DEMO.glob("*.jpg") if people or not path.name.startswith(PEOPLE)]
+
+
+@pytest.mark.parametrize("people", [True, False])
+def test_demo_is_split_by_the_hash_of_the_name(people):
+    data = Demo(people=people)
+    assert (len(data.train), len(data.val)) == (len(of_demo(people)) - DEMO_VALIDATION, DEMO_VALIDATION)
     assert not {p.name for p in data.train} & {p.name for p in data.val}
     of = lambda photo: sha256(photo.name.encode()).hexdigest()  # noqa: E731
     assert max(map(of, data.val)) < min(map(of, data.train))
+
+
+def test_demo_has_faces_to_train_on_and_to_be_judged_by(config):
+    data = build_part(config("data=demo").data, "data")
+    held_out = set(data.val.names())
+    assert "uswds_hero.jpg" in held_out  # seven faces, of light and of dark skin
+    assert sum(name.startswith(PEOPLE) for name in data.train.names()) == len(of_demo(True)) - len(of_demo(False)) - 2
+    assert set(select_photographs(Protocol(name="demo", source="demo", size=96)).photos.names()) == held_out
 
 
 def test_class_folders_give_labels_and_the_root_none(photographs):

@@ -73,7 +73,7 @@ def test_the_page_shows_every_finding_and_needs_no_network(inspected, planted):
 
 
 def test_no_false_alarm_among_the_demo_photographs(inside, tmp_path):
-    """134 colour photographs, all different: nobody would leave one of them out."""
+    """Colour photographs, all different: nobody would leave one of them out."""
     done = inside("inspect", "demo", "-o", tmp_path / "report", "--workers", 0)
     assert done.returncode == 0, done.stderr
     assert list(read_manifest(tmp_path / "report" / "manifest.tsv")) == []

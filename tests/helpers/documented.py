@@ -42,7 +42,7 @@ HOW: dict[str, Run | Elsewhere] = {
     # README.md
     QUICKSTART: Run(SHORT, instead=INSTALLED),
     "colorize paint scans/ --weights outputs/quickstart -o painted": Run(),
-    "colorize paint a.jpg --weights piddnad/ddcolor_paper_tiny -o a-colour.png": Run(needs=("hub",)),
+    "colorize paint a.jpg --weights ddcolor-tiny -o a-colour.png": Run(needs=("hub",)),
     "colorize inspect photos -o inspected": Run(),
     "python train.py model=cnn loss=iizuka data=folder data.root=photos data.exclude=inspected/manifest.tsv":
         Run(SHORT),
@@ -63,6 +63,8 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/data.py": Run("--rounds 1 --quick"),
     "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
+    "python benchmarks/hints.py --weights outputs/quickstart": Run("--photographs 2 --size 64"),
+    "python benchmarks/confidence.py --weights outputs/quickstart": Run("--photographs 2 --size 64"),
     "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
     "python benchmarks/validation.py": Run("--recipes cpu/cnn --scale 0.01"),
     "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
@@ -73,6 +75,16 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/tracking.py": Run("--steps 4"),
     "python benchmarks/coverage.py": Run("--repetitions 4 --resamples 50"),
     # docs/cli.md, configuration.md, data.md
+    "colorize paint scans/ --weights outputs/quickstart -o archive --format tif --depth 16 --profile source --sidecar "
+    "--report": Run(),
+    "colorize verify archive --source scans/ --weights outputs/quickstart": Run(),
+    "colorize models": Run(),
+    "colorize paint a.jpg --weights outputs/quickstart --strength 0.8 --hints hints.png --confidence -o guided.png":
+        Run(),
+    "colorize export outputs/release-base-s0/checkpoints/step-00025000.pt -o colorize/weights/base --half "
+    "--card experiments/release/base.yaml --results experiments/release/results/base/*.json":
+        Elsewhere("reports/test_model_card.py"),
+    "colorize app --weights outputs/quickstart outputs/quickstart-s1": Elsewhere("cli/test_web_app.py"),
     "colorize export outputs/quickstart -o my-network": Run(),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
     "python train.py experiment=smoke model=cnn": Run(),
@@ -104,6 +116,8 @@ HOW: dict[str, Run | Elsewhere] = {
         Elsewhere("evaluation/test_painted.py"),
     "colorize judge outputs/a outputs/b outputs/c -o judging": Elsewhere("reports/test_judge.py"),
     "colorize judge --read judging/judgements-*.csv": Elsewhere("reports/test_judge.py"),
+    "python experiments/release/skin.py RUN people_places/val -o skin": Elsewhere("system/test_skin.py"),
+    "python experiments/release/faces.py people_places/val": Elsewhere("system/test_skin.py"),
     "colorize fetch historical -o old": Elsewhere("cli/test_fetch.py"),  # with a stand-in for the library
     "colorize inspect photos -o inspected --val held-back": Run("--overwrite"),
     "python train.py model=cnn loss=pix2pix loss.weights.pixel=50 +loss.terms.adversarial.kind=hinge": Run(SHORT),
@@ -138,6 +152,10 @@ HOW: dict[str, Run | Elsewhere] = {
     " hydra.sweep.dir=outputs/six_models": Run(SHORT),
     "python compare.py outputs/six_models --markdown outputs/six_models/table.md": Run(),
     "python experiments/photographs.py FOLDER": Elsewhere("system/test_experiments.py"),
+    "python experiments/four_models/run.py": Elsewhere("hours; system/test_four_models.py composes what it says"),
+    "python experiments/four_models/run.py --report": Elsewhere("system/test_four_models.py"),
+    "python experiments/four_models/flops.py": Elsewhere("system/test_four_models.py"),
+    "python experiments/four_models/power.py": Run("--repetitions 1 -o power.csv"),
     "python experiments/recipe/run.py": Elsewhere("hours; system/test_experiments.py composes every try"),
     "python experiments/recipe/run.py --table": Elsewhere("system/test_experiments.py"),
 }  # fmt: skip

@@ -64,7 +64,7 @@ def test_weights_come_from_the_training_photographs():
     again.prepare(photographs)
     assert torch.equal(term.weights, again.weights)
     counts = np.zeros(len(BINS))
-    for rgb in sample_squares(photographs, 110):
+    for rgb in sample_squares(photographs, len(photographs.train)):
         ab = Batch.from_rgb(rgb[None]).ab[0].flatten(1).T.double().numpy()
         np.add.at(counts, KDTree(BINS).query(ab)[1], 1)
     common, rare = counts.argmax(), counts.argmin()

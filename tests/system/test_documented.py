@@ -49,6 +49,9 @@ def some_photographs(home: Path) -> None:
         for path in chosen:
             shutil.copy(path, home / name)
     shutil.copy(PHOTOGRAPHS[0], home / "a.jpg")
+    hints = Image.new("RGBA", Image.open(PHOTOGRAPHS[0]).size)
+    hints.putpixel((10, 10), (180, 40, 40, 255))
+    hints.save(home / "hints.png")
     rgb = np.asarray(Image.open(PHOTOGRAPHS[1]).convert("RGB").resize((96, 96)))
     (home / "plate-scans").mkdir()
     Image.fromarray(np.concatenate([rgb[..., channel] for channel in (2, 1, 0)])).save(home / "plate-scans" / "p.png")

@@ -23,14 +23,20 @@ TRIES = yaml.safe_load((EXPERIMENTS / "recipe" / "tries.yaml").read_text(encodin
 def given(tmp_path):
     """The smallest folder that photographs.py takes."""
     names = [f"people_places/train/{name}.jpg" for name in ("a", "b", "c")] + ["people_places/val/d.jpg"]
-    names += ["caltech101/train/cat/e.jpg", "open_people/f.jpg", "open_people/g.jpg"]
+    names += ["caltech101/train/cat/e.jpg"]
     for number, name in enumerate(names):
         (tmp_path / "given" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((40, 50, 3), number * 9, np.uint8)).save(tmp_path / "given" / name)
-    people = "file\tgroup\ntrain/a.jpg\topen\ntrain/b.jpg\tmixed\ntrain/c.jpg\topen\nval/d.jpg\topen\n"
-    (tmp_path / "given" / "people_places" / "SOURCES.tsv").write_text(people)
-    credits = "file\tkind\nf.jpg\tcolour\ng.jpg\tblack-and-white\n"
-    (tmp_path / "given" / "open_people" / "CREDITS.tsv").write_text(credits)
+    for name in ("bsds500_test", "historical_color", "plates_raw"):
+        (tmp_path / "given" / name).mkdir()
+    people = [
+        ("file", "group", "set", "repository", "licence"),
+        ("train/a.jpg", "open", "x", "o/a", "CC-BY-2.0 (there)"),
+        ("train/b.jpg", "mixed", "x", "o/b", "none stated (web)"),
+        ("train/c.jpg", "open", "x", "o/c", "CC BY 2.0"),
+        ("val/d.jpg", "open", "x", "o/a", "CC0 1.0"),
+    ]
+    (tmp_path / "given" / "people_places" / "SOURCES.tsv").write_text("\n".join(map("\t".join, people)))
     return tmp_path / "given"
 
 
@@ -40,18 +46,27 @@ def test_the_folders_of_photographs(given, tmp_path, config):
         subprocess.run(program, check=True, cwd=tmp_path, capture_output=True)
     roots = [f"data.root={tmp_path / 'made' / 'train'}", f"data.val_root={tmp_path / 'made' / 'val'}"]
     data = build_part(config("experiment=recipe/base", *roots).data, "data")
-    demo, held_out = (set(part.names()) for part in demo_photographs())
+    before, now = demo_photographs(people=False), demo_photographs()
+    held_out = {*before[1].names(), *now[1].names()}
     names = set(data.train.names())
     assert names == {
-        *(f"people_places/{name}.jpg" for name in "abc"), "caltech101/cat/e.jpg", *(f"demo/{name}" for name in demo)
-    }  # fmt: skip
+        "caltech101/cat/e.jpg",
+        *(f"people_places/{name}.jpg" for name in "abc"),
+        *(f"demo/{name}" for name in before[0].names()),
+    }
     assert list(data.val.names()) == ["people_places/d.jpg"]
     opened = {path.relative_to(tmp_path / "made" / "train_open").as_posix()
               for path in (tmp_path / "made" / "train_open").rglob("*.jpg")}  # fmt: skip
-    assert {name for name in opened if not name.startswith("demo/")} <= {
-        "people_places/a.jpg", "people_places/c.jpg", "open_people/f.jpg"
+    assert opened == {
+        "people_places/a.jpg", "people_places/c.jpg", *(f"demo/{name}" for name in {*now[0].names()} - held_out)
     }  # fmt: skip
     assert not {name.rsplit("/", 1)[-1] for name in names | opened} & held_out
+    for folder, count in (("train", len(names)), ("train_open", len(opened))):
+        head, *lines = (line.split("\t") for line in (tmp_path / "made" / f"{folder}.tsv").read_text().splitlines())
+        assert head == ["set", "source", "licence as read", "photographs"]
+        assert sum(int(line[3]) for line in lines) == count
+        assert ["people_places, x", "o/a, o/c", "CC BY 2.0", "2"] in lines
+    assert all(line[2] for line in lines)
 
 
 @pytest.mark.parametrize("name", TRIES)

@@ -7,10 +7,14 @@ import subprocess
 import sys
 import zipfile
 from configparser import ConfigParser
+from pathlib import Path
 
 import pytest
 
+from colorize.models.named_weights import WEIGHTS
 from tests.helpers.configs import CONF, ROOT, tiny_words
+
+LARGEST = 25e6  # bytes of a wheel, with photographs and weights
 
 
 @pytest.fixture
@@ -22,11 +26,16 @@ def wheel(once):
 def build(home):
     kept = shutil.ignore_patterns(".*", "outputs", "build", "*.egg-info", "__pycache__")
     source = shutil.copytree(ROOT, home / "source" / "tree", ignore=kept)
+    for name in ("config.json", "model.safetensors", "README.md"):  # as weights that are shipped lie
+        (source / "colorize" / "weights" / "made").mkdir(parents=True, exist_ok=True)
+        (source / "colorize" / "weights" / "made" / name).touch()
     offline = ["--no-build-isolation", "--no-deps", "--no-index"]
     words = [sys.executable, "-m", "pip", "wheel", *offline, "-w", home, source]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (path,) = home.glob("colorize_lab-*.whl")
+    assert path.stat().st_size <= LARGEST
+    assert path.stat().st_size <= 25e6
     with zipfile.ZipFile(path) as archive:
         archive.extractall(home / "unpacked")
 
@@ -39,6 +48,10 @@ def test_every_config_and_photograph_is_in_the_wheel(wheel):
     for folder in ("photos", "historical"):
         held = ROOT / "colorize" / "data" / folder
         assert {p.name for p in (wheel / "colorize" / "data" / folder).iterdir()} == {p.name for p in held.iterdir()}
+    weights = {path.relative_to(WEIGHTS) for path in WEIGHTS.rglob("*.*")}
+    weights |= {Path("made", name) for name in ("config.json", "model.safetensors", "README.md")}
+    held = wheel / "colorize" / "weights"
+    assert {path.relative_to(held) for path in held.rglob("*.*")} == weights
     modules = {p.relative_to(ROOT) for p in (ROOT / "colorize").rglob("*.py")}
     assert {p.relative_to(wheel) for p in (wheel / "colorize").rglob("*.py")} == modules
     assert (wheel / "colorize" / "reports" / "templates" / "style.css").is_file()

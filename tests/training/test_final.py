@@ -9,6 +9,7 @@ import pytest
 import torchvision
 from omegaconf import OmegaConf
 
+from colorize.data.sources import demo_photographs
 from colorize.metrics.extractors import Extractor
 from colorize.tracking.logger import JsonLines
 from colorize.training.final import final_protocols
@@ -210,7 +211,7 @@ def test_validation_has_a_bound(inside, tmp_path):
     words = (*TINY, "evaluate.photographs=5", "evaluate.final=[validation]", "metrics=quick", "name=f")
     done = inside("train", *words)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"110 train, 5 validate", done.stdout)
+    assert re.search(rf"{len(demo_photographs()[0])} train, 5 validate", done.stdout)
     summary = summary_of(tmp_path / "outputs/f")
     assert summary["validation"]["photographs"] == 5
     result = json.loads((tmp_path / "outputs/f/results/validation.json").read_text())

@@ -1,0 +1,160 @@
+"""What `colorize paint` is told of colour: strength, largest chroma, hints, a reference; and its map of confidence."""
+
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from colorize.batch import Batch
+from colorize.cli.parser import ArgumentParser
+from colorize.cli.paths import PaintJob, name_key, output_folder
+from colorize.imaging.color import is_colourful
+from colorize.imaging.guidance import REACH, guide
+from colorize.imaging.hints import Hints, read_hints
+from colorize.imaging.image_io import LoadedPhotograph, open_photograph
+from colorize.models.reference import Reference
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+from colorize.utils.files import digest_of, write_whole
+
+HINT_FILES = (".png", ".json")
+CONFIDENCE = ".confidence.png"
+SMALL = 512  # pixels of the shorter side that are enough to see whether there is colour
+UNIT = 10  #   grey levels of the map of confidence for a CIE unit
+
+
+def guidance_options(parser: ArgumentParser) -> None:
+    parser.add_number("--strength", 0, 1.5, type=float, default=1.0, help="factor on predicted chroma (1)")
+    parser.add_number("--max-chroma", 0, type=float, help="CIE units, to which larger predicted chroma is reduced")
+    parser.add_argument(
+        "--hints", type=Path, metavar="FILE", help="wanted colours: a PNG of the photograph's size whose opaque pixels "
+        "they are, or JSON, [{x, y, rgb, radius}, …]; for several photographs, a folder of such files"
+    )  # fmt: skip
+    parser.add_number(
+        "--reach", 0.01, type=float, default=REACH, help="how far hints spread, in shares of the shorter side (1)"
+    )
+    parser.add_argument(
+        "--reference", type=Path, metavar="PHOTO", help="a colour photograph, for the colours of like regions"
+    )
+    parser.add_argument(
+        "--confidence", action="store_true", help="also write NAME.confidence.png: white where colours are certain"
+    )
+
+
+def map_file(target: Path) -> Path:
+    """Of confidence, beside a painted file."""
+    return target.with_name(f"{target.stem}{CONFIDENCE}")
+
+
+class Guidance:
+    """What the options of one command ask for. Raises `UserError` for what they cannot mean together."""
+
+    def __init__(self, args: Namespace, jobs: Sequence[PaintJob]):
+        self.args = args
+        self.hint_files = find_hints(args.hints, jobs, at_home(args.output)) if args.hints else {}
+        self.reference = read_reference(args.reference, args.max_pixels) if args.reference else None
+        if args.confidence:
+            check_maps(jobs)
+
+    def as_told(self, job: PaintJob) -> Namespace:
+        """The options with the SHA-256 of the hints and of the reference in the place of their names, for the record of
+        a painted file."""
+        files = {"hints": self.hint_files.get(job), "reference": self.args.reference}
+        return Namespace(**{**vars(self.args), **{name: path and digest_of(path) for name, path in files.items()}})
+
+    def hints_of(self, job: PaintJob, photograph: LoadedPhotograph) -> Hints | None:
+        """Raises `UserError` for hints that do not fit the photograph."""
+        path = self.hint_files.get(job)
+        return read_hints(path, photograph.image.size[::-1]) if path else None
+
+    def apply(self, L: Tensor, ab: Tensor, hints: Hints | None) -> Tensor:
+        """L (1, 1, h, w) and the predicted ab (1, 2, h, w) -> the ab that is wanted"""
+        if self.reference:
+            ab = self.reference.transfer(L.cpu(), ab.cpu()).to(ab)
+        small = hints.resized((L.shape[2], L.shape[3])) if hints else None
+        args = self.args
+        return guide(
+            ab, L, small, strength=args.strength, max_chroma=args.max_chroma, reach=args.reach, upsample=args.upsample
+        )
+
+    def spread(self, L: Tensor, spread: Tensor, hints: Hints | None) -> Tensor:
+        """(1, 1, h, w) CIE units, as strength changes it, and nothing at the hints."""
+        spread = self.args.strength * spread
+        if hints is None:
+            return spread
+        small = hints.resized((L.shape[2], L.shape[3]))
+        certain = replace(small, ab=torch.zeros_like(small.ab))
+        return guide(spread.expand(-1, 2, -1, -1), L, certain, reach=self.args.reach)[:, :1].clamp(min=0)
+
+
+def find_hints(path: Path, jobs: Sequence[PaintJob], output: Path) -> dict[PaintJob, Path]:
+    """The file of hints of each photograph that has one: of a folder, the one that is called as the painted file is.
+
+    Raises `UserError` where there is none, and for one file of several photographs.
+    """
+    if path.is_dir():
+        folder = output_folder(output)
+        names = {job: job.target.relative_to(folder) if folder else Path(job.target.name) for job in jobs}
+        files = {job: [path / name.with_suffix(end) for end in HINT_FILES] for job, name in names.items()}
+        found = {job: file for job in jobs for file in files[job] if file.is_file()}
+        if not found:
+            looked = " and ".join(repr(str(file)) for file in files[jobs[0]])
+            raise UserError(f"--hints: there are none for these photographs: looked for {looked} first")
+        return found
+    if not path.is_file():
+        raise UserError(f"--hints: there is no file or folder {str(path)!r}")
+    if len(jobs) > 1:
+        raise UserError(
+            f"--hints: {str(path)!r} is one file for {len(jobs)} photographs: give a folder with a PNG or JSON for each"
+        )
+    return {jobs[0]: path}
+
+
+def check_maps(jobs: Sequence[PaintJob]) -> None:
+    """Raises `UserError` where a map would be written over a photograph, or over another that is painted."""
+    sources = {os.path.realpath(job.source) for job in jobs}
+    targets = {name_key(job.target): job for job in jobs}
+    for job in jobs:
+        if os.path.realpath(map_file(job.target)) in sources:
+            raise UserError(f"{str(map_file(job.target))!r} is one of the photographs: choose another folder")
+        if clash := targets.get(name_key(map_file(job.target))):
+            raise UserError(
+                f"{str(clash.source)!r} would be painted where the confidence of {str(job.source)!r} goes: rename it, "
+                "or paint it to another folder"
+            )
+
+
+def read_reference(path: Path, max_pixels: int | None) -> Reference:
+    """Raises `UserError` for a reference that is grey or cannot be read."""
+    if not path.is_file():
+        raise UserError(f"--reference: there is no photograph {str(path)!r}")
+    try:
+        pixels = small_pixels(open_photograph(path, max_pixels))
+    except UserError as error:
+        raise UserError(f"--reference: {str(path)!r}: {error}") from error
+    if not is_colourful(pixels):
+        raise UserError(f"--reference: {str(path)!r} is grey, or of one tone: give a photograph in colour")
+    batch = Batch.from_rgb(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+    return Reference(batch.L, batch.ab)
+
+
+def small_pixels(photograph: LoadedPhotograph) -> np.ndarray:
+    """(H, W, 3) uint8, some `SMALL` pixels on the shorter side"""
+    image = photograph.image.reduce(max(1, min(photograph.image.size) // SMALL))
+    return np.array(image.convert("RGB"))
+
+
+def save_map(spread: Tensor, photograph: LoadedPhotograph, target: Path) -> None:
+    """(1, 1, h, w) CIE units -> a grey PNG of the photograph's size beside the painted file: 255 − `UNIT` · spread."""
+    small = (255 - UNIT * spread[0, 0]).clamp(0, 255).round().byte().cpu().numpy()
+    image = Image.fromarray(small).resize(photograph.image.size, Image.Resampling.BILINEAR)
+    text = PngInfo()
+    text.add_text("Description", f"confidence of colour: (255 - grey) / {UNIT} is the spread in CIE units")
+    write_whole(map_file(target), lambda part: image.save(part, "PNG", pnginfo=text))

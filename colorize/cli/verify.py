@@ -1,0 +1,157 @@
+"""The verb `verify`: paint the source of a painted file again, as the file says, and compare."""
+
+import re
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tifffile
+from PIL import Image
+
+from colorize.cli.guidance import CONFIDENCE, Guidance
+from colorize.cli.paint import paint_one, paint_options
+from colorize.cli.painting_record import ORIGINAL, network_digest, read_sidecar, settings_as_words
+from colorize.cli.parser import ArgumentParser, trusted_packages
+from colorize.cli.paths import PaintJob, find_photographs, report_failure, sample_files
+from colorize.imaging.image_io import FORMATS
+from colorize.imaging.provenance import read_marks
+from colorize.models.base import Colorizer
+from colorize.models.load import load
+from colorize.utils.console import printable, say
+from colorize.utils.devices import choose_device
+from colorize.utils.environment import at_home
+from colorize.utils.errors import UserError
+from colorize.utils.files import digest_of
+
+
+def verify(args: Namespace) -> int:
+    """The exit status: 0, or 1 where a file is not what its source becomes."""
+    words = [at_home(word) for word in args.painted]
+    found = [path for word in words for path, _ in find_photographs(word, True, None, [])]
+    painted = [path for path in dict.fromkeys(found) if path.suffix[1:].lower() in FORMATS and not is_beside(path)]
+    verifier = Verifier(args)
+    failed: list[Path] = []
+    for path in painted:
+        with report_failure(path, failed):
+            if difference := verifier.difference(path):
+                raise UserError(f"it differs: {difference}")
+            say(f"{printable(path)}: agrees, byte for byte")
+    say(f"{len(painted) - len(failed)} of {len(painted)} agree")
+    return 1 if failed else 0
+
+
+def is_beside(path: Path) -> bool:
+    """Whether it is what `paint` wrote beside a painted file: the original, or the map of confidence."""
+    base = path.name.removesuffix(CONFIDENCE)
+    of_map = (each for each in path.parent.iterdir() if each != path and each.stem.startswith(base))
+    is_map = base != path.name and any(re.fullmatch(r"(-\d+)?", each.stem.removeprefix(base)) for each in of_map)
+    return is_map or (path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists())
+
+
+def verify_options(parser: ArgumentParser) -> None:
+    parser.add_argument("painted", nargs="+", help="painted files, folders with what is below, or patterns")
+    parser.add_argument("--source", required=True, help="the folder below which the photographs lie, under any name")
+    parser.add_argument("-w", "--weights", help="of the network, where they are not where the files say")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_trust()
+
+
+class Verifier:
+    """Paints again; networks and the checksums of sources are computed once."""
+
+    def __init__(self, args: Namespace):
+        self.args, self.networks = args, dict[str | None, Colorizer]()
+        self.sources: dict[str, Path] = {}
+        self.unread = [path for path, _ in find_photographs(at_home(args.source), True, None, [])]
+
+    def difference(self, path: Path) -> str:
+        """Between a file and what is painted now; nothing where they are the same. Raises `UserError` where it does not
+        say how it was painted, or its source or network is not here."""
+        record = read_sidecar(path) or read_marks(path)
+        source, model = self.source_of(record), self.network_of(record)
+        with tempfile.TemporaryDirectory() as folder:
+            named = Path(folder) / "source" / (Path(record["source"]).name or "photograph")  # seeds depend on its name
+            named.parent.mkdir()
+            copyfile(source, named)
+            page = record["page"] - 1 if "page" in record else None
+            job = PaintJob(named, Path(folder) / f"painted{path.suffix}", page=page)
+            args = self.settings_of(record, job)
+            paint_one(model, job, args.size, args, Guidance(args, [job]))
+            return compare_files(path, sample_files(job.target, args.samples)[-1])
+
+    def source_of(self, record: dict[str, Any]) -> Path:
+        """The photograph of this checksum: one of its name first, then all others."""
+        wanted = record["source_sha256"]
+        self.unread.sort(key=lambda path: path.name == record["source"])
+        while wanted not in self.sources and self.unread:
+            path = self.unread.pop()
+            if path.is_file():
+                self.sources[digest_of(path)] = path
+        if wanted not in self.sources:
+            raise UserError(f"its source, {record['source']!r} ({wanted:.12}…), is not in {self.args.source!r}")
+        return self.sources[wanted]
+
+    def file_of(self, digest: str, name: str) -> Path:
+        """The file of this checksum below the folder of sources. Raises `UserError`."""
+        folder = at_home(self.args.source)
+        found = next((each for each in sorted(folder.rglob("*")) if each.is_file() and digest_of(each) == digest), None)
+        if found is None:
+            raise UserError(f"the file that it was given as --{name} ({digest:.12}…) is not in {self.args.source!r}")
+        return found
+
+    def network_of(self, record: dict[str, Any]) -> Colorizer:
+        weights = self.args.weights or record.get("weights")
+        if weights not in self.networks:
+            try:
+                self.networks[weights] = load(weights, trusted_packages(self.args.trust))
+            except UserError as error:
+                raise UserError(f"{error}; --weights names the network that painted it") from error
+        model = self.networks[weights]
+        if network_digest(model) != record["network_sha256"]:
+            name = repr(weights) if weights else "the one that is shipped"
+            raise UserError(f"it was painted by another network than {name}: give that as --weights")
+        return model.to(choose_device(self.args.device, option="--device"))
+
+    def settings_of(self, record: dict[str, Any], job: PaintJob) -> Namespace:
+        """What `paint` was told, checked as its command line is. Raises `UserError`."""
+        parser = ArgumentParser("paint", "as the file says")
+        paint_options(parser)
+        weights = ["--weights", record["weights"]] if "weights" in record else []
+        count = ["--samples", str(record.get("sample", 1))]
+        where = [str(job.source), "-o", str(job.target)]
+        args = parser.parse([*where, *weights, *count, *settings_as_words(record["settings"])])
+        if args.size is None:
+            raise UserError("it does not say at which size its colour was predicted")
+        for name in ("hints", "reference"):
+            if wanted := getattr(args, name):
+                setattr(args, name, self.file_of(str(wanted), name))
+        return args
+
+
+def compare_files(one: Path, other: Path) -> str:
+    """What differs between two painted files; nothing where their bytes are the same."""
+    if one.read_bytes() == other.read_bytes():
+        return ""
+    try:
+        pixels, again = pixels_of(one), pixels_of(other)
+    except Exception as error:  # of a decoder: one of them has been damaged
+        return f"it cannot be read ({type(error).__name__})"
+    if pixels.shape != again.shape or pixels.dtype != again.dtype:
+        return "it has other dimensions, or another depth"
+    apart = np.abs(pixels.astype(np.int32) - again)
+    if not apart.any():
+        return "every pixel agrees, and other bytes do not"
+    same = 100 * float((apart.max(axis=-1) == 0).mean())
+    return f"{same:.2f} % of the pixels agree, and others are up to {apart.max()} of {np.iinfo(pixels.dtype).max} apart"
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    """(H, W, S) as they are stored, at their own depth."""
+    kind = FORMATS[path.suffix[1:].lower()]
+    if kind == "TIFF":
+        return tifffile.imread(path)
+    return imagecodecs.png_decode(path.read_bytes()) if kind == "PNG" else np.asarray(Image.open(path, formats=[kind]))

@@ -1,0 +1,103 @@
+"""The verb `app`: a page for people with photographs, served on this machine by Gradio."""
+
+import os
+import signal
+import socket
+import tempfile
+from argparse import Namespace
+from collections.abc import Mapping
+from threading import Event
+from typing import Any
+
+from colorize.cli.paint import paint_options
+from colorize.cli.parser import ArgumentParser
+from colorize.cli.sessions import LoadedNetwork, load_networks
+from colorize.utils.console import say
+from colorize.utils.errors import UserError
+
+PORT = 7860  # Gradio's own
+CSS = """
+.gradio-container { max-width: 1280px !important; margin: auto }
+#side-by-side .grid-wrap { min-height: 0; max-height: none; height: auto }
+#side-by-side .grid-container { height: auto; grid-auto-rows: auto; align-content: start }
+#side-by-side .thumbnail-item { aspect-ratio: auto }
+@media (max-width: 640px) { #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important } }
+"""
+FONTS = ("IBM Plex Sans", "IBM Plex Mono")  # Gradio has them; of its half-bold ones many letters are missing
+
+
+def app(args: Namespace) -> int:
+    """Serve the page until Ctrl-C; the exit status."""
+    check_port(args.host, args.port)
+    networks = load_networks(args.weights, args.trust, args.device)
+    with tempfile.TemporaryDirectory(prefix="colorize-uploads-") as uploads:
+        keep_to_this_machine(uploads)
+        page = launch(networks, args.host, args.port, args.max_upload, browser=args.open)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what visitors left is deleted
+        say(f"{', '.join(networks)} at {page.local_url} (Ctrl-C ends it)")
+        try:
+            Event().wait()
+        except KeyboardInterrupt:
+            page.close(verbose=False)
+    return 0
+
+
+def launch(networks: Mapping[str, LoadedNetwork], host: str, port: int, megabytes: int, browser: bool = False) -> Any:
+    """The page (`gradio.Blocks`), served by a thread; photographs have at most so many megabytes."""
+    try:
+        from gradio.themes import Default, LocalFont
+    except ImportError as error:
+        raise UserError("the page needs the package gradio: pip install 'gradio>=6'") from error
+    from colorize.cli.gradio_page import Page
+
+    sans, mono = (LocalFont(font, weights=(400, 700)) for font in FONTS)
+    theme = Default(font=(sans, "system-ui", "sans-serif"), font_mono=(mono, "monospace"))
+    page = Page(networks, paint_defaults()).build()
+    page.launch(
+        server_name=host, server_port=port, share=False, inbrowser=browser, quiet=True, prevent_thread_lock=True,
+        max_file_size=f"{megabytes}mb", footer_links=["api"], css=CSS, theme=theme, enable_monitoring=False,
+        ssr_mode=False, mcp_server=False, pwa=False,
+    )  # fmt: skip
+    return page
+
+
+def app_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "-w", "--weights", nargs="+", default=[], help="of one network or more (default: the shipped ones)"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to serve at; 0.0.0.0: to the network (127.0.0.1)")
+    parser.add_number("--port", 1, 65535, default=PORT, help=f"to serve at ({PORT})")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.add_number("--max-upload", 1, default=200, help="megabytes of a file that the page takes (200)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_trust()
+
+
+def paint_defaults() -> Namespace:
+    """The options of `colorize paint` as they are where none is given."""
+    parser = ArgumentParser("paint", "paint")
+    paint_options(parser)
+    return parser.parse(["photograph", "-o", "folder"])
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises `UserError` where nothing can be served at this address."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        raise UserError(f"there is no address {host!r}: give --host 127.0.0.1, or one of this machine's") from error
+    except OSError as error:
+        raise UserError(f"port {port} of {host} cannot be used ({error.strerror}): give another --port") from error
+
+
+def keep_to_this_machine(uploads: str) -> None:
+    """Tell Gradio, which reads this when it is imported, to send nothing to anyone and to keep nothing behind."""
+    os.environ |= {
+        "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False",
+        "GRADIO_TEMP_DIR": uploads,
+    }  # fmt: skip
+    for name in ("no_proxy", "NO_PROXY"):  # Gradio asks its own server whether it is there
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))

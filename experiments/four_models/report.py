@@ -1,0 +1,171 @@
+"""results.csv, verdicts.csv and the tables in README.md, from the results of the study's runs."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from declared import ALPHA, JUDGED, MARGINS, NETWORKS
+from results import Judged, judge_runs, network_of, result_files, seed_of_job, show
+from scaling import write_scaling
+from verdicts import Verdict, by_pair, decide_pair, pooled_seed_variance, seeds_that_decide
+
+from colorize.evaluation.entries import seeds_interval, variance_components
+from colorize.evaluation.result import Result, read_result
+from colorize.metrics.metric_info import Interval, info_of
+from colorize.sweeps.jobs import jobs_of
+
+UNITS = {"psnr": "dB", "ciede2000": "ΔE"}
+SHOWN = ("psnr", "ciede2000", "ssim", "chroma", "kd_paired_mobilenet_v2")  # in the README; all are in results.csv
+
+
+def write_report(here: Path, runs: Path, scaled: Path) -> int:
+    """Into the folder `here`. The runs of other lengths are in a folder of `scaled` that has the network's name."""
+    judged = judge_runs(runs)
+    write_results(here / "results.csv", runs)
+    write_verdicts(here / "verdicts.csv", judged)
+    tables = {"networks": network_table(runs, judged), "pairs": pair_table(judged)}
+    if jobs_of(best := scaled / judged.ranking[0]):
+        tables["scaling"] = write_scaling(here / "scaling.svg", runs, best)
+    for name, lines in tables.items():
+        replace_part(here / "README.md", name, lines)
+        print("\n".join(["", *lines]))
+    return 0
+
+
+def write_results(path: Path, folder: Path) -> None:
+    """A line for each network, set, metric and seed; baselines, which have no seed, once."""
+    names = {file.stem for job in jobs_of(folder) for file in (job.folder / "results").glob("*.json")}
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["model", "set", "metric", "seed", "value", "low", "high", "n"])
+        for name in sorted(names):
+            for number, ((network, seed), place) in enumerate(sorted(result_files(folder, name))):
+                for row, cells in read_result(place).rows.items():
+                    if row.startswith("model"):
+                        writer.writerows(result_lines(network, name + row[5:].replace("_", "/", 1), seed, cells))
+                    elif number == 0:
+                        writer.writerows(result_lines(row, name, "", cells))
+
+
+def result_lines(model: str, of: str, seed: int | str, cells: Mapping[str, Interval]) -> Iterator[list[str | int]]:
+    """Of one row of a result; what a network made of another input, such as model_ortho, is a set of its own, such as
+    period/ortho."""
+    for metric, cell in cells.items():
+        yield [model, of, metric, seed, *(f"{each:.6g}" for each in (cell.value, cell.low, cell.high)), cell.n]
+
+
+def write_verdicts(path: Path, judged: Judged) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["a", "b", "metric", "verdict", "advantage", "low", "high", "p", "p_equal", "seeds", "n"])
+        for each in judged.verdicts:
+            cell = each.advantage
+            numbers = [f"{x:.4g}" for x in (cell.value, cell.low, cell.high, each.p, each.p_equal)]
+            needed = seeds_that_decide(each, len(judged.verdicts)) if each.word == "open" else None
+            writer.writerow([each.a, each.b, each.metric, each.word, *numbers, needed or "", cell.n])
+
+
+def network_table(folder: Path, judged: Judged) -> list[str]:
+    """The networks in their order: minutes, seed deviation, and metrics with intervals over photographs and seeds."""
+    jobs = {(network_of(job), seed_of_job(job)): job for job in jobs_of(folder)}
+    results = {key: read_result(path) for key, path in result_files(folder, JUDGED)}
+    operations = read_operations()
+    heads = [
+        "network",
+        "steps",
+        "10¹² operations",
+        "minutes",
+        *(info_of(metric).heading for metric in SHOWN),
+        "between seeds, dB, ΔE",
+    ]
+    lines = [f"| {' | '.join(heads)} |", f"| --- | {' | '.join('--:' for _ in heads[1:])} |"]
+    for name in judged.ranking:
+        of = {seed: result for (network, seed), result in results.items() if network == name}
+        summaries = [jobs[name, seed].summary for seed in of]
+        minutes = np.mean([summary["seconds"] for summary in summaries]) / 60
+        cells = [show(metric, of_seeds(metric, list(of.values()), judged, name)) for metric in SHOWN]
+        spread = ", ".join(f"{deviation(judged.scores[metric][name]):.2f}" for metric in MARGINS)
+        cost = f"{summaries[0]['steps']:,} | {operations[name]:.1f} | {minutes:.1f}"
+        lines.append(f"| {name} | {cost} | {' | '.join(cells)} | {spread} |")
+    one = next(iter(results.values()))
+    for row in (row for row in ("grey", "mean_ab") if row in one.rows):
+        cells = [show(metric, one.rows[row].get(metric)) for metric in SHOWN]
+        lines.append(f"| {row} | – | – | – | {' | '.join(cells)} | – |")
+    pooled = " and ".join(
+        f"{pooled_seed_variance(judged.scores[metric]) ** 0.5:.3f} {UNITS[metric]}" for metric in MARGINS
+    )
+    return [*lines, "", f"Between seeds, pooled over the networks: {pooled}."]
+
+
+def read_operations() -> dict[str, float]:
+    """network -> 10¹² operations of a training, as flops.py counted them."""
+    found = dict.fromkeys(NETWORKS, 0.0)
+    with (Path(__file__).parent / "compute.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found[row["model"]] += float(row["tflops"])
+    return found
+
+
+def of_seeds(metric: str, results: Sequence[Result], judged: Judged, network: str) -> Interval | None:
+    """The mean over seeds: with an interval where it is a primary metric's, else with the lowest and highest seed."""
+    if metric in judged.scores:
+        return info_of(metric).clip(flip(metric, seeds_interval(judged.scores[metric][network])))
+    found = [result.rows["model"][metric].value for result in results if metric in result.rows["model"]]
+    return Interval(float(np.mean(found)), min(found), max(found), len(found)) if found else None
+
+
+def flip(metric: str, cell: Interval) -> Interval:
+    """From the scale on which more is better to the metric's own."""
+    lower = info_of(metric).better == "lower"
+    return Interval(-cell.value, -cell.high, -cell.low, cell.n) if lower else cell
+
+
+def deviation(side: np.ndarray) -> float:
+    """Standard deviation between seeds of (n, S) values."""
+    return max(variance_components(side)[0], 0.0) ** 0.5
+
+
+def pair_table(judged: Judged) -> list[str]:
+    """The 15 pairs: what each metric says, and both together."""
+    heads = ["pair", *(f"{info_of(metric).label}, {UNITS[metric]}" for metric in MARGINS), "together"]
+    lines = [f"| {' | '.join(heads)} |", f"| --- |{' --- |' * (len(heads) - 1)}"]
+    words = []
+    for (a, b), both in by_pair(judged.verdicts).items():
+        words.append(decide_pair(both))
+        cells = [describe(each, len(judged.verdicts)) for each in both]
+        lines.append(f"| {a}, {b} | {' | '.join(cells)} | {together(a, b, words[-1])} |")
+    decided = len(words) - words.count("open")
+    return [*lines, "", f"{decided} of {len(words)} pairs are decided."]
+
+
+def describe(verdict: Verdict, tests: int) -> str:
+    cell = verdict.advantage
+    value, low, high = (f"{each:.2f}" for each in (abs(cell.value), *ends(cell)))
+    unit, margin = UNITS[verdict.metric], MARGINS[verdict.metric]
+    if verdict.word in ("better", "worse"):
+        winner = verdict.a if verdict.word == "better" else verdict.b
+        small = f", less than {margin}" if verdict.p_equal <= ALPHA else ""
+        return f"{winner} better by {value} {unit} ({low} to {high}){small}"
+    if verdict.word == "equal":
+        return f"equal within {margin} {unit} ({cell.low:+.2f} to {cell.high:+.2f})"
+    needed = seeds_that_decide(verdict, tests)
+    advice = f"{needed} seeds would decide" if needed else "more photographs would decide, more seeds alone would not"
+    return f"open ({cell.low:+.2f} to {cell.high:+.2f}): {advice}"
+
+
+def ends(cell: Interval) -> tuple[float, float]:
+    """Of the size of a difference whose interval leaves out 0."""
+    return (cell.low, cell.high) if cell.value > 0 else (-cell.high, -cell.low)
+
+
+def together(a: str, b: str, word: str) -> str:
+    return {"better": f"**{a}**", "worse": f"**{b}**"}.get(word, word)
+
+
+def replace_part(readme: Path, name: str, lines: Sequence[str]) -> None:
+    """Put the lines between the marks of that name."""
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(begin)
+    text = "\n".join(lines)
+    readme.write_text(f"{before}{begin}\n{text}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")

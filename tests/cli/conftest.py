@@ -1,0 +1,38 @@
+"""Fixtures of the verbs: networks and photographs of the page that `colorize app` serves."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import colorize
+from colorize.cli.sessions import load_networks
+from colorize.models import CNN
+
+
+@pytest.fixture(scope="session")
+def app_weights(tmp_path_factory):
+    """Two exports whose colours differ."""
+    made = []
+    for seed, name in enumerate(("one", "two")):
+        torch.manual_seed(seed)
+        model = CNN(width=0.1, global_size=32).eval()
+        torch.nn.init.normal_(model.colour[-2].bias, std=0.3)
+        made.append(str(colorize.save(model, tmp_path_factory.mktemp("weights") / name, {"trained_size": 32})))
+    return made
+
+
+@pytest.fixture(scope="session")
+def app_networks(app_weights):
+    return load_networks(app_weights, None, "cpu")
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A JPEG, a 16-bit TIFF and a text called JPEG."""
+    tones = np.random.default_rng(0).integers(60, 200, (5, 7), dtype=np.uint8)
+    picture = Image.fromarray(tones).resize((70, 50), Image.Resampling.BICUBIC)
+    picture.save(tmp_path / "cat.jpg")
+    Image.fromarray(np.asarray(picture).astype(np.uint16) * 257).save(tmp_path / "dog.tif")
+    (tmp_path / "text.jpg").write_text("no picture")
+    return [str(tmp_path / name) for name in ("cat.jpg", "dog.tif", "text.jpg")]
