@@ -14,7 +14,7 @@ from colorize.cli.paths import new_folder
 from colorize.evaluation.network import weights_digest
 from colorize.evaluation.result import read_result
 from colorize.models.base import Colorizer
-from colorize.models.export import save, weights_in
+from colorize.models.export import save, trust_argument, weights_in
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
 from colorize.reports.model_card import CardDetails, Evaluated, read_details, write_card
 from colorize.run_folder import RunFolder
@@ -39,7 +39,7 @@ def export(args: Namespace) -> int:
     facts = {"name": name, "license": details.license, "use": details.use} | training_facts(args.weights)
     folder = save(model, args.output, {key: value for key, value in facts.items() if value != ""}, dtype)
     training = dict(training_rows(args.weights, details.machine))
-    write_card(folder, details, describe_network(model, dtype), training, results)
+    write_card(folder, details, describe_network(model, dtype), training, results, trust_argument(model))
     say(f"{name}: {type(model).__name__}{describe_checkpoint(args.weights)} in {str(folder)!r}")
     return 0
 
@@ -99,8 +99,8 @@ def training_rows(weights: str, machine: str) -> Iterator[tuple[str, str]]:
     if path is not None and (held := peek(path)):
         run = RunFolder(path.parent.parent)
         cfg, summary = run.read_config(), run.read_summary()
-        steps, batch = held["steps"], cfg.trainer.batch_size * cfg.trainer.accumulate
-        yield "samples", f"{steps * batch:,}: {steps:,} steps of {batch} at {cfg.data.size}² pixels"
+        steps, batch, size = held["steps"], cfg.trainer.batch_size * cfg.trainer.accumulate, trained_size(weights)
+        yield "samples", f"{steps * batch:,}: {steps:,} steps of {batch}" + (f" at {size}² pixels" if size else "")
         yield "hours", f"{held['seconds'] / 3600:.2f}, validation included"
         yield "command", f"`python train.py {without_folders(shlex.join(saved_overrides(run.folder)))}`"
         yield from ((f"weights, {key}", str(origin)) for key, origin in summary.get("weights", {}).items() if origin)

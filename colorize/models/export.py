@@ -53,7 +53,7 @@ def save(
     folder = at_home(folder)
     folder.mkdir(parents=True, exist_ok=True)
     facts = dict(card or {})
-    network, package = network_name(type(model)), type(model).__module__.split(".")[0]
+    network = network_name(type(model))
     config = {
         "format": FORMAT, "library_name": "colorize", "network": network, "settings": frozen_settings(model),
         "units": {"L": "CIE L* 0…100", "ab": "CIE"}, **facts,
@@ -65,13 +65,18 @@ def save(
     size = format_count(sum(p.numel() for p in model.parameters()))
     licence = f"license: {facts['license']}\n" if "license" in facts else ""
     name = facts.get("name", folder.name)
-    trust = "" if package == OWN else f', trust=["{package}"]'
     page = CARD.format(
-        name=name, network=network, size=size, licence=licence, folder=folder.as_posix(), trust=trust,
+        name=name, network=network, size=size, licence=licence, folder=folder.as_posix(), trust=trust_argument(model),
         facts=said and said + "\n",
     )  # fmt: skip
     write_text(folder / "README.md", page)
     return folder
+
+
+def trust_argument(model: Colorizer) -> str:
+    """What `colorize.load` takes besides for a network of one's own: `, trust=["mine"]`; nothing for those of here."""
+    package = type(model).__module__.split(".")[0]
+    return "" if package == OWN else f', trust=["{package}"]'
 
 
 def weights_in(model: Colorizer, dtype: torch.dtype | None = None) -> State:

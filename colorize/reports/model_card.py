@@ -97,12 +97,14 @@ def read_details(path: Path) -> CardDetails:
 
 
 def write_card(
-    folder: Path, details: CardDetails, network: str, training: Mapping[str, str], evaluated: Sequence[Evaluated]
-) -> None:
+    folder: Path, details: CardDetails, network: str, training: Mapping[str, str], evaluated: Sequence[Evaluated],
+    trust: str = "",
+) -> None:  # fmt: skip
     """README.md in the folder of an export, and the pictures that it shows.
 
     network   a sentence: its class, its size, how it is stored
     training  what -> how: the rows of a table
+    trust     what `colorize.load` takes after the folder, for a network of one's own
     """
     for each in details.pictures:
         shutil.copy(details.folder / each["file"], folder / Path(each["file"]).name)
@@ -111,7 +113,7 @@ def write_card(
     )  # fmt: skip
     text = environment.get_template("model_card.md.j2").render(
         head=card_head(details, evaluated), details=details, name=details.name, folder=folder.name, network=network,
-        limits=[*LIMITS, *details.limits], prohibited=[*PROHIBITED, *details.prohibited],
+        trust=trust, limits=[*LIMITS, *details.limits], prohibited=[*PROHIBITED, *details.prohibited],
         data=file_table(details.folder / details.data) if details.data else "",
         training=markdown_table(["", ""], [*training.items()]) if training else "",
         results=[describe_result(each) for each in evaluated],
