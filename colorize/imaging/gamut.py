@@ -60,6 +60,7 @@ def largest_share(L: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 @cache
+@torch.device("cpu")  # wherever a network is built, the meta device included: that has no numbers to count
 def ab_bins(step: int = 10) -> Tensor:
     """(Q, 2) centres of the squares of `step` CIE units in the ab plane that hold a colour of sRGB, by a and then b.
 

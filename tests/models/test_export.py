@@ -7,20 +7,24 @@ import torch
 
 import colorize
 from colorize.cli import main
+from colorize.imaging.gamut import ab_bins
 from colorize.models import MultiColor
 from colorize.models import load as loading
 from colorize.utils.errors import UserError
 from tests.helpers.configs import SMALL, options
 
 
-@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize(
+    ("name", "more"), [*((name, []) for name in options("model")), ("transformer", ["+model.bins=true"])]
+)
 @torch.no_grad()
-def test_an_export_comes_back_the_same(name, tiny, tmp_path):
+def test_an_export_comes_back_the_same(name, more, tiny, tmp_path):
     from colorize.training.build import build_parts
 
-    words = ("loss=" + ("ddpm" if name == "diffusion" else "l1"), *SMALL.get(name, []))
+    words = ("loss=" + ("ddpm" if name == "diffusion" else "l1"), *SMALL.get(name, []), *more)
     model = build_parts(tiny(f"model={name}", *words)).model.eval()
     colorize.save(model, tmp_path / "out", {"name": "mine", "license": "mit", "trained_size": 96})
+    ab_bins.cache_clear()  # as in a process that has not built the network before
     again = colorize.load(tmp_path / "out")
     assert type(again) is type(model)
     ours, theirs = model.state_dict(), again.state_dict()
