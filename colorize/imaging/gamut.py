@@ -60,14 +60,13 @@ def largest_share(L: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 @cache
-@torch.device("cpu")  # wherever a network is built, the meta device included: that has no numbers to count
 def ab_bins(step: int = 10) -> Tensor:
     """(Q, 2) centres of the squares of `step` CIE units in the ab plane that hold a colour of sRGB, by a and then b.
 
     Q is 261 at the step of 10 of Zhang et al. 2016. Their list has 313: bins around these are in it that no colour of
     sRGB lies in, and how it was made was not published.
     """
-    edge = torch.linspace(0, 1, SAMPLES, dtype=torch.float64)
+    edge = torch.linspace(0, 1, SAMPLES, dtype=torch.float64, device="cpu")  # where a network is built is meta at times
     one, other = (each.flatten() for each in torch.meshgrid(edge, edge, indexing="ij"))
     # The shadow of a solid on a plane is that of its surface: the six faces of the cube
     faces = [
