@@ -58,15 +58,12 @@ class Features:
     """The features of n pictures, an array (n, d) of float32, in memory or memory-mapped.
 
     index   which of its rows, in which order; all of them by default
-    sums    those of these rows where they are known already
     """
 
-    def __init__(self, array: np.ndarray, index: Tensor | None = None, sums: FeatureSums | None = None):
+    def __init__(self, array: np.ndarray, index: Tensor | None = None):
         self._array = array
         self._index = torch.arange(len(array)) if index is None else index
         self.dimension: int = array.shape[1]
-        if sums is not None:
-            self.sums = sums
 
     def __len__(self) -> int:
         return len(self._index)
@@ -99,7 +96,7 @@ ROW = np.dtype("<f4")
 
 
 class FeatureFile:
-    """Rows of d little-endian float32 without any header, which grow with `add`, and their sums.
+    """Rows of d little-endian float32 without any header, which grow with `add`.
 
     An existing file is continued. The end of a row that was being written when a process was killed is
     cut off.
@@ -109,33 +106,26 @@ class FeatureFile:
         self.path, self.dimension = path, dimension
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        self.keep(path.stat().st_size // (ROW.itemsize * dimension))
+        self.keep(len(self))
 
     def __len__(self) -> int:
-        return self.sums.count
+        return self.path.stat().st_size // (ROW.itemsize * self.dimension)
 
     def add(self, features: Tensor) -> None:
         """(B, d), on any device"""
-        rows = features.detach().cpu().float()
         with self.path.open("ab") as file:
-            file.write(rows.numpy().astype(ROW, copy=False).tobytes())
-        self.sums.add(rows)
+            file.write(features.detach().cpu().float().numpy().astype(ROW, copy=False).tobytes())
 
     def keep(self, count: int) -> None:
         """Forget all but the first `count` rows."""
         with self.path.open("r+b") as file:
             file.truncate(count * ROW.itemsize * self.dimension)
-        self.sums: FeatureSums = Features(self._mapped()).sums
 
     def features(self) -> Features:
-        return Features(self._mapped(), sums=self.sums)
-
-    def _mapped(self) -> np.ndarray:
-        """(n, d), read only"""
-        count = self.path.stat().st_size // (ROW.itemsize * self.dimension)
-        if not count:  # an empty file cannot be mapped
-            return np.empty((0, self.dimension), ROW)
-        return np.memmap(self.path, ROW, mode="r", shape=(count, self.dimension))
+        """Mapped, read only"""
+        if not len(self):  # an empty file cannot be mapped
+            return Features(np.empty((0, self.dimension), ROW))
+        return Features(np.memmap(self.path, ROW, mode="r", shape=(len(self), self.dimension)))
 
 
 class FeatureStore:
@@ -148,7 +138,7 @@ class FeatureStore:
 
     def add(self, rgb: Tensor, row: str) -> None:
         """(B, 3, H, W) uint8, or floating point in 0…1, which is rounded to 8 bits as a file would; on any device."""
-        if any(part.device != rgb.device for part in self.extractor.parameters()):  # `to` takes a millisecond
+        if next(self.extractor.parameters(), rgb).device != rgb.device:  # `to` and a look at each take a millisecond
             self.extractor.to(rgb.device)
         for few in (rgb if rgb.dtype == torch.uint8 else to_uint8(rgb)).split(AT_ONCE):
             self.file(row).add(self.extractor(few))
