@@ -175,7 +175,7 @@ def jpeg95(batch: EvalBatch) -> Pair:
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
         opened.append(torch.from_numpy(np.array(Image.open(file, formats=("JPEG",)))))
-    return batch.pair(Picture(torch.stack(opened).permute(0, 3, 1, 2).to(batch.L.device)))
+    return batch.pair(Picture(torch.stack(opened).permute(0, 3, 1, 2).contiguous().to(batch.L.device)))
 
 
 def grey_pixels(L: Tensor) -> Tensor:

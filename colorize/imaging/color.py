@@ -27,8 +27,8 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         raise TypeError(f"rgb must be uint8 or floating point in 0…1, not {rgb.dtype}")
     if rgb.dim() > 3 and rgb.device.type == "cpu" and not rgb.requires_grad and rgb.numel():
         lab = torch.empty(rgb.shape, dtype=torch.float32 if rgb.dtype == torch.uint8 else rgb.dtype)
-        for picture, place in zip(rgb.flatten(0, -4), lab.flatten(0, -4), strict=True):
-            place.copy_(_lab(picture))  # one at a time: what lies between the steps stays in the cache
+        for few, place in zip(*(of.flatten(0, -4).split(torch.get_num_threads()) for of in (rgb, lab)), strict=True):
+            place.copy_(_lab(few))  # one for each core: what lies between the steps stays in its cache
         return lab
     return _lab(rgb)
 
@@ -82,22 +82,27 @@ def enhance(rgb: Tensor, factor: float) -> Tensor:
 
 
 def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
-    """What `function` makes of batches (B, C, H, W), …. On a CPU it gets one picture at a time: what lies between its
-    steps stays in the cache."""
+    """What `function` makes of batches (B, C, H, W), …. On a CPU it gets a picture for each core at a time: what lies
+    between its steps stays in the core's cache."""
     if batches[0].dim() < 4 or batches[0].device.type != "cpu":
         return function(*batches)
-    return torch.cat([function(*ones) for ones in zip(*(batch.split(1) for batch in batches), strict=True)])
+    few = torch.get_num_threads()
+    return torch.cat([function(*each) for each in zip(*(batch.split(few) for batch in batches), strict=True)])
 
 
 def to_uint8(rgb: Tensor) -> Tensor:
     """sRGB in 0…1 -> uint8, rounded to the nearest: the pixels that a file holds."""
-    return (rgb * 255).round().to(torch.uint8)
+    return (rgb * 255).round_().to(torch.uint8)
 
 
 def _mix(x: Tensor, matrix, offset=(0.0, 0.0, 0.0)) -> Tensor:
     """A 3×3 matrix along the channel axis, written out: on a CPU 40 times faster than a 1×1 convolution."""
-    p, q, r = x.unbind(dim=-3)
-    rows = [m[0] * p + m[1] * q + m[2] * r + shift for m, shift in zip(matrix, offset, strict=True)]
+    channels, rows = x.unbind(dim=-3), []
+    for weights, shift in zip(matrix, offset, strict=True):
+        row, *others = [weight * channel for weight, channel in zip(weights, channels, strict=True) if weight]
+        for other in others:
+            row.add_(other)
+        rows.append(row.add_(shift) if shift else row)
     return torch.stack(rows, dim=-3)
 
 
@@ -109,32 +114,37 @@ def _look_up(curve: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
 
 def _power(x: Tensor, exponent: float) -> Tensor:
     """`x ** exponent` for x > 0, by way of logarithms: five times faster on a CPU, and exact to 1e-6."""
-    return (x.log2() * exponent).exp2()
+    return x.log2().mul_(exponent).exp2_()
 
 
 # Each curve is a power that gives way to a straight line near zero. The two meet in one point, so their sum, each held
 # on its own side of that point, is the curve: faster than a choice between them, and no 0 × inf reaches a gradient.
+# Steps in place are those whose operands no gradient needs.
 
 
 def _linear(rgb: Tensor) -> Tensor:
     knee = 0.04045
-    return _power((rgb.clamp(min=knee) + 0.055) / 1.055, 2.4) + (rgb.clamp(max=knee) - knee) / 12.92
+    power = _power(rgb.clamp(min=knee).add_(0.055).div_(1.055), 2.4)
+    return rgb.clamp(max=knee).sub_(knee).div_(12.92).add_(power)
 
 
 def linear_to_rgb(linear: Tensor) -> Tensor:
     """Linear light, of any shape -> sRGB; 0…1 for 0…1, not clipped."""
     knee = 0.0031308
-    return 1.055 * _power(linear.clamp(min=knee), 1 / 2.4) - 0.055 + 12.92 * (linear.clamp(max=knee) - knee)
+    power = (1.055 * _power(linear.clamp(min=knee), 1 / 2.4)).sub_(0.055)
+    return linear.clamp(max=knee).sub_(knee).mul_(12.92).add_(power)
 
 
 def _cube_root(x: Tensor) -> Tensor:
-    return _power(x.clamp(min=EPSILON), 1 / 3) + SLOPE * (x.clamp(max=EPSILON) - EPSILON)
+    power = _power(x.clamp(min=EPSILON), 1 / 3)
+    return x.clamp(max=EPSILON).sub_(EPSILON).mul_(SLOPE).add_(power)
 
 
 def cube(f: Tensor) -> Tensor:
     knee = 6 / 29
     high = f.clamp(min=knee)
-    return high * high * high + (f.clamp(max=knee) - knee) / SLOPE
+    power = high * high * high
+    return f.clamp(max=knee).sub_(knee).div_(SLOPE).add_(power)
 
 
 def colorfulness(rgb: Tensor, *, absolute: bool = False, tiny: float = 1e-6) -> Tensor:
@@ -144,8 +154,17 @@ def colorfulness(rgb: Tensor, *, absolute: bool = False, tiny: float = 1e-6) -> 
     `absolute` takes |rg| and |yb| first: not the paper's, but what most published colorization code computes.
     `tiny` stands under the roots, since an exactly grey picture has no gradient at √0; a metric needs none.
     """
+    return colorfulness_of(opponents(rgb), absolute=absolute, tiny=tiny)
+
+
+def opponents(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) in 0…1 -> rg and yb (B, 2, H, W) of `colorfulness`"""
     r, g, b = (255 * rgb).unbind(dim=1)  # each (B, H, W)
-    opponents = torch.stack([r - g, (r + g) / 2 - b], dim=1)
+    return torch.stack([r - g, (r + g).div_(2).sub_(b)], dim=1)
+
+
+def colorfulness_of(opponents: Tensor, *, absolute: bool, tiny: float) -> Tensor:
+    """`colorfulness` of what `opponents` answers"""
     opponents = opponents.abs() if absolute else opponents
     mean = opponents.mean(dim=(2, 3), keepdim=True)
     spread = (opponents - mean).square().mean(dim=(2, 3)).sum(dim=1)  # torch's own `var` takes three times as long

@@ -1,5 +1,6 @@
 """Artifacts of colour, no truth needed: bleeding over outlines, blotches. B batch, H W picture."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -39,7 +40,8 @@ class Bleeding(Metric):
         lab = pair.painted.lab
         if min(lab.shape[2:]) < 2 * REACH:
             raise UserError(f"bleeding needs pictures of {2 * REACH} pixels or more a side, not {tuple(lab.shape[2:])}")
-        held, whole, edges = per_picture(_sums, lab).unbind(dim=1)
+        sums = pair.painted.once("bleeding", lambda: per_picture(_sums, lab))
+        held, whole, edges = sums.unbind(dim=1)
         bleeding = 1 - held / whole
         return torch.where(whole > VISIBLE**2 * edges, bleeding, float("nan"))
 
@@ -52,8 +54,8 @@ def _sums(lab: Tensor) -> Tensor:
     for step, line in ((1, W), (W, H * W)):
         place = find_peaks(flat[0], step, line)
         far = _difference(flat, place, step, FAR)
-        edge = (far[0].abs() >= LEAST_STEP).nonzero()[:, 0]
-        place, far = place[edge], far[1:, edge]
+        edge = find_true(far[0].abs() >= LEAST_STEP)
+        place, far = place[edge], far[1:].index_select(1, edge)
         near = _difference(flat[1:], place, step, NEAR)
         found = [(near * far).sum(dim=0), far.square().sum(dim=0), torch.ones_like(far[0])]
         sums.index_add_(0, place // (H * W), torch.stack(found, dim=1).to(sums.dtype))
@@ -77,13 +79,21 @@ def find_peaks(L: Tensor, step: int, line: int) -> Tensor:
     way.add_(two[8 * step : 8 * step + length]).add_(steps[10 * step :])
     before, middle, after = (steps[(REACH + k) * step : (REACH + k) * step + length] for k in (-2, -1, 0))
     steep = (before + middle).add_(after) >= way.mul_(STEEP)
-    place = steep.logical_and_(middle >= peak).nonzero()[:, 0]
+    place = find_true(steep.logical_and_(middle >= peak))
     return place[place % line < line - BORDERS * step]
+
+
+def find_true(mask: Tensor) -> Tensor:
+    """(N,) bool -> (K,) where it is true. NumPy needs a fifth of torch's time for it."""
+    return torch.from_numpy(np.flatnonzero(mask.numpy())) if mask.device.type == "cpu" else mask.nonzero()[:, 0]
 
 
 def _difference(x: Tensor, place: Tensor, step: int, distances: tuple[int, int]) -> Tensor:
     """(C, N) -> (C, K) first less second side of each border, averaged over these distances from it"""
-    near, far = (x[:, place + (REACH - 1 - d) * step] - x[:, place + (REACH + d) * step] for d in distances)
+    near, far = (
+        x.index_select(1, place + (REACH - 1 - d) * step) - x.index_select(1, place + (REACH + d) * step)
+        for d in distances
+    )
     return (near + far) / 2
 
 
@@ -126,7 +136,7 @@ def spreads(picture: Picture) -> list[tuple[Tensor, Tensor]]:
     def compute() -> list[tuple[Tensor, Tensor]]:
         mean = F.avg_pool2d(picture.lab, SIDES[0])
         cut = picture.lab[..., : SIDES[0] * mean.shape[2], : SIDES[0] * mean.shape[3]]
-        variance = F.avg_pool2d((cut - F.interpolate(mean, scale_factor=SIDES[0])).square(), SIDES[0])
+        variance = F.avg_pool2d((cut - F.interpolate(mean, scale_factor=SIDES[0])).square_(), SIDES[0])
         found = [_roots(variance)]
         while len(found) < len(SIDES) and min(mean.shape[2:]) > 1:
             mean, quarters = F.avg_pool2d(mean, 2), mean

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from colorize.imaging.color import lab_to_linear, per_picture, rgb_to_lab
 from colorize.imaging.gamut import is_outside
-from colorize.metrics.metric import ASIDE, Metric, Pair, picture_mean
+from colorize.metrics.metric import ASIDE, Metric, Pair, Picture, picture_mean
 from colorize.utils.errors import UserError
 
 GREY = 1.0  # colourfulness below which published code takes a picture for grey
@@ -90,6 +90,11 @@ GREYISH = 5.0  # CIE chroma up to which no hue is counted
 OF_GREY = 0.01  # above what an exactly grey pixel has: sRGB's constants are rounded, and make 0.006 of it
 
 
+def mean_chroma(picture: Picture) -> Tensor:
+    """(B,)"""
+    return picture.once("mean chroma", lambda: picture_mean(picture.chroma))
+
+
 class Chroma(Metric):
     """Mean chroma √(a² + b²) of the painted pictures over that of the true ones: 1 is as colourful, 0 is grey."""
 
@@ -100,7 +105,7 @@ class Chroma(Metric):
 
     def of(self, pair: Pair) -> dict[str, Tensor]:
         painted, true = pair.both
-        return {"painted": picture_mean(painted.chroma), "truth": picture_mean(true.chroma)}
+        return {"painted": mean_chroma(painted), "truth": mean_chroma(true)}
 
     @staticmethod
     def finish(means: Mapping[str, Any]) -> Any:
@@ -113,7 +118,7 @@ class MeanChroma(Metric):
     label, better, digits, low = "mean chroma", "truth", 2, 0.0
 
     def of(self, pair: Pair) -> Tensor:
-        return picture_mean(pair.painted.chroma)
+        return mean_chroma(pair.painted)
 
 
 def without_truth() -> dict[str, Metric]:
@@ -127,8 +132,8 @@ class ChromaSpread(Metric):
     label, better, digits, low = "chroma spread", "truth", 2, 0.0
 
     def of(self, pair: Pair) -> Tensor:
-        mean = picture_mean(pair.painted.chroma)
-        return picture_mean((pair.painted.chroma - mean.float().view(-1, 1, 1)).square()).sqrt()
+        mean = mean_chroma(pair.painted).float().view(-1, 1, 1)
+        return picture_mean((pair.painted.chroma - mean).square_()).sqrt()
 
 
 class ChromaError(Metric):
@@ -138,7 +143,7 @@ class ChromaError(Metric):
 
     def of(self, pair: Pair) -> Tensor:
         painted, true = pair.both
-        return picture_mean((painted.chroma - true.chroma).abs())
+        return picture_mean((painted.chroma - true.chroma).abs_())
 
 
 class HueError(Metric):
@@ -156,10 +161,10 @@ class HueError(Metric):
         painted, true = pair.both
         _, a_hat, b_hat = painted.lab.unbind(dim=1)
         _, a, b = true.lab.unbind(dim=1)
-        angle = (a * b_hat - b * a_hat).atan2(a * a_hat + b * b_hat).abs()
-        excess = (painted.chroma - GREYISH).clamp(min=0) * (true.chroma - GREYISH).clamp(min=0)
-        weight = excess.sqrt()
-        return torch.rad2deg(picture_mean(angle * weight) / picture_mean(weight))  # 0 / 0 is NaN
+        sine, cosine = (a * b_hat).sub_(b * a_hat), (a * a_hat).addcmul_(b, b_hat)
+        excess = (true.chroma - GREYISH).clamp_(min=0)
+        weight = (painted.chroma - GREYISH).clamp_(min=0).mul_(excess).sqrt_()
+        return torch.rad2deg(picture_mean(sine.atan2_(cosine).abs_().mul_(weight)) / picture_mean(weight))  # 0 / 0: NaN
 
 
 class OutOfGamut(Metric):
@@ -170,11 +175,9 @@ class OutOfGamut(Metric):
     def of(self, pair: Pair) -> Tensor:
         assert pair.L is not None
         assert pair.ab is not None
-
-        def share(L: Tensor, ab: Tensor) -> Tensor:
-            return picture_mean(is_outside(lab_to_linear(L, ab)).float())
-
-        return per_picture(share, pair.L.float(), pair.ab.float())
+        L, ab = pair.L.float(), pair.ab.float()
+        outside = pair.painted.once(("outside", pair.ab), lambda: is_outside(per_picture(lab_to_linear, L, ab)))
+        return picture_mean(outside.float())
 
 
 class LightnessShift(Metric):
@@ -184,7 +187,7 @@ class LightnessShift(Metric):
 
     def of(self, pair: Pair) -> Tensor:
         assert pair.L is not None
-        return picture_mean((pair.painted.lab[:, :1] - pair.L).abs())
+        return picture_mean((pair.painted.lab[:, :1] - pair.L).abs_())
 
 
 class Diversity(Metric):

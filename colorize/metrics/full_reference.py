@@ -22,7 +22,7 @@ SIGMA = 1.5
 def squared_error(pair: Pair) -> Tensor:
     """(B,) mean over the three channels in 0…1"""
     painted, true = pair.both
-    return painted.once(("squared error", true), lambda: picture_mean((painted.rgb - true.rgb).square()))
+    return painted.once(("squared error", true), lambda: picture_mean((painted.rgb - true.rgb).square_()))
 
 
 class PSNR(Metric):
@@ -70,6 +70,8 @@ class SSIM(Metric):
         x, y = painted.rgb, true.rgb
         if min(x.shape[2:]) < WINDOW:
             raise UserError(f"SSIM needs pictures of {WINDOW} pixels or more a side, not {x.shape[2]} × {x.shape[3]}")
+        if painted is true:
+            return x.new_ones(len(x))
         of_true = true.once("blurred", lambda: (blurred(y), blurred(y * y)))
         return per_picture(_similarity, x, y, *of_true)
 
@@ -109,6 +111,8 @@ class CIEDE2000(Metric):
 
     def of(self, pair: Pair) -> Tensor:
         painted, true = pair.both
+        if painted is true:
+            return true.rgb.new_zeros(len(true))
         return per_picture(lambda *labs: picture_mean(ciede2000(*labs)), true.lab, painted.lab)
 
 
@@ -118,19 +122,19 @@ def ciede2000(one: Tensor, other: Tensor) -> Tensor:
     Few trigonometric functions, and many steps in place: each pass over a picture counts.
     """
     (L1, a1, b1), (L2, a2, b2) = one.unbind(dim=-3), other.unbind(dim=-3)
-    stretch = _saturation(_length(a1, b1).add_(_length(a2, b2)).mul_(0.5)).mul_(-0.5).add_(1.5)  # eq. 3 to 5
+    stretch = _saturation(_length(a1, b1).add_(_length(a2, b2))).mul_(-0.5).add_(1.5)  # eq. 3 to 5
     a1, a2 = stretch * a1, stretch * a2
     C1, C2 = _length(a1, b1), _length(a2, b2)
-    C, lightness = (C1 + C2).mul_(0.5), (L1 + L2).mul_(0.5).sub_(50).square_()
+    C, lightness = C1 + C2, (L1 + L2).sub_(100).square_()  # twice the mean; four times (mean − 50)²
     h1, turn = _within_turn(b1.atan2(a1)), _within_turn(b2.atan2(a2))
     turn.sub_(h1).sub_((turn / (2 * pi)).round_(), alpha=2 * pi)  # eq. 10: within ±π. Of greys it is multiplied by 0
     h = _within_turn(turn.mul_(0.5).add(h1))  # eq. 14
-    dL = (L2 - L1).div_((0.015 * lightness).div_(lightness.add_(20).sqrt_()).add_(1))
-    dC = (C2 - C1).div_((0.045 * C).add_(1))
-    dH = (C1 * C2).sqrt_().mul_(turn.sin_()).mul_(2).div_(_hue_weight(h).mul_(C).mul_(0.015).add_(1))
+    dL = (L2 - L1).div_((0.0075 * lightness).div_(lightness.add_(80).sqrt_()).add_(1))
+    dC = (C2 - C1).div_((0.0225 * C).add_(1))
+    dH = (C1 * C2).sqrt_().mul_(turn.sin_()).div_(_hue_weight(h).mul_(C).mul_(0.00375).add_(0.5))
     away = h.sub_(radians(275)).div_(radians(25))
-    rotation = away.square_().neg_().exp_().mul_(radians(60)).sin_().mul_(_saturation(C)).mul_(-2)  # eq. 16, 17, 21
-    terms = dL.square_().addcmul_(dC, dC).addcmul_(dH, dH).addcmul_(rotation.mul_(dC), dH)
+    rotation = away.square_().neg_().exp_().mul_(radians(60)).sin_().mul_(_saturation(C)).mul_(dC)  # eq. 16, 17, 21
+    terms = dL.square_().addcmul_(dC, dC).addcmul_(dH, dH).addcmul_(rotation, dH, value=-2)
     return terms.clamp_(min=0).sqrt_()
 
 
@@ -143,12 +147,11 @@ def _within_turn(h: Tensor) -> Tensor:
     return h.sub_((h / (2 * pi)).floor_(), alpha=2 * pi)
 
 
-def _saturation(C: Tensor) -> Tensor:
-    """√(C⁷ / (C⁷ + 25⁷)), by powers of C / 25, which single precision can hold"""
-    x = C / 25
+def _saturation(twice: Tensor) -> Tensor:
+    """√(C⁷ / (C⁷ + 25⁷)) of twice C, as 1 / √(1 + (25 / C)⁷)"""
+    x = 50 / twice
     x2 = x * x
-    x7 = (x2 * x2).mul_(x2).mul_(x)
-    return x7.div_(x7 + 1).sqrt_()
+    return (x2 * x2).mul_(x2).mul_(x).add_(1).rsqrt_()
 
 
 def _hue_weight(h: Tensor) -> Tensor:
@@ -157,9 +160,9 @@ def _hue_weight(h: Tensor) -> Tensor:
     x, y = h.cos(), h.sin()
     double = (x * x).mul_(2).sub_(1)  # cos 2h; cos 3h = x (2 cos 2h − 1), sin 3h = y (2 cos 2h + 1)
     of_x = (double * (0.64 * cos(radians(6)))).sub_(0.17 * cos(radians(30)) + 0.32 * cos(radians(6))).mul_(x)
-    of_y = (double * (0.64 * sin(radians(6)))).add_(0.17 * sin(radians(30)) + 0.32 * sin(radians(6))).mul_(y)
+    of_y = (double * (0.64 * sin(radians(6)))).add_(0.17 * sin(radians(30)) + 0.32 * sin(radians(6)))
     fourth = (x * y).mul_(-0.8 * sin(radians(63))).sub_(double, alpha=0.4 * cos(radians(63)))  # sin 4h = 4 x y cos 2h
-    return of_x.sub_(of_y).addcmul_(fourth.add_(0.24), double).add_(1 + 0.2 * cos(radians(63)))
+    return of_x.addcmul_(of_y, y, value=-1).addcmul_(fourth.add_(0.24), double).add_(1 + 0.2 * cos(radians(63)))
 
 
 HUES = 24  #        parts of the circle

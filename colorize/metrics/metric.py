@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from colorize.imaging.color import colorfulness, rgb_to_lab
+from colorize.imaging.color import colorfulness_of, opponents, rgb_to_lab
 from colorize.utils.errors import UserError
 
 
@@ -38,7 +38,7 @@ class Picture:
     @cached_property
     def rgb(self) -> Tensor:
         """(B, 3, H, W) float32 in 0…1"""
-        return self.pixels.float() / 255 if self.pixels.dtype == torch.uint8 else self.pixels.float()
+        return self.pixels.float().div_(255) if self.pixels.dtype == torch.uint8 else self.pixels.float()
 
     @cached_property
     def lab(self) -> Tensor:
@@ -48,11 +48,12 @@ class Picture:
     @cached_property
     def chroma(self) -> Tensor:
         """(B, H, W) √(a² + b²)"""
-        return self.lab[:, 1:].square().sum(dim=1).sqrt()
+        return self.lab[:, 1].hypot(self.lab[:, 2])
 
     def colorfulness(self, absolute: bool) -> Tensor:
         """(B,) on the scale of 8-bit values, exactly 0 where a picture is grey"""
-        return self.once(("colorfulness", absolute), lambda: colorfulness(self.rgb, absolute=absolute, tiny=0.0))
+        colors = self.once("opponents", lambda: opponents(self.rgb))
+        return self.once(("colorfulness", absolute), lambda: colorfulness_of(colors, absolute=absolute, tiny=0.0))
 
     def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """What `compute` answers, kept under `key`: a network that two metrics or two rows share runs once."""
@@ -107,8 +108,9 @@ class Pair:
 
 
 def picture_mean(values: Tensor) -> Tensor:
-    """(B, …) -> (B,) means, summed in double precision where the device has it, so that no batch size shows."""
-    return values.flatten(1).mean(dim=1, dtype=widest(values))
+    """(B, …, W) -> (B,) means; rows are added in double precision if the device has it, so that no batch size shows."""
+    rows = values.sum(dim=-1, keepdim=True).flatten(1)  # all in double precision takes three times as long
+    return rows.sum(dim=1, dtype=widest(values)) / values.shape[1:].numel()
 
 
 def widest(values: Tensor) -> torch.dtype:
