@@ -21,8 +21,8 @@ from colorize.evaluation.measure import Measurement
 from colorize.evaluation.network import open_network
 from colorize.evaluation.predictors import network_predictor
 from colorize.evaluation.selection import select_photographs
-from colorize.imaging.color import lab_to_linear, to_uint8
-from colorize.imaging.gamut import GAMUTS, is_outside
+from colorize.imaging.color import to_uint8
+from colorize.imaging.gamut import GAMUTS, into_gamut
 from colorize.metrics import PSNR, Colorfulness, LightnessShift
 from colorize.metrics.metric import Picture
 from colorize.utils.distributed import World
@@ -61,12 +61,13 @@ def numbers_of(folder: Path) -> tuple[str, dict]:
     for batch in measurement.batches(range(len(chosen.photos))):
         ab = predict(batch).ab
         assert ab is not None
-        outside += is_outside(lab_to_linear(batch.L, ab)).float().mean(dim=(1, 2)).tolist()
-        for gamut, convert in GAMUTS.items():
-            pair = batch.pair(Picture(to_uint8(convert(batch.L, ab))), ab)
+        for gamut in GAMUTS:
+            rgb, beyond = into_gamut(batch.L, ab, gamut)
+            pair = batch.pair(Picture(to_uint8(rgb)), ab)
             for metric, measure in metrics.items():
                 values[gamut][metric] += measure.named(pair)[""].tolist()
             values[gamut]["largest"] += (pair.painted.lab[:, :1] - batch.L).abs().flatten(1).amax(dim=1).tolist()
+        outside += beyond.float().mean(dim=(1, 2)).tolist()
     sums = {"psnr": mean, "colorfulness": mean, "l_shift": mean, "largest": max}
     numbers = {gamut: {m: round(sums[m](of[m]), 4) for m in METRICS} for gamut, of in values.items()}
     return network.name, {"outside": round(100 * mean(outside), 3), **numbers}

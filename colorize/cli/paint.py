@@ -29,7 +29,7 @@ from colorize.cli.paths import PaintJob, plan_jobs, report_failure, sample_files
 from colorize.imaging.color import lab_to_linear, to_uint8
 from colorize.imaging.color_management import SRGB
 from colorize.imaging.deep_color import from_srgb
-from colorize.imaging.gamut import GAMUTS, is_outside
+from colorize.imaging.gamut import GAMUTS, into_gamut, is_outside
 from colorize.imaging.hints import Hints
 from colorize.imaging.image_io import FORMATS, LoadedPhotograph, check_size, open_photograph, save_photograph
 from colorize.imaging.raster import check_free_memory
@@ -216,7 +216,7 @@ def full_size_color(
         full = lightness_of(photograph.rows(first, rows)).to(L.device)
         colors = upsampling.rows(full, first)
         colors = hints.put(colors, first) if hints else colors
-        samples = encode_rgb(GAMUTS[gamut](full, colors), depth, profile)
+        samples = encode_rgb(into_gamut(full, colors, gamut)[0], depth, profile)
         if depth == 8:
             image.paste(Image.fromarray(samples), (0, first))
         else:

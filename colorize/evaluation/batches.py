@@ -14,7 +14,7 @@ from colorize.data.sources import black_and_white, plate
 from colorize.evaluation.protocol import INPUTS, Protocol
 from colorize.imaging.color import grey_to_lightness, is_colourful, lab_to_rgb, rgb_to_lab, to_uint8
 from colorize.imaging.decode import UNREADABLE, open_rgb
-from colorize.imaging.gamut import GAMUTS
+from colorize.imaging.gamut import into_gamut
 from colorize.imaging.image_io import open_photograph
 from colorize.imaging.transforms import placement, resize_to
 from colorize.metrics.metric import Pair, Picture
@@ -92,9 +92,15 @@ class EvalBatch:
         return {name: INPUTS[name].lightness(self.L, self.true.pixels, self.grey) for name in self.protocol.input}
 
     def pixels_of(self, ab: Tensor) -> Picture:
-        """8-bit pixels with this ab (B, 2, H, W), rounded and brought into the gamut as the protocol has it."""
-        rgb = GAMUTS[self.protocol.gamut](self.L, ab)
-        return Picture((rgb * 255).byte() if self.protocol.rounding == "truncate" else to_uint8(rgb))
+        """8-bit pixels with this ab (B, 2, H, W), rounded and brought into the gamut as the protocol has it. Where they
+        are the ground truth's, it is the very picture, of which much is known."""
+        rgb, outside = into_gamut(self.L, ab, self.protocol.gamut)
+        pixels = (rgb * 255).byte() if self.protocol.rounding == "truncate" else to_uint8(rgb)
+        picture = Picture(pixels)
+        if self.true is not None and torch.equal(pixels, self.true.pixels):
+            picture = self.true
+        picture.once(("outside", ab), lambda: outside)
+        return picture
 
     def pair(self, picture: Picture, ab: Tensor | None = None, samples: Tensor | None = None) -> Pair:
         """What metrics get: a prediction, its ab (B, 2, H, W) in CIE units before it became pixels, if there is any,

@@ -9,7 +9,6 @@ from colorize.imaging.color import (
     RGB_FROM_XYZ,
     cube,
     lab_to_linear,
-    lab_to_rgb,
     linear_to_rgb,
     per_picture,
     rgb_to_lab,
@@ -28,34 +27,41 @@ def is_outside(linear: Tensor) -> Tensor:
     return (low < LOWEST) | (high > HIGHEST)
 
 
-@torch.no_grad()
 def lab_to_rgb_reduced(L: Tensor, ab: Tensor) -> Tensor:
     """L (…, 1, H, W) and ab (…, 2, H, W) in CIE units -> sRGB (…, 3, H, W) in 0…1, in which a colour outside the gamut
     has the largest chroma that sRGB has at its lightness and hue.
 
     Clipped, as `lab_to_rgb` does, such colours change in lightness, by up to 3.8 in photographs, and in hue.
     """
+    return into_gamut(L, ab, "chroma")[0]
+
+
+@torch.no_grad()
+def into_gamut(L: Tensor, ab: Tensor, gamut: str) -> tuple[Tensor, Tensor]:
+    """What `lab_to_rgb_reduced` (`gamut` chroma) or `lab_to_rgb` (clip) answers, and which colours were outside, bool
+    (…, H, W)."""
     linear = per_picture(lab_to_linear, L, ab)
     outside = is_outside(linear)
-    if outside.any():
-        lightness, (a, b) = L.squeeze(-3)[outside], ab.movedim(-3, 0)[:, outside]
+    if gamut == "chroma" and outside.any():
+        place: tuple[slice | Tensor, ...] = (slice(None), *outside.nonzero(as_tuple=True))
+        (lightness,), (a, b) = L.movedim(-3, 0)[place], ab.movedim(-3, 0)[place]
         share = largest_share(lightness, a, b)
         color = torch.stack([share * a, share * b])
-        linear.movedim(-3, 0)[:, outside] = lab_to_linear(lightness.view(1, -1, 1), color.unsqueeze(-1)).squeeze(-1)
-    return per_picture(lambda light: linear_to_rgb(light).clamp_(0, 1), linear)
+        linear.movedim(-3, 0)[place] = lab_to_linear(lightness.view(1, -1, 1), color.unsqueeze(-1)).squeeze(-1)
+    return per_picture(lambda light: linear_to_rgb(light).clamp_(0, 1), linear), outside
 
 
 def largest_share(L: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Colours outside the gamut, (N,) each -> (N,) the largest share of their chroma that is inside, by bisection."""
     f = (L + 16) / 116
     of_y = [row[1] * cube(f) for row in RGB_FROM_XYZ]  # which chroma does not change
-    share, above = torch.zeros_like(L), torch.ones_like(L)  # inside, and outside
-    for _ in range(HALVINGS):
-        middle = (share + above) / 2
-        x, z = cube(f.addcmul(middle, a, value=1 / 500)), cube(f.addcmul(middle, b, value=-1 / 200))
+    along = torch.stack([a / 500, b / -200])  # of x and z
+    share = torch.zeros_like(L)  # inside
+    for halving in range(1, HALVINGS + 1):
+        more = share + 0.5**halving
+        x, z = cube(torch.addcmul(f, more, along))
         rows = [y.add(x, alpha=row[0]).add_(z, alpha=row[2]) for row, y in zip(RGB_FROM_XYZ, of_y, strict=True)]
-        beyond = is_outside(torch.stack(rows).unsqueeze(-1)).squeeze(-1)
-        share, above = torch.where(beyond, share, middle), torch.where(beyond, middle, above)
+        share = torch.where(is_outside(torch.stack(rows).unsqueeze(-1)).squeeze(-1), share, more)
     return share
 
 
@@ -76,4 +82,4 @@ def ab_bins(step: int = 10) -> Tensor:
     return step * torch.unique((ab / step).round().T, dim=0).float()
 
 
-GAMUTS = {"chroma": lab_to_rgb_reduced, "clip": lab_to_rgb}
+GAMUTS = ("chroma", "clip")

@@ -11,7 +11,10 @@ from skimage.metrics import peak_signal_noise_ratio
 from colorize.data.collection import Photo
 from colorize.evaluation.batches import make_eval_batch, read_eval_image
 from colorize.evaluation.predictors import constant_ab, jpeg95, lab_roundtrip, predictor_of, truth
+from colorize.imaging.color import lab_to_rgb, to_uint8
+from colorize.imaging.gamut import GAMUTS
 from colorize.imaging.transforms import area_weights
+from colorize.metrics import CIEDE2000, SSIM, Bleeding, OutOfGamut
 from colorize.metrics.metric import Picture
 from colorize.utils.errors import UserError
 from tests.helpers.evaluations import CPU, frame_of, noise, protocol
@@ -69,8 +72,22 @@ def test_what_cannot_be_read_stops(tmp_path):
 
 
 def test_truth_through_lab_is_itself(scene):
-    assert torch.equal(lab_roundtrip(scene).painted.pixels, scene.true.pixels)
-    assert torch.equal(truth(scene).painted.pixels, scene.true.pixels)
+    assert lab_roundtrip(scene).painted is scene.true  # of which much is known
+    assert truth(scene).painted is scene.true
+    for metric in (SSIM(), CIEDE2000(), Bleeding()):
+        found, of_copy = metric.named(lab_roundtrip(scene))[""], metric.measure(scene.true.pixels, scene.true.pixels)
+        torch.testing.assert_close(found.double(), of_copy, rtol=0, atol=1e-6, equal_nan=True)
+    assert torch.equal(to_uint8(lab_to_rgb(scene.L, scene.ab)), scene.true.pixels)
+
+
+@pytest.mark.parametrize("gamut", GAMUTS)
+def test_colours_out_of_gamut_are_those_of_the_networks_answer(scene, gamut):
+    """They are found where ab becomes pixels, and the metric need not look again."""
+    pair = predictor_of(lambda L, _: 3 * scene.ab)(replace(scene, protocol=protocol(gamut=gamut)))
+    found = OutOfGamut().named(pair)[""]
+    assert (found > 0.1).all()
+    assert torch.equal(OutOfGamut().named(replace(pair, painted=Picture(pair.painted.pixels)))[""], found)
+    assert (OutOfGamut().named(replace(pair, ab=scene.ab))[""] < 0.01).all()
 
 
 def test_rounding_down_is_what_costs_ct2_its_decibels(scene):
