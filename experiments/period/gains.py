@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from paintings import grey, kernel_scores, read_squares, write_sheet
+from paintings import Painter, as_grey, kernel_scores, read_squares, write_sheet
 from study import Line, flip, read_scores, replace_part, result_files, result_lines, show, write_results
 from verdicts import ALPHA, Values, Verdict, compare, correct, decide_pair, pooled_seed_variance
 
@@ -36,48 +36,56 @@ class Place(NamedTuple):
 MODERN, FSA = Place("people_places"), Place("fsa")
 PLACES = (*(Place(name, row) for name in ("period", "slides") for row in SHOWN), FSA, MODERN)
 Scores = Mapping[tuple[Place, str], Values]  # (place, metric) -> look -> (n, S), more is better
+Numbers = Mapping[tuple[Place, str], float]  # (place, look) or (place, metric) -> a mean
 Verdicts = Mapping[tuple[Place, str], list[Verdict]]  # (place, look) -> a verdict on it for each metric of the place
 
 
 def write_report(here: Path, runs: Path, painted: Path, photographs: Path) -> int:
     """Into the folder `here`; the contact sheet is written into `painted`."""
-    of_paintings, lines = score_paintings(painted, photographs)
     scores: dict[tuple[Place, str], Values] = {
-        (place, metric): of_paintings[metric] if place == FSA else
-                         read_scores(runs, place.set, metric, (BASE, *LOOKS), place.row)
-        for place in PLACES for metric in place.metrics
+        (place, metric): read_scores(runs, place.set, metric, (BASE, *LOOKS), place.row)
+        for place in PLACES if place != FSA for metric in place.metrics
     }  # fmt: skip
-    chroma = read_chroma(runs)
+    chroma, grey, lines = read_chroma(runs), read_grey(runs), list[Line]()
+    folders = {key: painted / f"{key[0]}-s{key[1]}" for key, _ in sorted(result_files(runs, MODERN.set))}
+    for metric, values in measure_paintings(folders, photographs).items():
+        scores[FSA, metric] = {look: -np.stack([each for (of, _), each in values.items() if of == look], axis=1)
+                               for look in (BASE, *LOOKS)}  # fmt: skip
+        grey[FSA, metric] = float(values["grey", ""].mean())
+        for (look, seed), each in values.items():
+            lines += result_lines(look, FSA.set, seed, {metric: mean_interval(each)})
     verdicts = judge_looks(scores)
     write_results(here / "results.csv", runs, "look", lines)
-    tables = {"differences": difference_table(scores, verdicts, chroma), "gains": conclude(verdicts, chroma)}
+    tables = {"differences": difference_table(scores, verdicts, chroma, grey), "gains": conclude(verdicts, chroma)}
     for name, found in tables.items():
         replace_part(here / "README.md", name, found)
         print("\n".join(["", *found]))
-    first = {look: painted / f"{look}-s0" for look in (BASE, *LOOKS)}
+    first = {look: folders[look, 0] for look in (BASE, *LOOKS)}
     write_sheet(sheet := painted / "contact-sheet.jpg", {"photograph": photographs / "fsa", **first})
     print(f"\nto be looked at: {sheet}")
     return 0
 
 
-def score_paintings(painted: Path, photographs: Path) -> tuple[dict[str, Values], list[Line]]:
-    """metric -> look -> (n, S) of what was painted of the photographs without truth; and their lines of results.csv."""
-    squares = {folder.name: read_squares(folder) for folder in sorted(painted.glob("*-s[0-9]*"))}
-    squares["grey"] = {name: grey(square) for name, square in read_squares(photographs / "fsa").items()}
-    assert all(of.keys() == squares["grey"].keys() for of in squares.values())
+def measure_paintings(painted: Mapping[Painter, Path], photographs: Path) -> dict[str, dict[Painter, np.ndarray]]:
+    """metric -> painter -> (n,) values of the photographs without truth, those of grey among them."""
+    squares: dict[Painter, dict[str, np.ndarray]] = {
+        ("grey", ""): {name: as_grey(each) for name, each in read_squares(photographs / "fsa").items()},
+        **{painter: read_squares(folder) for painter, folder in painted.items()},
+    }
+    assert all(of.keys() == squares["grey", ""].keys() for of in squares.values())
+    pictures = {painter: [*of.values()] for painter, of in squares.items()}
     reference = [*read_squares(photographs / "val").values()]
-    scores, lines = {}, []
-    for metric in DISTANCES:
-        of = {name: [*each.values()] for name, each in squares.items()}
-        values = kernel_scores(of, reference, metric.removeprefix("kd_"))
-        for name, each in values.items():
-            look, _, seed = name.partition("-s")
-            lines += result_lines(look, "fsa", seed, {metric: mean_interval(each)})
-        scores[metric] = {
-            look: -np.stack([values[name] for name in values if name.startswith(f"{look}-s")], axis=1)
-            for look in (BASE, *LOOKS)
-        }
-    return scores, lines
+    return {metric: kernel_scores(pictures, reference, metric.removeprefix("kd_")) for metric in FSA.metrics}
+
+
+def read_grey(runs: Path) -> dict[tuple[Place, str], float]:
+    """(place, metric) -> that of the photographs without colour."""
+    found = {}
+    for place in (place for place in PLACES if place != FSA):
+        _, path = next(result_files(runs, place.set))
+        row = read_result(path).rows["grey"]
+        found |= {(place, metric): row[metric].value for metric in place.metrics}
+    return found
 
 
 def read_chroma(runs: Path) -> dict[tuple[Place, str], float]:
@@ -102,20 +110,21 @@ def judge_looks(scores: Scores) -> Verdicts:
     return verdicts
 
 
-def difference_table(scores: Scores, verdicts: Verdicts, chroma: Mapping[tuple[Place, str], float]) -> list[str]:
-    """For each place and metric the base, and by how much each look differs from it; bold where p is below 5 %."""
-    heads = ["photographs", "shown", "metric", BASE, *(f"{look} − {BASE}" for look in LOOKS)]
+def difference_table(scores: Scores, verdicts: Verdicts, chroma: Numbers, grey: Numbers) -> list[str]:
+    """For each place and metric grey, the base, and by how much each look differs from this; bold where p is small."""
+    heads = ["photographs", "shown", "metric", "grey", BASE, *(f"{look} − {BASE}" for look in LOOKS)]
     lines = [f"| {' | '.join(heads)} |", f"| --- | --- | --- |{' --: |' * (len(heads) - 3)}"]
     for place in PLACES:
         first = f"| {TITLES[place.set]} | {SHOWN[place.row]}"
         for number, metric in enumerate(place.metrics):
             base = show(metric, flip(metric, seeds_interval(scores[place, metric][BASE])))
             cells = [show_difference(metric, verdicts[place, look][number]) for look in LOOKS]
-            lines.append(f"{first} | {info_of(metric).heading} | {base} | {' | '.join(cells)} |")
+            colourless = f"{grey[place, metric]:.{info_of(metric).digits}f}"
+            lines.append(f"{first} | {info_of(metric).heading} | {colourless} | {base} | {' | '.join(cells)} |")
         if (place, BASE) in chroma:
             base = chroma[place, BASE]
             cells = [f"{base:.2f}", *(f"{chroma[place, look] - base:+.2f}" for look in LOOKS)]
-            lines.append(f"{first} | {info_of('chroma').heading} | {' | '.join(cells)} |")
+            lines.append(f"{first} | {info_of('chroma').heading} | 0.00 | {' | '.join(cells)} |")
     return lines
 
 
@@ -124,7 +133,7 @@ def show_difference(metric: str, verdict: Verdict) -> str:
     return f"**{text}**" if verdict.p <= ALPHA else text
 
 
-def conclude(verdicts: Verdicts, chroma: Mapping[tuple[Place, str], float]) -> list[str]:
+def conclude(verdicts: Verdicts, chroma: Numbers) -> list[str]:
     """What each look gains and loses, and what follows for the film look."""
     lines, gained = [], False
     for look in LOOKS:
@@ -135,7 +144,7 @@ def conclude(verdicts: Verdicts, chroma: Mapping[tuple[Place, str], float]) -> l
     return [*lines, "", f"By the rule above, the film look {'stays in' if gained else 'leaves'} the product."]
 
 
-def word_on(place: Place, look: str, verdicts: Verdicts, chroma: Mapping[tuple[Place, str], float]) -> str:
+def word_on(place: Place, look: str, verdicts: Verdicts, chroma: Numbers) -> str:
     word = decide_pair(verdicts[place, look])
     if word == "better" and (place, BASE) in chroma and chroma[place, look] < PALER * chroma[place, BASE]:
         return "better by paler colours alone"

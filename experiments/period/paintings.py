@@ -14,6 +14,7 @@ from colorize.cli.data import evenly_spaced
 from colorize.imaging.image_io import labelled_grid
 from colorize.metrics.extractors import create_extractor
 
+Painter = tuple[str, int | str]  # look and seed
 SIZE, AT_ONCE, ALL = 144, 32, 10**9
 SHOWN, TILE = 12, 224  # photographs of the contact sheet, pixels of a side
 
@@ -23,13 +24,13 @@ def read_squares(folder: Path, count: int = ALL, size: int = SIZE) -> dict[str, 
     return {Path(name).stem: square for name, square in sorted(evenly_spaced(str(folder), count, size))}
 
 
-def grey(square: np.ndarray) -> np.ndarray:
+def as_grey(square: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(square).convert("L").convert("RGB"))
 
 
 def kernel_scores(
-    painted: Mapping[str, Sequence[np.ndarray]], reference: Sequence[np.ndarray], name: str
-) -> dict[str, np.ndarray]:
+    painted: Mapping[Painter, Sequence[np.ndarray]], reference: Sequence[np.ndarray], name: str
+) -> dict[Painter, np.ndarray]:
     """What was painted -> (n,) values of its squares, whose mean is the kernel distance to the reference, in the
     features of the extractor of this name."""
     extractor = create_extractor(name)
