@@ -28,6 +28,7 @@ from pathlib import Path
 from colorize.data.sources import DEMO, demo_photographs
 
 CALTECH = ("Caltech-101 (Fei-Fei et al. 2004)", "CC BY 4.0 as a data set; web pictures, not cleared one by one")
+OF_SCANS = ("plate_", "loc_peasant_girls")  # composed photographs whose plates are in plates_raw/
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def main() -> None:
     link(output / "val", {"people_places": people / "val"})
     link(output / "bsds", {"bsds500_test": photos / "bsds500_test"})
     composed = {f"historical_color/{path.name}": path for path in existing(photos / "historical_color").iterdir()
-                if not path.name.startswith("plate_")}  # fmt: skip  # those were composed from the scans
+                if not path.name.startswith(OF_SCANS)}  # fmt: skip
     link(output / "period", composed | {"plates_raw": photos / "plates_raw"})
     link(output / "slides", {name: photos / name for name in ("documerica", "fsa_color")})
     link(output / "fsa", {"fsa_bw": photos / "fsa_bw"})

@@ -24,7 +24,8 @@ def given(tmp_path):
     """The smallest folder that photographs.py takes."""
     names = [f"people_places/train/{name}.jpg" for name in ("a", "b", "c")] + ["people_places/val/d.jpg"]
     names += ["caltech101/train/cat/e.jpg", "plates_raw/1.jpg", "historical_color/plate_1.jpg"]
-    names += ["historical_color/loc.jpg", "documerica/s.jpg", "fsa_color/t.jpg", "fsa_bw/u.jpg"]
+    names += ["historical_color/loc_peasant_girls.jpg", "historical_color/loc.jpg"]
+    names += ["documerica/s.jpg", "fsa_color/t.jpg", "fsa_bw/u.jpg"]
     for number, name in enumerate(names):
         (tmp_path / "given" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((40, 50, 3), number * 9, np.uint8)).save(tmp_path / "given" / name)
