@@ -48,7 +48,7 @@ from colorize.models.confidence import several_answers
 from colorize.models.load import describe_checkpoint, load, trained_size
 from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare, strips
 from colorize.reports.iiif import MANIFEST, write_iiif_manifest
-from colorize.reports.painted_page import PaintedRow, place_beside, write_painted_report
+from colorize.reports.painted_page import PaintedRow, place_beside, thumbnail_of, write_painted_report
 from colorize.utils.console import printable, say
 from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.environment import at_home
@@ -131,18 +131,20 @@ def paint_all(
     said = " or ".join(map(str, prediction_sizes(model, size, args)))
     say(f"{name} on {device}, colour predicted at {said} pixels of the shorter side")
     rows: list[PaintedRow] = []
+    thumbnails: dict[Path, tuple[str, str]] = {}
     try:
         for job in jobs:
             with report_failure(job.source, failed) as told:
                 painted = paint_one(model, job, size, args, guidance)
                 say(painted.line)
                 rows += painted.rows(at_home(args.output), name) if args.report else []
+                thumbnails |= painted.thumbnails
             where = place_beside(job.source, at_home(args.output))
             rows += [PaintedRow(where, "", page_number(job), warnings=sentence) for sentence in told]
     finally:  # also of what was painted before Ctrl-C
         if args.report and rows:
             with report_failure(at_home(args.output), unwritten):
-                write_painted_report(at_home(args.output), rows)
+                write_painted_report(at_home(args.output), rows, thumbnails=thumbnails)
 
 
 def prediction_sizes(model: Colorizer, trained: int, args: Namespace) -> list[int]:
@@ -163,7 +165,7 @@ def paint_one(model: Colorizer, job: PaintJob, trained: int, args: Namespace, gu
     profile, said = target_profile(photograph, args)
     notes = [*photograph.notes, *said, *describe_input(photograph, job)]
     hints, told, answers = guidance.hints_of(job, photograph), guidance.as_told(job), []
-    sizes = prediction_sizes(model, trained, args)
+    sizes, thumbnails = prediction_sizes(model, trained, args), {}
     for i, target in enumerate(targets):
         L, ab, used = predict_at_best_size(model, photograph, sizes, seed_of(args.seed, job.source.name, i))
         notes += describe_size(used, sizes)
@@ -177,12 +179,14 @@ def paint_one(model: Colorizer, job: PaintJob, trained: int, args: Namespace, gu
         finish = partial(sign, **signed) if args.c2pa else None
         notes += [*said, *save_photograph(image, marked, target, profile or SRGB, finish)]
         write_beside(target, photograph, record, args)
+        if args.report and profile is None and photograph.alpha is None:
+            thumbnails[target] = (thumbnail_of(np.asarray(photograph.image)), thumbnail_of(np.asarray(image)))
     if args.confidence:
         asked = several_answers(model, L, answers, key=f"{args.seed} {job.source.name}")
         save_map(guidance.expected_error(L, asked, hints), photograph, job.target)
     seconds, outside = time.monotonic() - began, is_outside(lab_to_linear(L, ab)).float().mean().item()
     notes = list(dict.fromkeys(notes))
-    return PaintRecord(job.source, targets, width, height, seconds, notes, page_number(job), used, outside)
+    return PaintRecord(job.source, targets, width, height, seconds, notes, page_number(job), used, outside, thumbnails)
 
 
 def describe_size(used: int, sizes: list[int]) -> list[str]:

@@ -26,7 +26,7 @@ from colorize.imaging.metadata import MARKER, XMP_HEAD
 from colorize.imaging.provenance import checked_record, mark_xmp
 from colorize.models.base import Colorizer
 from colorize.reports.iiif import IiifChoice, check_manifest
-from colorize.reports.painted_page import PaintedRow, place_beside, read_rows
+from colorize.reports.painted_page import UNSEEN, PaintedRow, Thumbnails, place_beside, read_rows
 from colorize.utils.console import printable
 from colorize.utils.environment import at_home, own_version
 from colorize.utils.errors import UserError
@@ -95,6 +95,7 @@ class PaintRecord(NamedTuple):
     page: str = ""  # from 1, of a TIFF of several photographs
     size: int = 0  # pixels of the shorter side at which colour was predicted
     outside: float = 0.0  # share of the pixels whose predicted colour sRGB does not have
+    thumbnails: Thumbnails = UNSEEN  # for the report
 
     def rows(self, folder: Path, network: str) -> list[PaintedRow]:
         """The lines of the report in the folder, one for each file."""
