@@ -33,8 +33,6 @@ from colorize.models.base import Colorizer
 from colorize.models.load import trained_size
 from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare
 
-METRICS = ("psnr", "ciede2000", "seconds")
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -60,7 +58,7 @@ def main() -> None:
 def values_of(
     model: Colorizer, photograph: LoadedPhotograph, tried: dict[str, list[int]]
 ) -> dict[str, dict[str, float]]:
-    """What each of `tried` is worth: `METRICS`, and the size at which colour was predicted."""
+    """What each of `tried` is worth: psnr, ciede2000, seconds, and the size at which colour was predicted."""
     true = torch.from_numpy(photograph.rgb.copy()).permute(2, 0, 1)[None]
     full, values = lightness_of(photograph.rgb), {}
     for name, sizes in tried.items():
@@ -78,7 +76,7 @@ def distances(painted: Tensor, true: Tensor) -> dict[str, float]:
     """Of two sRGB pictures (1, 3, H, W) uint8: PSNR in dB and mean CIEDE2000."""
     error = (painted.float() - true.float()).square().mean() / 255**2
     apart = ciede2000(rgb_to_lab(true), rgb_to_lab(painted)).mean()
-    return {"psnr": float(-10 * error.log10()), "ciede2000": float(apart)}
+    return {"psnr": float(-10 * error.clamp(min=1e-10).log10()), "ciede2000": float(apart)}
 
 
 def summary_of(rows: list[dict[str, dict[str, float]]], name: str) -> dict:
@@ -95,18 +93,11 @@ def summary_of(rows: list[dict[str, dict[str, float]]], name: str) -> dict:
 def print_table(found: dict[str, dict], trained: int, chosen: Counter) -> None:
     table = Table("size", "PSNR, dB", "less trained", "CIEDE2000", "less trained", "seconds", "times trained")
     for name, of in found.items():
-        cells = [
-            cell
-            for metric in ("psnr", "ciede2000")
-            for cell in (f"{of[metric][0]:.2f}", f"{of[metric][1]:+.2f} … {of[metric][2]:+.2f}")
-        ]
-        seconds = of["seconds"]
-        table.add_row(
-            f"trained, {trained}" if name == "trained" else name,
-            *cells,
-            f"{seconds:.3f}",
-            f"{seconds / found['trained']['seconds']:.1f}",
-        )
+        cells = []
+        for mean, low, high in (of["psnr"], of["ciede2000"]):
+            cells += [f"{mean:.2f}", f"{low:+.2f} … {high:+.2f}"]
+        cells += [f"{of['seconds']:.3f}", f"{of['seconds'] / found['trained']['seconds']:.1f}"]
+        table.add_row(f"trained, {trained}" if name == "trained" else name, *cells)
     Console(width=120).print(table)
     Console(width=120).print(f"auto: {', '.join(f'{size} for {count}' for size, count in sorted(chosen.items()))}")
 
