@@ -3,6 +3,7 @@
 import re
 import tempfile
 from argparse import Namespace
+from functools import cached_property
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -69,8 +70,12 @@ class Verifier:
 
     def __init__(self, args: Namespace):
         self.args, self.networks = args, dict[str | None, Colorizer]()
-        self.sources: dict[str, Path] = {}
+        self.sources, self.files = dict[str, Path](), dict[str, Path]()
         self.unread = [path for path, _ in find_photographs(at_home(args.source), True, None, [])]
+
+    @cached_property
+    def unread_files(self) -> list[Path]:
+        return sorted((path for path in at_home(self.args.source).rglob("*") if path.is_file()), reverse=True)
 
     def difference(self, path: Path) -> str:
         """Between a file and what is painted now; nothing where they are the same. Raises `UserError` where it does not
@@ -100,12 +105,13 @@ class Verifier:
         return self.sources[wanted]
 
     def file_of(self, digest: str, name: str) -> Path:
-        """The file of this checksum below the folder of sources. Raises `UserError`."""
-        folder = at_home(self.args.source)
-        found = next((each for each in sorted(folder.rglob("*")) if each.is_file() and digest_of(each) == digest), None)
-        if found is None:
+        """The file of this checksum below the folder of sources, each of which is read once. Raises `UserError`."""
+        while digest not in self.files and self.unread_files:
+            path = self.unread_files.pop()
+            self.files[digest_of(path)] = path
+        if digest not in self.files:
             raise UserError(f"the file that it was given as --{name} ({digest:.12}…) is not in {self.args.source!r}")
-        return found
+        return self.files[digest]
 
     def network_of(self, record: dict[str, Any]) -> Colorizer:
         weights = self.args.weights or record.get("weights")
