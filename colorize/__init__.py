@@ -7,16 +7,19 @@ if TYPE_CHECKING:
     from colorize.imaging.guidance import guide
     from colorize.models.export import save
     from colorize.models.load import load
+    from colorize.models.prediction import choose_size
 
 __version__ = "0.1.0"
-__all__ = ["guide", "load", "save"]
+__all__ = ["choose_size", "guide", "load", "save"]
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-HOMES = {"guide": "imaging.guidance", "load": "models.load", "save": "models.export"}
+HOMES = {
+    "choose_size": "models.prediction", "guide": "imaging.guidance", "load": "models.load", "save": "models.export",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

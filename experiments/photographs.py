@@ -2,15 +2,17 @@
 
     python experiments/photographs.py FOLDER [-o outputs/photographs]
 
-FOLDER has people_places/, with its list of sources, caltech101/, bsds500_test/, historical_color/ and plates_raw/. What
-is made:
+FOLDER has people_places/, with its list of sources, caltech101/, bsds500_test/, historical_color/, plates_raw/,
+documerica/, fsa_color/ and fsa_bw/. What is made:
 
     train/       people_places and Caltech-101, and the demo photographs that train, without those of people that joined
                  later
     train_open/  of people_places those that may be handed on, and all demo photographs that train
     val/         the photographs of people_places that validate
     bsds/        the test photographs of the Berkeley segmentation data set, BSDS500
-    period/      colour photographs of 1905 to 1915: composed ones, and scans of three exposures
+    period/      colour photographs of 1905 to 1915: scans of three exposures, and composed ones of other scenes
+    slides/      colour slides of 1942 and of 1972 to 1975
+    fsa/         black-and-white photographs of 1935 to 1944
     train.tsv, train_open.tsv  how many photographs of each set, source and licence are in the two, for model cards
 
 What `protocol=demo` measures is in no folder to train on, nor what it measured before the photographs of people joined.
@@ -26,6 +28,7 @@ from pathlib import Path
 from colorize.data.sources import DEMO, demo_photographs
 
 CALTECH = ("Caltech-101 (Fei-Fei et al. 2004)", "CC BY 4.0 as a data set; web pictures, not cleared one by one")
+OF_SCANS = ("plate_", "loc_peasant_girls")  # composed photographs whose plates are in plates_raw/
 
 
 def main() -> None:
@@ -46,7 +49,11 @@ def main() -> None:
     link(output / "train_open", opened | demo)
     link(output / "val", {"people_places": people / "val"})
     link(output / "bsds", {"bsds500_test": photos / "bsds500_test"})
-    link(output / "period", {name: photos / name for name in ("historical_color", "plates_raw")})
+    composed = {f"historical_color/{path.name}": path for path in existing(photos / "historical_color").iterdir()
+                if not path.name.startswith(OF_SCANS)}  # fmt: skip
+    link(output / "period", composed | {"plates_raw": photos / "plates_raw"})
+    link(output / "slides", {name: photos / name for name in ("documerica", "fsa_color")})
+    link(output / "fsa", {"fsa_bw": photos / "fsa_bw"})
     origins = {f"people_places/{Path(row['file']).name}":
                    (f"people_places, {row['set']}", row["repository"], row["licence"])
                for row in rows(people / "SOURCES.tsv") if row["file"].startswith("train/")}  # fmt: skip
@@ -85,13 +92,19 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def link(folder: Path, targets: dict[str, Path]) -> None:
     """A new folder in the place of what was there."""
-    if missing := [str(target) for target in targets.values() if not target.exists()]:
-        raise SystemExit(f"photographs.py needs {missing[0]}, which is not there")
+    found = {name: existing(target) for name, target in targets.items()}
     shutil.rmtree(folder, ignore_errors=True)
-    for name, target in targets.items():
+    for name, target in found.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(target, target_is_directory=target.is_dir())
-    print(f"{folder}: {sum(path.is_file() for top in folder.iterdir() for path in top.rglob('*'))} photographs")
+    files = [path for top in folder.iterdir() for path in top.rglob("*") if path.is_file() and path.suffix != ".tsv"]
+    print(f"{folder}: {len(files)} photographs")
+
+
+def existing(path: Path) -> Path:
+    if not path.exists():
+        raise SystemExit(f"photographs.py needs {path}, which is not there")
+    return path
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from colorize.imaging.color import is_colourful
 from colorize.imaging.guidance import REACH, guide
 from colorize.imaging.hints import Hints, read_hints
 from colorize.imaging.image_io import LoadedPhotograph, open_photograph
+from colorize.models.confidence import expected_error
 from colorize.models.reference import Reference
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
@@ -27,7 +28,7 @@ from colorize.utils.files import digest_of, write_whole
 HINT_FILES = (".png", ".json")
 CONFIDENCE = ".confidence.png"
 SMALL = 512  # pixels of the shorter side that are enough to see whether there is colour
-UNIT = 10  #   grey levels of the map of confidence for a CIE unit
+UNIT = 5  #    grey levels of the map of confidence for a CIE unit
 
 
 def guidance_options(parser: ArgumentParser) -> None:
@@ -44,7 +45,7 @@ def guidance_options(parser: ArgumentParser) -> None:
         "--reference", type=Path, metavar="PHOTO", help="a colour photograph, for the colours of like regions"
     )
     parser.add_argument(
-        "--confidence", action="store_true", help="also write NAME.confidence.png: white where colours are certain"
+        "--confidence", action="store_true", help="also write NAME.confidence.png: dark where colours may be far off"
     )
 
 
@@ -84,14 +85,14 @@ class Guidance:
             ab, L, small, strength=args.strength, max_chroma=args.max_chroma, reach=args.reach, upsample=args.upsample
         )
 
-    def spread(self, L: Tensor, spread: Tensor, hints: Hints | None) -> Tensor:
-        """(1, 1, h, w) CIE units, as strength changes it, and nothing at the hints."""
-        spread = self.args.strength * spread
+    def expected_error(self, L: Tensor, answers: Tensor, hints: Hints | None) -> Tensor:
+        """(1, 1, h, w) CIE units: of a network's answers (N, 2, h, w), as strength changes them; none at the hints."""
+        error = expected_error(L, self.args.strength * answers)
         if hints is None:
-            return spread
+            return error
         small = hints.resized((L.shape[2], L.shape[3]))
         certain = replace(small, ab=torch.zeros_like(small.ab))
-        return guide(spread.expand(-1, 2, -1, -1), L, certain, reach=self.args.reach)[:, :1].clamp(min=0)
+        return guide(error.expand(-1, 2, -1, -1), L, certain, reach=self.args.reach)[:, :1].clamp(min=0)
 
 
 def find_hints(path: Path, jobs: Sequence[PaintJob], output: Path) -> dict[PaintJob, Path]:
@@ -151,10 +152,10 @@ def small_pixels(photograph: LoadedPhotograph) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def save_map(spread: Tensor, photograph: LoadedPhotograph, target: Path) -> None:
-    """(1, 1, h, w) CIE units -> a grey PNG of the photograph's size beside the painted file: 255 − `UNIT` · spread."""
-    small = (255 - UNIT * spread[0, 0]).clamp(0, 255).round().byte().cpu().numpy()
+def save_map(error: Tensor, photograph: LoadedPhotograph, target: Path) -> None:
+    """(1, 1, h, w) CIE units -> a grey PNG of the photograph's size beside the painted file: 255 − `UNIT` · error."""
+    small = (255 - UNIT * error[0, 0]).clamp(0, 255).round().byte().cpu().numpy()
     image = Image.fromarray(small).resize(photograph.image.size, Image.Resampling.BILINEAR)
     text = PngInfo()
-    text.add_text("Description", f"confidence of colour: (255 - grey) / {UNIT} is the spread in CIE units")
+    text.add_text("Description", f"confidence of colour: (255 - grey) / {UNIT} is the expected error in CIE units")
     write_whole(map_file(target), lambda part: image.save(part, "PNG", pnginfo=text))

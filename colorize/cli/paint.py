@@ -1,7 +1,9 @@
 """The verb `paint`: colour photographs with a network."""
 
+import re
 import time
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorize.batch import Batch
 from colorize.cli.guidance import Guidance, guidance_options, save_map
 from colorize.cli.painting_record import (
     PaintRecord,
@@ -28,26 +29,31 @@ from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import PaintJob, plan_jobs, report_failure, sample_files
 from colorize.imaging.color import lab_to_linear, to_uint8
 from colorize.imaging.color_management import SRGB
+from colorize.imaging.content_credentials import sign
 from colorize.imaging.deep_color import from_srgb
 from colorize.imaging.gamut import GAMUTS, into_gamut, is_outside
 from colorize.imaging.hints import Hints
-from colorize.imaging.image_io import FORMATS, LoadedPhotograph, check_size, open_photograph, save_photograph
+from colorize.imaging.image_io import (
+    FORMATS,
+    LoadedPhotograph,
+    check_size,
+    format_of,
+    open_photograph,
+    save_photograph,
+)
 from colorize.imaging.raster import check_free_memory
-from colorize.imaging.transforms import METHODS, Upsampling, resize
+from colorize.imaging.transforms import METHODS, Upsampling
 from colorize.models.base import Colorizer
-from colorize.models.confidence import color_spread
+from colorize.models.confidence import several_answers
 from colorize.models.load import describe_checkpoint, load, trained_size
-from colorize.reports.iiif import write_iiif_manifest
-from colorize.reports.painted_page import PaintedRow, place_beside, write_painted_report
+from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare, strips
+from colorize.reports.iiif import MANIFEST, write_iiif_manifest
+from colorize.reports.painted_page import PaintedRow, place_beside, thumbnail_of, write_painted_report
 from colorize.utils.console import printable, say
-from colorize.utils.devices import choose_device, empty_cache, is_out_of_memory, keep_freed_memory
+from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.seeds import seed_of
-
-STRIP = 2**20  # pixels of the photograph that are in work at a time: some 100 MB
-SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for these, it does not for the photograph
-LONGEST = 4  #   times the size asked for: how long the longer side of a panorama is at most, for the network
 
 
 def paint(args: Namespace) -> int:
@@ -58,12 +64,16 @@ def paint(args: Namespace) -> int:
     check_formats(args, jobs)
     waiting = jobs if args.overwrite else [job for job in jobs if not is_painted(job, args)]
     there = len(jobs) - len(waiting)
-    bad = paint_all(waiting, args, Guidance(args, jobs)) if waiting else 0
+    failed: list[Path] = []
+    unwritten: list[Path] = []  # of what is written about all of them
+    if waiting:
+        paint_all(waiting, args, Guidance(args, jobs), failed, unwritten)
     if args.iiif:
-        write_iiif_manifest(at_home(args.output), args.iiif, list_choices(jobs, args))
-    failed = f"; {bad} could not be" if bad else ""
-    say(f"painted {len(waiting) - bad} of {len(jobs)}{failed}{describe_existing(there, len(jobs))}")
-    return 1 if bad else 0
+        with report_failure(at_home(args.output) / MANIFEST, unwritten):
+            write_iiif_manifest(at_home(args.output), args.iiif, list_choices(jobs, args))
+    not_done = f"; {len(failed)} could not be" if failed else ""
+    say(f"painted {len(waiting) - len(failed)} of {len(jobs)}{not_done}{describe_existing(there, len(jobs))}")
+    return 1 if failed or unwritten else 0
 
 
 def paint_options(parser: ArgumentParser) -> None:
@@ -76,7 +86,10 @@ def paint_options(parser: ArgumentParser) -> None:
     )
     parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
-    parser.add_number("--size", 1, help="pixels of the shorter side at which colour is predicted")
+    parser.add_number(
+        "--size", 1, type=size_of, help="pixels of the shorter side at which colour is predicted; auto: that of "
+        "three whose colours agree most with the others' (default: the size that the network was trained at)"
+    )  # fmt: skip
     parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
     parser.add_argument(
         "--gamut", choices=GAMUTS, default="chroma", help="colours that sRGB lacks: less chroma, or clipped (chroma)"
@@ -90,6 +103,12 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_trust()
 
 
+def size_of(word: str) -> int | str:
+    if word == AUTO or re.fullmatch(r"-?\d+", word):
+        return word if word == AUTO else int(word)
+    raise ArgumentTypeError(f"{word!r} is neither a number of pixels nor {AUTO}")
+
+
 def describe_existing(there: int, jobs: int) -> str:
     if not there:
         return ""
@@ -97,35 +116,46 @@ def describe_existing(there: int, jobs: int) -> str:
     return f"; {count} (--overwrite paints them again)"
 
 
-def paint_all(jobs: list[PaintJob], args: Namespace, guidance: Guidance) -> int:
-    """Paint each, whatever happens to the others; how many could not be."""
+def paint_all(
+    jobs: list[PaintJob], args: Namespace, guidance: Guidance, failed: list[Path], unwritten: list[Path]
+) -> None:
+    """Paint each, whatever happens to the others; adds those that could not be to `failed`, and the report to
+    `unwritten` if it could not be written."""
     device = choose_device(args.device, option="--device")
     keep_freed_memory()
     model = load(args.weights, trusted_packages(args.trust)).to(device)
     if args.samples > 1 and not model.stochastic:
         raise UserError(f"{type(model).__name__} gives one colouring of a photograph: --samples is for diffusion")
-    size = args.size or trained_size(args.weights) or model.fixed_size or model.usual_size
+    size = trained_size(args.weights) or model.fixed_size or model.usual_size
     name = f"{type(model).__name__}{describe_checkpoint(args.weights)}"
-    say(f"{name} on {device}, colour predicted at {size} pixels of the shorter side")
-    failed: list[Path] = []
+    said = " or ".join(map(str, prediction_sizes(model, size, args)))
+    say(f"{name} on {device}, colour predicted at {said} pixels of the shorter side")
     rows: list[PaintedRow] = []
+    thumbnails: dict[Path, tuple[str, str]] = {}
     try:
         for job in jobs:
             with report_failure(job.source, failed) as told:
                 painted = paint_one(model, job, size, args, guidance)
                 say(painted.line)
                 rows += painted.rows(at_home(args.output), name) if args.report else []
+                thumbnails |= painted.thumbnails
             where = place_beside(job.source, at_home(args.output))
             rows += [PaintedRow(where, "", page_number(job), warnings=sentence) for sentence in told]
     finally:  # also of what was painted before Ctrl-C
         if args.report and rows:
-            write_painted_report(at_home(args.output), rows)
-    return len(failed)
+            with report_failure(at_home(args.output), unwritten):
+                write_painted_report(at_home(args.output), rows, thumbnails=thumbnails)
+
+
+def prediction_sizes(model: Colorizer, trained: int, args: Namespace) -> list[int]:
+    """At which colour is predicted: one, or those of which one is taken for each photograph."""
+    return sizes_to_compare(model, trained) if args.size == AUTO else [args.size or trained]
 
 
 @torch.no_grad()
-def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace, guidance: Guidance) -> PaintRecord:
-    """Write the predictions for a photograph, one for each sample."""
+def paint_one(model: Colorizer, job: PaintJob, trained: int, args: Namespace, guidance: Guidance) -> PaintRecord:
+    """Write the predictions for a photograph, one for each sample; at the size that the network was trained at, where
+    the options name none."""
     began = time.monotonic()
     targets = sample_files(job.target, args.samples)
     photograph = open_photograph(job.source, args.max_pixels, depth=args.depth, page=job.page)
@@ -135,64 +165,34 @@ def paint_one(model: Colorizer, job: PaintJob, size: int, args: Namespace, guida
     profile, said = target_profile(photograph, args)
     notes = [*photograph.notes, *said, *describe_input(photograph, job)]
     hints, told, answers = guidance.hints_of(job, photograph), guidance.as_told(job), []
+    sizes, thumbnails = prediction_sizes(model, trained, args), {}
     for i, target in enumerate(targets):
-        L, ab, used = predict_within_memory(model, photograph, size, seed_of(args.seed, job.source.name, i))
-        if used < size:
-            notes.append(f"memory ran out at --size {size}: colour is predicted at {used}")
+        L, ab, used = predict_at_best_size(model, photograph, sizes, seed_of(args.seed, job.source.name, i))
+        notes += describe_size(used, sizes)
+        sizes = [used]
         answers.append(ab)
         ab = guidance.apply(L, ab, hints)
         image = full_size_color(photograph, L, ab, args.upsample, args.gamut, args.depth, profile, hints)
         record = describe_painting(model, job, i, used, told)
         marked, said = mark_photograph(photograph, record, target)
-        notes += [*said, *save_photograph(image, marked, target, profile or SRGB)]
+        signed = {"kind": format_of(target), "source": job.source, "record": record, "keys": args.c2pa}
+        finish = partial(sign, **signed) if args.c2pa else None
+        notes += [*said, *save_photograph(image, marked, target, profile or SRGB, finish)]
         write_beside(target, photograph, record, args)
+        if args.report and profile is None and photograph.alpha is None:
+            thumbnails[target] = (thumbnail_of(np.asarray(photograph.image)), thumbnail_of(np.asarray(image)))
     if args.confidence:
-        spread = color_spread(model, L, answers, key=f"{args.seed} {job.source.name}")
-        save_map(guidance.spread(L, spread, hints), photograph, job.target)
+        asked = several_answers(model, L, answers, key=f"{args.seed} {job.source.name}")
+        save_map(guidance.expected_error(L, asked, hints), photograph, job.target)
     seconds, outside = time.monotonic() - began, is_outside(lab_to_linear(L, ab)).float().mean().item()
     notes = list(dict.fromkeys(notes))
-    return PaintRecord(job.source, targets, width, height, seconds, notes, page_number(job), used, outside)
+    return PaintRecord(job.source, targets, width, height, seconds, notes, page_number(job), used, outside, thumbnails)
 
 
-def predict_within_memory(
-    model: Colorizer, photograph: LoadedPhotograph, size: int, seed: int
-) -> tuple[Tensor, Tensor, int]:
-    """The lightness L (1, 1, h, w) of a photograph, the colours ab (1, 2, h, w), and the size at which memory sufficed:
-    `size`, or a half, a quarter … of it."""
-    device = next(model.parameters()).device
-    while True:
-        try:
-            L = network_input(photograph, size).to(device)
-            return L, model.colorize(L, [torch.Generator().manual_seed(seed)], check=False), size
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or size < 2 * SMALLEST:
-                raise
-        size //= 2
-        empty_cache(device)
-
-
-def lightness_of(rgb: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 or uint16 -> L (1, 1, H, W)"""
-    values = np.array(rgb) if rgb.dtype == np.uint8 else (rgb / np.float32(65535)).astype(np.float32)
-    return Batch.from_rgb(torch.from_numpy(values).permute(2, 0, 1)[None]).L
-
-
-def network_input(photograph: LoadedPhotograph, size: int) -> Tensor:
-    """Lightness with `size` pixels on the shorter side (1, 1, h, w), computed at full size, a strip at a time.
-
-    Each strip is brought to its width at once: memory does not grow with the photograph's.
-    """
-    width, height = photograph.image.size
-    scale = min(size / min(height, width), LONGEST * size / max(height, width))
-    small = (max(1, round(height * scale)), max(1, round(width * scale)))
-    narrow = [resize(lightness_of(photograph.rows(*strip)), (strip[1], small[1])) for strip in strips(height, width)]
-    return resize(torch.cat(narrow, dim=2), small).clamp(0, 100)
-
-
-def strips(height: int, width: int) -> list[tuple[int, int]]:
-    """(first row, rows) of each strip."""
-    rows = max(1, STRIP // width)
-    return [(first, min(rows, height - first)) for first in range(0, height, rows)]
+def describe_size(used: int, sizes: list[int]) -> list[str]:
+    if used not in sizes:
+        return [f"memory ran out at --size {min(sizes)}: colour is predicted at {used}"]
+    return [f"colour predicted at {used}"] if len(sizes) > 1 else []
 
 
 def full_size_color(

@@ -19,13 +19,14 @@ from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import PaintJob, name_key, sample_files
 from colorize.imaging.color import is_colourful
 from colorize.imaging.color_management import SRGB
+from colorize.imaging.content_credentials import signing_context
 from colorize.imaging.deep_color import problem_of_target
 from colorize.imaging.image_io import LoadedPhotograph, format_of
 from colorize.imaging.metadata import MARKER, XMP_HEAD
 from colorize.imaging.provenance import checked_record, mark_xmp
 from colorize.models.base import Colorizer
 from colorize.reports.iiif import IiifChoice, check_manifest
-from colorize.reports.painted_page import PaintedRow, place_beside, read_rows
+from colorize.reports.painted_page import UNSEEN, PaintedRow, Thumbnails, place_beside, read_rows
 from colorize.utils.console import printable
 from colorize.utils.environment import at_home, own_version
 from colorize.utils.errors import UserError
@@ -37,7 +38,7 @@ THUMBNAIL = 512  # pixels of the longer side, on which colours are looked for
 # Options that say nothing of the pixels, or that a record has keys of its own for
 NO_SETTINGS = frozenset(
     ["photographs", "output", "overwrite", "format", "weights", "samples", "device", "max_pixels", "trust", "sidecar",
-     "report", "iiif", "confidence"]
+     "report", "iiif", "confidence", "c2pa"]
 )  # fmt: skip
 
 
@@ -53,6 +54,7 @@ def archive_options(parser: ArgumentParser) -> None:
         metavar="URL",
         help="write manifest.json and the originals; URL: where the folder will be served",
     )
+    parser.add_argument("--c2pa", nargs=2, type=Path, metavar=("CERTIFICATE", "KEY"), help="PEM files: sign each file")
 
 
 def check_formats(args: Namespace, jobs: list[PaintJob]) -> None:
@@ -61,6 +63,8 @@ def check_formats(args: Namespace, jobs: list[PaintJob]) -> None:
     kinds = {format_of(job.target) for job in jobs}
     if args.depth > 8 and (wrong := kinds - set(DEEP_FORMATS)):
         raise UserError(f"{min(wrong)} holds 8 bits a sample: --depth 16 goes with --format png or tif")
+    if args.c2pa:
+        signing_context(*args.c2pa)
     if args.iiif:
         check_manifest(at_home(args.output), args.iiif, kinds)
         check_originals(jobs)
@@ -91,6 +95,7 @@ class PaintRecord(NamedTuple):
     page: str = ""  # from 1, of a TIFF of several photographs
     size: int = 0  # pixels of the shorter side at which colour was predicted
     outside: float = 0.0  # share of the pixels whose predicted colour sRGB does not have
+    thumbnails: Thumbnails = UNSEEN  # for the report
 
     def rows(self, folder: Path, network: str) -> list[PaintedRow]:
         """The lines of the report in the folder, one for each file."""

@@ -70,7 +70,7 @@ class ArgumentParser(argparse.ArgumentParser):
             setattr(found, name, expand_home(value))
         for name, (least, most) in self.limits.items():
             value = getattr(found, name)
-            if value is not None and not least <= value <= (inf if most is None else most):
+            if isinstance(value, int | float) and not least <= value <= (inf if most is None else most):
                 range_ = f"{least} or more" if most is None else f"between {least} and {most}"
                 self.error(f"--{name.replace('_', '-')} is {value}; it must be {range_}")
         return found

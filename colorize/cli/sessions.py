@@ -170,7 +170,7 @@ class Session:
         for job in jobs:
             if page not in (None, job.page):
                 continue
-            record = paint_one(held.model, job, options.size or held.size, args, Guidance(args, [job]))
+            record = paint_one(held.model, job, held.size, args, Guidance(args, [job]))
             key = f"{name}, page {record.page}" if record.page else name
             if key not in self.results:
                 view = make_view(source, views / f"{key}.jpg", job.page)

@@ -18,7 +18,7 @@ from colorize.data.datamodule import DataModule
 from colorize.data.listing import list_folder
 from colorize.imaging.color import grey_of, is_colourful
 from colorize.imaging.decode import open_rgb
-from colorize.imaging.plates import compose, open_scan
+from colorize.imaging.plates import compose, is_composed, open_scan
 from colorize.utils.errors import UserError
 from colorize.utils.validation import Between, Name, Side, check_arguments
 
@@ -162,7 +162,7 @@ class Plates(EvaluationOnly):
 
     def either(self, photo: Photo) -> HistoricalPhoto:
         pixels = np.asarray(open_rgb(photo.path))
-        if is_colourful(pixels):
+        if is_composed(pixels):
             return HistoricalPhoto(photo.name, pixels, grey_of(pixels))
         return plate(photo, self.balance)
 

@@ -12,10 +12,11 @@ from torch import Tensor
 from colorize.data.collection import Photo
 from colorize.data.sources import black_and_white, plate
 from colorize.evaluation.protocol import INPUTS, Protocol
-from colorize.imaging.color import grey_to_lightness, is_colourful, lab_to_rgb, rgb_to_lab, to_uint8
+from colorize.imaging.color import grey_to_lightness, lab_to_rgb, rgb_to_lab, to_uint8
 from colorize.imaging.decode import UNREADABLE, open_rgb
 from colorize.imaging.gamut import into_gamut
 from colorize.imaging.image_io import open_photograph
+from colorize.imaging.plates import is_composed
 from colorize.imaging.transforms import placement, resize_to
 from colorize.metrics.metric import Pair, Picture
 from colorize.metrics.perceptual import imagenet_indices
@@ -50,7 +51,7 @@ def read_eval_image(photo: Photo, protocol: Protocol) -> EvalImage:
 def _period(photo: Photo) -> tuple[np.ndarray, np.ndarray]:
     """Ground truth and the blue exposure; of a photograph that is composed already, its blue channel."""
     pixels = open_photograph(photo.path).rgb
-    if is_colourful(pixels):
+    if is_composed(pixels):
         return pixels, pixels[..., 2]
     composed = plate(photo)
     assert composed.rgb is not None

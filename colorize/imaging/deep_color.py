@@ -19,7 +19,8 @@ from colorize.imaging.transforms import part_alpha
 from colorize.utils.errors import UserError
 
 LARGE = 2**28  # bytes of samples: of more, no second picture is held in memory
-LEVEL = 3  # of compression: photographs of 16 bits are 1 % larger than at 6, for less work
+# Of a PNG of 16 bits: as small as zlib's level 3 after the best filter of each row, for 0.6 of the work
+LEVEL, FILTER = 2, imagecodecs.PNG.FILTER.UP
 LARGEST_TIFF = 2**32 - 2**24  # bytes of samples
 
 
@@ -106,7 +107,7 @@ def encode_png(samples: np.ndarray, beside: bytes) -> bytes:
     """A PNG of samples (H, W, S) uint16, with what another PNG holds `beside` its pixels: Pillow writes profiles, texts
     and EXIF, and no colours of 16 bits."""
     parts = [SIGNATURE]
-    pixels = list(chunks(bytes(imagecodecs.png_encode(samples, level=LEVEL))))
+    pixels = list(chunks(bytes(imagecodecs.png_encode(samples, level=LEVEL, filter=FILTER))))
     others = [chunk for chunk in chunks(beside) if chunk.kind not in (b"IHDR", b"IDAT", b"IEND")]
     for kind, data, crc in [pixels[0], *others, *pixels[1:]]:
         parts += [struct.pack(">I", len(data)), kind, data, crc]

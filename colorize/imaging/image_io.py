@@ -1,7 +1,7 @@
 """Photographs in and out of files, with what their files say beside the pixels; sample grids; JPEGs."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,10 +76,11 @@ def check_size(width: int, height: int, path: Path) -> None:
 
 
 def save_photograph(
-    image: Image.Image | np.ndarray, like: LoadedPhotograph, path: Path, profile: bytes = SRGB
-) -> list[str]:
+    image: Image.Image | np.ndarray, like: LoadedPhotograph, path: Path, profile: bytes = SRGB,
+    finish: Callable[[Path], None] | None = None,
+) -> list[str]:  # fmt: skip
     """Write `image` (RGB; or (H, W, 3) uint16, to PNG and TIFF) with the transparency and metadata of `like`, tagged
-    with the colour profile that its colours have, whole or not at all.
+    with the colour profile that its colours have, whole or not at all. `finish` gets the file before it has its name.
 
     `image` itself, of 8 bits, gets the transparency, or the white where the format has none: a copy would take as much
     memory. Returns what had to be decided. Raises `UserError` for what the format cannot hold, and for a file that does
@@ -105,6 +106,8 @@ def save_photograph(
             problem = readback_problem(part, image, kind)
         if problem:
             raise UserError(f"what was written as {kind} {problem}: give another --format")
+        if finish:
+            finish(part)
 
     write_whole(path, write)
     return notes

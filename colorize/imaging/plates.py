@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from colorize.imaging.color import is_colourful
 from colorize.imaging.decode import decode_picture
 from colorize.imaging.film import to_pixels
 from colorize.imaging.registration import Motion, estimate_motion, shift_image
@@ -74,6 +75,13 @@ def split_plate(scan: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first, second = bars(grey)
     pitch = min(second - first, first, len(grey) - second)
     return grey[first - pitch : first], grey[second - pitch : second], grey[second : second + pitch]
+
+
+def is_composed(pixels: np.ndarray) -> bool:
+    """Whether (H, W, 3) uint8 is a photograph in colour and no scan of a plate: it has several colours; or few, as a
+    faded slide, and another shape than three exposures below each other."""
+    tinted = np.ptp(pixels, axis=2).mean() > NEUTRAL and not SHAPE[0] <= pixels.shape[0] / pixels.shape[1] <= SHAPE[1]
+    return tinted or is_colourful(pixels)
 
 
 def open_scan(path: Path) -> np.ndarray:

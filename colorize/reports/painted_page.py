@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from colorize.imaging.decode import decode_picture
@@ -19,6 +20,8 @@ from colorize.utils.files import write_text
 TABLE, PAGE = "painted.csv", "painted.html"
 ANY = 2**62  # pixels
 NOWHERE: Mapping[str, Path] = {}
+Thumbnails = Mapping[Path, tuple[str, str]]  # painted file -> JPEGs of its photograph and of itself, as `image_uri`
+UNSEEN: Thumbnails = {}
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,13 @@ def place_beside(path: Path, folder: Path) -> str:
         return path.name
 
 
-def write_painted_report(folder: Path, rows: Sequence[PaintedRow], sources: Mapping[str, Path] = NOWHERE) -> None:
+def write_painted_report(
+    folder: Path, rows: Sequence[PaintedRow], sources: Mapping[str, Path] = NOWHERE, thumbnails: Thumbnails = UNSEEN
+) -> None:
     """Write the table and the page. Files of an earlier table that are not painted anew keep their lines.
 
-    sources  photographs -> their files, where their names are not their places from the folder
+    sources     photographs -> their files, where their names are not their places from the folder
+    thumbnails  of files that need not be decoded again
     """
     new = {(row.photograph, row.page, row.painted) for row in rows} | {(row.photograph, row.page, "") for row in rows}
     kept = [row for row in read_rows(folder) if (row.photograph, row.page, row.painted) not in new]
@@ -81,7 +87,7 @@ def write_painted_report(folder: Path, rows: Sequence[PaintedRow], sources: Mapp
     table.writerows(asdict(row) for row in rows)
     write_text(folder / TABLE, text.getvalue())
     shown = [row for row in rows if row.painted and (folder / row.painted).exists()]
-    photographs = [before_and_after(row, folder, sources) for row in shown]
+    photographs = [before_and_after(row, folder, sources, thumbnails) for row in shown]
     labels = ["photograph", "painted"]
     gallery = Gallery(labels, (0, 1), 2, photographs[:OPEN], photographs[OPEN:], len(photographs))
     write_page(
@@ -90,7 +96,13 @@ def write_painted_report(folder: Path, rows: Sequence[PaintedRow], sources: Mapp
     )  # fmt: skip
 
 
-def before_and_after(row: PaintedRow, folder: Path, sources: Mapping[str, Path]) -> GalleryPhotograph:
+def before_and_after(
+    row: PaintedRow, folder: Path, sources: Mapping[str, Path], thumbnails: Thumbnails
+) -> GalleryPhotograph:
+    if (folder / row.painted) in thumbnails:
+        before, after = thumbnails[folder / row.painted]
+        both = [PageImage("photograph", before), PageImage("painted", after, row.painted)]
+        return GalleryPhotograph(printable(row.painted), both, row.notes)
     images = [PageImage("painted", thumbnail(folder / row.painted), row.painted)]
     if (source := sources.get(row.photograph, folder / row.photograph)).is_file():
         images.insert(0, PageImage("photograph", thumbnail(source, int(row.page) - 1 if row.page else None)))
@@ -102,6 +114,15 @@ def before_and_after(row: PaintedRow, folder: Path, sources: Mapping[str, Path])
 def thumbnail(path: Path, page: int | None = None) -> str:
     picture = decode_picture(path, shorter=SIDE, page=page, max_pixels=ANY)  # it has been painted
     image = picture.opaque()
+    image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return image_uri(image)
+
+
+def thumbnail_of(pixels: np.ndarray) -> str:
+    """Of sRGB (H, W) or (H, W, 3), uint8 or uint16, as it is in memory."""
+    step = max(1, max(pixels.shape[:2]) // (8 * SIDE))  # of hundreds of megapixels no copy is made
+    small = pixels[::step, ::step]
+    image = Image.fromarray(small if small.dtype == np.uint8 else (small >> 8).astype(np.uint8)).convert("RGB")
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
     return image_uri(image)
 

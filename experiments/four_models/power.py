@@ -9,14 +9,17 @@ together. What was assumed is in ASSUMED.
 
 import argparse
 import csv
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from declared import MARGINS, NETWORKS, SEEDS
-from report import replace_part
-from verdicts import Verdict, by_pair, decide_pair, judge
+
+sys.path.append(str(Path(__file__).parents[1]))
+from declared import NETWORKS, SEEDS
+from study import replace_part
+from verdicts import MARGINS, Verdict, by_pair, decide_pair, judge
 
 HERE = Path(__file__).parent
 PHOTOGRAPHS = 480

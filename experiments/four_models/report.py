@@ -1,14 +1,15 @@
 """results.csv, verdicts.csv and the tables in README.md, from the results of the study's runs."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from declared import ALPHA, JUDGED, MARGINS, NETWORKS
-from results import Judged, judge_runs, network_of, result_files, seed_of_job, show
+from declared import JUDGED, NETWORKS
+from results import Judged, judge_runs
 from scaling import write_scaling
-from verdicts import Verdict, by_pair, decide_pair, pooled_seed_variance, seeds_that_decide
+from study import flip, replace_part, result_files, seed_of_job, show, variant_of, write_results
+from verdicts import ALPHA, MARGINS, Verdict, by_pair, decide_pair, pooled_seed_variance, seeds_that_decide
 
 from colorize.evaluation.entries import seeds_interval, variance_components
 from colorize.evaluation.result import Result, read_result
@@ -33,28 +34,6 @@ def write_report(here: Path, runs: Path, scaled: Path) -> int:
     return 0
 
 
-def write_results(path: Path, folder: Path) -> None:
-    """A line for each network, set, metric and seed; baselines, which have no seed, once."""
-    names = {file.stem for job in jobs_of(folder) for file in (job.folder / "results").glob("*.json")}
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["model", "set", "metric", "seed", "value", "low", "high", "n"])
-        for name in sorted(names):
-            for number, ((network, seed), place) in enumerate(sorted(result_files(folder, name))):
-                for row, cells in read_result(place).rows.items():
-                    if row.startswith("model"):
-                        writer.writerows(result_lines(network, name + row[5:].replace("_", "/", 1), seed, cells))
-                    elif number == 0:
-                        writer.writerows(result_lines(row, name, "", cells))
-
-
-def result_lines(model: str, of: str, seed: int | str, cells: Mapping[str, Interval]) -> Iterator[list[str | int]]:
-    """Of one row of a result; what a network made of another input, such as model_ortho, is a set of its own, such as
-    period/ortho."""
-    for metric, cell in cells.items():
-        yield [model, of, metric, seed, *(f"{each:.6g}" for each in (cell.value, cell.low, cell.high)), cell.n]
-
-
 def write_verdicts(path: Path, judged: Judged) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -68,7 +47,7 @@ def write_verdicts(path: Path, judged: Judged) -> None:
 
 def network_table(folder: Path, judged: Judged) -> list[str]:
     """The networks in their order: minutes, seed deviation, and metrics with intervals over photographs and seeds."""
-    jobs = {(network_of(job), seed_of_job(job)): job for job in jobs_of(folder)}
+    jobs = {(variant_of(job), seed_of_job(job)): job for job in jobs_of(folder)}
     results = {key: read_result(path) for key, path in result_files(folder, JUDGED)}
     operations = read_operations()
     heads = [
@@ -115,12 +94,6 @@ def of_seeds(metric: str, results: Sequence[Result], judged: Judged, network: st
     return Interval(float(np.mean(found)), min(found), max(found), len(found)) if found else None
 
 
-def flip(metric: str, cell: Interval) -> Interval:
-    """From the scale on which more is better to the metric's own."""
-    lower = info_of(metric).better == "lower"
-    return Interval(-cell.value, -cell.high, -cell.low, cell.n) if lower else cell
-
-
 def deviation(side: np.ndarray) -> float:
     """Standard deviation between seeds of (n, S) values."""
     return max(variance_components(side)[0], 0.0) ** 0.5
@@ -161,11 +134,3 @@ def ends(cell: Interval) -> tuple[float, float]:
 
 def together(a: str, b: str, word: str) -> str:
     return {"better": f"**{a}**", "worse": f"**{b}**"}.get(word, word)
-
-
-def replace_part(readme: Path, name: str, lines: Sequence[str]) -> None:
-    """Put the lines between the marks of that name."""
-    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(begin)
-    text = "\n".join(lines)
-    readme.write_text(f"{before}{begin}\n{text}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")

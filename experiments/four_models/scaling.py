@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from declared import JUDGED, MARGINS
-from results import network_of, result_files, seed_of_job, show
+from declared import JUDGED
+from study import result_files, seed_of_job, show, variant_of
+from verdicts import MARGINS
 
 from colorize.evaluation.result import read_result
 from colorize.metrics.metric_info import Interval, info_of
@@ -35,15 +36,15 @@ def write_scaling(chart: Path, runs: Path, scaled: Path) -> list[str]:
     for scale, steps, values in points:
         cells = " | ".join(show(metric, values[metric]) for metric in MARGINS)
         lines.append(f"| × {scale:g} | {steps:,} | {cells} |")
-    (network,) = {network_of(job) for job in jobs_of(scaled)}
+    (network,) = {variant_of(job) for job in jobs_of(scaled)}
     return [f"Of {network}, seed 0, with intervals over photographs:", "", *lines, "", f"![{network}]({chart.name})"]
 
 
 def read_points(runs: Path, scaled: Path) -> list[Point]:
     """The trainings of the scaled network by their compute, with that of the study and of the same seed."""
     jobs = [job for job in jobs_of(scaled) if (job.folder / "results" / f"{JUDGED}.json").is_file()]
-    places = {(network_of(job), seed_of_job(job)) for job in jobs}
-    steps = {(network_of(job), seed_of_job(job)): job.summary["steps"] for job in jobs_of(runs)}
+    places = {(variant_of(job), seed_of_job(job)) for job in jobs}
+    steps = {(variant_of(job), seed_of_job(job)): job.summary["steps"] for job in jobs_of(runs)}
     found = [Point(1.0, steps[key], read_result(path).rows["model"])
              for key, path in result_files(runs, JUDGED) if key in places]  # fmt: skip
     return sorted([*found, *map(point_of, jobs)], key=lambda point: point.scale)

@@ -14,7 +14,7 @@ from colorize.batch import Batch
 from colorize.cli import paint as painting
 from colorize.imaging.image_io import open_photograph
 from colorize.imaging.transforms import Upsampling
-from colorize.models import CNN, Diffusion
+from colorize.models import CNN, Diffusion, prediction
 from colorize.utils.checkpoint import peek
 
 
@@ -141,7 +141,7 @@ def test_impossible_words_get_one_sentence(picture, weights, inside, tmp_path):
         ((a, "-w", weights, "-o", out, "--upsampel", "guided"), "did you mean --upsample?"),
         ((a, "-w", weights, "-o", out, "--gamut", "chrome"), "invalid choice: 'chrome'"),
         ((a, "-w", weights, "-o", out, "--size", "0"), "--size is 0"),
-        ((a, "-w", weights, "-o", out, "--size", "big"), "invalid int value: 'big'"),
+        ((a, "-w", weights, "-o", out, "--size", "big"), "'big' is neither a number of pixels nor auto"),
         ((a, "-w", weights, "-o", out, "--samples", "2"), "--samples is for diffusion"),
         ((a, "-w", tmp_path / "none.pth", "-o", out), "no file or folder"),
         ((a, "-w", weights, "-o", out, "--device", "tpu"), "auto, cpu, cuda"),
@@ -165,22 +165,35 @@ def test_diffusion_gives_as_many_as_asked_and_the_same_again(picture, inside, tm
     assert (first == again).all()
 
 
+def test_the_chosen_size_is_said_and_written_and_painted_again(picture, weights, inside, tmp_path):
+    picture.save(tmp_path / "a.png")
+    done = inside("paint", "a.png", "-w", weights, "-o", "out", "--size", "auto", "--sidecar", "--report")
+    assert done.returncode == 0, done.stderr
+    assert "colour predicted at 64 or 85 or 128 pixels" in done.stdout
+    size = json.loads((tmp_path / "out" / "a.png.colorize.json").read_text())["settings"]["size"]
+    assert size == colorize.choose_size(colorize.load(weights), lightness(picture), 64)
+    assert f"colour predicted at {size}" in (tmp_path / "out" / "painted.csv").read_text()
+    assert inside("paint", "a.png", "-w", weights, "-o", "fixed", "--size", size).returncode == 0
+    assert (tmp_path / "fixed" / "a.png").read_bytes() == (tmp_path / "out" / "a.png").read_bytes()
+    assert "1 of 1 agree" in inside("verify", "out", "--source", "a.png", "-w", weights).stdout
+
+
 @pytest.mark.parametrize("method", ["guided", "bilinear"])
 def test_strips_have_no_seams(method, monkeypatch):
     random = np.random.default_rng(0)
     photograph = painting.LoadedPhotograph(Image.fromarray(random.integers(0, 256, (61, 47, 3), dtype=np.uint8)))
-    L = painting.network_input(photograph, 16)
+    L = prediction.network_input(photograph, 16)
     ab = torch.randn(1, 2, *L.shape[2:]) * 30
     whole = np.asarray(painting.full_size_color(photograph, L, ab, method)).astype(int)
-    monkeypatch.setattr(painting, "STRIP", 47 * 7)
-    assert torch.allclose(painting.network_input(photograph, 16), L, atol=1e-4)
+    monkeypatch.setattr(prediction, "STRIP", 47 * 7)
+    assert torch.allclose(prediction.network_input(photograph, 16), L, atol=1e-4)
     assert abs(np.asarray(painting.full_size_color(photograph, L, ab, method)) - whole).max() <= 1
 
 
 def test_colours_that_no_screen_has_leave_lightness_as_it_was():
     random = np.random.default_rng(0)
     photograph = painting.LoadedPhotograph(Image.fromarray(random.integers(0, 256, (61, 47, 3), dtype=np.uint8)))
-    L = painting.network_input(photograph, 16)
+    L = prediction.network_input(photograph, 16)
     ab = torch.full((1, 2, *L.shape[2:]), 100.0)
     moved = {
         gamut: (lightness(painting.full_size_color(photograph, L, ab, "guided", gamut)) - lightness(photograph.image))

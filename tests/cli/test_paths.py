@@ -194,7 +194,7 @@ def test_names_that_are_no_text_are_painted(scans, weights, inside):
 @pytest.mark.parametrize(
     "error", [TypeError("odd"), IndexError(), MemoryError(), OSError(28, "No space left"), OSError()]
 )
-@pytest.mark.parametrize("where", ["open_photograph", "predict_within_memory", "save_photograph"])
+@pytest.mark.parametrize("where", ["open_photograph", "predict_at_best_size", "save_photograph"])
 def test_any_exception_of_one_photograph_is_a_sentence(where, error, scans, weights, inside, monkeypatch):
     scans("in/a.jpg", "in/b.jpg")
     usual, calls = getattr(painting, where), []

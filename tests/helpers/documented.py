@@ -65,6 +65,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
     "python benchmarks/hints.py --weights outputs/quickstart": Run("--photographs 2 --size 64"),
     "python benchmarks/confidence.py --weights outputs/quickstart": Run("--photographs 2 --size 64"),
+    "python benchmarks/size.py photos --weights outputs/quickstart": Run("--photographs 2 --sizes 64"),
     "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
     "python benchmarks/validation.py": Run("--recipes cpu/cnn --scale 0.01"),
     "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
@@ -156,6 +157,8 @@ HOW: dict[str, Run | Elsewhere] = {
     "python experiments/four_models/run.py --report": Elsewhere("system/test_four_models.py"),
     "python experiments/four_models/flops.py": Elsewhere("system/test_four_models.py"),
     "python experiments/four_models/power.py": Run("--repetitions 1 -o power.csv"),
+    "python experiments/period/run.py": Elsewhere("hours; system/test_period.py composes what it says"),
+    "python experiments/period/run.py --report": Elsewhere("system/test_period.py"),
     "python experiments/recipe/run.py": Elsewhere("hours; system/test_experiments.py composes every try"),
     "python experiments/recipe/run.py --table": Elsewhere("system/test_experiments.py"),
 }  # fmt: skip

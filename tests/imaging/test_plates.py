@@ -7,7 +7,7 @@ from skimage.filters import sobel
 from skimage.registration import phase_cross_correlation
 
 from colorize.data.sources import DEMO
-from colorize.imaging.plates import compose, open_scan, split_plate
+from colorize.imaging.plates import compose, is_composed, open_scan, split_plate
 from colorize.imaging.registration import estimate_shift
 from colorize.utils.errors import UserError
 from tests.helpers.exposures import corners, scan_of
@@ -103,6 +103,16 @@ def test_scans_are_read_in_any_grey(tmp_path):
         open_scan(tmp_path / "half.png")
     with pytest.raises(UserError, match="colour picture"):
         open_scan(DEMO / "pip_coffee.jpg")
+
+
+@pytest.mark.parametrize(
+    ("tint", "shape", "composed"),
+    [((1, 0.9, 0.7), (40, 60), True), ((1, 0.9, 0.7), (140, 60), False), ((1, 1, 1), (40, 60), False)],
+)
+def test_a_photograph_of_few_colours_is_no_plate(tint, shape, composed):
+    """A faded slide is one tone from black to white, as a toned scan of a plate is; it has another shape."""
+    grey = np.linspace(0, 250, shape[0] * shape[1]).reshape(*shape, 1)
+    assert bool(is_composed((grey * tint).astype(np.uint8))) is composed
 
 
 def misaligned(rgb):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from colorize.models.base import Colorizer
-from colorize.models.confidence import DRAWS, VIEWS, View, color_spread
+from colorize.models.confidence import DRAWS, VIEWS, View, color_spread, expected_error, several_answers
 from colorize.models.reference import Reference
 
 
@@ -82,13 +82,13 @@ def test_views_are_mapped_back(view):
 def test_a_network_that_answers_the_same_to_all_views_has_no_spread():
     model = Lightness()
     flat = torch.full_like(L, 50)
-    assert color_spread(model, flat, [model.colorize(flat)]).max() < 1e-4
+    assert color_spread(several_answers(model, flat, [model.colorize(flat)])).max() < 1e-4
 
 
 def test_the_spread_is_the_root_mean_square_distance():
     model = Positions()
     answers = [model.colorize(L), *(view.colorize(model, L) for view in VIEWS)]
-    spread = color_spread(model, L, answers[:1])
+    spread = color_spread(several_answers(model, L, answers[:1]))
     assert spread.shape == L.shape
     column = torch.stack([each[0, 0, 5, 30] for each in answers])
     assert spread[0, 0, 5, 30] == pytest.approx(float(column.std(correction=0)), abs=1e-3)
@@ -97,10 +97,21 @@ def test_the_spread_is_the_root_mean_square_distance():
 def test_a_network_that_draws_is_asked_again_and_the_same_each_time():
     model = Draws()
     first = model.colorize(L, [torch.Generator().manual_seed(1)])
-    spread = color_spread(model, L, [first])
-    assert torch.equal(spread, color_spread(model, L, [first]))
+    spread = color_spread(several_answers(model, L, [first]))
+    assert torch.equal(spread, color_spread(several_answers(model, L, [first])))
     assert spread[..., 8:].max() == 0
     assert 0.3 < spread[..., :8].mean() < 3
     many = [model.colorize(L, [torch.Generator().manual_seed(i)]) for i in range(DRAWS + 4)]
     expected = torch.cat(many).std(dim=0, correction=0).norm(dim=0)
-    assert torch.allclose(color_spread(model, L, many)[0, 0], expected, atol=1e-5)
+    assert torch.allclose(color_spread(several_answers(model, L, many))[0, 0], expected, atol=1e-5)
+
+
+def test_the_expected_error_is_made_of_spread_chroma_and_lightness():
+    tones = torch.tensor([0.0, 25.0, 50.0, 100.0]).view(1, 1, 1, 4)
+    grey = torch.zeros(4, 2, 1, 4)
+    assert torch.allclose(expected_error(tones, grey).flatten(), torch.tensor([0.0, 15.0, 20.0, 0.0]))
+    strong = grey + torch.tensor([60.0, 80.0]).view(1, 2, 1, 1)  # a chroma of 100, which all answers agree on
+    assert torch.allclose(expected_error(tones, strong).flatten()[[0, 1]], torch.tensor([25.0, (15**2 + 25**2) ** 0.5]))
+    apart = grey.clone()
+    apart[::2, 0], apart[1::2, 0] = 6.0, -6.0
+    assert expected_error(tones, apart).flatten()[3] == pytest.approx((6**2 + 1.5**2) ** 0.5)

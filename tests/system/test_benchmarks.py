@@ -1,11 +1,13 @@
-"""The benchmarks of guided colour, on made results: what they count, and that the right answer comes out."""
+"""The benchmarks of painting, on made results: what they count, and that the right answer comes out."""
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from colorize.batch import Batch
+from colorize.imaging.image_io import LoadedPhotograph
 from colorize.models.base import Colorizer
 from tests.helpers.configs import ROOT
 
@@ -71,3 +73,18 @@ def test_a_map_that_is_right_is_told_from_one_that_says_nothing(hints):
     assert nothing["ratio"] == pytest.approx(1, abs=0.2)
     assert nothing["spearman"][0] == pytest.approx(0, abs=0.05)
     assert right["between"] == pytest.approx(1)
+
+
+def test_the_sizes_are_compared_at_the_photographs_own_size(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import size
+
+    random = np.random.default_rng(0)
+    tones = Image.fromarray(random.integers(60, 200, (5, 7), dtype=np.uint8)).resize((70, 50)).convert("RGB")
+    tried = {"trained": [16], "auto": [16, 21, 32], "40": [40]}
+    found = size.values_of(Grey().eval(), LoadedPhotograph(tones), tried)
+    assert {name: of["size"] for name, of in found.items()} == {"trained": 16, "auto": 16, "40": 40}
+    assert all(of["psnr"] > 45 and of["ciede2000"] < 0.6 for of in found.values())  # grey, as it is
+    summary = size.summary_of([found] * 9, "40")
+    assert summary["psnr"][0] == pytest.approx(found["40"]["psnr"])
+    assert summary["ciede2000"][1:] == pytest.approx([found["40"]["ciede2000"] - found["trained"]["ciede2000"]] * 2)

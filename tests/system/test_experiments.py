@@ -23,12 +23,13 @@ TRIES = yaml.safe_load((EXPERIMENTS / "recipe" / "tries.yaml").read_text(encodin
 def given(tmp_path):
     """The smallest folder that photographs.py takes."""
     names = [f"people_places/train/{name}.jpg" for name in ("a", "b", "c")] + ["people_places/val/d.jpg"]
-    names += ["caltech101/train/cat/e.jpg"]
+    names += ["caltech101/train/cat/e.jpg", "plates_raw/1.jpg", "historical_color/plate_1.jpg"]
+    names += ["historical_color/loc_peasant_girls.jpg", "historical_color/loc.jpg"]
+    names += ["documerica/s.jpg", "fsa_color/t.jpg", "fsa_bw/u.jpg"]
     for number, name in enumerate(names):
         (tmp_path / "given" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((40, 50, 3), number * 9, np.uint8)).save(tmp_path / "given" / name)
-    for name in ("bsds500_test", "historical_color", "plates_raw"):
-        (tmp_path / "given" / name).mkdir()
+    (tmp_path / "given" / "bsds500_test").mkdir()
     people = [
         ("file", "group", "set", "repository", "licence"),
         ("train/a.jpg", "open", "x", "o/a", "CC-BY-2.0 (there)"),
@@ -61,6 +62,9 @@ def test_the_folders_of_photographs(given, tmp_path, config):
         "people_places/a.jpg", "people_places/c.jpg", *(f"demo/{name}" for name in {*now[0].names()} - held_out)
     }  # fmt: skip
     assert not {name.rsplit("/", 1)[-1] for name in names | opened} & held_out
+    old = {folder: sorted(path.name for top in (tmp_path / "made" / folder).iterdir() for path in top.rglob("*.jpg"))
+           for folder in ("period", "slides", "fsa")}  # fmt: skip
+    assert old == {"period": ["1.jpg", "loc.jpg"], "slides": ["s.jpg", "t.jpg"], "fsa": ["u.jpg"]}
     for folder, count in (("train", len(names)), ("train_open", len(opened))):
         head, *lines = (line.split("\t") for line in (tmp_path / "made" / f"{folder}.tsv").read_text().splitlines())
         assert head == ["set", "source", "licence as read", "photographs"]

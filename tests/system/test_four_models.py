@@ -26,6 +26,7 @@ NETWORKS = ("cnn", "gan_unet", "gan", "diffusion", "transformer", "multicolor")
 @pytest.fixture
 def study(monkeypatch):
     """A module of the study by its name."""
+    monkeypatch.syspath_prepend(STUDY.parent)
     monkeypatch.syspath_prepend(STUDY)
     return import_module
 
@@ -219,12 +220,11 @@ def test_a_missing_run_is_named(runs, study):
 
 def test_one_command_runs_all(runs, study, tmp_path, monkeypatch, config):
     """What it says to the verbs can be composed; where one of them fails or is stopped, it ends with its status."""
-    study("declared")
     program = runpy.run_path(str(STUDY / "run.py"))
     said: list[list[str]] = []
     status = [0]
     run = program["main"].__globals__
-    monkeypatch.setitem(run, "colorize", lambda words: said.append(words) or status[0])
+    monkeypatch.setattr(study("study"), "colorize", lambda words: said.append(words) or status[0])
     monkeypatch.setitem(run, "find_best", lambda folder: "gan")
     monkeypatch.setattr("sys.argv", ["run.py"])
     monkeypatch.setattr(study("report"), "write_report", lambda *folders: 0)

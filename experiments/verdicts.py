@@ -1,4 +1,4 @@
-"""Which of two networks is better, equal, or how many seeds would tell: the statistics of the study.
+"""Which of two networks is better, equal, or how many seeds would tell: the statistics of the studies in experiments/.
 
 Photographs and seeds are crossed random factors: a verdict is for other photographs of the kind and for other seeds.
 The variance between seeds is pooled over all networks, or the pair's own where that is larger. The p of a difference
@@ -13,7 +13,6 @@ from itertools import combinations
 from statistics import NormalDist
 
 import numpy as np
-from declared import ALPHA, MARGINS, POWER
 
 from colorize.evaluation.bootstrap import TAILS
 from colorize.evaluation.entries import howe_margin, howe_p, variance_components
@@ -22,6 +21,9 @@ from colorize.metrics.metric_info import Interval
 
 Values = Mapping[str, np.ndarray]  # network -> (n, S), the same photographs in the same order; more is better
 Parts = list[tuple[float, int]]  # (variance, degrees of freedom) of a difference
+ALPHA = 0.05  # of all pairs and metrics together
+POWER = 0.8
+MARGINS = {"psnr": 0.3, "ciede2000": 0.5}  # from where on two networks differ for a reader; none: they are never equal
 MOST_SEEDS = 100
 
 
@@ -78,12 +80,13 @@ def judge(scores: Mapping[str, Values], *, own: bool = True) -> list[Verdict]:
     found = []
     for metric, values in scores.items():
         pooled = pooled_seed_variance(values)
-        for a, b in combinations(values, 2):
-            between = max(pooled, pooled_seed_variance({a: values[a], b: values[b]})) if own else pooled
-            spread = spread_of(values[a], values[b], between, len(values))
-            found.append(compare(a, b, metric, values, spread))
-    corrected = holm([each.p for each in found])
-    return [replace(each, p=p) for each, p in zip(found, corrected, strict=True)]
+        found += [compare(a, b, metric, values, pooled, own=own) for a, b in combinations(values, 2)]
+    return correct(found)
+
+
+def correct(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The same with p by Holm over all of them."""
+    return [replace(each, p=p) for each, p in zip(verdicts, holm([each.p for each in verdicts]), strict=True)]
 
 
 def pooled_seed_variance(values: Values) -> float:
@@ -99,12 +102,14 @@ def spread_of(a: np.ndarray, b: np.ndarray, between: float, networks: int) -> Sp
     return Spread(max(whole - interactions / seeds, 0.0), interactions, between, n, seeds, networks)
 
 
-def compare(a: str, b: str, metric: str, values: Values, spread: Spread) -> Verdict:
-    """The pair's difference and its p, not yet corrected."""
+def compare(a: str, b: str, metric: str, values: Values, pooled: float, *, own: bool = True) -> Verdict:
+    """The pair's difference and its p, not yet corrected; `pooled` is the variance between seeds of all networks."""
+    between = max(pooled, pooled_seed_variance({a: values[a], b: values[b]})) if own else pooled
+    spread = spread_of(values[a], values[b], between, len(values))
     parts = spread.parts()
     value = float(values[a].mean() - values[b].mean())
     margin = howe_margin(parts, 1 - TAILS[1])
-    room = MARGINS[metric] - abs(value)  # to the nearer end of what is equal
+    room = MARGINS.get(metric, 0.0) - abs(value)  # to the nearer end of what is equal
     one_sided = howe_p(parts, abs(room)) / 2
     interval = Interval(value, value - margin, value + margin, spread.n)
     equal = one_sided if room > 0 else 1 - one_sided
