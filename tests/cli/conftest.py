@@ -7,7 +7,7 @@ from PIL import Image
 
 import colorize
 from colorize.cli.sessions import load_networks
-from colorize.models import CNN
+from colorize.models import CNN, Diffusion
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,14 @@ def app_weights(tmp_path_factory):
 @pytest.fixture(scope="session")
 def app_networks(app_weights):
     return load_networks(app_weights, None, "cpu")
+
+
+@pytest.fixture(scope="session")
+def drawing_network(tmp_path_factory):
+    torch.manual_seed(0)
+    model = Diffusion(widths=(8, 16, 16), time=16, sampling_steps=2).eval()
+    weights = colorize.save(model, tmp_path_factory.mktemp("weights") / "draws", {"trained_size": 16})
+    return load_networks([str(weights)], None, "cpu")
 
 
 @pytest.fixture
