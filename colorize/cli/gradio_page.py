@@ -148,10 +148,10 @@ class Page:
         """The painted files, each called as its photograph, in the order of the photographs and for each in that of the
         networks; and what was said: of the painted ones, and of those that could not be.
 
-        networks are names that the page shows; size is that of the prediction in pixels of the shorter side; strength
-        is a factor on chroma, max_chroma its bound in CIE units (150: none); samples and seed are of stochastic
-        networks; format is png, jpg, tif or webp; reference is a photograph in colour; hints are a file as of `colorize
-        paint --hints`, for one photograph. With confidence, the files of a network end with its map,
+        networks are names that the page shows; size is that of the prediction in pixels of the shorter side, auto or
+        as trained; strength is a factor on chroma, max_chroma its bound in CIE units (150: none); samples and seed are
+        of stochastic networks; format is png, jpg, tif or webp; reference is a photograph in colour; hints are a file
+        as of `colorize paint --hints`, for one photograph. With confidence, the files of a network end with its map,
         NAME.confidence.png.
         """
         if held:

@@ -9,7 +9,7 @@ from colorize.cli.session_files import BEFORE, report_table
 from colorize.cli.sessions import Session
 
 NOTHING = "Add photographs and press *Colour*: they appear here, before and after."
-LEGEND = "Violet where the colours are guessed: the stronger, the further they could as well be from what is painted."
+LEGEND = "Violet where colours are guessed: the stronger, the further the true ones may be from what is painted."
 BRUSH: list[Any] = ["#c8956c", "#7a4a2b", "#a33030", "#d9a441", "#4f7a3a", "#5b8fc4", "#2f4a7d", "#8a6fa8"]
 Update = dict[Any, Any]  # component -> its new value or properties
 

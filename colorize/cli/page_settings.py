@@ -11,6 +11,7 @@ import gradio as gr
 
 from colorize.cli.paths import ENDINGS
 from colorize.imaging.image_io import FORMATS
+from colorize.models.prediction import AUTO
 from colorize.utils.errors import UserError
 
 KINDS = ["image", *ENDINGS]
@@ -34,18 +35,13 @@ class Settings:
         )
         said = f"Stronger colours are reduced to this chroma, in CIE units; {UNBOUNDED}: no limit."
         max_chroma = gr.Slider(0, UNBOUNDED, UNBOUNDED, step=5, label="Saturation limit", info=said, buttons=["reset"])
-        said = "Pixels of the shorter side of the picture that the network sees."
-        size = gr.Dropdown(
-            [TRAINED, "128", "256", "384", "512", "768"],
-            value=TRAINED,
-            allow_custom_value=True,
-            label="Size",
-            info=said,
-        )
+        said = f"Pixels of the shorter side of what the network sees; {AUTO}: of three, the one that agrees most."
+        sizes = [AUTO, TRAINED, "128", "256", "384", "512", "768"]
+        size = gr.Dropdown(sizes, value=AUTO, allow_custom_value=True, label="Size", info=said)
         said = "Colourings of each photograph, to choose from, by networks that draw."
         samples = gr.Slider(1, LARGEST_SAMPLES, 1, step=1, label="Samples", info=said, visible=draws, buttons=["reset"])
         seed = gr.Number(0, precision=0, label="Seed of the samples", visible=draws)
-        said = "A map over the photograph: violet where a colour could as well be another. Slower."
+        said = "A map over the photograph: violet where the true colours may be others. Slower."
         confidence = gr.Checkbox(False, label="Show what is guessed", info=said)
         kinds = sorted({*FORMATS} - {"jpeg", "tiff"})
         kind = gr.Dropdown(kinds, value="png", label="Format of the files", filterable=False)
@@ -64,13 +60,13 @@ class Settings:
         return Namespace(**vars(self.defaults) | given)
 
 
-def read_size(given: Any) -> int | None:
-    """None for the network's own."""
-    if given in (TRAINED, "", None):
-        return None
+def read_size(given: Any) -> int | str | None:
+    """None for the one that the network was trained at."""
     text = str(given).strip()
+    if text in (AUTO, TRAINED):
+        return AUTO if text == AUTO else None
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST_SIZE):
-        raise refusal(f"The size is {text!r}; it must be between 1 and {LARGEST_SIZE}, or {TRAINED!r}")
+        raise refusal(f"The size is {text!r}; it must be {AUTO!r}, {TRAINED!r} or between 1 and {LARGEST_SIZE}")
     return int(text)
 
 

@@ -51,7 +51,7 @@ def load_network(source: str | None, trust: Sequence[str], device: torch.device)
     model = load(source, trust).to(device)
     size = trained_size(source) or model.fixed_size or model.usual_size
     about = describe_weights(source) or f"{type(model).__name__}{describe_checkpoint(source)}"
-    return LoadedNetwork(source, model, size, f"{about}; colour predicted at {size} pixels of the shorter side")
+    return LoadedNetwork(source, model, size, f"{about}; made for {size} pixels of the shorter side")
 
 
 class Step(NamedTuple):

@@ -68,7 +68,7 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
     files, said = client.predict([*map(handle_file, scans)], ["two"], api_name="/paint")
     assert [Image.open(file).size for file in files] == [(70, 50), (70, 50)]
     assert [line.partition(", ")[0] for line in said["painted"]] == ["cat.jpg", "dog.tif"]
-    assert re.fullmatch(r"cat.jpg, two: 70×50, [\d.]+ s", said["painted"][0])
+    assert re.fullmatch(r"cat.jpg, two: 70×50, [\d.]+ s; colour predicted at \d+", said["painted"][0])
     assert said["failed"] == ["text.jpg: it is a text file"]
     (one,), _ = client.predict([handle_file(scans[0])], ["one"], api_name="/paint")  # that of two is not told again
     assert Path(one).read_bytes() != Path(files[0]).read_bytes()
@@ -92,7 +92,7 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
         client.predict([handle_file(scans[0])], ["two"], reference=handle_file(scans[1]), api_name="/paint")
     with pytest.raises(Exception, match="Choose a network first"):
         client.predict([handle_file(scans[0])], [], api_name="/paint")
-    with pytest.raises(Exception, match="The size is '9000'; it must be between 1 and 2048"):
+    with pytest.raises(Exception, match="The size is '9000'; it must be 'auto', 'as trained' or between 1 and 2048"):
         client.predict([handle_file(scans[0])], ["two"], size=9000, api_name="/paint")
 
 
@@ -258,7 +258,7 @@ def test_every_setting_changes_the_files(page, scans, tmp_path):
     expect(page.locator("#side-by-side .caption-label")).to_have_count(6)
     assert labels(page)[2:] == ["draws, sample 1", "draws, sample 2", "draws, sample 3", "draws, confidence"]
     page.locator("#side-by-side").get_by_label("Thumbnail 6").click()
-    expect(page.locator("#caption")).to_contain_text("Violet where the colours are guessed")
+    expect(page.locator("#caption")).to_contain_text("Violet where colours are guessed")
 
 
 @pytest.mark.slow
