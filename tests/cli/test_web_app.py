@@ -223,7 +223,6 @@ def test_networks_are_compared_and_files_downloaded(page, scans):
 
 @pytest.mark.slow
 def test_every_setting_changes_the_files(page, scans, tmp_path):
-    Image.new("RGB", (60, 40), (40, 160, 60)).save(tmp_path / "green.png")
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     Image.fromarray(pixels).resize((70, 50)).save(tmp_path / "reference.png")
     upload(page, scans[:1])
@@ -241,10 +240,10 @@ def test_every_setting_changes_the_files(page, scans, tmp_path):
     page.get_by_label("Size", exact=True).fill("48")
     page.get_by_label("Size", exact=True).press("Enter")
     repainted("size")
-    page.get_by_label("number input for Saturation limit").fill("5")
-    repainted("saturation limit")
     page.get_by_label("number input for Strength").fill("0.5")
     repainted("strength")
+    page.get_by_label("number input for Saturation limit").fill("5")
+    repainted("saturation limit")
     page.locator("input[type=file]").nth(1).set_input_files(tmp_path / "reference.png")
     page.get_by_text("reference").last.wait_for()
     repainted("reference")
