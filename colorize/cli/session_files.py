@@ -38,7 +38,7 @@ def make_view(path: Path, view: Path, page: int | None = None) -> Path:
     """A JPEG that a browser shows of a photograph of any format: upright, sRGB, no side longer than `SIDE`."""
     image = decode_picture(path, page=page).opaque().convert("RGB")
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
-    return save_view(image, view)
+    return save_shown(image, view)
 
 
 def make_overlay(painted: Path, confidence: Path, view: Path) -> Path:
@@ -46,10 +46,10 @@ def make_overlay(painted: Path, confidence: Path, view: Path) -> Path:
     with Image.open(painted) as image, Image.open(confidence) as map_:
         unsure = ImageOps.invert(map_.convert("L").resize(image.size, Image.Resampling.BICUBIC))
         image.paste(TINT, mask=unsure)
-        return save_view(image, view)
+        return save_shown(image, view)
 
 
-def save_view(image: Image.Image, view: Path) -> Path:
+def save_shown(image: Image.Image, view: Path) -> Path:
     view.parent.mkdir(parents=True, exist_ok=True)
     image.save(view, "JPEG", quality=92, subsampling=0)
     return view

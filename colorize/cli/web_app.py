@@ -27,7 +27,9 @@ CSS = """
 #nothing { min-height: 18rem; display: grid; place-content: center; text-align: center; opacity: 0.7 }
 .small, .small * { font-size: 0.875rem }
 input[role=combobox] { text-overflow: ellipsis; padding-right: 1.5rem !important }
-.prose :is(td, th) { overflow-wrap: anywhere; border: 0; border-bottom: 1px solid var(--border-color-primary) }
+.prose table { width: 100% }
+.prose :is(table, tr, td, th) { overflow-wrap: anywhere; border: 0 !important }
+.prose :is(td, th) { border-bottom: 1px solid var(--border-color-primary) !important }
 footer { display: none !important }
 @media (max-width: 640px) { #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important } }
 """
