@@ -28,7 +28,8 @@ CSS = """
 .small, .small * { font-size: 0.875rem }
 input[role=combobox] { text-overflow: ellipsis; padding-right: 1.5rem !important }
 .prose table { width: 100% }
-.prose :is(table, tr, td, th) { overflow-wrap: anywhere; border: 0 !important }
+.prose td:first-child { overflow-wrap: anywhere }
+.prose :is(table, tr, td, th) { border: 0 !important }
 .prose :is(td, th) { border-bottom: 1px solid var(--border-color-primary) !important }
 footer { display: none !important }
 @media (max-width: 640px) { #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important } }

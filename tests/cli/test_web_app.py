@@ -2,6 +2,7 @@
 
 import errno
 import re
+import shutil
 import socket
 import sys
 from argparse import Namespace
@@ -16,6 +17,7 @@ from colorize.cli.web_app import check_port, launch, paint_defaults
 from colorize.utils.errors import UserError
 from tests.cli.conftest import free_port
 from tests.helpers.commands import refused
+from tests.helpers.configs import ROOT
 
 
 def test_a_network_that_does_not_load_and_a_port_in_use_get_one_sentence(inside, app_weights, tmp_path):
@@ -68,6 +70,18 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
         client.predict([handle_file(scans[0])], [], api_name="/paint")
     with pytest.raises(Exception, match="The size is '9000'; it must be 'auto', 'as trained' or between 1 and 2048"):
         client.predict([handle_file(scans[0])], ["two"], size=9000, api_name="/paint")
+
+
+def test_the_documented_client_as_it_stands(address, scans, tmp_path, monkeypatch):
+    """But for the address and the name of the network."""
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(from gradio_client .*?)```", page, re.S).group(1)
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(scans[0], tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("http://127.0.0.1:7860", address).replace("quickstart", "two"), found := {})
+    assert [Path(file).name for file in found["files"]] == ["a.png", "b.png"]
+    assert found["said"]["failed"] == []
 
 
 def test_a_file_over_the_bound_is_refused(address, tmp_path):
