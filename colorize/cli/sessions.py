@@ -119,8 +119,9 @@ class Session:
         for layer in layers:
             drawn.alpha_composite(layer.convert("RGBA").resize(drawn.size, Image.Resampling.NEAREST))
         opaque = drawn.getchannel("A").point(lambda alpha: 255 if alpha >= 128 else 0)
-        if opaque.getbbox() is None:
-            raise UserError("there are no hints: brush a colour onto the photograph first")
+        least, most = opaque.getextrema()
+        if least == most:  # of all, too: that is a picture, and no hint
+            raise UserError("there are no hints: brush a colour onto a part of the photograph first")
         drawn.putalpha(opaque)
         drawn.save(path := self.folder / f"hints-{self.rounds + 1}.png")
         return path

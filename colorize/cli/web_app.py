@@ -78,7 +78,7 @@ def calm_theme() -> Any:
         body_background_fill="*neutral_50", color_accent=accent, slider_color=accent, link_text_color=accent,
         checkbox_background_color_selected=accent, checkbox_border_color_selected=accent,
         button_primary_background_fill=accent, button_primary_background_fill_hover="*primary_800",
-        button_large_text_weight="400",
+        button_large_text_weight="400", block_info_text_color="*neutral_600",
     )  # fmt: skip
 
 

@@ -83,8 +83,9 @@ def test_hints_from_a_brush_are_painted_and_the_rest_is_kept(app_networks, scans
     session = Session()
     list(session.paint(scans[:2], app_networks, options()))
     kept = session.results["dog.tif"]
-    with pytest.raises(UserError, match="there are no hints: brush a colour"):
-        session.repaint("cat.jpg", [Image.new("RGBA", (140, 100))], app_networks, options())
+    for alpha in (0, 255):
+        with pytest.raises(UserError, match="there are no hints: brush a colour"):
+            session.repaint("cat.jpg", [Image.new("RGBA", (140, 100), (9, 9, 9, alpha))], app_networks, options())
     one = {"one": app_networks["one"]}
     assert not any(step.failure for step in session.repaint("cat.jpg", [stroke()], one, options()))
     hinted = np.asarray(Image.open(session.results["cat.jpg"]["one"].file)).astype(int)
