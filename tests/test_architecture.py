@@ -38,9 +38,9 @@ LOOSE = {"__init__", "__main__", "config", "run_folder", "batch"}
 # two for colour as a class (head, loss term), four for weights by name and model cards (two verbs, names, card),
 # two for pictures of 16 bits and cameras' raw files, five for files that archives keep (marks,
 # records, verb, page, IIIF), five for guided colour (hints, guidance, reference, confidence, options),
-# three for the page for people with photographs (verb, page, sessions), one for the size of a prediction,
-# one for signatures of painted files
-MODULES = 182
+# six for the page for people with photographs (verb, page, its settings and results, sessions, their files),
+# one for the size of a prediction, one for signatures of painted files
+MODULES = 185
 LINES_OF_A_MODULE = 250
 LINES_OF_A_FUNCTION = 40
 # The field's own words, of which each folder may have one

@@ -57,10 +57,13 @@ def map_file(target: Path) -> Path:
 class Guidance:
     """What the options of one command ask for. Raises `UserError` for what they cannot mean together."""
 
-    def __init__(self, args: Namespace, jobs: Sequence[PaintJob]):
+    def __init__(self, args: Namespace, jobs: Sequence[PaintJob], reference: Reference | None = None):
+        """reference  that of the arguments, where it has been read"""
         self.args = args
         self.hint_files = find_hints(args.hints, jobs, at_home(args.output)) if args.hints else {}
-        self.reference = read_reference(args.reference, args.max_pixels) if args.reference else None
+        if args.reference and reference is None:
+            reference = read_reference(args.reference, args.max_pixels, f"--reference: {str(args.reference)!r}")
+        self.reference = reference
         if args.confidence:
             check_maps(jobs)
 
@@ -132,16 +135,16 @@ def check_maps(jobs: Sequence[PaintJob]) -> None:
             )
 
 
-def read_reference(path: Path, max_pixels: int | None) -> Reference:
-    """Raises `UserError` for a reference that is grey or cannot be read."""
+def read_reference(path: Path, max_pixels: int | None, name: str) -> Reference:
+    """Raises `UserError`, which begins with `name`, for a reference that is grey or cannot be read."""
     if not path.is_file():
-        raise UserError(f"--reference: there is no photograph {str(path)!r}")
+        raise UserError(f"{name}: there is no such photograph")
     try:
         pixels = small_pixels(open_photograph(path, max_pixels))
     except UserError as error:
-        raise UserError(f"--reference: {str(path)!r}: {error}") from error
+        raise UserError(f"{name}: {error}") from error
     if not is_colourful(pixels):
-        raise UserError(f"--reference: {str(path)!r} is grey, or of one tone: give a photograph in colour")
+        raise UserError(f"{name} is grey, or of one tone: give a photograph in colour")
     batch = Batch.from_rgb(torch.from_numpy(pixels).permute(2, 0, 1)[None])
     return Reference(batch.L, batch.ab)
 

@@ -1,34 +1,28 @@
 """Sessions of the page that `colorize app` serves: the networks that stay loaded, and what each visitor has painted."""
 
-import shutil
 import tempfile
-import zipfile
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from PIL import Image
 
-from colorize.cli.guidance import Guidance
+from colorize.cli.guidance import Guidance, check_maps, map_file, read_reference
 from colorize.cli.paint import paint_one
-from colorize.cli.painting_record import PaintRecord
 from colorize.cli.parser import trusted_packages
-from colorize.cli.paths import assign_files, describe_failure
-from colorize.imaging.decode import decode_picture
+from colorize.cli.paths import PaintJob, assign_files, describe_failure
+from colorize.cli.session_files import BEFORE, CONFIDENCE, Labelled, Painting, make_overlay, make_view, write_archive
 from colorize.models.base import Colorizer
 from colorize.models.load import describe_checkpoint, load, trained_size
 from colorize.models.named_weights import DEFAULT, describe_weights
-from colorize.reports.painted_page import PaintedRow, write_painted_report
+from colorize.models.reference import Reference
 from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
-
-VIEW = 1600  # pixels of the longer side of what the page shows; files to download have the photograph's own size
-BEFORE = "photograph"
 
 
 @dataclass(frozen=True)
@@ -57,17 +51,7 @@ def load_network(source: str | None, trust: Sequence[str], device: torch.device)
     model = load(source, trust).to(device)
     size = trained_size(source) or model.fixed_size or model.usual_size
     about = describe_weights(source) or f"{type(model).__name__}{describe_checkpoint(source)}"
-    return LoadedNetwork(source, model, size, f"{about}; colour predicted at {size} pixels of the shorter side")
-
-
-class Painting(NamedTuple):
-    """A photograph as one network painted it: the file and what the page shows of it. Of the photograph itself there is
-    no record."""
-
-    file: Path
-    view: Path
-    record: PaintRecord | None = None
-    page: int | None = None  # of the photograph itself, from 0, in a TIFF of several
+    return LoadedNetwork(source, model, size, f"{about}; made for {size} pixels of the shorter side")
 
 
 class Step(NamedTuple):
@@ -83,7 +67,8 @@ class Step(NamedTuple):
 class Session:
     """What one visitor has painted, in a folder of its own.
 
-    results  photograph -> `BEFORE` and the networks -> `Painting`; a stochastic network has one of each sample
+    results  photograph -> `BEFORE` and the networks -> `Painting`; a stochastic network has one of each sample, and
+             every network one more where a map of confidence is asked for
     """
 
     def __init__(self) -> None:
@@ -101,13 +86,16 @@ class Session:
         self, photographs: Iterable[str | Path], networks: dict[str, LoadedNetwork], options: Namespace
     ) -> Iterator[Step]:
         """Paint each photograph by each network, with `options` as those of `colorize paint`; one that cannot be
-        painted is passed over. What was painted before is kept for `undo`, and of these photographs it stays."""
+        painted is passed over. What was painted before is kept for `undo`, and of these photographs it stays.
+
+        Raises `UserError` for a reference that cannot be one.
+        """
         named = name_photographs(map(Path, photographs))
         kept = {
             key: found for key, found in self.results.items()
             if named.get(name_of(key, found[BEFORE])) == found[BEFORE].file
         }  # fmt: skip
-        return self._paint(named, networks, options, kept)
+        return self._start(self._plan(named, networks, options), networks, options, kept)
 
     def repaint(
         self, photograph: str, layers: Sequence[Image.Image], networks: dict[str, LoadedNetwork], options: Namespace
@@ -115,8 +103,14 @@ class Session:
         """Paint one of the results again, with what is opaque in the layers as hints. Raises `UserError` where nothing
         is."""
         before = self.results[photograph][BEFORE]
-        hints = Namespace(**vars(options) | {"hints": self._write_hints(photograph, layers)})
-        return self._paint({name_of(photograph, before): before.file}, networks, hints, self.results, before.page)
+        name, hints = name_of(photograph, before), self._write_hints(photograph, layers)
+        named = {name_of(key, found[BEFORE]): found[BEFORE].file for key, found in self.results.items()}
+        plan = {
+            (one, network): [job for job in jobs if job.page == before.page]
+            for (one, network), jobs in self._plan(named, networks, options).items()
+            if one == name
+        }
+        return self._start(plan, networks, Namespace(**vars(options) | {"hints": hints}), self.results)
 
     def _write_hints(self, photograph: str, layers: Sequence[Image.Image]) -> Path:
         """A PNG of the photograph's size. A brush's edges are half transparent: what is nearly opaque counts."""
@@ -125,102 +119,115 @@ class Session:
         for layer in layers:
             drawn.alpha_composite(layer.convert("RGBA").resize(drawn.size, Image.Resampling.NEAREST))
         opaque = drawn.getchannel("A").point(lambda alpha: 255 if alpha >= 128 else 0)
-        if opaque.getbbox() is None:
-            raise UserError("there are no hints: brush a colour onto the photograph first")
+        least, most = opaque.getextrema()
+        if least == most:  # of all, too: that is a picture, and no hint
+            raise UserError("there are no hints: brush a colour onto a part of the photograph first")
         drawn.putalpha(opaque)
         drawn.save(path := self.folder / f"hints-{self.rounds + 1}.png")
         return path
 
-    def _paint(
-        self, named: dict[str, Path], networks: dict[str, LoadedNetwork], options: Namespace,
-        kept: dict[str, dict[str, Painting]], page: int | None = None,
+    def _plan(
+        self, named: dict[str, Path], networks: Iterable[str], options: Namespace
+    ) -> dict[tuple[str, str], list[PaintJob]]:
+        """(photograph, network) -> what is painted: one picture, or the pages of a TIFF."""
+        names = {source: name for name, source in named.items()}
+        plan: dict[tuple[str, str], list[PaintJob]] = {(name, network): [] for name in named for network in networks}
+        for network in networks:
+            folder = self.folder / str(self.rounds + 1) / "painted" / folder_name(network)
+            places = {source: folder / Path(name).parent / source.name for name, source in named.items()}
+            for job in assign_files(places, options.format, []):
+                plan[names[job.source], network].append(job)
+        return plan
+
+    def _start(
+        self, plan: dict[tuple[str, str], list[PaintJob]], networks: dict[str, LoadedNetwork], options: Namespace,
+        kept: dict[str, dict[str, Painting]],
     ) -> Iterator[Step]:  # fmt: skip
+        reference = (
+            read_reference(options.reference, options.max_pixels, "the reference") if options.reference else None
+        )
+        if options.confidence:
+            check_maps([job for jobs in plan.values() for job in jobs])
         self.rounds += 1
         self.earlier.append(self.results)
         self.failures = {}
         self.results = {name: dict(found) for name, found in kept.items()}
-        jobs, refused = [(name, network) for name in named for network in networks], set()
-        step = Step(0, len(jobs), ", ".join(jobs[0]))
-        for done, (name, network) in enumerate(jobs, start=1):
+        return self._paint(plan, networks, options, reference)
+
+    def _paint(
+        self, plan: dict[tuple[str, str], list[PaintJob]], networks: dict[str, LoadedNetwork], options: Namespace,
+        reference: Reference | None,
+    ) -> Iterator[Step]:  # fmt: skip
+        coming, refused = [*map(", ".join, plan), ""], set()
+        step = Step(0, len(plan), coming[0])
+        for done, ((name, network), jobs) in enumerate(plan.items(), start=1):
             yield step
-            step = Step(done, len(jobs), ", ".join(jobs[done]) if done < len(jobs) else "")
+            step = Step(done, len(plan), coming[done])
             if name in refused:
                 continue
             try:
-                self._paint_one(name, named[name], network, networks[network], options, page)
+                for job in jobs:
+                    self._paint_one(name, job, network, networks[network], options, reference)
                 step = step._replace(painted=name)
             except UserError as error:  # of the photograph, which no network can paint
                 refused.add(name)
                 self.failures[name] = str(error)
                 step = step._replace(failure=f"{name}: {error}")
             except Exception as error:  # of a decoder, an encoder, the network or the disk: the others are painted
-                self.failures[f"{name}, {network}"] = reason = describe_failure(error, named[name])
+                self.failures[f"{name}, {network}"] = reason = describe_failure(error, jobs[0].source)
                 step = step._replace(failure=f"{name}, {network}: {reason}")
         yield step
 
     def _paint_one(
-        self, name: str, source: Path, network: str, held: LoadedNetwork, options: Namespace, page: int | None
-    ) -> None:
-        """Paint what a file holds: one photograph, or the pages of a TIFF, of these `page` alone where it is given."""
-        painted, views = self.folder / str(self.rounds) / "painted", self.folder / str(self.rounds) / "views"
-        target = painted / folder_name(network) / Path(name).parent / source.name
+        self, name: str, job: PaintJob, network: str, held: LoadedNetwork, options: Namespace,
+        reference: Reference | None,
+    ) -> None:  # fmt: skip
+        painted, views = (self.folder / str(self.rounds) / part for part in ("painted", "views"))
         samples = options.samples if held.model.stochastic else 1
-        jobs = assign_files({source: target}, options.format, [])
         args = Namespace(**vars(options) | {"samples": samples, "weights": held.source, "output": str(painted)})
-        for job in jobs:
-            if page not in (None, job.page):
-                continue
-            record = paint_one(held.model, job, held.size, args, Guidance(args, [job]))
-            key = f"{name}, page {record.page}" if record.page else name
-            if key not in self.results:
-                view = make_view(source, views / f"{key}.jpg", job.page)
-                self.results[key] = {BEFORE: Painting(source, view, page=job.page)}
-            for i, file in enumerate(record.targets):
-                label = network if samples == 1 else f"{network}, sample {i + 1}"
-                view = make_view(file, views / f"{file.relative_to(painted)}.jpg")
-                self.results[key][label] = Painting(file, view, record)
+        record = paint_one(held.model, job, held.size, args, Guidance(args, [job], reference))
+        key = f"{name}, page {record.page}" if record.page else name
+        if key not in self.results:
+            view = make_view(job.source, views / f"{key}.jpg", job.page)
+            self.results[key] = {BEFORE: Painting(job.source, view, page=job.page)}
+        new = {}
+        for i, file in enumerate(record.targets):
+            label = network if samples == 1 else f"{network}, sample {i + 1}"
+            new[label] = Painting(file, make_view(file, views / f"{file.relative_to(painted)}.jpg"), network, record)
+        if options.confidence:
+            confidence = map_file(job.target)
+            view = make_overlay(
+                next(iter(new.values())).view, confidence, views / f"{confidence.relative_to(painted)}.jpg"
+            )
+            new[f"{network}, {CONFIDENCE}"] = Painting(confidence, view, network)
+        self.results[key] = {
+            label: each for label, each in self.results[key].items() if each.network != network or label in new
+        } | new  # fmt: skip
 
     def undo(self) -> None:
         """What was painted before the last time, if anything was."""
         self.results = self.earlier.pop() if self.earlier else self.results
 
-    def paintings(self) -> list[tuple[str, str, Path, PaintRecord]]:
-        """(photograph, network, file, record) of all that is painted"""
+    def paintings(self) -> list[Labelled]:
+        """All that was written, maps of confidence included"""
         return [
-            (name, label, each.file, each.record)
+            (name, label, each)
             for name, found in list(self.results.items())
             for label, each in list(found.items())
-            if each.record
+            if label != BEFORE
         ]
 
     def archive(self) -> Path | None:
-        """A ZIP of all that is painted, a folder for each network, with the report of `colorize paint --report`; None
-        where nothing is painted."""
-        if not self.paintings():
-            return None
-        rows = []
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            for name, label, file, record in self.paintings():
-                place = Path(folder, *file.relative_to(self.folder).parts[2:])
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, place)
-                row = record._replace(targets=[place]).rows(Path(folder), label)[0]
-                rows.append(replace(row, photograph=name))
-            rows += [PaintedRow(name, "", warnings=reason) for name, reason in self.failures.items()]
-            sources = {name: found[BEFORE].file for name, found in self.results.items()}
-            write_painted_report(Path(folder), rows, sources)
-            path = self.folder / str(self.rounds) / "painted.zip"
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
-                for each in sorted(Path(folder).rglob("*")):
-                    archive.write(each, each.relative_to(folder))
-        return path
+        """A ZIP of all that is painted; None where nothing is."""
+        path = self.folder / str(self.rounds) / "painted.zip"
+        return write_archive(path, self.paintings(), self.results, self.failures) if self.paintings() else None
 
 
 def name_photographs(photographs: Iterable[Path]) -> dict[str, Path]:
-    """Each by its file's name; a second one of the same name is `2/name`."""
+    """Each by its file's name; another one of the same name is `2/name`."""
     met: Counter[str] = Counter()
     named = {}
-    for path in photographs:
+    for path in dict.fromkeys(photographs):
         met[path.name] += 1
         named[path.name if met[path.name] == 1 else f"{met[path.name]}/{path.name}"] = path
     return named
@@ -233,12 +240,3 @@ def name_of(key: str, before: Painting) -> str:
 
 def folder_name(network: str) -> str:
     return network.replace("/", "-").replace("\\", "-")
-
-
-def make_view(path: Path, view: Path, page: int | None = None) -> Path:
-    """A JPEG that a browser shows of a photograph of any format: upright, sRGB, no side longer than `VIEW`."""
-    image = decode_picture(path, page=page).opaque().convert("RGB")
-    image.thumbnail((VIEW, VIEW), Image.Resampling.BICUBIC)
-    view.parent.mkdir(parents=True, exist_ok=True)
-    image.save(view, "JPEG", quality=92, subsampling=0)
-    return view

@@ -6,6 +6,7 @@ import socket
 import tempfile
 from argparse import Namespace
 from collections.abc import Mapping
+from importlib.util import find_spec
 from threading import Event
 from typing import Any
 
@@ -21,9 +22,19 @@ CSS = """
 #side-by-side .grid-wrap { min-height: 0; max-height: none; height: auto }
 #side-by-side .grid-container { height: auto; grid-auto-rows: auto; align-content: start }
 #side-by-side .thumbnail-item { aspect-ratio: auto }
+#side-by-side, #before-after { background: transparent }
+#status { min-height: 3rem }
+#nothing { min-height: 18rem; display: grid; place-content: center; text-align: center; opacity: 0.7 }
+.small, .small * { font-size: 0.875rem }
+input[role=combobox] { text-overflow: ellipsis; padding-right: 1.5rem !important }
+.prose table { width: 100% }
+.prose td:first-child { overflow-wrap: anywhere }
+.prose :is(table, tr, td, th) { border: 0 !important }
+.prose :is(td, th) { border-bottom: 1px solid var(--border-color-primary) !important }
+footer { display: none !important }
 @media (max-width: 640px) { #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important } }
 """
-FONTS = ("IBM Plex Sans", "IBM Plex Mono")  # Gradio has them; of its half-bold ones many letters are missing
+FONT = "IBM Plex Sans"  # of its half-bold letters Gradio lacks many
 
 
 def app(args: Namespace) -> int:
@@ -44,21 +55,31 @@ def app(args: Namespace) -> int:
 
 def launch(networks: Mapping[str, LoadedNetwork], host: str, port: int, megabytes: int, browser: bool = False) -> Any:
     """The page (`gradio.Blocks`), served by a thread; photographs have at most so many megabytes."""
-    try:
-        from gradio.themes import Default, LocalFont
-    except ImportError as error:
-        raise UserError("the page needs the package gradio: pip install 'gradio>=6'") from error
+    if find_spec("gradio") is None:
+        raise UserError("the page needs the package gradio: pip install 'gradio>=6'")
     from colorize.cli.gradio_page import Page
 
-    sans, mono = (LocalFont(font, weights=(400, 700)) for font in FONTS)
-    theme = Default(font=(sans, "system-ui", "sans-serif"), font_mono=(mono, "monospace"))
     page = Page(networks, paint_defaults()).build()
     page.launch(
         server_name=host, server_port=port, share=False, inbrowser=browser, quiet=True, prevent_thread_lock=True,
-        max_file_size=f"{megabytes}mb", footer_links=["api"], css=CSS, theme=theme, enable_monitoring=False,
+        max_file_size=f"{megabytes}mb", footer_links=[], css=CSS, theme=calm_theme(), enable_monitoring=False,
         ssr_mode=False, mcp_server=False, pwa=False,
     )  # fmt: skip
     return page
+
+
+def calm_theme() -> Any:
+    """Gradio's own, in colours that leave the photographs to be looked at, with a font that it has."""
+    from gradio.themes import Default, LocalFont
+
+    sans = (LocalFont(FONT, weights=(400, 700)), "system-ui", "sans-serif")
+    accent = "*primary_700"
+    return Default(primary_hue="teal", neutral_hue="stone", font=sans, font_mono=sans).set(
+        body_background_fill="*neutral_50", color_accent=accent, slider_color=accent, link_text_color=accent,
+        checkbox_background_color_selected=accent, checkbox_border_color_selected=accent,
+        button_primary_background_fill=accent, button_primary_background_fill_hover="*primary_800",
+        button_large_text_weight="400", block_info_text_color="*neutral_600",
+    )  # fmt: skip
 
 
 def app_options(parser: ArgumentParser) -> None:

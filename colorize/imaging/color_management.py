@@ -5,6 +5,7 @@ H W picture, S samples of a pixel.
 
 import io
 import math
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,7 +18,9 @@ from PIL import Image, ImageCms
 from colorize.imaging.film import encode
 from colorize.utils.errors import UserError
 
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+_made_now = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+# With the date of sRGB's standard (ICC.1:2022, 7.2.8), so that the same painting gives the same file at any time
+SRGB = _made_now[:24] + struct.pack(">6H", 1999, 10, 1, 0, 0, 0) + _made_now[36:]
 VISIBLE = 4  #       8-bit levels by which a profile must differ from sRGB somewhere to be called another
 STRIP = 2**20  #     samples that are converted at a time
 SPREADS = (257, 256)  # by which programs multiply 8 bits where they make 16 of them

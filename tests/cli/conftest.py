@@ -1,5 +1,7 @@
 """Fixtures of the verbs: networks and photographs of the page that `colorize app` serves."""
 
+import socket
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from PIL import Image
 
 import colorize
 from colorize.cli.sessions import load_networks
-from colorize.models import CNN
+from colorize.cli.web_app import keep_to_this_machine, launch
+from colorize.models import CNN, Diffusion
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +30,14 @@ def app_networks(app_weights):
     return load_networks(app_weights, None, "cpu")
 
 
+@pytest.fixture(scope="session")
+def drawing_network(tmp_path_factory):
+    torch.manual_seed(0)
+    model = Diffusion(widths=(8, 16, 16), time=16, sampling_steps=2).eval()
+    weights = colorize.save(model, tmp_path_factory.mktemp("weights") / "draws", {"trained_size": 16})
+    return load_networks([str(weights)], None, "cpu")
+
+
 @pytest.fixture
 def scans(tmp_path):
     """A JPEG, a 16-bit TIFF and a text called JPEG."""
@@ -36,3 +47,24 @@ def scans(tmp_path):
     Image.fromarray(np.asarray(picture).astype(np.uint16) * 257).save(tmp_path / "dog.tif")
     (tmp_path / "text.jpg").write_text("no picture")
     return [str(tmp_path / name) for name in ("cat.jpg", "dog.tif", "text.jpg")]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def address(app_networks, drawing_network, tmp_path_factory):
+    """Where the page is served."""
+    pytest.importorskip("gradio")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GRADIO_ANALYTICS_ENABLED", "GRADIO_TEMP_DIR", "no_proxy", "NO_PROXY"):
+            patch.setenv(name, "")
+        connect, asked = socket.socket.connect, set()
+        patch.setattr(socket.socket, "connect", lambda self, to: (asked.add(to[0]), connect(self, to))[1])
+        keep_to_this_machine(str(tmp_path_factory.mktemp("uploads")))
+        page = launch(app_networks | drawing_network, "127.0.0.1", free_port(), megabytes=1)
+        yield page.local_url
+        page.close(verbose=False)
+    assert asked <= {"127.0.0.1"}

@@ -140,8 +140,8 @@ def test_bad_input_gets_one_sentence(paint, tmp_path):
         (("a.png", "--hints", "empty"), "--hints: there are none for these photographs: looked for"),
         (("a.png", "b.png", "--hints", "hints.png"), "is one file for 2 photographs"),
         (("a.png", "--reference", "b.png"), "'b.png' is grey, or of one tone"),
-        (("a.png", "--reference", "none.jpg"), "there is no photograph 'none.jpg'"),
-        (("a.png", "--reference", "empty"), "there is no photograph 'empty'"),
+        (("a.png", "--reference", "none.jpg"), "--reference: 'none.jpg': there is no such photograph"),
+        (("a.png", "--reference", "empty"), "--reference: 'empty': there is no such photograph"),
         (("a.png", "a.confidence.jpg", "--confidence"), "would be painted where the confidence of 'a.png' goes"),
         (("c.jpg", "c.confidence.png", "--confidence", "--format", "tif", "-o", "."), "is one of the photographs"),
     ]:

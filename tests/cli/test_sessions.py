@@ -1,15 +1,19 @@
 """Sessions of the page that `colorize app` serves: what each visitor has painted, hints, undo, the archive."""
 
 import csv
+import errno
 import io
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
-from colorize.cli.sessions import BEFORE, VIEW, Session, load_networks
+from colorize.cli import sessions
+from colorize.cli.session_files import BEFORE, SIDE, TINT, make_overlay
+from colorize.cli.sessions import Session, load_networks
 from colorize.cli.web_app import paint_defaults
 from colorize.utils.errors import UserError
 
@@ -18,6 +22,14 @@ def options(**given):
     defaults = paint_defaults()
     vars(defaults).update({"format": "png"} | given)
     return defaults
+
+
+def stroke():
+    """Of a brush, twice the photograph's size, as its view may be; its edge is half transparent."""
+    drawn = Image.new("RGBA", (140, 100))
+    drawn.paste((40, 40, 200, 90), (38, 38, 82, 62))
+    drawn.paste((200, 40, 40, 255), (40, 40, 80, 60))
+    return drawn
 
 
 def test_each_network_paints_each_photograph_and_one_that_is_bad_costs_no_other(app_networks, scans):
@@ -71,15 +83,11 @@ def test_hints_from_a_brush_are_painted_and_the_rest_is_kept(app_networks, scans
     session = Session()
     list(session.paint(scans[:2], app_networks, options()))
     kept = session.results["dog.tif"]
-    with pytest.raises(UserError, match="there are no hints: brush a colour"):
-        session.repaint("cat.jpg", [Image.new("RGBA", (140, 100))], app_networks, options())
-    stroke = Image.new("RGBA", (140, 100))  # twice the photograph's size, as its view may be
-    stroke.paste((200, 40, 40, 255), (40, 40, 80, 60))
-    stroke.paste((40, 40, 200, 90), (80, 60, 90, 70))
-    assert [step.failure for step in session.repaint("cat.jpg", [stroke], {"one": app_networks["one"]}, options())] == [
-        "",
-        "",
-    ]
+    for alpha in (0, 255):
+        with pytest.raises(UserError, match="there are no hints: brush a colour"):
+            session.repaint("cat.jpg", [Image.new("RGBA", (140, 100), (9, 9, 9, alpha))], app_networks, options())
+    one = {"one": app_networks["one"]}
+    assert not any(step.failure for step in session.repaint("cat.jpg", [stroke()], one, options()))
     hinted = np.asarray(Image.open(session.results["cat.jpg"]["one"].file)).astype(int)
     assert (hinted[25, 30, 0] - hinted[25, 30, 1:]).min() > 40
     session.undo()
@@ -96,11 +104,76 @@ def test_the_pages_of_a_tiff_are_photographs_of_their_own(app_networks, tmp_path
     assert list(session.results) == ["book.tif, page 1", "book.tif, page 2"]
     tones = [np.asarray(Image.open(found[BEFORE].view)).mean() for found in session.results.values()]
     assert tones == pytest.approx([60, 160], abs=2)
-    stroke = Image.new("RGBA", (40, 30), (200, 40, 40, 255))
-    first = session.results["book.tif, page 1"]["one"].file
-    list(session.repaint("book.tif, page 2", [stroke], one, options()))
-    assert session.results["book.tif, page 1"]["one"].file == first
-    assert session.results["book.tif, page 2"]["one"].file != first
+    before = {key: found["one"].file.read_bytes() for key, found in session.results.items()}
+    assert not any(step.failure for step in session.repaint("book.tif, page 2", [stroke()], one, options()))
+    after = {key: found["one"].file.read_bytes() for key, found in session.results.items()}
+    assert [key for key in before if before[key] != after[key]] == ["book.tif, page 2"]
+
+
+def test_photographs_of_one_stem_become_two_files(app_networks, scans, tmp_path):
+    """`cat.jpg` and `cat.tif`, in one round, and again when each is painted with hints."""
+    session, one = Session(), {"one": app_networks["one"]}
+    shutil.copy(scans[1], tmp_path / "cat.tif")
+    list(session.paint([scans[0], tmp_path / "cat.tif", scans[0]], one, options()))
+    for name in ("cat.jpg", "cat.tif"):
+        assert not any(step.failure for step in session.repaint(name, [stroke()], one, options()))
+    with zipfile.ZipFile(session.archive()) as archive:
+        assert {*archive.namelist()} == {"one/cat.jpg.png", "one/cat.tif.png", "painted.csv", "painted.html"}
+
+
+def test_a_map_of_confidence_lies_over_the_photograph(app_networks, drawing_network, scans):
+    networks, session = {"two": app_networks["two"]} | drawing_network, Session()
+    list(session.paint(scans[:1], networks, options(confidence=True, samples=2)))
+    found = session.results["cat.jpg"]
+    assert list(found) == [
+        BEFORE, "two", "two, confidence", "draws, sample 1", "draws, sample 2", "draws, confidence"
+    ]  # fmt: skip
+    assert Image.open(found["draws, confidence"].file).size == Image.open(found["draws, confidence"].view).size
+    with zipfile.ZipFile(session.archive()) as archive:
+        names = {*archive.namelist()}
+        assert {"two/cat.png", "two/cat.confidence.png", "draws/cat-2.png", "draws/cat.confidence.png"} <= names
+        assert len(archive.read("painted.csv").splitlines()) == 4  # of maps there are no lines
+    list(session.paint(scans[:1], drawing_network, options()))
+    assert list(session.results["cat.jpg"]) == [BEFORE, "two", "two, confidence", "draws"]
+
+
+def test_the_map_is_violet_where_it_is_dark(tmp_path):
+    Image.new("RGB", (60, 40), (90, 120, 60)).save(tmp_path / "painted.jpg")
+    confidence = Image.new("L", (120, 80), 255)
+    confidence.paste(0, (60, 0, 120, 80))
+    confidence.save(tmp_path / "map.png")
+    view = Image.open(make_overlay(tmp_path / "painted.jpg", tmp_path / "map.png", tmp_path / "view.jpg"))
+    assert view.getpixel((10, 20)) == pytest.approx((90, 120, 60), abs=4)
+    assert view.getpixel((50, 20)) == pytest.approx(ImageColor.getrgb(TINT), abs=4)
+
+
+def test_a_reference_gives_its_colours_and_a_grey_one_is_refused_before_all_else(app_networks, scans, tmp_path):
+    session, one = Session(), {"one": app_networks["one"]}
+    with pytest.raises(UserError, match=r"^the reference is grey, or of one tone: give a photograph in colour$"):
+        session.paint(scans, one, options(reference=Path(scans[0])))
+    with pytest.raises(UserError, match=r"^the reference: it is a text file$"):
+        session.paint(scans, one, options(reference=Path(scans[2])))
+    assert not session.results
+    green = np.asarray(Image.open(scans[0]).convert("RGB")) * np.array([0.5, 1.0, 0.5])
+    green[:, :35] = green[:, :35] * np.array([1.6, 0.9, 1.0])
+    Image.fromarray(green.astype(np.uint8)).save(tmp_path / "green.png")
+    list(session.paint(scans[:1], one, options(reference=tmp_path / "green.png")))
+    painted = np.asarray(Image.open(session.results["cat.jpg"]["one"].file)).astype(float)
+    assert (painted[..., 1] - painted[..., 2]).mean() > 10
+
+
+def test_a_full_disk_costs_only_what_was_not_yet_written(app_networks, scans, monkeypatch):
+    def full(model, job, *rest):
+        if job.source.name == "cat.jpg":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return paint_one(model, job, *rest)
+
+    paint_one = sessions.paint_one
+    monkeypatch.setattr(sessions, "paint_one", full)
+    session = Session()
+    steps = list(session.paint(scans[:2], {"one": app_networks["one"]}, options()))
+    assert [step.failure for step in steps if step.failure] == ["cat.jpg, one: No space left on device"]
+    assert list(session.results) == ["dog.tif"]
 
 
 def test_photographs_of_one_name_are_told_apart(app_networks, scans, tmp_path):
@@ -114,14 +187,14 @@ def test_photographs_of_one_name_are_told_apart(app_networks, scans, tmp_path):
 
 
 def test_what_the_page_shows_of_a_large_photograph_is_smaller_than_its_file(app_networks, tmp_path):
-    picture = Image.new("RGBA", (2 * VIEW, 40), (90, 90, 90, 0))
-    picture.paste((90, 90, 90, 255), (VIEW, 0, 2 * VIEW, 40))
+    picture = Image.new("RGBA", (2 * SIDE, 40), (90, 90, 90, 0))
+    picture.paste((90, 90, 90, 255), (SIDE, 0, 2 * SIDE, 40))
     picture.save(tmp_path / "wide.png")
     session = Session()
     list(session.paint([tmp_path / "wide.png"], {"one": app_networks["one"]}, options()))
     found = session.results["wide.png"]
-    assert Image.open(found["one"].file).size == (2 * VIEW, 40)
-    assert Image.open(found[BEFORE].view).size == (VIEW, 20)
+    assert Image.open(found["one"].file).size == (2 * SIDE, 40)
+    assert Image.open(found[BEFORE].view).size == (SIDE, 20)
     assert Image.open(found[BEFORE].view).getpixel((9, 9)) == (255, 255, 255)  # what is transparent lies on white
 
 

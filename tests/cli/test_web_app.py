@@ -1,23 +1,23 @@
-"""The page that `colorize app` serves: its API, what cannot be; in a browser, every control (slow)."""
+"""The page that `colorize app` serves: its API, and what cannot be. In a browser: cli/test_web_page.py."""
 
+import errno
 import re
+import shutil
 import socket
 import sys
-import zipfile
+from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from colorize.cli.web_app import check_port, keep_to_this_machine, launch
+from colorize.cli import sessions
+from colorize.cli.web_app import check_port, launch, paint_defaults
 from colorize.utils.errors import UserError
+from tests.cli.conftest import free_port
 from tests.helpers.commands import refused
-from tests.reports.test_page import CHROMIUM
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+from tests.helpers.configs import ROOT
 
 
 def test_a_network_that_does_not_load_and_a_port_in_use_get_one_sentence(inside, app_weights, tmp_path):
@@ -32,22 +32,9 @@ def test_a_network_that_does_not_load_and_a_port_in_use_get_one_sentence(inside,
 
 
 def test_without_gradio_one_sentence_names_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "gradio.themes", None)
+    monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(UserError, match="the page needs the package gradio: pip install 'gradio>=6'"):
         launch({}, "127.0.0.1", 7860, 1)
-
-
-@pytest.fixture(scope="module")
-def address(app_networks, tmp_path_factory):
-    """Where the page is served."""
-    pytest.importorskip("gradio")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("GRADIO_ANALYTICS_ENABLED", "GRADIO_TEMP_DIR", "no_proxy", "NO_PROXY"):
-            patch.setenv(name, "")
-        keep_to_this_machine(str(tmp_path_factory.mktemp("uploads")))
-        page = launch(app_networks, "127.0.0.1", free_port(), megabytes=1)
-        yield page.local_url
-        page.close(verbose=False)
 
 
 def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_path):
@@ -57,14 +44,44 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
     files, said = client.predict([*map(handle_file, scans)], ["two"], api_name="/paint")
     assert [Image.open(file).size for file in files] == [(70, 50), (70, 50)]
     assert [line.partition(", ")[0] for line in said["painted"]] == ["cat.jpg", "dog.tif"]
-    assert re.fullmatch(r"cat.jpg, two: 70×50, [\d.]+ s", said["painted"][0])
+    assert re.fullmatch(r"cat.jpg, two: 70×50, [\d.]+ s; colour predicted at \d+", said["painted"][0])
     assert said["failed"] == ["text.jpg: it is a text file"]
+    (one,), _ = client.predict([handle_file(scans[0])], ["one"], api_name="/paint")  # that of two is not told again
+    assert Path(one).read_bytes() != Path(files[0]).read_bytes()
+    stroke = Image.new("RGBA", (70, 50))
+    stroke.paste((200, 40, 40, 255), (25, 15, 45, 35))
+    stroke.save(tmp_path / "hints.png")
+    (tmp_path / "red.json").write_text('[{"x": 35, "y": 25, "rgb": [200, 40, 40], "radius": 9}]')
+    hints, red = handle_file(tmp_path / "hints.png"), handle_file(tmp_path / "red.json")
+    for given in (hints, red):
+        (red_cat,), _ = client.predict([handle_file(scans[0])], ["two"], hints=given, api_name="/paint")
+        assert np.subtract(*Image.open(red_cat).getpixel((35, 25))[:2]) > 40
+    _, said = client.predict([handle_file(red_cat)], ["two"], api_name="/paint")
+    assert "it is in colour already: its lightness is painted" in said["painted"][0]
+    with pytest.raises(Exception, match="Hints go with one photograph"):
+        client.predict([*map(handle_file, scans)], ["two"], hints=red, api_name="/paint")
     (grey,), _ = client.predict([handle_file(scans[0])], ["two"], strength=0, api_name="/paint")
     assert np.ptp(np.asarray(Image.open(grey)).astype(int), axis=2).max() <= 2
+    files, _ = client.predict([handle_file(scans[0])], ["two"], confidence=True, size=24, api_name="/paint")
+    assert [Path(file).name for file in files] == ["cat.png", "cat.confidence.png"]
+    with pytest.raises(Exception, match="The reference is grey"):
+        client.predict([handle_file(scans[0])], ["two"], reference=handle_file(scans[1]), api_name="/paint")
     with pytest.raises(Exception, match="Choose a network first"):
         client.predict([handle_file(scans[0])], [], api_name="/paint")
-    with pytest.raises(Exception, match="The size is 9000; it must be between 1 and 2048"):
+    with pytest.raises(Exception, match="The size is '9000'; it must be 'auto', 'as trained' or between 1 and 2048"):
         client.predict([handle_file(scans[0])], ["two"], size=9000, api_name="/paint")
+
+
+def test_the_documented_client_as_it_stands(address, scans, tmp_path, monkeypatch):
+    """But for the address and the name of the network."""
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(from gradio_client .*?)```", page, re.S).group(1)
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(scans[0], tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("http://127.0.0.1:7860", address).replace("quickstart", "two"), found := {})
+    assert [Path(file).name for file in found["files"]] == ["a.png", "b.png"]
+    assert found["said"]["failed"] == []
 
 
 def test_a_file_over_the_bound_is_refused(address, tmp_path):
@@ -74,47 +91,19 @@ def test_a_file_over_the_bound_is_refused(address, tmp_path):
     assert done.status_code == 413
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_every_control_in_a_browser_that_asks_no_other_host(address, scans, tmp_path):
-    api = pytest.importorskip("playwright.sync_api")
-    hosts = set()
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("request", lambda request: hosts.add(re.match(r"\w+:(//[^/]*)?", request.url).group()))
-        page.goto(address)
-        page.locator("input[type=file]").first.set_input_files(scans)
-        page.get_by_label("two", exact=True).check()
-        page.get_by_role("button", name="Settings").click()
-        page.get_by_label("Size of the prediction").fill("48")
-        page.get_by_role("button", name="Colour", exact=True).click()
-        api.expect(page.locator("#status")).to_contain_text("4 pictures painted; text.jpg: it is a text file")
-        page.get_by_label("Right", exact=True).click()
-        page.get_by_role("option", name="two", exact=True).click()
-        api.expect(page.get_by_text("Download two")).to_be_visible()
-        before = shown(page)
-        page.get_by_role("button", name="Hints: brush").click()
-        canvas = page.locator("#hints canvas").first
-        canvas.scroll_into_view_if_needed()
-        box = canvas.bounding_box()
-        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
-        page.mouse.down()
-        page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + box["height"] / 2, steps=9)
-        page.mouse.up()
-        page.get_by_role("button", name="Colour with these hints").click()
-        api.expect(page.locator("#status")).to_contain_text("2 pictures painted")
-        assert shown(page) != before
-        page.locator("#undo").click()
-        api.expect(page.locator("#status")).to_be_empty()
-        with page.expect_download() as download:
-            page.get_by_text("Download all (ZIP)").click()
-        with zipfile.ZipFile(download.value.path()) as archive:
-            assert {"one/cat.png", "two/dog.png", "painted.csv", "painted.html"} <= {*archive.namelist()}
-        browser.close()
-    assert {host for host in hosts if host.startswith("http")} == {address.rstrip("/")}
+def test_an_archive_for_which_the_disk_is_full_costs_no_file(app_networks, scans, monkeypatch):
+    pytest.importorskip("gradio")
+    from colorize.cli.gradio_page import Page
 
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-def shown(page):
-    """The addresses of the pictures in the slider."""
-    return page.locator("#before-after img").evaluate_all("images => images.map(image => image.src)")
+    session, page = sessions.Session(), Page(app_networks, paint_defaults())
+    page.build()
+    results = page.results
+    list(session.paint(scans[:1], app_networks, Namespace(**vars(paint_defaults()) | {"format": "png"})))
+    assert results.show_archive(session)[results.archive].value is not None
+    monkeypatch.setattr(sessions, "write_archive", full)
+    with pytest.warns(UserWarning, match="The archive of all cannot be written: No space left on device"):
+        assert results.show_archive(session)[results.archive].value is None
+    assert results.show_all(session)[results.file].value is not None

@@ -1,14 +1,17 @@
 """Marks in XMP: read back as written, beside what was there; damaged XMP and records are said."""
 
+import io
 import json
 import subprocess
+import sys
 from shutil import which
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
+from colorize.imaging.color_management import SRGB
 from colorize.imaging.provenance import SOURCE_TYPE, mark_xmp, read_marks
 from colorize.utils.errors import UserError
 from tests.helpers.metadata import KINDS, XMP, of, saved
@@ -95,3 +98,11 @@ def test_files_without_marks_and_with_damaged_ones_are_refused(rgb, tmp_path):
     Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "a.gif")
     with pytest.raises(UserError, match="no picture"):
         read_marks(tmp_path / "a.gif")
+
+
+def test_the_profile_of_painted_files_is_the_same_in_every_process():
+    """A process is started: littleCMS writes the second in which it makes a profile into it."""
+    code = "from colorize.imaging.color_management import SRGB; print(SRGB.hex())"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert bytes.fromhex(other) == SRGB
+    assert ImageCms.ImageCmsProfile(io.BytesIO(SRGB)).profile.creation_date.year == 1999

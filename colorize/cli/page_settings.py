@@ -1,0 +1,87 @@
+"""The settings on the page that `colorize app` serves, and what they mean as options of `colorize paint`."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from colorize.cli.paths import ENDINGS
+from colorize.imaging.image_io import FORMATS
+from colorize.models.prediction import AUTO
+from colorize.utils.errors import UserError
+
+KINDS = ["image", *ENDINGS]
+LARGEST_SAMPLES, LARGEST_SIZE = 8, 2048
+UNBOUNDED = 150  # CIE units of chroma, which no colour of sRGB has
+TRAINED = "as trained"
+
+
+class Settings:
+    """Adds them where it is made; `components` are in the order of the arguments of `options`.
+
+    defaults  options of `colorize paint` for what nobody is asked
+    draws     whether one of the networks is stochastic
+    """
+
+    def __init__(self, defaults: Namespace, draws: bool):
+        self.defaults = defaults
+        reference = gr.File(file_types=KINDS, label="Reference: a photograph in colour", height=150)
+        strength = gr.Slider(
+            0, 1.5, 1, step=0.05, label="Strength", info="Of the colours: 0 is grey, 1 as predicted.", buttons=["reset"]
+        )
+        said = f"Stronger colours are reduced to this chroma, in CIE units; {UNBOUNDED}: no limit."
+        max_chroma = gr.Slider(0, UNBOUNDED, UNBOUNDED, step=5, label="Saturation limit", info=said, buttons=["reset"])
+        said = f"Pixels of the shorter side of what the network sees; {AUTO}: of three, the one that agrees most."
+        sizes = [AUTO, TRAINED, "128", "256", "384", "512", "768"]
+        size = gr.Dropdown(sizes, value=AUTO, allow_custom_value=True, label="Size", info=said)
+        said = "Colourings of each photograph, to choose from, by networks that draw."
+        samples = gr.Slider(1, LARGEST_SAMPLES, 1, step=1, label="Samples", info=said, visible=draws, buttons=["reset"])
+        seed = gr.Number(0, precision=0, label="Seed of the samples", visible=draws)
+        said = "A map over the photograph: violet where the true colours may be others. Slower."
+        confidence = gr.Checkbox(False, label="Show what is guessed", info=said)
+        kinds = sorted({*FORMATS} - {"jpeg", "tiff"})
+        kind = gr.Dropdown(kinds, value="png", label="Format of the files", filterable=False)
+        self.components = [size, strength, max_chroma, samples, seed, kind, reference, confidence]
+
+    def options(
+        self, size: Any, strength: float, max_chroma: float, samples: int, seed: int, kind: str, reference: str | None,
+        confidence: bool,
+    ) -> Namespace:  # fmt: skip
+        """Raises `gr.Error` for a size that cannot be."""
+        given = {
+            "size": read_size(size), "strength": strength, "samples": samples, "seed": seed or 0, "format": kind,
+            "max_chroma": max_chroma if max_chroma < UNBOUNDED else None,
+            "reference": Path(reference) if reference else None, "confidence": confidence,
+        }  # fmt: skip
+        return Namespace(**vars(self.defaults) | given)
+
+
+def read_size(given: Any) -> int | str | None:
+    """None for the one that the network was trained at."""
+    text = str(given).strip()
+    if text in (AUTO, TRAINED):
+        return AUTO if text == AUTO else None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST_SIZE):
+        raise refusal(f"The size is {text!r}; it must be {AUTO!r}, {TRAINED!r} or between 1 and {LARGEST_SIZE}")
+    return int(text)
+
+
+def refusal(sentence: str) -> gr.Error:
+    """What the page shows, and a client of the API gets, for a request that cannot be."""
+    said = escape(f"{sentence[0].upper()}{sentence[1:]}.", quote=False)
+    return gr.Error(said, title="Nothing is painted", print_exception=False)
+
+
+@contextmanager
+def told_to_visitors() -> Iterator[None]:
+    """`UserError`, and what a disk says, as `gr.Error`."""
+    try:
+        yield
+    except UserError as error:
+        raise refusal(str(error)) from error
+    except OSError as error:
+        raise refusal(f"It cannot be read or written: {error.strerror}") from error

@@ -1,0 +1,90 @@
+"""What a session of the page that `colorize app` serves shows and hands out: pictures, the report, the archive."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, ImageOps
+
+from colorize.cli.painting_record import PaintRecord
+from colorize.imaging.decode import decode_picture
+from colorize.reports.painted_page import PaintedRow, write_painted_report
+
+SIDE = 1600  # pixels of the longer side of what the page shows; files to download have the photograph's own size
+TINT = "#7a28a0"  # violet: no photograph has much of it
+BEFORE, CONFIDENCE = "photograph", "confidence"  # labels
+
+
+class Painting(NamedTuple):
+    """A photograph as one network painted it: the file and what the page shows of it. Of the photograph itself, and of
+    a map of confidence, there is no record."""
+
+    file: Path
+    view: Path
+    network: str = ""
+    record: PaintRecord | None = None
+    page: int | None = None  # of the photograph itself, from 0, in a TIFF of several
+
+
+Labelled = tuple[str, str, Painting]  # photograph, label, painting
+
+
+def make_view(path: Path, view: Path, page: int | None = None) -> Path:
+    """A JPEG that a browser shows of a photograph of any format: upright, sRGB, no side longer than `SIDE`."""
+    image = decode_picture(path, page=page).opaque().convert("RGB")
+    image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return save_shown(image, view)
+
+
+def make_overlay(painted: Path, confidence: Path, view: Path) -> Path:
+    """The view of a painted photograph, under `TINT` the less its map of confidence is white."""
+    with Image.open(painted) as image, Image.open(confidence) as map_:
+        unsure = ImageOps.invert(map_.convert("L").resize(image.size, Image.Resampling.BICUBIC))
+        image.paste(TINT, mask=unsure)
+        return save_shown(image, view)
+
+
+def save_shown(image: Image.Image, view: Path) -> Path:
+    view.parent.mkdir(parents=True, exist_ok=True)
+    image.save(view, "JPEG", quality=92, subsampling=0)
+    return view
+
+
+def report_rows(paintings: Iterable[Labelled]) -> list[list[str]]:
+    return [[name, label, each.record.summary] for name, label, each in paintings if each.record]
+
+
+def report_table(paintings: Iterable[Labelled]) -> str:
+    """HTML"""
+    heads = "".join(f"<th>{head}</th>" for head in ("photograph", "network", "size, time and notes"))
+    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in report_rows(paintings))
+    return f"<table><tr>{'</tr><tr>'.join([heads, *rows])}</tr></table>"
+
+
+def write_archive(
+    path: Path, paintings: Iterable[Labelled], results: Mapping[str, Mapping[str, Painting]],
+    failures: Mapping[str, str],
+) -> Path:  # fmt: skip
+    """A ZIP with a folder for each network, and with the report of `colorize paint --report`; `path` is in a folder of
+    the session's, as those of all its files are."""
+    rows = []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        for name, label, painting in paintings:
+            place = Path(folder, *painting.file.relative_to(path.parents[1]).parts[2:])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(painting.file, place)
+            if painting.record:
+                row = painting.record._replace(targets=[place]).rows(Path(folder), label)[0]
+                rows.append(replace(row, photograph=name))
+        rows += [PaintedRow(name, "", warnings=reason) for name, reason in failures.items()]
+        write_painted_report(Path(folder), rows, {name: found[BEFORE].file for name, found in results.items()})
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
+            for each in sorted(filter(Path.is_file, Path(folder).rglob("*"))):
+                archive.write(each, each.relative_to(folder))
+    return path
