@@ -17,7 +17,7 @@ from colorize.evaluation.result import read_summaries, row_label
 from colorize.metrics.metric_info import info_of, measured_on, score_table
 from colorize.reports.comparison_page import write_comparison, write_trained
 from colorize.reports.conclusions import explain_tests, metric_verdicts
-from colorize.reports.tables import BOLD, latex, markdown, table_title, texts
+from colorize.reports.tables import BOLD, TOO_FEW, latex, markdown, metric_texts, table_title
 from colorize.sweeps.jobs import SweepJob, jobs_of
 from colorize.utils.console import console, counted, say
 from colorize.utils.errors import UserError
@@ -134,11 +134,12 @@ def print_comparison(comparison: Comparison) -> None:
     """A line for each metric, a column for each run; the rows to read it next to; then what it comes to in words, for
     the metrics that are told first: the page has the others."""
     leaders = {metric: comparison.leaders(metric) for metric in comparison.metrics}
-    print_metrics(comparison.runs, f"{table_title(comparison)}; {BOLD}", leaders)
+    first, bold = comparison.leading(), f"; {BOLD}" if comparison.has_order else ""
+    print_metrics(comparison.runs, f"{table_title(comparison)}{bold}", leaders, truth=comparison.has_order)
     if comparison.sanity:
         baselines = {row_label(row): cells for row, cells in comparison.sanity.items()}
-        print_metrics(baselines, "to read these next to", dict.fromkeys(comparison.leading(), ()), ends=False)
-    first = comparison.leading()
+        shown = dict.fromkeys((metric for metric in comparison.metrics if metric in first), ())
+        print_metrics(baselines, "to read these next to", shown, ends=False, truth=comparison.has_order)
     for metric in first:
         verdicts = metric_verdicts(comparison, metric)
         for line in [verdicts.summary] if verdicts.summary else map("".join, verdicts.sentences):
@@ -150,12 +151,14 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def print_metrics(
-    rows: Rows, title: str, leaders: Mapping[str, Collection[str]] | None = None, *, ends: bool = True
-) -> None:
+    rows: Rows, title: str, leaders: Mapping[str, Collection[str]] | None = None, *, ends: bool = True,
+    truth: bool = True,
+) -> None:  # fmt: skip
     """A line for each metric, a column for each row of a result.
 
     leaders  metric -> labels in bold, of the metrics that are shown; without, all are
     ends     whether the intervals' ends stand below the values
+    truth    whether the true colours are known
     """
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
@@ -166,8 +169,9 @@ def print_metrics(
         if metric in measured:
             cells = []
             for label, row in rows.items():
-                value, around = texts(row.get(metric), info_of(metric).digits)
+                value, around = metric_texts(row.get(metric), metric)
                 shown = Text(value, style="bold" if label in bold else "")
-                cells.append(shown.append(f"\n{around}", style="not bold") if ends and around else shown)
-            table.add_row(info_of(metric).heading, *cells)
+                below = around if ends or around == TOO_FEW else ""
+                cells.append(shown.append(f"\n{below}", style="not bold") if below else shown)
+            table.add_row(info_of(metric).with_truth(truth).heading, *cells)
     console.print(table)

@@ -14,6 +14,7 @@ from colorize.config import build_part
 from colorize.evaluation.evaluate import evaluate_network
 from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
 from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
+from colorize.evaluation.painted import label_of
 from colorize.evaluation.protocol import Protocol
 from colorize.evaluation.result import CHOSEN_HERE, Result, group_by_reason, read_result, row_label
 from colorize.reports.comparison_page import write_result_page
@@ -157,9 +158,11 @@ def announce_evaluation(
 
 def print_result(result: Result) -> None:
     """A line for each metric: of the network with intervals, then what to read it next to; then what is absent."""
-    own = {row_label(row): cells for row, cells in result.rows.items() if row.startswith("model")}
+    own = {label_of(row, result): cells for row, cells in result.rows.items() if row.startswith("model")}
     others = {row_label(row): cells for row, cells in result.rows.items() if not row.startswith("model")}
-    print_metrics(own, f"{result.name}, protocol {result.protocol['id']}, 95 % intervals")
-    print_metrics(others, "to read it next to", ends=False)
+    shown = dict.fromkeys([*result.rows["model"], *(metric for cells in others.values() for metric in cells)], ())
+    truth = result.protocol.get("truth") != "none"
+    print_metrics(own, f"{result.name}, protocol {result.protocol['id']}, 95 % intervals", shown, truth=truth)
+    print_metrics(others, "to read it next to", shown, ends=False, truth=truth)
     for names, reason in group_by_reason(result.absent):
         say(f"absent: {names}: {reason}")

@@ -1,5 +1,6 @@
 """Which results are compared, whether they may be, and what limits the comparison."""
 
+import re
 from collections.abc import Mapping, Sequence
 from math import isclose, isnan
 from pathlib import Path
@@ -7,14 +8,18 @@ from typing import Any
 
 from colorize.evaluation.comparison import Comparison, Rows, compare_with_grey, leading_metrics
 from colorize.evaluation.entries import Entry, make_entries, run_labels
+from colorize.evaluation.painted import pictures_taken
 from colorize.evaluation.permutation import LEAST_TESTED
+from colorize.evaluation.protocol import describe_size
 from colorize.evaluation.result import CHOSEN_HERE, LABELS, OF_BEST, Result, group_by_reason, judged_by_own, read_result
 from colorize.evaluation.significance import compare_all
-from colorize.metrics.metric_info import Interval
+from colorize.metrics.metric_info import Interval, info_of
 from colorize.utils.checkpoint import BEST, Checkpoints, peek, step_of
 from colorize.utils.console import counted
 from colorize.utils.errors import UserError
 from colorize.utils.trust import iterate_leaves
+
+FEW_PAIRS = 1000  # of pictures, below which the published kernel distance is plainly too low
 
 
 def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
@@ -87,6 +92,11 @@ def describe_outdated(path: Path, result: Result) -> str | None:
     return f"the result of {result.name} is of step {network['step']}, and the run is at step {now}: evaluate it again"
 
 
+def note_of_size(name: str, result: Result) -> str | None:
+    """A sentence where a network was shown pictures of another size than it was trained at."""
+    return describe_size(name, result.protocol, result.weights.get("network", {}).get("trained_at"))
+
+
 def protocol_differences(one: Result, other: Result) -> dict[str, tuple[Any, Any]]:
     """Field of the protocol -> its two values; the `id` only where nothing else differs."""
     a, b = (
@@ -112,10 +122,11 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
     check_comparable(results)
     entries = make_entries(paths, results, pool=pool)
     metrics = list(dict.fromkeys(metric for entry in entries for metric in entry.aggregated))
+    runs, protocol_of = {entry.label: entry.aggregated for entry in entries}, next(iter(results.values())).protocol
     return Comparison(
-        protocol=next(iter(results.values())).protocol,
+        protocol=protocol_of,
         metrics=metrics,
-        runs={entry.label: entry.aggregated for entry in entries},
+        runs=runs,
         sanity=_sanity(entries),
         absent={entry.label: entry.absent for entry in entries if entry.absent},
         verdicts=compare_all(entries, metrics),
@@ -123,7 +134,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
         results={entry.label: list(entry.results) for entry in entries},
         cost={entry.label: entry.one.cost for entry in entries},
         own={entry.label: judged_by_own(entry.one) for entry in entries},
-        grey=compare_with_grey(entries, leading_metrics(metrics, next(iter(results.values())).protocol)),
+        grey=compare_with_grey(entries, leading_metrics(metrics, protocol_of, runs.values())),
     )
 
 
@@ -158,6 +169,10 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
         of_run = protocol.get("name") == "validation"
         if of_run or any(network.get("chosen_on_these") for network in networks.values()):
             notes.append(f"the best weights were {CHOSEN_HERE}: on others they would be slightly worse")
+    notes += [note for place, result in results.items() if (note := note_of_size(labels[place], result))]
+    if len(results) > 1:
+        notes += [f"{labels[place]} was colorized elsewhere: {taken}"
+                  for place, result in results.items() if (taken := pictures_taken(result))]  # fmt: skip
     count = protocol.get("photographs", 0)
     if 0 < count < LEAST_TESTED:
         more = "; colorize fetch historical has more" if protocol.get("truth") == "none" else ""
@@ -171,6 +186,7 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
             listed = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
             both = f"{labels[first]} and {labels[place]}"
             notes.append(f"{both} were measured with different versions: {listed}")
+    notes += _notes_of_few(entries[0].aggregated)
     for entry in entries:
         notes += [note for path, result in entry.results.items() if (note := describe_outdated(path, result))]
         if entry.pictures is None:
@@ -185,6 +201,24 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
         notes += _note_of_own(entry)
         missing = {m: entry.absent.get(m, "not measured") for m in metrics if m not in entry.aggregated}
         notes += [f"{entry.label} has no {names}: {reason}" for names, reason in group_by_reason(missing)]
+    return notes
+
+
+def _notes_of_few(row: Mapping[str, Interval]) -> list[str]:
+    """Which distances of whole sets say nothing of so few pictures, of the first run's."""
+    notes, labels = [], {metric: info_of(metric).label for metric in row}
+    for metric, cell in row.items():
+        paired = re.sub("^k(i?)d", r"k\1d_paired", metric)
+        if info_of(metric).aggregation == "set" and isnan(cell.low):
+            notes.append(
+                f"{labels[metric]} says nothing of {counted(cell.n, 'picture')}: of no more pictures than features it "
+                "is far too high, the more so the fewer they are"
+            )
+        elif paired != metric and paired in row and cell.n < FEW_PAIRS:
+            notes.append(
+                f"{labels[metric]} of {counted(cell.n, 'pair')} is too low, as each picture is compared with its own "
+                f"prediction too: read {labels[paired]}"
+            )
     return notes
 
 

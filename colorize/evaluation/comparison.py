@@ -1,7 +1,8 @@
 """Several results side by side: their values, their order, and which differences are significant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Comparison:
 
     def leading(self) -> list[str]:
         """The metrics that are shown first: the prominent ones, then a distance of whole sets."""
-        return leading_metrics(self.metrics, self.protocol)
+        return leading_metrics(self.metrics, self.protocol, self.runs.values())
 
     def leaders(self, metric: str) -> set[str]:
         """Labels of the runs that are significantly better than another, and no other than they; empty where this is
@@ -84,12 +85,16 @@ class Comparison:
         return {label for label, won in wins.items() if 2 * won.count(label) <= len(won)}
 
 
-def leading_metrics(metrics: Sequence[str], protocol: Mapping[str, Any]) -> list[str]:
-    """The prominent ones, then a distance of whole sets: of paired sets that without pairs, which has no bias."""
+def leading_metrics(
+    metrics: Sequence[str], protocol: Mapping[str, Any], rows: Iterable[Mapping[str, Interval]]
+) -> list[str]:
+    """The prominent ones, then a distance of whole sets that has an interval in all `rows`: of too few pictures, a
+    Fréchet distance has none. Of paired sets it is the paired kernel distance, which has no bias."""
     info = {metric: info_of(metric) for metric in metrics}
     known = without_truth() if protocol.get("truth") == "none" else ()
     first = [m for m in metrics if info[m].prominence > 0 or m in known]
-    distances = [m for m in metrics if info[m].aggregation == "set" and info[m].better == "lower"]
+    few = {m for row in rows for m, cell in row.items() if not isfinite(cell.low)}
+    distances = [m for m in metrics if info[m].aggregation == "set" and info[m].better == "lower" and m not in few]
     unbiased = [m for m in distances if m.startswith(("kid_paired", "kd_paired"))]
     return [*sorted(first, key=lambda m: -info[m].prominence), *(unbiased or distances)[:1]] or [*metrics]
 

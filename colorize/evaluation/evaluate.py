@@ -15,7 +15,7 @@ from colorize.evaluation.image_table import read_image_values
 from colorize.evaluation.measure import ERRORS, PICTURES, Measurement, MetricValues, aggregate_row, concatenate
 from colorize.evaluation.network import EvaluatedNetwork
 from colorize.evaluation.predictors import Meter, Predictor
-from colorize.evaluation.result import LABELS, Result, image_table_path, write_result
+from colorize.evaluation.result import LABELS, Result, image_table_path, order_rows, write_result
 from colorize.evaluation.samples import write_samples
 from colorize.metrics.full_reference import errors_of, mean_errors_by_colour
 from colorize.metrics.metric_info import stored_infos
@@ -107,14 +107,14 @@ def assemble_result(
             absent[name] = f"{NO_VALUE}: {metric.undefined or 'it is not defined on any'}"
     weights = {
         "network": network.weights
-        | ({"pictures": setup.painted.taken} if setup.painted else {})
+        | ({"pictures": setup.painted.taken} if setup.painted else {"trained_at": network.size})
         | ({"chosen_on_these": True} if network.chosen_on(setup.protocol.source) else {}),
         "metrics": {name: metric.origin for name, metric in setup.metrics.items() if metric.origin},
         "extractors": {each.name: each.describe() for each in setup.extractors},
         "arguments": setup.arguments,
     }  # fmt: skip
     return Result(
-        network.name, setup.described, values | baselines.rows,
+        network.name, setup.described, order_rows(values | baselines.rows),
         without_folders_in(absent), library_versions(), weights,
         setup.chosen.manifest, network.group, network.seed, measures=stored_infos(setup.metrics),
         row_labels={row: label for row, label in setup.protocol.row_labels.items() if row not in LABELS},

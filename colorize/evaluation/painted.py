@@ -16,6 +16,7 @@ from colorize.data.listing import is_photograph, list_folder
 from colorize.evaluation.batches import READ, EvalBatch, read_eval_image
 from colorize.evaluation.predictors import Predictor
 from colorize.evaluation.protocol import Protocol
+from colorize.evaluation.result import Result, row_label
 from colorize.evaluation.selection import Selection
 from colorize.imaging.color import to_uint8
 from colorize.imaging.decode import UNREADABLE, open_rgb
@@ -26,6 +27,17 @@ from colorize.utils.errors import UserError, first_line, shorten_list
 WEIGHTS = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")  # a folder with one of these holds a network
 AS_THEY_ARE, RESIZED = "taken as they are", "brought to the protocol's size from the photograph's"
 THREADS = 4
+
+
+def pictures_taken(result: Result) -> str:
+    """24 taken as they are, 3 brought to the protocol's size …; empty where no pictures were painted elsewhere."""
+    taken = result.weights.get("network", {}).get("pictures", {})
+    return ", ".join(f"{count:,} {way}" for way, count in taken.items())
+
+
+def label_of(row: str, result: Result) -> str:
+    """As `row_label`; the row `model` of pictures that were painted elsewhere is these, and no network."""
+    return "pictures" if row == "model" and pictures_taken(result) else row_label(row)
 
 
 def holds_pictures(folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """Evaluation protocols: every choice that changes a number."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -175,6 +175,21 @@ class Protocol:
         digest = short_digest(json.dumps(fields, sort_keys=True), 8)
         part = f"{count}" if count == whole else f"{count}-of-{whole}"
         return {"id": f"{self.name}-{part}-{digest}", **fields}
+
+
+def describe_size(name: str, protocol: Mapping[str, Any], trained_at: int | None) -> str | None:
+    """A sentence where a network is shown pictures of another size than it was trained at; None where it is not, or
+    where this is unknown.
+
+    protocol  as `Protocol.record` has it
+    """
+    shown = protocol["size"] if (predict := protocol.get("predict", "given")) == "given" else predict
+    if trained_at is None or shown in (trained_at, "trained"):
+        return None
+    return (
+        f"{name} was trained at {trained_at}², and this protocol shows it {shown}²: with protocol.predict=trained it "
+        f"is shown {trained_at}², as colorize paint does"
+    )
 
 
 def _check_choice(key: str, value: Any, known: Sequence[str]) -> None:

@@ -100,9 +100,15 @@ def read_result(path: str | Path) -> Result:
     _check(path, held)
     for row, label in held.get("row_labels", {}).items():
         LABELS.setdefault(row, label)
-    rows = {row: {metric: _interval(cell) for metric, cell in cells.items()} for row, cells in held["rows"].items()}
+    rows = {row: {metric: _interval(cell) for metric, cell in cells.items()}
+            for row, cells in order_rows(held["rows"]).items()}  # fmt: skip
     read_infos(held.get("measures", {}))
     return Result(**{**held, "rows": rows})
+
+
+def order_rows(rows: Mapping[str, Any]) -> dict[str, Any]:
+    """In the order of tables."""
+    return {row: rows[row] for row in [*LABELS, *rows] if row in rows}
 
 
 def judged_by_own(result: Result) -> dict[str, str]:

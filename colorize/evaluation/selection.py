@@ -60,14 +60,14 @@ def select_photographs(
     if protocol.names is None:
         keys = [normalized(name) for name in photos.names()] if twice else names
         order = sorted(range(len(keys)), key=lambda i: (names[i], keys[i]))
-        whole = len(order)
+        whole = max(len(order), protocol.photographs or 0)
         if protocol.source == "run" and most is not None and most < whole:
             chosen = set(by_hash(photos)[:most].tolist())
             order = [i for i in order if i in chosen]
         order = order[: protocol.photographs]
     else:
         wanted = _wanted_names(protocol)
-        whole, order = len(wanted), order_of_names(wanted, names, title, protocol.names)
+        whole, order = protocol.photographs or len(wanted), order_of_names(wanted, names, title, protocol.names)
     picked = photos.select(np.array(order, dtype=np.int32))
     if twice and protocol.names is not None:
         name = Counter(names).most_common(1)[0][0]
@@ -117,8 +117,8 @@ def _wanted_names(protocol: Protocol) -> list[str]:
     if not path.is_file():
         raise UserError(f"there is no list of names {protocol.names!r}: it is a text file with a name a line")
     text = normalized(path.read_text("utf-8", "surrogateescape"))
-    lines = [Path(name.strip()).stem for name in text.splitlines() if name.strip()]
-    return lines[: protocol.photographs]
+    names = dict.fromkeys(Path(name.strip()).stem for name in text.splitlines() if name.strip())
+    return [*names][: protocol.photographs]
 
 
 def order_of_names(wanted: Sequence[str], names: Sequence[str], title: str, pattern: str) -> list[int]:

@@ -1,7 +1,7 @@
 """Pairs of entries: which differences are significant, and the sentence for each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from math import isfinite, isinf, isnan
@@ -20,6 +20,7 @@ from colorize.evaluation.permutation import (
 )
 from colorize.metrics.metric import Metric, column_name
 from colorize.metrics.metric_info import Interval, MetricInfo, function_of_means, info_of, package_metrics
+from colorize.utils.console import counted
 
 
 @dataclass
@@ -33,7 +34,7 @@ class EntryPair:
     def differences(self, metrics: Sequence[str]) -> dict[str, Difference]:
         """metric -> difference, for those that both have. Tests of pictures share their resamples."""
         metrics = [metric for metric in metrics if metric in self.a.aggregated and metric in self.b.aggregated]
-        runs = [metric for metric in metrics if self._seeds(metric) == (1, 1)]
+        runs = [m for m in metrics if self._seeds(m) == (1, 1) and self.known(m).better != "truth"]
         found = {}
         if runs:
             advantages = [left - right for left, right in (self._oriented(metric) for metric in runs)]
@@ -42,14 +43,16 @@ class EntryPair:
 
     def known(self, metric: str) -> MetricInfo:
         """How the metric is read: of one that is good near the truth, which is not known, neither end is good."""
-        known = info_of(metric)
-        unknown = known.better == "truth" and known.target is None and self._truth(metric) is None
-        return replace(known, better=None) if unknown else known
+        return info_of(metric).with_truth(self._truth(metric) is not None)
 
     def _difference(self, metric: str) -> Difference:
-        if self._seeds(metric):
+        known, seeds = self.known(metric), self._seeds(metric)
+        if seeds == (1, 1):  # the nearer to the truth: by the distance of means, which is what tables show
+            a, b = self._distances(metric)
+            return compare_functions(a, b, lambda means: -np.abs(means[..., 0]), flips=self.flips)
+        if seeds:
             return compare_seeds(*self._oriented(metric))
-        part, known = package_metrics().get(metric, (Metric, self.known(metric)))
+        part, known = package_metrics().get(metric, (Metric, known))
         columns = [column_name(metric, column) for column in part.columns]
         if (
             columns
@@ -78,9 +81,19 @@ class EntryPair:
         return (len(a), len(b)) if a and b else None
 
     def _oriented(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """(n, S) and (n, T)"""
-        known, truth = self.known(metric), self._truth(metric)
-        a, b = (known.oriented(self._values(entry, metric), truth) for entry in (self.a, self.b))
+        """(n, S) and (n, T), whose means are the two values on a scale on which more is better."""
+        known = self.known(metric)
+        if known.better == "truth":  # |mean distance|, linear in the pictures
+            a, b = (-np.sign(np.nanmean(each)) * each for each in self._distances(metric))
+        else:
+            a, b = (known.oriented(self._values(entry, metric)) for entry in (self.a, self.b))
+        return a, b
+
+    def _distances(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """(n, S) and (n, T) values less those of the truth."""
+        truth = self._truth(metric)
+        wanted = self.known(metric).target if truth is None else truth
+        a, b = (self._values(entry, metric) - wanted for entry in (self.a, self.b))
         return a, b
 
     def _truth(self, metric: str) -> np.ndarray | float | None:
@@ -95,17 +108,21 @@ class EntryPair:
 
 
 ALPHA = 0.05
+SAME_TEST = {  # of means of the same pictures, in another unit: it counts once in Holm's correction
+    "delta_colorfulness": "colorfulness", "delta_colorfulness_abs": "colorfulness_abs", "chroma": "chroma_mean",
+}  # fmt: skip
 BASES = {"pairs": "", "seeds": ", over seeds and pictures", "intervals": ", from the two intervals alone"}
 
 
 def significance(difference: Difference, adjusted: float | None = None) -> int | None:
     """1 where A is better (higher, where neither end is), −1 where B is, 0 where there is no significant difference.
 
-    It takes both: an interval that leaves out 0, and a p of at most 0.05, if there is one. None without an interval.
+    It takes both: an interval that leaves out 0, and a p of at most 0.05, if there is one. None without an interval,
+    and of fewer than `LEAST_TESTED` pictures.
     adjusted   the p after Holm's correction; without it the difference's own
     """
     advantage, p = difference.advantage, difference.p if adjusted is None else adjusted
-    if not (isfinite(advantage.low) and isfinite(advantage.high)):
+    if advantage.n < LEAST_TESTED or not (isfinite(advantage.low) and isfinite(advantage.high)):
         return None
     if advantage.low <= 0 <= advantage.high or (p is not None and p > ALPHA):
         return 0
@@ -115,14 +132,14 @@ def significance(difference: Difference, adjusted: float | None = None) -> int |
 def describe_difference(info: MetricInfo, a: str, b: str, difference: Difference, adjusted: float | None = None) -> str:
     """“A is better than B by 0.42 dB (0.31 to 0.53)”, or “no significant difference between A and B: 0.02 dB (…)”."""
     advantage, p = difference.advantage, difference.p if adjusted is None else adjusted
-    found, aside = significance(difference, adjusted), BASES[difference.basis]
+    found, aside = significance(difference, adjusted), ""
     if difference.left_out:
         every = difference.left_out + advantage.n
-        aside += f"; {difference.left_out} of {every} pictures have no value and are left out"
+        aside = f"; {difference.left_out} of {every} pictures have no value and are left out"
     if found is None:
-        least = LEAST_TESTED if difference.basis == "intervals" else 2
-        few = f"{advantage.n} pictures are too few" if advantage.n < least else ""
-        return f"{a} and {b} cannot be compared: {few or 'a value is infinite or has no interval around it'}{aside}"
+        few = f"{counted(advantage.n, 'picture')} are too few" if advantage.n < LEAST_TESTED else ""
+        return f"{a} and {b} cannot be compared: {few or 'a value is infinite or has no interval'}{aside}"
+    aside = BASES[difference.basis] + aside
     if found == 0:
         but = "" if advantage.low <= 0 <= advantage.high else f", but p is {p:.2g}"
         return f"no significant difference between {a} and {b}: {format_interval(info, advantage)}{but}{aside}"
@@ -174,21 +191,44 @@ class ComparisonResult:
 
 def compare_all(entries: Sequence[Entry], metrics: Sequence[str]) -> list[ComparisonResult]:
     """Compare every two entries in every metric that both have; p is corrected over all of these tests."""
-    couples = list(combinations(entries, 2))
+    return compare_couples([*combinations(entries, 2)], metrics)
+
+
+def compare_couples(couples: Sequence[tuple[Entry, Entry]], metrics: Sequence[str]) -> list[ComparisonResult]:
+    """The same of these two and two."""
     flips = max(FLIPS, round(4 * len(couples) * len(metrics) / ALPHA))  # the smallest p survives the correction
-    found = []
+    found, tests = [], dict[tuple[str, str, str], float]()
     for a, b in couples:
         pair = EntryPair(a, b, flips)
-        found += [(pair, metric, difference) for metric, difference in pair.differences(metrics).items()]
-    adjusted = holm([difference.p for _, _, difference in found])
-    return [verdict_on(metric, pair.a.label, pair.b.label, difference, p, pair.known(metric))
-            for (pair, metric, difference), p in zip(found, adjusted, strict=True)]  # fmt: skip
+        for metric, difference in pair.differences(metrics).items():
+            found.append((pair, metric, difference))
+            if difference.p is not None and difference.advantage.n >= LEAST_TESTED:
+                tests.setdefault(same_test(metric, a.label, b.label), difference.p)
+    adjusted = dict(zip(tests, holm([*tests.values()]), strict=True))
+    return [
+        verdict_on(
+            metric, pair.a.label, pair.b.label, difference,
+            None if difference.p is None else adjusted.get(same_test(metric, pair.a.label, pair.b.label)),
+            pair.known(metric),
+        )
+        for pair, metric, difference in found
+    ]  # fmt: skip
+
+
+def same_test(metric: str, a: str, b: str) -> tuple[str, str, str]:
+    """What a verdict tests: the same for metrics that are one test in two units."""
+    return SAME_TEST.get(metric, metric), a, b
+
+
+def count_tests(verdicts: Sequence[ComparisonResult]) -> int:
+    """How many tests Holm's correction is over."""
+    return len({same_test(v.metric, v.a, v.b) for v in verdicts if v.adjusted is not None})
 
 
 def can_differ(verdicts: Sequence[ComparisonResult]) -> bool:
     """Whether any of these could have had a winner: of a few pictures the smallest p, 2 / 2ⁿ, does not survive Holm's
     correction over all tests."""
-    tests = sum(verdict.adjusted is not None for verdict in verdicts)
+    tests = count_tests(verdicts)
     known = [v.difference for v in verdicts if significance(v.difference, v.adjusted) is not None]
     return any(d.p is None or d.basis != "pairs" or tests * 2 / 2**d.advantage.n <= ALPHA for d in known)
 

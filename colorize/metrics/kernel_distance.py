@@ -115,7 +115,7 @@ class KernelDistance(Metric):
     extractor, weights, download   as in `create_extractor`; `UnavailableError` where the weights cannot be had
     """
 
-    label, better, needs = "KD without pairs {}", "lower", frozenset({"true"})
+    label, better, needs = "KD paired {}", "lower", frozenset({"true"})
     digits, aggregation, columns = 5, "set", ()
 
     def __init__(

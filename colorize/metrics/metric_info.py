@@ -65,6 +65,11 @@ class MetricInfo:
         arrow = {"higher": " ↑", "lower": " ↓", "truth": " → truth", None: ""}[self.better]
         return f"{self.label}{f' {self.unit}' if self.unit else ''}{arrow}"
 
+    def with_truth(self, known: bool) -> "MetricInfo":
+        """How it is read where the truth's own value is `known` or not: where not, neither end of a metric that is best
+        near it is better."""
+        return self if known or self.better != "truth" or self.target is not None else replace(self, better=None)
+
     def oriented(self, values: np.ndarray, truth: np.ndarray | float | None = None) -> np.ndarray:
         """The values on a scale on which more is better, in the same unit; as they are where neither end is better."""
         if self.better == "lower":
@@ -127,8 +132,8 @@ def _of_sets(label: str, digits: int, better: Better = "lower", low: float = -in
 FAMILIES = {  # of `score_name`
     "fid_inf": _of_sets("FID∞", 2), "fid": _of_sets("FID", 2, low=0),
     "fd_inf": _of_sets("FD∞", 3), "fd": _of_sets("FD", 3, low=0),
-    "kid_paired": _of_sets("KID without pairs", 5), "kid": _of_sets("KID", 5),
-    "kd_paired": _of_sets("KD without pairs", 5), "kd": _of_sets("KD", 5),
+    "kid_paired": _of_sets("KID paired", 5), "kid": _of_sets("KID", 5),
+    "kd_paired": _of_sets("KD paired", 5), "kd": _of_sets("KD", 5),
     "precision": _of_sets("precision", 3, "higher", low=0, high=1),
     "recall": _of_sets("recall", 3, "higher", low=0, high=1),
 }  # fmt: skip

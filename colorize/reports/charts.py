@@ -3,19 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isnan, log10
+from math import isnan
 from typing import NamedTuple
 
 import numpy as np
 
 from colorize.evaluation.significance import format_number
 from colorize.metrics.full_reference import CHROMAS, HUES, STEP, TOP, ErrorsByColour
-from colorize.metrics.metric_info import Interval, info_of
+from colorize.metrics.metric_info import Interval, MetricInfo
 from colorize.reports.tables import texts
 
 CHROMA_STEP, CHROMA_TOP = 2, 60  # CIE: width of a bar; all above the top are in the last bar
 SIDE_FIRST, SIDE_LAST = 4, 14  #   powers of two: shorter sides from 16 to 16384 pixels, half an octave a bar
 RARE = 0.002  #                    of the coloured pixels: a hue with fewer is shown pale
+LEAST_SPAN = 0.1  #                of the largest value: what the height of a chart stands for, at least
 PALETTE = ("#3d6f9e", "#c8553d", "#4f8a5b", "#b08a2e", "#7a5aa0", "#3c8f93", "#a65275", "#6d6a63")
 
 
@@ -57,7 +58,8 @@ class Chart:
     """Bars, lines or dots, and what stands above and below them.
 
     ticks     (share of the width from 0 to 1, text)
-    legend    the range of the values, or what the diagonal is
+    legend    the highest value, or what the diagonal is
+    ends      what stands at the lower and the upper end of the vertical axis
     size      width and height of the coordinates of lines
     diagonal  a dashed line from the lower left to the upper right
     """
@@ -70,6 +72,7 @@ class Chart:
     dots: Sequence[ChartDot] | None = None
     size: tuple[float, float] = (1, 100)
     diagonal: bool = False
+    ends: Sequence[str] = ()
 
 
 class ForestRow(NamedTuple):
@@ -179,21 +182,22 @@ def _calibration_chart(chroma: np.ndarray) -> Chart:
 # --- of runs
 
 
-def forest(metric: str, runs: Mapping[str, Interval], others: Mapping[str, float], colors: Mapping[str, str]) -> Forest:
+def forest(
+    info: MetricInfo, runs: Mapping[str, Interval], others: Mapping[str, float], colors: Mapping[str, str]
+) -> Forest:
     """A row for each run with its interval, in its color; dashed, what it is read next to."""
     known = [value for each in runs.values() for value in (each.low, each.high, each.value)] + [*others.values()]
     known = [value for value in known if not isnan(value)]
     room = (max(known) - min(known) or 1.0) * 0.06
     low, scale = min(known) - room, 100 / (max(known) - min(known) + 2 * room)
-    digits = info_of(metric).digits
-    rows = []
+    digits, rows = info.digits, []
     for label, each in runs.items():
         value, ends = texts(each, digits)
         width = None if isnan(each.low) else scale * (each.high - each.low)
         at = (scale * (each.value - low), scale * (each.low - low))
         rows.append(ForestRow(label, value, colors[label], ends, *at, width))
     marks = [(scale * (value - low), f"{name} {format_number(value, digits)}") for name, value in others.items()]
-    return Forest(info_of(metric).heading, rows, marks)
+    return Forest(info.heading, rows, marks)
 
 
 def curve_chart(
@@ -208,39 +212,19 @@ def curve_chart(
     cut = [(line, points[1:] or points) for line, points in curves]
     of_scale = [points for line, points in cut if line.kind in scale_by] or [points for _, points in cut]
     values = [value for points in of_scale for _, value in points]
-    last, low, high = max(1, *(points[-1][0] for _, points in cut)), min(values), max(values)
+    last, (low, high) = max(1, *(points[-1][0] for _, points in cut)), value_scale(values)
     lines = []
     for line, points in cut:
         drawn = [*points, points[-1]]  # a line of one point is not drawn, of the same twice it is a dot
-        places = ((step, (min(max(value, low), high) - low) / (high - low or 1)) for step, value in drawn)
+        places = ((step, (min(max(value, low), high) - low) / (high - low)) for step, value in drawn)
         lines.append(line._replace(points=" ".join(f"{step},{97 - 94 * share:.2f}" for step, share in places)))
     ticks = [(0.0, "0"), (0.5, f"{last // 2}"), (1.0, f"{last} steps")]
-    return Chart(ticks, heading, f"{low:.4g} to {high:.4g}", lines=lines, size=(last, 100))
+    return Chart(ticks, heading, lines=lines, size=(last, 100), ends=(f"{low:.4g}", f"{high:.4g}"))
 
 
-def scatter_chart(heading: str, points: Sequence[tuple[str, float, str, bool]]) -> Chart:
-    """A dot for each job: (value of the parameter, what it reached, title, whether it is the best)."""
-    low, high = min(y for _, y, _, _ in points), max(y for _, y, _, _ in points)
-    places, ticks = parameter_scale([word for word, _, _, _ in points])
-    dots = [
-        ChartDot(100 * x, 94 - 88 * (y - low) / (high - low or 1), PALETTE[best], title, best)
-        for x, (_, y, title, best) in zip(places, points, strict=True)
-    ]
-    return Chart(ticks, heading, f"{low:.4g} to {high:.4g}", dots=dots)
-
-
-def parameter_scale(words: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
-    """Where each value stands between left (0) and right (1), and what stands below: numbers to scale, words in
-    columns."""
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        columns = list(dict.fromkeys(words))
-        at = {word: (i + 0.5) / len(columns) for i, word in enumerate(columns)}
-        return [at[word] for word in words], [(place, word) for word, place in at.items()]
-    log = min(numbers) > 0 and max(numbers) / min(numbers) >= 30
-    scaled = [log10(n) for n in numbers] if log else numbers
-    low, high = min(scaled), max(scaled)
-    places = [0.04 + 0.92 * (n - low) / (high - low or 1) for n in scaled]
-    scale = [(0.5, "log scale")] if log else []
-    return places, [(0.0, f"{min(numbers):.3g}"), *scale, (1.0, f"{max(numbers):.3g}")]
+def value_scale(values: Sequence[float]) -> tuple[float, float]:
+    """From the smallest to the largest, or around them as far as `LEAST_SPAN` of the largest: small differences look
+    small."""
+    low, high = min(values), max(values)
+    room = max(0.0, (LEAST_SPAN * max(abs(low), abs(high)) or 1.0) - (high - low)) / 2
+    return low - room, high + room

@@ -11,6 +11,7 @@ from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.comparison import Comparison
 from colorize.evaluation.image_table import ImageValues, read_image_values
+from colorize.evaluation.painted import pictures_taken
 from colorize.evaluation.result import group_by_reason, image_table_path, row_label
 from colorize.evaluation.samples import MOST_FULL
 from colorize.metrics.full_reference import ErrorsByColour
@@ -37,13 +38,14 @@ from colorize.reports.run_data import (
 )
 from colorize.reports.tables import (
     OWN,
+    TOO_FEW,
     TableCell,
     TableRow,
     TextTable,
     comparison_table,
     metric_cells,
     metric_table,
-    texts,
+    metric_texts,
 )
 
 BASELINES = ("grey", "mean_ab", "truth")  # the rows that stand below the runs
@@ -59,10 +61,11 @@ def write_comparison(target: Path, comparison: Comparison) -> None:
     runs = {label: gather(paths[0].parent.parent, paths[0]) for label, paths in comparison.results.items()}
     name, first, several = name_runs([*runs]), next(iter(runs.values())), len(runs) > 1
     assert first.result is not None
+    shown = next((run.result for run in runs.values() if run.result and not pictures_taken(run.result)), first.result)
     kept = {label: run.samples for label, run in runs.items() if run.samples}
     values: dict[str, Any] = {
         "heading": name, "source": comparison.protocol["id"], "several": several, "colors": run_colors(runs),
-        "measured": [measured_in_words(first.result), "" if several else checkpoint_in_words(first.result)],
+        "measured": [measured_in_words(shown), "" if several else checkpoint_in_words(first.result)],
         "ranking": ranking_table(comparison), "has_order": comparison.has_order,
         "order_metrics": [info_of(metric).label for metric in comparison.leading()],
         "forests": forests(comparison), "old": old_photographs(runs),
@@ -71,9 +74,9 @@ def write_comparison(target: Path, comparison: Comparison) -> None:
         "provenance": provenance_of_results(comparison, runs),
     }  # fmt: skip
     if several:
-        gone = [(f"{metric} of {label}", why) for label, of in comparison.absent.items() for metric, why in of.items()]
         values |= {
-            "gallery": make_gallery(kept, SHOWN), "ranked": {}, "classes": None, "errors": [], "unavailable": gone,
+            "gallery": make_gallery(kept, SHOWN), "ranked": {}, "classes": None, "errors": [],
+            "unavailable": unavailable_metrics(comparison),
             "numbers": comparison_table(comparison), "conclusions": draw_conclusions(comparison),
         }  # fmt: skip
     else:
@@ -107,16 +110,29 @@ def write_trained(target: Path, summaries: Mapping[str, Mapping[str, Any]], fold
 def single_run(comparison: Comparison, run: RunData) -> dict[str, Any]:
     """What the page of one run shows in its own way."""
     assert run.result is not None
-    (paths,), (absent,) = comparison.results.values(), [*comparison.absent.values()] or [{}]
+    (paths,) = comparison.results.values()
     table = image_table_path(paths[0])
     errors = {name: np.array(values, float) for name, values in run.result.color_errors.items()}
     images = read_image_values(table) if table.is_file() else ImageValues([], [], {})
     return {
         "ranked": ranked_photographs(images, run.samples), "classes": class_table(images),
         "errors": color_error_charts(ErrorsByColour(**errors)) if errors else [],
-        "numbers": result_table(comparison), "unavailable": group_by_reason(absent),
+        "numbers": result_table(comparison), "unavailable": unavailable_metrics(comparison),
         "conclusions": conclude_single(paths, comparison.notes),
     }  # fmt: skip
+
+
+def unavailable_metrics(comparison: Comparison) -> list[tuple[str, str]]:
+    """(metrics, reason), each reason once; of several runs, with those that lack them where others do not."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for label, absent in comparison.absent.items():
+        for names, reason in group_by_reason(absent):
+            found.setdefault((names, reason), []).append(label)
+    every = len(comparison.runs)
+    return [
+        (names if len(labels) == every else f"{names} of {', '.join(labels)}", reason)
+        for (names, reason), labels in found.items()
+    ]
 
 
 # --- the numbers
@@ -127,7 +143,7 @@ def ranking_table(comparison: Comparison) -> TextTable:
     metrics, wins, places = comparison.leading(), comparison.net_wins(), comparison.places()
     runs = {label: comparison.runs[label] for label in wins}
     beside = {row: cells for row, cells in comparison.sanity.items() if row in BASELINES}
-    table = metric_table(metrics, runs, beside, comparison.leaders, own=comparison.own)
+    table = metric_table(metrics, runs, beside, comparison.leaders, own=comparison.own, truth=comparison.has_order)
     dull, note = comparison.no_better_than_grey(), "no better than grey"
     rows = [row._replace(note=note) if row.name in dull and not row.kind else row for row in table.rows]
     if len(runs) == 1 or not comparison.has_order:
@@ -141,16 +157,14 @@ def ranking_table(comparison: Comparison) -> TextTable:
 
 
 def forests(comparison: Comparison) -> list[Forest]:
-    """A chart for each leading metric; beside several runs, the one row that tells most, as more would press them
-    together."""
+    """A chart for each leading metric, beside the one row that tells most: more would press the runs together."""
     found, colors = [], run_colors(comparison.runs)
     for metric in comparison.leading():
         runs = {label: row[metric] for label, row in comparison.runs.items() if metric in row}
         rows = ["truth"] if info_of(metric).better == "truth" else ["grey"]
-        rows = ["grey", "truth"] if len(runs) == 1 else rows
         others = {row_label(row): comparison.sanity[row][metric].value
                   for row in rows if metric in comparison.sanity.get(row, {})}  # fmt: skip
-        found += [forest(metric, runs, others, colors)] if runs else []
+        found += [forest(info_of(metric).with_truth(comparison.has_order), runs, others, colors)] if runs else []
     return found
 
 
@@ -176,10 +190,10 @@ def result_table(comparison: Comparison) -> TextTable:
     for metric in dict.fromkeys(metric for _, cells, _ in columns for metric in cells):
         found = []
         for _, cells, own in columns:
-            value, ends = texts(cells.get(metric), info_of(metric).digits)
+            value, ends = metric_texts(cells.get(metric), metric)
             mark = OWN if own and metric in trained_with else ""
-            found.append(TableCell(f"{value}{mark}", ends if own else "", own, ends))
-        rows.append(TableRow(info_of(metric).heading, found))
+            found.append(TableCell(f"{value}{mark}", ends if own or ends == TOO_FEW else "", title=ends))
+        rows.append(TableRow(info_of(metric).with_truth(comparison.has_order).heading, found))
     return TextTable(["", *(label for label, _, _ in columns)], rows)
 
 

@@ -1,20 +1,25 @@
 """Sentences of a report: how a result was measured, who is better, and what to know before using the numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from colorize.evaluation.comparison import Comparison
-from colorize.evaluation.image_table import ImageValues, read_image_values
-from colorize.evaluation.permutation import Difference, compare_pairs, holm
+from colorize.evaluation.comparison import Comparison, leading_metrics
+from colorize.evaluation.entries import Entry
+from colorize.evaluation.image_table import read_image_values
+from colorize.evaluation.painted import label_of, pictures_taken
 from colorize.evaluation.protocol import INPUTS
-from colorize.evaluation.result import CHOSEN_HERE, LABELS, Result, image_table_path, read_result
-from colorize.evaluation.significance import ComparisonResult, format_number, verdict_on
+from colorize.evaluation.result import CHOSEN_HERE, Result, image_table_path, read_result, row_label
+from colorize.evaluation.significance import (
+    ComparisonResult,
+    compare_couples,
+    count_tests,
+    format_number,
+    significance,
+)
 from colorize.metrics.colorfulness import grey_note
 from colorize.metrics.metric_info import in_view, info_of
-from colorize.utils.console import counted_part
+from colorize.utils.console import counted, counted_part
 
 GREY_WINS = (
     "Grey has {better}. This is expected: where the true colour is uncertain, a dull colour has the smallest error on "
@@ -99,13 +104,22 @@ def strength(verdict: ComparisonResult) -> str:
 
 
 def explain_tests(verdicts: Sequence[ComparisonResult]) -> list[str]:
-    """What p and d mean, where there are any."""
-    if not (tests := sum(verdict.adjusted is not None for verdict in verdicts)):
+    """What the sign of a difference, p and d mean, where there are any."""
+    known = [verdict for verdict in verdicts if significance(verdict.difference, verdict.adjusted) is not None]
+    if not known:
         return []
-    return [
-        f"p is two-sided, after Holm's correction over {tests} tests; of pictures, it is that of swapping the two "
-        "runs at random; d is the mean difference over its standard deviation"
-    ]
+    found = "a positive difference: the first of the two is better"
+    if any(info_of(verdict.metric).better == "truth" for verdict in known):
+        found += "; of a metric that is best near the ground truth (→ truth): its mean is nearer to the ground truth's"
+    notes = [found]
+    if tests := count_tests(verdicts):
+        notes.append(
+            f"p is two-sided, after Holm's correction over {counted(tests, 'test')}; of pictures, it is that of "
+            "swapping the two runs at random"
+        )
+    if any(verdict.difference.effect is not None and verdict.winner for verdict in known):
+        notes.append("d is the mean difference over its standard deviation")
+    return notes
 
 
 def grey_wins(comparison: Comparison) -> list[str]:
@@ -125,31 +139,26 @@ def conclude_single(targets: Sequence[Path], notes: Sequence[str]) -> Conclusion
     result, pictures = read_result(targets[0]), image_table_path(targets[0])
     if len(targets) > 1 or not pictures.is_file():
         return Conclusions([], [], [*notes])
-    own, true = read_image_values(pictures, "model"), read_image_values(pictures, "truth")
+    true = read_image_values(pictures, "truth")
     note = grey_note(true.values["colorfulness"]) if true.names and "colorfulness" in true.values else None
     notes = [*([note] if note else []), *notes]
     if result.protocol["truth"] == "none":
         return Conclusions([], [], notes)
     rows = ["grey", *(row for row in result.rows if row.startswith("model_"))]
-    verdicts = network_verdicts(own, {LABELS[row]: read_image_values(pictures, row) for row in rows})
-    found = [[each for each in verdicts if each.b == LABELS[row]] for row in rows]
+    verdicts = network_verdicts(targets[0], result, rows)
+    found = [[each for each in verdicts if each.b == row_label(row)] for row in rows]
     groups = [Verdicts([in_words(each) for each in of_row]) for of_row in found if of_row]
     return Conclusions(groups, [], [*explain_tests(verdicts), *notes])
 
 
-def network_verdicts(own: ImageValues, others: Mapping[str, ImageValues]) -> list[ComparisonResult]:
-    """The network against each of the others, by their labels, in every metric of the view "grey" that pictures of both
-    have; p is corrected over all of these tests."""
-    found: list[tuple[str, str, Difference]] = []
-    for label, other in others.items():
-        metrics = [m for m in in_view("grey", own.values) if not np.isnan(own.values[m] + other.values[m]).all()]
-        if metrics:
-            better = [info_of(m).oriented(own.values[m]) - info_of(m).oriented(other.values[m]) for m in metrics]
-            differences = compare_pairs(np.stack(better, axis=1))
-            found += [(label, *each) for each in zip(metrics, differences, strict=True)]
-    adjusted = holm([difference.p for _, _, difference in found])
-    return [verdict_on(metric, LABELS["model"], label, difference, p)
-            for (label, metric, difference), p in zip(found, adjusted, strict=True)]  # fmt: skip
+def network_verdicts(target: Path, result: Result, rows: Sequence[str]) -> list[ComparisonResult]:
+    """The network against each of the other rows, in the metrics that are shown first and those of the view "grey"; p
+    is corrected over all of these tests."""
+    own = [*result.rows["model"]]
+    metrics = dict.fromkeys([*leading_metrics(own, result.protocol, [result.rows["model"]]), *in_view("grey", own)])
+    network = Entry(label_of("model", result), {target: result})
+    others = [Entry(row_label(row), {target: result}, row) for row in rows if row in result.rows]
+    return compare_couples([(network, other) for other in others], [*metrics])
 
 
 def measured_in_words(result: Result) -> str:
@@ -158,9 +167,11 @@ def measured_in_words(result: Result) -> str:
     part = counted_part(protocol["photographs"], protocol["of"])
     size = GEOMETRY[protocol["geometry"]].format(size=protocol["size"])
     shown = ", and besides ".join(INPUTS[mode].description for mode in protocol["input"])
-    if protocol["truth"] == "none":
-        return f"{part} without known colours, {size} ({FILTER[protocol['filter']]})."
-    return f"{part}, {size} ({FILTER[protocol['filter']]}). The network was shown {shown}."
+    unknown = " without known colours" if protocol["truth"] == "none" else ""
+    sentence = f"{part}{unknown}, {size} ({FILTER[protocol['filter']]})."
+    if taken := pictures_taken(result):  # what their network was shown, nobody knows
+        return f"{sentence} Colorized elsewhere: {taken}."
+    return sentence if unknown else f"{sentence} The network was shown {shown}."
 
 
 def checkpoint_in_words(result: Result) -> str:

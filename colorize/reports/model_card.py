@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from colorize.evaluation.result import Result, group_by_reason, judged_by_own, row_label
+from colorize.evaluation.painted import label_of
+from colorize.evaluation.result import Result, group_by_reason, judged_by_own
 from colorize.metrics.metric_info import info_of
 from colorize.reports.conclusions import checkpoint_in_words, conclude_single, measured_in_words
-from colorize.reports.tables import texts
+from colorize.reports.tables import metric_texts
 from colorize.utils.console import markdown_table
 from colorize.utils.errors import UserError, suggestion
 from colorize.utils.files import write_text
@@ -143,7 +144,9 @@ def describe_result(evaluated: Evaluated) -> dict[str, Any]:
     """Of a result: how it was measured, a table with a line for each metric, and the sentences about it."""
     path, result, stored = evaluated
     rows, measured = result.rows, [*result.rows["model"]]
-    lines = [[info_of(metric).heading, *(cell_text(cells, metric) for cells in rows.values())] for metric in measured]
+    known = result.protocol.get("truth") != "none"
+    heads = {metric: info_of(metric).with_truth(known).heading for metric in measured}
+    lines = [[heads[metric], *(cell_text(cells, metric) for cells in rows.values())] for metric in measured]
     notes = [] if stored else ["Measured with the weights in single precision, before they were rounded."]
     notes += [f"{info_of(metric).label} is flattered: the network was trained with {network}, which measures it."
               for metric, network in judged_by_own(result).items()]  # fmt: skip
@@ -151,14 +154,14 @@ def describe_result(evaluated: Evaluated) -> dict[str, Any]:
     return {
         "title": path.stem, "protocol": result.protocol["id"],
         "how": f"{measured_in_words(result)} {checkpoint_in_words(result)}".strip(),
-        "table": markdown_table(["", *map(row_label, rows)], lines),
+        "table": markdown_table(["", *(label_of(row, result) for row in rows)], lines),
         "notes": [*conclude_single([path], []).lines(), *notes],
     }  # fmt: skip
 
 
 def cell_text(cells: Mapping[str, Any], metric: str) -> str:
     """`23.10 (22.50 to 23.70)`"""
-    value, ends = texts(cells.get(metric), info_of(metric).digits)
+    value, ends = metric_texts(cells.get(metric), metric)
     return f"{value} ({ends})" if ends else value
 
 

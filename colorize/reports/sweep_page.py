@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log10
 from pathlib import Path
 
-from colorize.reports.charts import Chart, ChartLine, curve_chart, scatter_chart
+from colorize.reports.charts import PALETTE, Chart, ChartDot, ChartLine, curve_chart, value_scale
 from colorize.reports.page import write_page
 from colorize.reports.run_data import curves_of
 from colorize.reports.tables import TableCell, TableRow, TextTable
@@ -69,6 +70,34 @@ def value_charts(sweep: Sweep, name: str) -> list[Chart]:
             points.append((word, value, f"job {job.number}: {rounded(word)}, {value:.5g}", job in sweep.best[:1]))
         charts.append(scatter_chart(key, points))
     return charts
+
+
+def scatter_chart(heading: str, points: Sequence[tuple[str, float, str, bool]]) -> Chart:
+    """A dot for each job: (value of the parameter, what it reached, title, whether it is the best)."""
+    low, high = value_scale([y for _, y, _, _ in points])
+    places, ticks = parameter_scale([word for word, _, _, _ in points])
+    dots = [
+        ChartDot(100 * x, 94 - 88 * (y - low) / (high - low), PALETTE[best], title, best)
+        for x, (_, y, title, best) in zip(places, points, strict=True)
+    ]
+    return Chart(ticks, heading, dots=dots, ends=(f"{low:.4g}", f"{high:.4g}"))
+
+
+def parameter_scale(words: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Where each value stands between left (0) and right (1), and what stands below: numbers to scale, words in
+    columns."""
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        columns = list(dict.fromkeys(words))
+        at = {word: (i + 0.5) / len(columns) for i, word in enumerate(columns)}
+        return [at[word] for word in words], [(place, word) for word, place in at.items()]
+    log = min(numbers) > 0 and max(numbers) / min(numbers) >= 30
+    scaled = [log10(n) for n in numbers] if log else numbers
+    low, high = min(scaled), max(scaled)
+    places = [0.04 + 0.92 * (n - low) / (high - low or 1) for n in scaled]
+    scale = [(0.5, "log scale")] if log else []
+    return places, [(0.0, f"{min(numbers):.3g}"), *scale, (1.0, f"{max(numbers):.3g}")]
 
 
 def job_curves(sweep: Sweep, name: str) -> Chart | None:

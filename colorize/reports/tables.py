@@ -12,6 +12,7 @@ from colorize.reports.conclusions import draw_conclusions
 
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
 BOLD = "bold: significantly better than another run, and significantly worse than none"
+TOO_FEW = "too few pictures"
 OWN = "†"  # of a number whose network the run was trained with
 LATEX = {
     "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -23,7 +24,7 @@ LATEX = {
 class TableCell(NamedTuple):
     """A text with small print below it.
 
-    own    whether it is bold: significantly worse than no other run, or it is the run that the page is of
+    own    whether it is bold: significantly better than another run, and significantly worse than none
     title  what appears under the pointer
     """
 
@@ -59,23 +60,23 @@ def metric_cells(
     row: Mapping[str, Interval], metrics: Sequence[str], best: Collection[str] = (), own: Collection[str] = ()
 ) -> list[TableCell]:
     """A value with its interval for each of the metrics; those of `best` are bold, those of `own` have a †."""
-    found = [(metric, *texts(row.get(metric), info_of(metric).digits)) for metric in metrics]
+    found = [(metric, *metric_texts(row.get(metric), metric)) for metric in metrics]
     return [TableCell(value + OWN * (metric in own), ends, metric in best) for metric, value, ends in found]
 
 
 def metric_table(
     metrics: Sequence[str], runs: Rows, beside: Rows, leaders: Callable[[str], Collection[str]], kind: str = "ranking",
-    *, own: Mapping[str, Collection[str]] | None = None,
+    *, own: Mapping[str, Collection[str]] | None = None, truth: bool = True,
 ) -> TextTable:  # fmt: skip
     """A row for each run and below them for each baseline, a column for each metric; bold where `leaders` of the metric
-    has the run, and with a † where `own` of the run has the metric."""
+    has the run, and with a † where `own` of the run has the metric. `truth`: whether the true colours are known."""
     best = {metric: leaders(metric) for metric in metrics}
     rows = []
     for label, row in runs.items():
         bold = [metric for metric in metrics if label in best[metric]]
         rows.append(TableRow(label, metric_cells(row, metrics, bold, (own or {}).get(label, ()))))
     rows += [TableRow(row_label(label), metric_cells(row, metrics), "beside") for label, row in beside.items()]
-    return TextTable(["", *(info_of(metric).heading for metric in metrics)], rows, kind)
+    return TextTable(["", *(info_of(metric).with_truth(truth).heading for metric in metrics)], rows, kind)
 
 
 def texts(interval: Interval | None, digits: int) -> tuple[str, str]:
@@ -86,10 +87,20 @@ def texts(interval: Interval | None, digits: int) -> tuple[str, str]:
     return value, "" if isnan(interval.low) or isnan(interval.high) else f"{low} to {high}"
 
 
+def metric_texts(interval: Interval | None, metric: str) -> tuple[str, str]:
+    """The value and its ends, or in their place that the pictures are too few: for a distance of whole sets that has no
+    ends."""
+    known = info_of(metric)
+    value, ends = texts(interval, known.digits)
+    few = interval is not None and known.aggregation == "set" and interval.n > 1 and isnan(interval.low)
+    return value, TOO_FEW if few else ends
+
+
 def comparison_table(comparison: Comparison) -> TextTable:
     """All numbers of the comparison."""
     rows = (comparison.runs, comparison.sanity)
-    return metric_table(comparison.metrics, *rows, comparison.leaders, "ranking all", own=comparison.own)
+    return metric_table(comparison.metrics, *rows, comparison.leaders, "ranking all", own=comparison.own,
+                        truth=comparison.has_order)  # fmt: skip
 
 
 def table_with_costs(comparison: Comparison) -> TextTable:

@@ -47,12 +47,12 @@ class ProgressBar:
 
     def update(self, done: int) -> None:
         rate = done / max(time.monotonic() - self.began, 1e-9)
-        line = f"{self.verb}: {done:,} of {self.total:,} {self.noun} · {rate:.0f} a second"
-        self.show(done, f"{rate:.0f} {self.noun}/s", line)
+        line = f"{self.verb}: {done:,} of {self.total:,} {self.noun} · {format_rate(rate)} a second"
+        self.show(done, f"{format_rate(rate)} {self.noun}/s", line)
 
     def update_step(self, step: int, loss: float, images_per_second: float) -> None:
         """Of training, with the loss and images a second."""
-        status = f"loss {loss:.4g} · {images_per_second:.0f} images/s"
+        status = f"loss {loss:.4g} · {format_rate(images_per_second)} images/s"
         self.show(step, status, f"step {step}/{self.total} · {status}", at_once=step == self.total)
 
     def show(self, done: int, status: str, line: str, *, at_once: bool = False) -> None:
@@ -63,6 +63,11 @@ class ProgressBar:
             left = (now - self.began) / max(done - self.first, 1) * (self.total - done)
             say(f"{line} · {duration(left)} left")
             self.printed = now
+
+
+def format_rate(per_second: float) -> str:
+    """With two digits where it is below 10: a slow network does more than nothing."""
+    return f"{per_second:.0f}" if per_second >= 10 else f"{per_second:.2g}"
 
 
 def duration(seconds: float) -> str:

@@ -117,6 +117,18 @@ def test_a_list_of_names_gives_the_order(imagenet, tmp_path):
     assert chosen.whole == 3
 
 
+def test_a_short_list_is_no_whole_set(imagenet, tmp_path):
+    """Of a protocol that says how many photographs it has; nor is one name 5,000 times, or a folder with too few."""
+    (tmp_path / "list.txt").write_text("ILSVRC2012_val_00000009\n" * 5000 + "ILSVRC2012_val_00000002\n")
+    short = protocol(source=str(imagenet), names=str(tmp_path / "list.txt"), photographs=5000)
+    chosen = select_photographs(short)
+    assert (len(chosen.photos), chosen.whole) == (2, 5000)
+    assert short.record(2, chosen.whole, "m")["id"].startswith("toy-2-of-5000-")
+    folder = select_photographs(protocol(source=str(imagenet), photographs=5000))
+    assert (len(folder.photos), folder.whole) == (12, 5000)
+    assert select_photographs(protocol(source=str(imagenet), photographs=5)).whole == 12
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -62,7 +62,7 @@ def test_the_table_of_training_has_titles_and_directions(capsys):
     score_table({"run": row, "grey": {"psnr": 21.0}}, "title")
     printed = capsys.readouterr().out
     flat = " ".join(printed.replace("│", " ").replace("┃", " ").split())
-    for words in ("PSNR dB ↑", "distance ↓", "→ truth", "KD", "without", "23.46", "0.1235", "0.00123"):
+    for words in ("PSNR dB ↑", "distance ↓", "→ truth", "KD", "paired", "23.46", "0.1235", "0.00123"):
         assert words in flat, flat
     assert "kd_paired" not in flat
 

@@ -6,20 +6,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.compare import compare_results
-from colorize.evaluation.image_table import ImageTable, ImageValues, read_image_values
+from colorize.evaluation.image_table import ImageTable
+from colorize.evaluation.painted import AS_THEY_ARE, RESIZED
 from colorize.evaluation.permutation import holm
-from colorize.evaluation.result import CHOSEN_HERE, image_table_path, read_result, write_result
-from colorize.metrics.metric_info import Interval, in_view, package_metrics
-from colorize.reports.conclusions import checkpoint_in_words, conclude_single, network_verdicts
+from colorize.evaluation.result import CHOSEN_HERE, Result, image_table_path, read_result, write_result
+from colorize.metrics.metric_info import Interval
+from colorize.reports.conclusions import (
+    checkpoint_in_words,
+    conclude_single,
+    draw_conclusions,
+    measured_in_words,
+    network_verdicts,
+)
 from tests.helpers.evaluated import PROTOCOL
 
-METRICS = in_view("grey", package_metrics())
 NAMES = [f"{place}.jpg" for place in range(24)]
-
-
-def pictures(**values):
-    return ImageValues(NAMES, [""] * len(NAMES), values)
 
 
 def advantages(shifts):
@@ -33,31 +36,71 @@ def advantages(shifts):
     return found
 
 
-def test_a_runs_own_page_corrects_for_all_of_its_tests():
+@pytest.fixture
+def single(tmp_path):
+    """A result of one run with these values of pictures, and 0 in its other rows."""
+
+    def make(values, rows=("grey",), **changes):
+        zeros = {metric: np.zeros(24) for metric in values}
+        every = {"model": values, **dict.fromkeys(rows, zeros)}
+        cells = {row: {metric: mean_interval(of) for metric, of in each.items()} for row, each in every.items()}
+        result = Result("one", {**PROTOCOL, "photographs": 24, "of": 24}, cells, manifest="m", **changes)
+        path = write_result(tmp_path / "one" / "results" / "toy.json", result)
+        image_table_path(path).unlink(missing_ok=True)
+        with ImageTable(image_table_path(path), list(values)) as table:
+            for row, each in every.items():
+                table.add({row: each}, NAMES)
+        return path
+
+    return make
+
+
+METRICS = ["psnr", "ssim", "ciede2000", "features", "top1"]
+
+
+def test_a_runs_own_page_corrects_for_all_of_its_tests(single):
     """Alone, 2.4 standard errors are significant; among as many metrics as a page has, they are not."""
-    values = advantages(dict.fromkeys(METRICS, 0.3) | {METRICS[0]: 2.4})
-    zeros = {metric: np.zeros(24) for metric in METRICS}
-    (alone,) = network_verdicts(pictures(**{METRICS[0]: values[METRICS[0]]}), {"grey": pictures(**zeros)})
+    values, rows = advantages(dict.fromkeys(METRICS, 0.3) | {"psnr": 2.4}), ("grey", "model_ortho")
+    path = single({"psnr": values["psnr"]})
+    (alone,) = network_verdicts(path, read_result(path), ["grey"])
     assert alone.winner
     assert alone.adjusted == alone.difference.p < 0.05
-    verdicts = network_verdicts(pictures(**values), {"grey": pictures(**zeros), "shown film": pictures(**zeros)})
+    path = single(values, rows)
+    verdicts = network_verdicts(path, read_result(path), rows)
     assert len(verdicts) == 2 * len(METRICS)
     assert [each.winner for each in verdicts] == [None] * len(verdicts)
     assert [each.adjusted for each in verdicts] == holm([each.difference.p for each in verdicts])
     assert "but p is" in verdicts[0].sentence
 
 
-def test_the_page_says_over_how_many_tests(evaluated, tmp_path):
-    path = tmp_path / evaluated("one") / "results" / "toy.json"
-    own = read_image_values(image_table_path(path), "model")
-    with ImageTable(image_table_path(path), ["psnr", "colorfulness"]) as table:
-        table.add({"grey": own.values | {"psnr": own.values["psnr"] - np.linspace(0.9, 1.1, 40)}}, own.names)
+def test_the_page_says_over_how_many_tests(single):
+    path = single({"psnr": np.linspace(0.9, 1.1, 24), "hue_error": np.ones(24)})
     conclusions = conclude_single([path], ["a note"])
     ((sentence,),) = [group.sentences for group in conclusions.first]
     assert sentence.text.startswith("PSNR: network is better than grey by 1.00 dB")
     assert sentence.small.startswith("; p = 0.0001, d = ")
-    assert "Holm's correction over 1 tests" in conclusions.notes[0]
+    assert any("Holm's correction over 1 test;" in note for note in conclusions.notes)
     assert conclusions.notes[-1] == "a note"
+
+
+def test_what_the_page_shows_first_is_compared_with_grey(single):
+    """The distance of whole sets too, where it is the one clear difference."""
+    values = advantages({"psnr": 0.3, "ssim": 0.3, "kd_paired_efficientnet_lite0": -9.0})
+    conclusions = conclude_single([single(values)], [])
+    told = [sentence.text for group in conclusions.first for sentence in group.sentences]
+    assert [text.partition(":")[0] for text in told] == ["PSNR", "SSIM", "KD paired efficientnet_lite0"]
+    assert "network is better than grey by" in told[-1]
+
+
+def test_pictures_painted_elsewhere_are_no_network_that_was_shown_anything(single):
+    """Nobody knows what their network was shown; how many were taken in which way is known."""
+    values = advantages({"psnr": 9.0})
+    path = single(values, weights={"network": {"pictures": {AS_THEY_ARE: 20, RESIZED: 4}}})
+    text = measured_in_words(read_result(path))
+    assert "was shown" not in text
+    assert text.endswith(f"Colorized elsewhere: 20 {AS_THEY_ARE}, 4 {RESIZED}.")
+    assert conclude_single([path], []).first[0].sentences[0].text.startswith("PSNR: pictures is better than grey")
+    assert "The network was shown their CIE lightness." in measured_in_words(read_result(single(values)))
 
 
 FIVE = [f"{place}.jpg" for place in range(5)]
@@ -76,7 +119,10 @@ def test_few_photographs_give_no_verdict(names, evaluated):
         assert (found["psnr"].winner, found["fid"].winner, told) == ("two", "one", [])
         return
     assert {verdict.winner for verdict in comparison.verdicts} == {None}
-    assert "but p is" in found["psnr"].sentence
+    assert {verdict.adjusted for verdict in comparison.verdicts} == {None}
+    for verdict in comparison.verdicts:
+        assert verdict.sentence == "one and two cannot be compared: 5 pictures are too few"
+    assert not any("Holm" in note or "positive" in note for note in draw_conclusions(comparison).notes)
     assert found["fid"].sentence.startswith("one and two cannot be compared: 5 pictures are too few")
     assert told == ["5 photographs cannot give a verdict: the smallest p is 0.0625"]
     assert comparison.leaders("psnr") == comparison.leaders("fid") == set()
