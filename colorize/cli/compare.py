@@ -16,8 +16,8 @@ from colorize.evaluation.entries import run_labels
 from colorize.evaluation.result import read_summaries, row_label
 from colorize.metrics.metric_info import info_of, measured_on, score_table
 from colorize.reports.comparison_page import write_comparison, write_trained
-from colorize.reports.conclusions import explain_tests, metric_verdicts
-from colorize.reports.tables import BOLD, TOO_FEW, latex, markdown, metric_texts, table_title
+from colorize.reports.conclusions import Sentence, explain_tests, metric_verdicts
+from colorize.reports.tables import TOO_FEW, latex, markdown, metric_texts, table_title
 from colorize.sweeps.jobs import SweepJob, jobs_of
 from colorize.utils.console import console, counted, say
 from colorize.utils.errors import UserError
@@ -134,19 +134,21 @@ def print_comparison(comparison: Comparison) -> None:
     """A line for each metric, a column for each run; the rows to read it next to; then what it comes to in words, for
     the metrics that are told first: the page has the others."""
     leaders = {metric: comparison.leaders(metric) for metric in comparison.metrics}
-    first, bold = comparison.leading(), f"; {BOLD}" if comparison.has_order else ""
-    print_metrics(comparison.runs, f"{table_title(comparison)}{bold}", leaders, truth=comparison.has_order)
+    print_metrics(comparison.runs, table_title(comparison), leaders, truth=comparison.has_order)
+    first = comparison.leading()
     if comparison.sanity:
         baselines = {row_label(row): cells for row, cells in comparison.sanity.items()}
         shown = dict.fromkeys((metric for metric in comparison.metrics if metric in first), ())
         print_metrics(baselines, "to read these next to", shown, ends=False, truth=comparison.has_order)
+    told = list[Sentence]()
     for metric in first:
         verdicts = metric_verdicts(comparison, metric)
-        for line in [verdicts.summary] if verdicts.summary else map("".join, verdicts.sentences):
-            say(line)
-    if more := len(comparison.metrics) - len(first):
+        for sentence in [Sentence(verdicts.summary)] if verdicts.summary else verdicts.sentences:
+            say("".join(sentence))
+        told += [] if verdicts.summary else verdicts.sentences
+    if len(comparison.runs) > 1 and (more := len(comparison.metrics) - len(first)):
         say(f"verdicts on {counted(more, 'other metric')} are on the page")
-    for line in [*explain_tests(comparison.verdicts), *comparison.notes]:
+    for line in [*explain_tests(comparison.verdicts, told), *comparison.notes]:
         say(line)
 
 

@@ -92,11 +92,6 @@ def describe_outdated(path: Path, result: Result) -> str | None:
     return f"the result of {result.name} is of step {network['step']}, and the run is at step {now}: evaluate it again"
 
 
-def note_of_size(name: str, result: Result) -> str | None:
-    """A sentence where a network was shown pictures of another size than it was trained at."""
-    return describe_size(name, result.protocol, result.weights.get("network", {}).get("trained_at"))
-
-
 def protocol_differences(one: Result, other: Result) -> dict[str, tuple[Any, Any]]:
     """Field of the protocol -> its two values; the `id` only where nothing else differs."""
     a, b = (
@@ -169,14 +164,8 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
         of_run = protocol.get("name") == "validation"
         if of_run or any(network.get("chosen_on_these") for network in networks.values()):
             notes.append(f"the best weights were {CHOSEN_HERE}: on others they would be slightly worse")
-    notes += [note for place, result in results.items() if (note := note_of_size(labels[place], result))]
-    if len(results) > 1:
-        notes += [f"{labels[place]} was colorized elsewhere: {taken}"
-                  for place, result in results.items() if (taken := pictures_taken(result))]  # fmt: skip
-    count = protocol.get("photographs", 0)
-    if 0 < count < LEAST_TESTED:
-        more = "; colorize fetch historical has more" if protocol.get("truth") == "none" else ""
-        notes.append(f"{counted(count)} cannot give a verdict: the smallest p is {2 / 2**count:.3g}{more}")
+    notes += _notes_of_input(labels, results)
+    notes += _notes_of_few(entries[0].aggregated, protocol)
     if len(entries) == len(results) > 1:
         notes.append("the comparisons hold for these trained networks: with another seed the same configs may differ")
     (first, one), *others = results.items()
@@ -186,7 +175,6 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
             listed = ", ".join(f"{n} is {one.versions[n]} and {other.versions.get(n, 'not said')}" for n in names)
             both = f"{labels[first]} and {labels[place]}"
             notes.append(f"{both} were measured with different versions: {listed}")
-    notes += _notes_of_few(entries[0].aggregated)
     for entry in entries:
         notes += [note for path, result in entry.results.items() if (note := describe_outdated(path, result))]
         if entry.pictures is None:
@@ -204,9 +192,24 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
     return notes
 
 
-def _notes_of_few(row: Mapping[str, Interval]) -> list[str]:
-    """Which distances of whole sets say nothing of so few pictures, of the first run's."""
-    notes, labels = [], {metric: info_of(metric).label for metric in row}
+def _notes_of_input(labels: Mapping[str, str], results: Mapping[str, Result]) -> list[str]:
+    """Which networks were shown another size than they were trained at; of which pictures that is not known."""
+    notes = list[str | None]()
+    for place, result in results.items():
+        network = result.weights.get("network", {})
+        notes.append(describe_size(labels[place], result.protocol, network.get("trained_at")))
+        if len(results) > 1 and (taken := pictures_taken(result)):  # of one, the page says so above
+            notes.append(f"{labels[place]} was colorized elsewhere: {taken}")
+    return [note for note in notes if note]
+
+
+def _notes_of_few(row: Mapping[str, Interval], protocol: Mapping[str, Any]) -> list[str]:
+    """What so few pictures do not give: verdicts, and which distances of whole sets among those of the first run."""
+    notes, labels = list[str](), {metric: info_of(metric).label for metric in row}
+    count = protocol.get("photographs", 0)
+    if 0 < count < LEAST_TESTED:
+        more = "; colorize fetch historical has more" if protocol.get("truth") == "none" else ""
+        notes.append(f"{counted(count)} cannot give a verdict: the smallest p is {2 / 2**count:.3g}{more}")
     for metric, cell in row.items():
         paired = re.sub("^k(i?)d", r"k\1d_paired", metric)
         if info_of(metric).aggregation == "set" and isnan(cell.low):

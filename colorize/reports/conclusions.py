@@ -68,8 +68,9 @@ def draw_conclusions(comparison: Comparison) -> Conclusions:
     first = comparison.leading()
     others = [metric for metric in comparison.metrics if metric not in first]
     by_metric = {metric: metric_verdicts(comparison, metric) for metric in comparison.metrics}
-    notes = [*explain_tests(comparison.verdicts), *comparison.notes]
     groups = [[by_metric[m] for m in metrics if by_metric[m].sentences] for metrics in (first, others)]
+    told = [sentence for of_metric in by_metric.values() for sentence in of_metric.sentences]
+    notes = [*explain_tests(comparison.verdicts, told), *comparison.notes]
     return Conclusions(groups[0], groups[1], notes)
 
 
@@ -103,21 +104,20 @@ def strength(verdict: ComparisonResult) -> str:
     return f"; {', '.join(found)}" if found else ""
 
 
-def explain_tests(verdicts: Sequence[ComparisonResult]) -> list[str]:
-    """What the sign of a difference, p and d mean, where there are any."""
+def explain_tests(verdicts: Sequence[ComparisonResult], told: Sequence[Sentence]) -> list[str]:
+    """What the sign of a difference, p and d mean, where there are any in the sentences that are `told`."""
     known = [verdict for verdict in verdicts if significance(verdict.difference, verdict.adjusted) is not None]
-    if not known:
-        return []
-    found = "a positive difference: the first of the two is better"
-    if any(info_of(verdict.metric).better == "truth" for verdict in known):
-        found += "; of a metric that is best near the ground truth (→ truth): its mean is nearer to the ground truth's"
-    notes = [found]
+    notes = []
+    if known and told:
+        notes = ["a positive difference: the first of the two is better"]
+        if any(info_of(verdict.metric).better == "truth" for verdict in known):
+            notes[0] += "; where it is best to be near the ground truth (→ truth): its mean is nearer"
     if tests := count_tests(verdicts):
         notes.append(
             f"p is two-sided, after Holm's correction over {counted(tests, 'test')}; of pictures, it is that of "
             "swapping the two runs at random"
         )
-    if any(verdict.difference.effect is not None and verdict.winner for verdict in known):
+    if any(" d = " in small for _, small in told):
         notes.append("d is the mean difference over its standard deviation")
     return notes
 
@@ -148,7 +148,7 @@ def conclude_single(targets: Sequence[Path], notes: Sequence[str]) -> Conclusion
     verdicts = network_verdicts(targets[0], result, rows)
     found = [[each for each in verdicts if each.b == row_label(row)] for row in rows]
     groups = [Verdicts([in_words(each) for each in of_row]) for of_row in found if of_row]
-    return Conclusions(groups, [], [*explain_tests(verdicts), *notes])
+    return Conclusions(groups, [], [*explain_tests(verdicts, [*map(in_words, verdicts)]), *notes])
 
 
 def network_verdicts(target: Path, result: Result, rows: Sequence[str]) -> list[ComparisonResult]:

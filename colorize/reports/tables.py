@@ -145,7 +145,9 @@ def sides(size: Sequence[int]) -> str:
 
 
 def table_title(comparison: Comparison) -> str:
-    return f"protocol {comparison.protocol['id']}, 95 % intervals"
+    """The protocol, and what bold means where anything can be."""
+    bold = f"; {BOLD}" if comparison.has_order and len(comparison.runs) > 1 else ""
+    return f"protocol {comparison.protocol['id']}, 95 % intervals{bold}"
 
 
 def markdown(comparison: Comparison) -> str:
@@ -156,13 +158,13 @@ def markdown(comparison: Comparison) -> str:
     lines += [[_piped(row.name), *(_marked(cell, "**{}**", _piped) for cell in row.cells)] for row in table.rows]
     body = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     sentences = "\n".join(f"- {line}" for line in draw_conclusions(comparison).lines())
-    return f"{table_title(comparison)}; {BOLD}.\n\n{body}\n\n{sentences}\n"
+    return f"{table_title(comparison)}.\n\n{body}\n\n{sentences}\n"
 
 
 def latex(comparison: Comparison) -> str:
     """The same table as a `tabular` that needs the package booktabs; the conclusions are comments below it."""
     table = table_with_costs(comparison)
-    lines = [f"% {table_title(comparison)}; {BOLD}", rf"\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}"]
+    lines = [f"% {table_title(comparison)}", rf"\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}"]
     lines += [r"\toprule", rf"{' & '.join(map(_escaped, table.heads))} \\", r"\midrule"]
     for place, row in enumerate(table.rows):
         lines += [r"\midrule"] if place == len(comparison.runs) else []

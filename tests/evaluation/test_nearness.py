@@ -69,7 +69,7 @@ def test_the_difference_is_that_of_the_two_distances_shown(near, far, swapped, p
 
 
 def test_seeds_are_compared_in_the_same_way(painted):
-    places = [painted(f"{name}{seed}", mean + SPREAD + seed, seed=seed, group=name)
+    places = [painted(f"{name}{seed}", mean + SPREAD + seed / 100, seed=seed, group=name)
               for name, mean in (("near", 45.0), ("far", 30.0)) for seed in range(2)]  # fmt: skip
     verdict = of_metric(compare_results(places, pool=True), "colorfulness")
     assert verdict.difference.basis == "seeds"
@@ -94,7 +94,7 @@ def test_the_sign_is_explained_once_where_verdicts_are_listed(painted, capsys):
     printed = " ".join(capsys.readouterr().out.split())
     for text in (printed, " ".join(draw_conclusions(found).lines())):
         assert text.count("a positive difference: the first of the two is better") == 1
-        assert "its mean is nearer to the ground truth's" in text
+        assert "its mean is nearer" in text
 
 
 def test_d_is_explained_where_there_is_one(painted, evaluated):
