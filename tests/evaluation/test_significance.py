@@ -1,6 +1,8 @@
 """What is said of numbers: directions, units, durations, and no more lines than a person reads."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from colorize.metrics.metric_info import (
     MetricInfo,
     info_from,
     info_of,
+    package_metrics,
     register_info,
     score_table,
     stored_infos,
@@ -27,7 +30,7 @@ from colorize.models import CNN
 from colorize.models.export import save
 from colorize.reports.conclusions import grey_wins
 from colorize.reports.tables import painting_cells
-from colorize.utils.console import ProgressBar, duration, format_count
+from colorize.utils.console import ProgressBar, duration, format_count, format_rate
 from colorize.utils.devices import choose_device
 from colorize.utils.errors import UnavailableError, UserError
 from tests.helpers.commands import refused
@@ -89,6 +92,24 @@ def test_a_metric_of_ones_own_says_which_end_is_better(evaluated, tmp_path):
     assert found.leaders("musiq_of_mine") == {"y"}
     assert found.leading() == ["musiq_of_mine"]
     assert "y is better than x by 10.0 (" in found.verdicts[0].sentence
+
+
+def test_the_manual_has_the_labels_of_tables():
+    """Beside the keys, by which files name the same metrics."""
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]*) \| ([^|]*) \|", text.partition("## Distances")[0], re.MULTILINE)
+    found = {}
+    for names, labels in rows:
+        first, *others = re.findall(r"`([^`]*)`", names)
+        known = [first, *(other.replace("…", first.removesuffix("_pictures")) for other in others)]
+        found |= dict(zip(known, labels.split(", "), strict=True))
+    assert found == {name: info_of(name).label for name in found}
+    assert found.keys() >= package_metrics().keys()
+
+
+@pytest.mark.parametrize(("rate", "words"), [(0.04, "0.04"), (0.4, "0.4"), (3.0, "3"), (9.96, "10"), (118.4, "118")])
+def test_what_is_slow_is_not_at_rest(rate, words):
+    assert format_rate(rate) == words
 
 
 def test_a_share_has_no_negative_interval():
