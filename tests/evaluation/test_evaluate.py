@@ -52,7 +52,7 @@ def test_a_result_says_everything(measured, tmp_path):
     assert result.rows["jpeg95"]["psnr"].value < 45
     assert result.absent["fd_inf_efficientnet_lite0"].startswith("24 pictures are too few for 1280 features")
     assert np.isnan(result.rows["model"]["fd_efficientnet_lite0"].low)
-    told = "toy was trained at 32², and this protocol shows it 96²"  # from the start
+    told = "smoke-cnn-l1-demo-s0 was trained at 32², and this protocol shows it 96²"  # from the start
     assert told in " ".join(measured.split())
     assert result.weights["network"]["trained_at"] == 32
     assert told in (tmp_path / "outputs/toy/results/demo.html").read_text(encoding="utf-8")
