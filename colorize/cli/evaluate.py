@@ -148,6 +148,8 @@ def announce_evaluation(
     taken = setting.painted.taken if setting.painted else {}
     step += "".join(f", {counted(count, 'picture')} {way}" for way, count in taken.items())
     say(f"{subject.name}{step} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
+    if setting.reference:
+        say(f"distances of sets are to {counted(len(setting.reference.photos))} of {setting.reference.title}")
     for note in setting.chosen.notes:
         say(note)
     for names, reason in group_by_reason(setting.absent):

@@ -112,7 +112,7 @@ def assemble_result(
         "metrics": {name: metric.origin for name, metric in setup.metrics.items() if metric.origin},
         "extractors": {each.name: each.describe() for each in setup.extractors},
         "arguments": setup.arguments,
-    }  # fmt: skip
+    } | ({"reference": {"photographs": len(setup.reference.photos)}} if setup.reference else {})  # fmt: skip
     return Result(
         network.name, setup.described, order_rows(values | baselines.rows),
         without_folders_in(absent), library_versions(), weights,

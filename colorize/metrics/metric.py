@@ -142,7 +142,7 @@ class Metric:
     low, high   values beyond which there are none, such as 0 and 1 of a share
     prominence  above 0: shown first, the highest number before the others
     views       where else it is shown: "curve", as a curve of training; "samples", photographs are ranked by it;
-                "grey", a single result is compared with grey in it
+                "grey", a single result is compared with grey in it, as it is in those that are shown first
     aggregation  "mean" of the column ""; "share", the same of yes (1) and no (0); "function", `finish` of the columns'
                 means; "difference", `finish` is |mean of `painted` − mean of `truth`|; "set", no picture has a number
 

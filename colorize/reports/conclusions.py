@@ -170,8 +170,11 @@ def measured_in_words(result: Result) -> str:
     unknown = " without known colours" if protocol["truth"] == "none" else ""
     sentence = f"{part}{unknown}, {size} ({FILTER[protocol['filter']]})."
     if taken := pictures_taken(result):  # what their network was shown, nobody knows
-        return f"{sentence} Colorized elsewhere: {taken}."
-    return sentence if unknown else f"{sentence} The network was shown {shown}."
+        sentence += f" Colorized elsewhere: {taken}."
+    elif not unknown:
+        sentence += f" The network was shown {shown}."
+    count = result.weights.get("reference", {}).get("photographs")
+    return f"{sentence} Distances of sets are to {counted(count, 'other photograph')}." if count else sentence
 
 
 def checkpoint_in_words(result: Result) -> str:

@@ -152,7 +152,7 @@ def test_no_absolute_path_is_in_a_result_or_on_its_page(run, inside, tmp_path):
     source = folder_of_noise(tmp_path / "photographs", seed=3)
     words = (*QUICK, "++protocol.extractors=[efficientnet_lite0,inception]", "metrics=full",
              f"++protocol.reference={reference}", f"source={source}")  # fmt: skip
-    run(*words)
+    assert "distances of sets are to 3 photographs of " in run(*words)  # which a short folder cannot hide
     done = inside("evaluate", f"run={tmp_path / 'exported'}", *words)
     assert done.returncode == 0, done.stderr
     for name in ("toy", "exported"):
@@ -160,6 +160,7 @@ def test_no_absolute_path_is_in_a_result_or_on_its_page(run, inside, tmp_path):
             text = (tmp_path / f"outputs/{name}/results/demo.{kind}").read_text(encoding="utf-8")
             assert str(tmp_path) not in text
             assert not re.search(r"/(?:root|home|Users|tmp)/", text)
+        assert "Distances of sets are to 3 other photographs." in text
     assert result_in(tmp_path).absent["fid"].count("'…/") == 1
 
 
