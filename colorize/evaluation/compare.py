@@ -10,7 +10,7 @@ from colorize.evaluation.comparison import Comparison, Rows, compare_with_grey, 
 from colorize.evaluation.entries import Entry, make_entries, run_labels
 from colorize.evaluation.painted import pictures_taken
 from colorize.evaluation.permutation import LEAST_TESTED
-from colorize.evaluation.protocol import describe_size
+from colorize.evaluation.protocol import describe_trained_size
 from colorize.evaluation.result import CHOSEN_HERE, LABELS, OF_BEST, Result, group_by_reason, judged_by_own, read_result
 from colorize.evaluation.significance import compare_all
 from colorize.metrics.metric_info import Interval, info_of
@@ -197,7 +197,7 @@ def _notes_of_input(labels: Mapping[str, str], results: Mapping[str, Result]) ->
     notes = list[str | None]()
     for place, result in results.items():
         network = result.weights.get("network", {})
-        notes.append(describe_size(labels[place], result.protocol, network.get("trained_at")))
+        notes.append(describe_trained_size(labels[place], result.protocol, network.get("trained_at")))
         if len(results) > 1 and (taken := pictures_taken(result)):  # of one, the page says so above
             notes.append(f"{labels[place]} was colorized elsewhere: {taken}")
     return [note for note in notes if note]

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from colorize.config import metric_class
 from colorize.evaluation.network import EvaluatedNetwork
 from colorize.evaluation.painted import PaintedPictures, match_pictures
-from colorize.evaluation.protocol import Protocol, describe_size
+from colorize.evaluation.protocol import Protocol, describe_trained_size
 from colorize.evaluation.result import Result
 from colorize.evaluation.selection import Selection, select_photographs
 from colorize.metrics.distribution import KINDS, score_name
@@ -78,7 +78,7 @@ def set_up(
         len(chosen.photos), chosen.whole, chosen.manifest, reference.manifest if reference else ""
     )
     painted = match_pictures(network.pictures, chosen, protocol) if network.pictures else None
-    note = describe_size(network.name, described, network.size) if network.model else None
+    note = describe_trained_size(network.name, described, network.size) if network.model else None
     if painted and painted.surplus:
         note = f"left out of {network.name}, since no photograph is called so: {shorten_list(painted.surplus)}"
     if note:

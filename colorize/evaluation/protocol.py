@@ -177,7 +177,7 @@ class Protocol:
         return {"id": f"{self.name}-{part}-{digest}", **fields}
 
 
-def describe_size(name: str, protocol: Mapping[str, Any], trained_at: int | None) -> str | None:
+def describe_trained_size(name: str, protocol: Mapping[str, Any], trained_at: int | None) -> str | None:
     """A sentence where a network is shown pictures of another size than it was trained at; None where it is not, or
     where this is unknown.
 

@@ -203,19 +203,19 @@ def compare_couples(couples: Sequence[tuple[Entry, Entry]], metrics: Sequence[st
         for metric, difference in pair.differences(metrics).items():
             found.append((pair, metric, difference))
             if difference.p is not None and difference.advantage.n >= LEAST_TESTED:
-                tests.setdefault(same_test(metric, a.label, b.label), difference.p)
+                tests.setdefault(name_test(metric, a.label, b.label), difference.p)
     adjusted = dict(zip(tests, holm([*tests.values()]), strict=True))
     return [
         verdict_on(
             metric, pair.a.label, pair.b.label, difference,
-            None if difference.p is None else adjusted.get(same_test(metric, pair.a.label, pair.b.label)),
+            None if difference.p is None else adjusted.get(name_test(metric, pair.a.label, pair.b.label)),
             pair.known(metric),
         )
         for pair, metric, difference in found
     ]  # fmt: skip
 
 
-def same_test(metric: str, a: str, b: str) -> tuple[str, str, str]:
+def name_test(metric: str, a: str, b: str) -> tuple[str, str, str]:
     """What a verdict tests: the same for metrics that are one test in two units."""
     return SAME_TEST.get(metric, metric), a, b
 
@@ -223,7 +223,7 @@ def same_test(metric: str, a: str, b: str) -> tuple[str, str, str]:
 def count_tests(verdicts: Sequence[ComparisonResult]) -> int:
     """How many tests Holm's correction is over."""
     tested = [(v.metric, v.a, v.b) for v in verdicts if v.adjusted is not None]
-    return sum(each == same_test(*each) or same_test(*each) not in tested for each in tested)
+    return sum(each == name_test(*each) or name_test(*each) not in tested for each in tested)
 
 
 def can_differ(verdicts: Sequence[ComparisonResult]) -> bool:
