@@ -48,6 +48,11 @@ def run_evaluate(argv: list[str]) -> int:
 
         return evaluate_runs(cfg)
 
+    groups = {path.name for path in conf_folder().iterdir() if path.is_dir()} - {"hydra", "protocol", "metrics"}
+    for word in argv:
+        if (group := re.split(r"[=/.@]", word.lstrip("+~"))[0]) in groups and "=" in word:
+            instead = "track=false leaves W&B alone" if group == "tracker" else "its groups are protocol and metrics"
+            raise UserError(f"{word}: evaluate has no {group!r}, a run is evaluated as it was trained; {instead}")
     return run_hydra("evaluate", argv, job)
 
 

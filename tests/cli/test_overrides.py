@@ -1,5 +1,6 @@
 """Overrides: refused where they are wrong, before anything starts."""
 
+import re
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.helpers.commands import PLAIN, SMOKE, refused
-from tests.helpers.configs import ROOT
+from tests.helpers.configs import CONF, ROOT, options
 
 MISTAKES = [
     # groups and their options
@@ -132,6 +133,10 @@ EVALUATE = [
     (["run=x", "name=a/b"], ["name is 'a/b'; it must be a name without folders"]),
     (["run=x", "name=d", "protocol.name=../x"], ["protocol.name is '../x'; it must be a name that stays"]),
     (["-m", "run=a,b", "name=???"], ["name has no value"]),
+    (["run=x", "model=cnn"], ["evaluate has no 'model', a run is evaluated as it was trained", "protocol and metrics"]),
+    (["run=x", "data/look=film"], ["evaluate has no 'data'"]),
+    (["run=x", "+experiment=smoke"], ["evaluate has no 'experiment'"]),
+    (["run=x", "tracker=none"], ["evaluate has no 'tracker'", "track=false leaves W&B alone"]),
 ]
 
 
@@ -217,6 +222,12 @@ def test_what_hydra_shows(inside):
     assert "lr: 0.001" in inside("train", "--cfg", "job", "--resolve", "--package", "optimizer").stdout
     assert "model/transformer" in inside("train", "--info", "defaults").stdout
     assert "--shell-completion" in inside("train", "--hydra-help").stdout
+    told = inside("evaluate", "--help").stdout
+    for key in set(OmegaConf.load(CONF / "evaluate.yaml")) - {"defaults", "hydra"}:
+        assert re.search(rf"^ *{key} +\w", told, re.M), key
+    for group in ("protocol", "metrics"):
+        listed = re.search(rf"^ *{group}=… +((?:[\w-]+(?:, |,\n +)?)+)", told, re.M)
+        assert sorted(re.split(r",\s+", listed[1])) == options(group)
     for verb in ("train", "evaluate"):
         examples = [line for line in inside(verb, "--help").stdout.splitlines() if f"  python {verb}.py" in line]
         assert len(examples) == 3
