@@ -45,8 +45,9 @@ def compare_runs(args: Namespace) -> int:
         compare_trained(places, page)
         return 0
     print_comparison(comparison)
+    replaced = ", in place of an earlier one; --html FILE names another" if not args.html and page.exists() else ""
     write_comparison(page, comparison)
-    say(f"the page is {str(page)!r}")
+    say(f"the page is {str(page)!r}{replaced}")
     for path, write in ((args.markdown, markdown), (args.latex, latex)):
         if path:
             text = write(comparison)
@@ -64,7 +65,7 @@ def compare_trained(places: Sequence[str], page: Path) -> None:
     first = next(iter(summaries.values()))
     beside = {row_label(row): scores for row, scores in {**first["baseline"], "truth": first["truth"]}.items()}
     validation = first["validation"]
-    title = measured_on(validation["photographs"], validation["size"])
+    title = f"{measured_on(validation['photographs'], validation['size'])}; the last weights"
     score_table({label: summary["val"] for label, summary in by_label.items()} | beside, title)
     write_trained(page, by_label, {labels[folder]: Path(folder) for folder in summaries})
     say("no run has a result of a named protocol: these are the scores that training ended with, without intervals")

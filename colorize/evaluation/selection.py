@@ -88,11 +88,11 @@ def _find_photographs(
     word = protocol.source
     if protocol.reader != "photographs":
         if word is None and protocol.reader == "period":
-            raise UserError("this protocol needs period photographs: use protocol.source=FOLDER")
+            raise UserError("this protocol needs period photographs: use source=FOLDER")
         table = list_folder(SHIPPED if word is None else word)
         return ("the photographs that come with the package" if word is None else word), Collection(table), []
     if word is None:
-        raise UserError(f"the protocol {protocol.name!r} is for any photographs: use protocol.source=FOLDER, or demo")
+        raise UserError(f"the protocol {protocol.name!r} is for any photographs: use source=FOLDER, or demo")
     if word == "demo":
         return "the demo photographs held back", demo_photographs()[1], []
     if word == "run":

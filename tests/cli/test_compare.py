@@ -147,3 +147,10 @@ def test_one_sentence_for_each_mistake(words, sentence, evaluated, inside, tmp_p
     assert done.returncode == 2
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_page_that_is_replaced_is_told(evaluated, inside):
+    places = [evaluated("one"), evaluated("two")]
+    assert "in place of an earlier one" not in inside("compare", *places).stdout
+    again = " ".join(inside("compare", *places).stdout.split())
+    assert "the page is 'compare.html', in place of an earlier one; --html FILE names another" in again

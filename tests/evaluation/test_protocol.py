@@ -9,7 +9,7 @@ import pytest
 from colorize.config import build_part
 from colorize.evaluation.selection import select_photographs
 from colorize.utils.errors import UserError
-from tests.helpers.configs import options
+from tests.helpers.configs import ROOT, options
 from tests.helpers.evaluations import noise, protocol
 
 
@@ -132,7 +132,7 @@ def test_a_short_list_is_no_whole_set(imagenet, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"source": None}, "the protocol 'toy' is for any photographs: use protocol.source=FOLDER, or demo"),
+        ({"source": None}, "the protocol 'toy' is for any photographs: use source=FOLDER, or demo"),
         ({"source": "run"}, "weights without a run folder have no validation photographs"),
         ({"source": "demo", "names": "ILSVRC2012_val_{:08d}", "photographs": 5},
          "no photograph of the demo photographs held back has a name of the protocol"),
@@ -155,3 +155,16 @@ def test_ddcolors_two_geometries_differ_in_nothing_else(config):
     assert {key for key in code if code[key] != author[key]} == {"id", "name", "geometry", "filter"}
     assert (code["geometry"], code["filter"]) == ("stretch", "linear")
     assert (author["geometry"], author["filter"]) == ("centre", "bilinear")
+
+
+WORDS = {"inception": "Inception", "clean_fid": "Inception", "dinov2": "DINOv2",
+         "efficientnet_lite0": "EfficientNet-Lite0", "mobilenet_v2": "MobileNetV2"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["validation", "demo", "clean", "historical", "period"])
+def test_the_manual_names_the_networks_of_a_protocol(name, config):
+    page = (ROOT / "docs/evaluation.md").read_text("utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}`")]
+    told = {word for word in WORDS.values() if word in row.split("|")[4]}
+    protocol = build_part(config(f"protocol={name}", "run=x", name="evaluate").protocol, "protocol")
+    assert told == {WORDS[extractor] for extractor in protocol.extractors}

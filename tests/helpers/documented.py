@@ -94,7 +94,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize prepare photos shards": Run(),
     "python train.py model=cnn data=shards data.root=shards": Run(SHORT),
     # docs/evaluation.md
-    "python evaluate.py run=outputs/quickstart protocol=clean source=photos": Run(),
+    "python evaluate.py run=outputs/quickstart protocol=clean source=test_photos": Run(),
     "python evaluate.py run=outputs/quickstart protocol=historical": Run(),
     "python compare.py outputs/a outputs/b": Run(instead=("a outputs/b", "quickstart outputs/quickstart-s1")),
     "python compare.py 'outputs/cpu-*'": Run(instead=("cpu-*", "sweep-xxxx/0*")),

@@ -44,6 +44,7 @@ def some_photographs(home: Path) -> None:
     """What the pages call photos, scans and so on, made of the package's photographs."""
     for name, chosen in (("photos/a", PHOTOGRAPHS[:12]), ("photos/b", PHOTOGRAPHS[12:24]),
                          ("my photos [1920]", PHOTOGRAPHS[24:36]), ("held-back", PHOTOGRAPHS[36:42]),
+                         ("test_photos", PHOTOGRAPHS[42:54]),
                          ("scans", sorted((ROOT / "colorize" / "data" / "historical").glob("*.jpg"))[:2])):  # fmt: skip
         (home / name).mkdir(parents=True)
         for path in chosen:
