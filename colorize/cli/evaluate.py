@@ -16,8 +16,9 @@ from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_
 from colorize.evaluation.network import EvaluatedNetwork, log_to_tracker, open_network
 from colorize.evaluation.painted import label_of
 from colorize.evaluation.protocol import Protocol
-from colorize.evaluation.result import CHOSEN_HERE, Result, group_by_reason, read_result, row_label
+from colorize.evaluation.result import TRAINED_ON, Result, group_by_reason, read_result, row_label
 from colorize.reports.comparison_page import write_result_page
+from colorize.reports.conclusions import weights_in_words
 from colorize.reports.tables import cost_in_words
 from colorize.sweeps.jobs import jobs_of
 from colorize.utils.console import counted, counted_part, say
@@ -91,22 +92,25 @@ def evaluate_one(
     if world.size > 1:  # what has to be fetched, the first process fetches
         world.on_main_then_broadcast(lambda: bool(set_up(cfg, protocol, subject)))
     setting = set_up(cfg, protocol, subject)
+    announce_network(subject, setting, device)
     target = subject.result_path(cfg.name)
     if world.on_main_then_broadcast(lambda: is_measured(cfg, target, subject, setting)):
         return
-    announce_evaluation(subject, setting, device, told)
+    announce_absent(setting, told)
     result = evaluate_network(cfg, subject, setting, target, device, world)
     if result is not None:
-        report_result(cfg, subject, result, target)
+        report_result(cfg, subject, setting, result, target)
     if subject.model:
         subject.model.to("cpu")
 
 
-def report_result(cfg: DictConfig, subject: EvaluatedNetwork, result: Result, target: Path) -> None:
+def report_result(
+    cfg: DictConfig, subject: EvaluatedNetwork, setting: EvaluationSetup, result: Result, target: Path
+) -> None:
     """Write the page of a result, print its table, and send it to the tracker."""
     page = write_result_page(target)
     if cfg.table:
-        print_result(result)
+        print_result(result, setting)
         if result.cost:
             say(cost_in_words(result.cost))
     if cfg.track:
@@ -132,39 +136,46 @@ def is_measured(cfg: DictConfig, target: Path, subject: EvaluatedNetwork, settin
     if not is_whole(kept, setting, subject.weights["sha256"]):
         return False
     if cfg.table:
-        print_result(kept)
+        print_result(kept, setting)
     say(f"{str(target)!r} has been measured already; overwrite=true measures it again")
     return True
 
 
-def announce_evaluation(
-    subject: EvaluatedNetwork, setting: EvaluationSetup, device: torch.device, told: set[tuple[str, str]]
-) -> None:
-    """What is about to be measured. What is absent for every network of a command is `told` once."""
+def announce_network(subject: EvaluatedNetwork, setting: EvaluationSetup, device: torch.device) -> None:
+    """Which weights are judged, and on what."""
     count, whole = len(setting.chosen.photos), setting.chosen.whole
     part = counted_part(count, whole) + "," * (count != whole)
-    chosen = f": {CHOSEN_HERE}" if subject.chosen_on(setting.protocol.source) else ""
-    step = f" ({subject.weights['of']}, step {subject.weights['step']}{chosen})" if "step" in subject.weights else ""
+    weights = weights_in_words(subject.weights | {"chosen_on_these": subject.chosen_on(setting.protocol.source)})
     taken = setting.painted.taken if setting.painted else {}
-    step += "".join(f", {counted(count, 'picture')} {way}" for way, count in taken.items())
-    say(f"{subject.name}{step} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
+    shown = f" ({weights})" * bool(weights) + "".join(f", {counted(n, 'picture')} {way}" for way, n in taken.items())
+    say(f"{subject.name}{shown} on {device}: {part} of {setting.chosen.title}, protocol {setting.described['id']}")
     if setting.reference:
         say(f"distances of sets are to {counted(len(setting.reference.photos))} of {setting.reference.title}")
+    if setting.trained_on:
+        say(TRAINED_ON.format(subject.name, setting.trained_on, count))
     for note in setting.chosen.notes:
         say(note)
+
+
+def announce_absent(setting: EvaluationSetup, told: set[tuple[str, str]]) -> None:
+    """What an evaluation is about to lack; what is absent for every network of a command is `told` once."""
     for names, reason in group_by_reason(setting.absent):
         if (names, reason) not in told:
             say(f"{names} will be absent: {reason}")
     told |= set(group_by_reason(setting.absent))
 
 
-def print_result(result: Result) -> None:
-    """A line for each metric: of the network with intervals, then what to read it next to; then what is absent."""
+def print_result(result: Result, setting: EvaluationSetup) -> None:
+    """A line for each metric: of the network with intervals, then what to read it next to; then what is absent, with
+    the folders that the result leaves out."""
     own = {label_of(row, result): cells for row, cells in result.rows.items() if row.startswith("model")}
     others = {row_label(row): cells for row, cells in result.rows.items() if not row.startswith("model")}
     shown = dict.fromkeys([*result.rows["model"], *(metric for cells in others.values() for metric in cells)], ())
     truth = result.protocol.get("truth") != "none"
-    print_metrics(own, f"{result.name}, protocol {result.protocol['id']}, 95 % intervals", shown, truth=truth)
+    weights = weights_in_words(result.weights.get("network", {}))
+    named = f"{result.name} ({weights})" if weights else result.name
+    print_metrics(own, f"{named}, protocol {result.protocol['id']}, 95 % intervals", shown, truth=truth)
     print_metrics(others, "to read it next to", shown, ends=False, truth=truth)
-    for names, reason in group_by_reason(result.absent):
+    absent = {name: setting.absent.get(name, reason) for name, reason in result.absent.items()}
+    for names, reason in group_by_reason(absent):
         say(f"absent: {names}: {reason}")

@@ -11,11 +11,11 @@ import torch
 
 from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import new_folder
-from colorize.evaluation.network import weights_digest
 from colorize.evaluation.result import read_result
 from colorize.models.base import Colorizer
 from colorize.models.export import save, trust_argument, weights_in
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
+from colorize.models.weights import weights_digest
 from colorize.reports.model_card import CardDetails, Evaluated, read_details, write_card
 from colorize.run_folder import RunFolder
 from colorize.utils.checkpoint import peek

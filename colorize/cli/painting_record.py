@@ -4,13 +4,11 @@ import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import nn
 
@@ -25,6 +23,7 @@ from colorize.imaging.image_io import LoadedPhotograph, format_of
 from colorize.imaging.metadata import MARKER, XMP_HEAD
 from colorize.imaging.provenance import checked_record, mark_xmp
 from colorize.models.base import Colorizer
+from colorize.models.weights import weights_digest
 from colorize.reports.iiif import IiifChoice, check_manifest
 from colorize.reports.painted_page import UNSEEN, PaintedRow, Thumbnails, place_beside, read_rows
 from colorize.utils.console import printable
@@ -176,15 +175,9 @@ DIGESTS: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
 
 
 def network_digest(model: nn.Module) -> str:
-    """SHA-256 of a network's tensors, names and shapes, in the order of their names: the same for a checkpoint, its
-    export and a copy. The vectors of a spectral norm, which follow from its weight, are left out."""
+    """`weights_digest` of a network, computed once."""
     if model not in DIGESTS:
-        found = sha256()
-        for name, tensor in sorted(model.state_dict().items()):
-            if not name.endswith(("._u", "._v")):
-                found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-                found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        DIGESTS[model] = found.hexdigest()
+        DIGESTS[model] = weights_digest(model.state_dict())
     return DIGESTS[model]
 
 

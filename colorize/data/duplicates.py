@@ -5,16 +5,20 @@ N photographs, M pairs of them, H W picture.
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from hashlib import sha256
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from colorize.data.collection import Collection
+from colorize.data.collection import Collection, Photo, normalized
 from colorize.data.listing import file_identity
 from colorize.imaging.color import rgb_to_lab
+from colorize.imaging.decode import UNREADABLE
 from colorize.imaging.transforms import channels
+from colorize.utils.download import is_remote
 from colorize.utils.errors import UserError
 
 
@@ -48,6 +52,35 @@ def real_paths(photos: Collection) -> Iterator[str]:
         yield os.path.realpath(f"{root}/{name}") if name in links else f"{real_folder(folder)}{os.sep}{base}"
 
 
+def count_shared(photos: Collection, train: Collection) -> int:
+    """How many of `photos` are among `train`, byte for byte. Candidates have as many bytes; or the same name, where
+    there are so many files that asking for the length of each would take minutes. Remote files are left out."""
+    by_name = train.files is None and len(train) > MANY
+    groups: dict[str | int, list[Photo]] = {}
+    for photo in photos:
+        groups.setdefault(_base_name(photo) if by_name else photo.length, []).append(photo)
+    shared, digests = 0, dict[str | int, list[str]]()
+    for photo in train:
+        key = "" if is_remote(photo.file) else _base_name(photo) if by_name else photo.length
+        if key in groups and (digest := _content_digest(photo)):
+            held = digests.setdefault(key, [*map(_content_digest, groups[key])])
+            shared += held.count(digest)
+            digests[key] = [other for other in held if other != digest]
+    return shared
+
+
+def _base_name(photo: Photo) -> str:
+    return normalized(photo.name).rsplit("/", 1)[-1]
+
+
+def _content_digest(photo: Photo) -> str:
+    """Nothing for a photograph that cannot be read."""
+    with suppress(*UNREADABLE):
+        return sha256(photo.read()).hexdigest()
+    return ""
+
+
+MANY = 100_000  # loose files whose lengths are not asked for one by one
 DISTANCE = 6  #   of 64 bits, at most, between the hashes of a picture and its copy
 BLOCK = 2**22  #  comparisons at a time
 PARTNERS = 64  #  of one hash in one band, the nearest: almost blank pictures are all near one another

@@ -11,20 +11,30 @@ from colorize.evaluation.entries import Entry, make_entries, run_labels
 from colorize.evaluation.painted import pictures_taken
 from colorize.evaluation.permutation import LEAST_TESTED
 from colorize.evaluation.protocol import describe_trained_size
-from colorize.evaluation.result import CHOSEN_HERE, LABELS, OF_BEST, Result, group_by_reason, judged_by_own, read_result
+from colorize.evaluation.result import (
+    CHOSEN_HERE,
+    LABELS,
+    OF_BEST,
+    TRAINED_ON,
+    Result,
+    group_by_reason,
+    judged_by_own,
+    read_result,
+)
 from colorize.evaluation.significance import compare_all
 from colorize.metrics.metric_info import Interval, info_of
 from colorize.utils.checkpoint import BEST, Checkpoints, peek, step_of
-from colorize.utils.console import counted
+from colorize.utils.console import counted, say
 from colorize.utils.errors import UserError
 from colorize.utils.trust import iterate_leaves
 
 FEW_PAIRS = 1000  # of pictures, below which the published kernel distance is plainly too low
+VALIDATION = "validation"  # the protocol of a run's own validation photographs
 
 
 def find_results(places: Sequence[str], protocol: str | None = None) -> dict[str, Path]:
     """place -> its result's file, of the named protocol, or of the only protocol with a ground truth that all have
-    results of; empty where no run has any.
+    results of; of several, `validation`; empty where no run has any.
 
     places  run folders and result files
     """
@@ -61,8 +71,11 @@ def _only_one(held: Mapping[str, Mapping[str, Path]]) -> str:
         common = [name for name in common if read_result(first[name]).protocol.get("truth") != "none"] or common
     if len(common) == 1:
         return common[0]
+    if VALIDATION in common:
+        say(f"results of {', '.join(common)}: compared by {VALIDATION}; --protocol=NAME takes another")
+        return VALIDATION
     if common:
-        raise UserError(f"there are results of {' and of '.join(common)}: choose one with --protocol")
+        raise UserError(f"there are results of {' and of '.join(common)}: choose one, such as --protocol={common[0]}")
     lists = "; ".join(f"{place!r} has {', '.join(found)}" for place, found in held.items())
     raise UserError(f"the runs have no protocol in common: {lists}")
 
@@ -130,6 +143,7 @@ def compare_results(places: Sequence[str], protocol: str | None = None, *, pool:
         cost={entry.label: entry.one.cost for entry in entries},
         own={entry.label: judged_by_own(entry.one) for entry in entries},
         grey=compare_with_grey(entries, leading_metrics(metrics, protocol_of, runs.values())),
+        networks={e.label: [result.weights.get("network", {}) for result in e.results.values()] for e in entries},
     )
 
 
@@ -161,8 +175,7 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
         if len(best) < len(of):
             told = [", ".join(labels[place] for place in of if (place in best) == wanted) for wanted in (True, False)]
             notes.append(f"of {told[0]} the best weights were evaluated, of {told[1]} others: evaluate all alike")
-        of_run = protocol.get("name") == "validation"
-        if of_run or any(network.get("chosen_on_these") for network in networks.values()):
+        if protocol.get("name") == VALIDATION or any(of_one.get("chosen_on_these") for of_one in networks.values()):
             notes.append(f"the best weights were {CHOSEN_HERE}: on others they would be slightly worse")
     notes += _notes_of_input(labels, results)
     notes += _notes_of_few(entries[0].aggregated, protocol)
@@ -193,11 +206,14 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
 
 
 def _notes_of_input(labels: Mapping[str, str], results: Mapping[str, Result]) -> list[str]:
-    """Which networks were shown another size than they were trained at; of which pictures that is not known."""
+    """Which networks were shown another size than they were trained at, or photographs that they were trained on; of
+    which pictures that is not known."""
     notes = list[str | None]()
     for place, result in results.items():
         network = result.weights.get("network", {})
         notes.append(describe_trained_size(labels[place], result.protocol, network.get("trained_at")))
+        if seen := network.get("trained_on_these"):
+            notes.append(TRAINED_ON.format(labels[place], seen, result.protocol["photographs"]))
         if len(results) > 1 and (taken := pictures_taken(result)):  # of one, the page says so above
             notes.append(f"{labels[place]} was colorized elsewhere: {taken}")
     return [note for note in notes if note]

@@ -29,6 +29,7 @@ class Comparison:
     cost      label -> cost of a prediction, of its first result
     own       label -> metrics whose network the run was trained with, and that network
     grey      label -> its comparisons with grey in the metrics that are shown first
+    networks  label -> what each of its results says of the weights that were evaluated
     """
 
     protocol: dict[str, Any]
@@ -42,6 +43,7 @@ class Comparison:
     cost: dict[str, dict[str, Any]] = field(default_factory=dict)
     own: dict[str, dict[str, str]] = field(default_factory=dict)
     grey: dict[str, list[ComparisonResult]] = field(default_factory=dict)
+    networks: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
 
     def leading(self) -> list[str]:
         """The metrics that are shown first: the prominent ones, then a distance of whole sets."""

@@ -108,7 +108,8 @@ def assemble_result(
     weights = {
         "network": network.weights
         | ({"pictures": setup.painted.taken} if setup.painted else {"trained_at": network.size})
-        | ({"chosen_on_these": True} if network.chosen_on(setup.protocol.source) else {}),
+        | ({"chosen_on_these": True} if network.chosen_on(setup.protocol.source) else {})
+        | ({"trained_on_these": setup.trained_on} if setup.trained_on else {}),
         "metrics": {name: metric.origin for name, metric in setup.metrics.items() if metric.origin},
         "extractors": {each.name: each.describe() for each in setup.extractors},
         "arguments": setup.arguments,

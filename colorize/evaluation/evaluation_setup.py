@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.config import metric_class
+from colorize.data.duplicates import count_shared
 from colorize.evaluation.network import EvaluatedNetwork
 from colorize.evaluation.painted import PaintedPictures, match_pictures
 from colorize.evaluation.protocol import Protocol, describe_trained_size
@@ -19,7 +20,8 @@ from colorize.metrics.extractors import Extractor, create_extractor
 from colorize.metrics.metric import Metric
 from colorize.metrics.metric_info import build_metrics
 from colorize.metrics.perceptual import imagenet_indices
-from colorize.utils.environment import versions
+from colorize.utils.console import say
+from colorize.utils.environment import at_home, versions
 from colorize.utils.errors import UnavailableError, UserError, shorten_list
 
 
@@ -33,6 +35,7 @@ class EvaluationSetup:
     arguments  metric -> those of its constructor
     reference  the reference's own photographs, where it has any
     painted    the pictures that are judged in the place of a network's
+    trained_on  how many of the photographs the network was trained on, as far as this is known
     """
 
     protocol: Protocol
@@ -45,6 +48,7 @@ class EvaluationSetup:
     arguments: dict[str, dict[str, Any]]
     reference: Selection | None = None
     painted: PaintedPictures | None = None
+    trained_on: int = 0
 
     def stamp(self) -> dict[str, Any]:
         """What numbers depend on besides the network: a result with the same stamp is not measured again."""
@@ -92,8 +96,21 @@ def set_up(
     arguments = {name: _arguments(cfg.metrics[name]) for name in metrics}
     return EvaluationSetup(
         protocol, chosen, described, metrics, extractors, absent | without, missing | without, arguments, reference,
-        painted,
+        painted, _count_trained_on(network, protocol, chosen),
     )  # fmt: skip
+
+
+def _count_trained_on(network: EvaluatedNetwork, protocol: Protocol, chosen: Selection) -> int:
+    """How many of the photographs the network was trained on; 0 where its own do not lie on this machine."""
+    if network.run is None or protocol.source == "run" or protocol.truth == "none":
+        return 0
+    if network.data is None and not at_home(network.run.data.get("root", ".")).exists():
+        return 0
+    try:
+        return count_shared(chosen.photos, network.photographs().train)
+    except UserError as error:
+        say(f"whether {network.name} was trained on these photographs is not known: {error}")
+        return 0
 
 
 def _leave_out(metrics: dict[str, Metric], given: frozenset[str], protocol: Protocol) -> dict[str, str]:

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from math import isnan
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.config import apply_resolved, build_part
@@ -19,6 +17,7 @@ from colorize.evaluation.samples import COMPARED, SampleFiles, find_samples
 from colorize.models.base import Colorizer
 from colorize.models.load import checked_size, is_hub_name, load, load_trained, trained_size
 from colorize.models.named_weights import resolve_weights
+from colorize.models.weights import weights_digest
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger, start_tracker
@@ -164,16 +163,6 @@ def pretrained_networks(origins: Mapping[str, Any]) -> list[str]:
     """
     of_parts = [str(origin) for part, origin in origins.items() if part.startswith(("model.", "loss."))]
     return sorted({origin.split(",")[0] for origin in of_parts if ", ImageNet" in origin})
-
-
-def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 of the names, shapes and bytes of a network's tensors: the same for every format of file."""
-    total = sha256()
-    for name in sorted(state):
-        value = state[name].detach().cpu().contiguous()
-        total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b"")
-    return total.hexdigest()
 
 
 def open_tracker(run: RunFolder, start: Callable[..., Any], settings: dict[str, Any]) -> Logger:

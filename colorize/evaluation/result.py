@@ -24,6 +24,7 @@ LABELS = {  # row -> its label, in the order of tables
 }  # fmt: skip
 CELL = ("value", "low", "high", "n")
 CHOSEN_HERE = "chosen on these very photographs"  # what best.pt is, where validation looked at what is measured
+TRAINED_ON = "{} was trained on {} of these {:,} photographs: on others its numbers would be worse"
 OF_BEST = "@best"  # ends the name of a result of the best weights, beside that of the last ones
 OPTIONAL_FIELDS = ("cost", "measures", "row_labels", "color_errors")  # that results did not have from the beginning
 INFINITIES = {"inf": inf, "-inf": -inf}  # JSON has none; NaN, which says that nothing is known, is null

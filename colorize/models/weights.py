@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,18 @@ def extract_weights(content: Mapping[str, Any], path: Path, *, contained: bool =
             f"{str(path)!r} holds {shorten_list(odd)} as complex, sparse or quantized numbers: save plain ones"
         )
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the names, shapes and bytes of a network's tensors: the same for a checkpoint, its export and a copy.
+    The vectors of a spectral norm, which follow from its weight, are left out: a power iteration moves their bits."""
+    total = sha256()
+    for name in sorted(state):
+        if not name.endswith(("._u", "._v")):
+            value = state[name].detach().cpu().contiguous()
+            total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+            total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
 
 
 def strip_prefixes(state: Mapping[Any, Any]) -> dict[str, Any]:

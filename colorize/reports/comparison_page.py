@@ -18,12 +18,12 @@ from colorize.metrics.full_reference import ErrorsByColour
 from colorize.metrics.metric_info import Interval, info_of, measured_on
 from colorize.reports.charts import Forest, color_error_charts, forest
 from colorize.reports.conclusions import (
-    checkpoint_in_words,
     conclude_single,
     draw_conclusions,
     grey_wins,
     measured_in_words,
     name_runs,
+    weights_of_runs,
 )
 from colorize.reports.page import make_gallery, old_photographs, ranked_photographs, sheets, write_page
 from colorize.reports.run_data import (
@@ -60,12 +60,13 @@ def write_comparison(target: Path, comparison: Comparison) -> None:
     """Of results, one or several. One file that needs no other. Raises `UserError` where a run's file is not whole."""
     runs = {label: gather(paths[0].parent.parent, paths[0]) for label, paths in comparison.results.items()}
     name, first, several = name_runs([*runs]), next(iter(runs.values())), len(runs) > 1
+    weights = weights_of_runs(comparison)
     assert first.result is not None
     shown = next((run.result for run in runs.values() if run.result and not pictures_taken(run.result)), first.result)
     kept = {label: run.samples for label, run in runs.items() if run.samples}
     values: dict[str, Any] = {
         "heading": name, "source": comparison.protocol["id"], "several": several, "colors": run_colors(runs),
-        "measured": [measured_in_words(shown), "" if several else checkpoint_in_words(first.result)],
+        "measured": [measured_in_words(shown), f"Weights: {weights}." if weights else ""],
         "ranking": ranking_table(comparison), "has_order": comparison.has_order,
         "order_metrics": [info_of(metric).label for metric in comparison.leading()],
         "forests": forests(comparison), "old": old_photographs(runs),
@@ -98,9 +99,10 @@ def write_trained(target: Path, summaries: Mapping[str, Mapping[str, Any]], fold
     """Of runs that were trained and not evaluated; both arguments by label."""
     runs = {label: gather(folder) for label, folder in folders.items()}
     validation, name = next(iter(summaries.values()))["validation"], name_runs([*runs])
+    measured = f"{measured_on(validation['photographs'], validation['size'])}; the last weights"
     write_page(
         target, "trained", name, heading=name, source="as training ended", scores=score_table_of(summaries),
-        measured=[f"{measured_on(validation['photographs'], validation['size'])}; not evaluated under a protocol yet."],
+        measured=[f"{measured}; not evaluated under a protocol yet."],
         samples=sheets(runs, "samples"),
         old=old_photographs(runs), charts=curve_charts(runs), costs=cost_table(runs), configs=config_table(runs),
         several=len(runs) > 1, colors=run_colors(runs), provenance=provenance_of_summaries(summaries),

@@ -1,6 +1,6 @@
 """Sentences of a report: how a result was measured, who is better, and what to know before using the numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -179,9 +179,28 @@ def measured_in_words(result: Result) -> str:
 
 def checkpoint_in_words(result: Result) -> str:
     """Which weights were evaluated, where that is known."""
-    network = result.weights.get("network", {})
+    words = weights_in_words(result.weights.get("network", {}))
+    return f"Weights: {words}." if words else ""
+
+
+def weights_in_words(network: Mapping[str, Any]) -> str:
+    """Which checkpoint of a run was evaluated, of what a result says of its network; nothing of other weights."""
     chosen = f": {CHOSEN_HERE}" if network.get("chosen_on_these") else ""
-    return f"Weights: {network['of']}, step {network['step']:,}{chosen}." if {"of", "step"} <= network.keys() else ""
+    return f"{network['of']}, step {network['step']:,}{chosen}" if {"of", "step"} <= network.keys() else ""
+
+
+def weights_of_runs(comparison: Comparison) -> str:
+    """The same of a comparison: `best.pt, step 200 to 300 of a and b; step-00000500.pt, step 500 of c`."""
+    every = [(label, network) for label, of in comparison.networks.items() for network in of if "step" in network]
+    if len(every) == len(comparison.runs) == 1:
+        return weights_in_words(every[0][1])
+    found = []
+    for file in dict.fromkeys(network["of"] for _, network in every):
+        labels = dict.fromkeys(label for label, network in every if network["of"] == file)
+        steps = [network["step"] for _, network in every if network["of"] == file]
+        ends = " to ".join(f"{step:,}" for step in sorted({min(steps), max(steps)}))
+        found.append(f"{file}, step {ends} of {name_runs([*labels])}")
+    return "; ".join(found)
 
 
 def name_runs(labels: Sequence[str], most: int = 4) -> str:

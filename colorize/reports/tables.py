@@ -8,7 +8,7 @@ from colorize.evaluation.comparison import Comparison, Rows
 from colorize.evaluation.result import row_label
 from colorize.evaluation.significance import format_number
 from colorize.metrics.metric_info import Interval, info_of
-from colorize.reports.conclusions import draw_conclusions
+from colorize.reports.conclusions import draw_conclusions, weights_of_runs
 
 PAINTING = ("M parameters", "GMACs", "seconds a photograph")
 BOLD = "bold: significantly better than another run, and significantly worse than none"
@@ -145,9 +145,11 @@ def sides(size: Sequence[int]) -> str:
 
 
 def table_title(comparison: Comparison) -> str:
-    """The protocol, and what bold means where anything can be."""
+    """The protocol, the weights, and what bold means where anything can be."""
+    words = weights_of_runs(comparison)
+    weights = f"; weights: {words}" if words else ""
     bold = f"; {BOLD}" if comparison.has_order and len(comparison.runs) > 1 else ""
-    return f"protocol {comparison.protocol['id']}, 95 % intervals{bold}"
+    return f"protocol {comparison.protocol['id']}, 95 % intervals{weights}{bold}"
 
 
 def markdown(comparison: Comparison) -> str:

@@ -1,6 +1,6 @@
 """From a config to the parts of a run: model, loss, data, judges, trainer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import fields
 from operator import attrgetter
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from colorize.config import apply_resolved, auto_paths, build_part
 from colorize.data.collection import Collection, Photo
@@ -30,14 +30,21 @@ from colorize.training.optimizers import Optimizers
 from colorize.training.trainer import Parts, Trainer
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError, locate_part
+from colorize.utils.published_file import limit_waiting
 from colorize.utils.seeds import seed_of
 
+PATIENCE = 5  # seconds in all for servers of weights that do not answer
 
-def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, restored: bool = False) -> Parts:
+
+def build_parts(
+    cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, restored: bool = False,
+    fetch: Callable[[], None] = lambda: None,
+) -> Parts:  # fmt: skip
     """Model, loss, photographs and judges.
 
     resolved    the values of `auto` settings at an earlier start, which a resumed run keeps
     restored    the model's weights come from a checkpoint afterwards: no pretrained file is asked for
+    fetch       brings weights of metrics, before these are built
     Raises `UserError` for what the config gets wrong; a model and a loss that do not fit before any data is read.
     """
     answers = dict(resolved or {})
@@ -55,13 +62,22 @@ def build_parts(cfg: DictConfig, resolved: Mapping[str, Any] | None = None, *, r
         term.prepare(photographs)  # type: ignore[operator]
     with checkpoint_brings_weights() if restored else nullcontext():
         model: Colorizer = build_part(cfg.model, "model")
+    fetch()
     metrics, absent = build_metrics(cfg.metrics)
     absent |= leave_out_unavailable(metrics, labelled=bool(imagenet_indices().keys() & set(photographs.classes)))
-    notes += [f"metric {name!r} is left out: {reason}" for name, reason in absent.items()]
+    notes += [f"while training, metric {name!r} is left out: {reason}" for name, reason in absent.items()]
     judges = build_judges(cfg.evaluate, photographs, metrics)
     built = SimpleNamespace(model=model, loss=loss)
     answers |= {path: attrgetter(path)(built) for path in auto_paths(cfg)}  # kept under the argument's own name
     return Parts(model, loss, photographs, judges, absent, answers, notes)
+
+
+def fetch_metric_weights(configs: Sequence[DictConfig]) -> None:
+    """Fetch those of single pictures' metrics, so that validation has them too from a run's first start on."""
+    with limit_waiting(PATIENCE):
+        for config in configs[:1]:
+            fetched = {name: node for name, node in config.metrics.items() if node.get("download")}
+            build_metrics(OmegaConf.create(fetched))
 
 
 def build_judges(evaluate: DictConfig, photographs: DataModule, metrics: Mapping[str, Metric]) -> dict[str, Validator]:

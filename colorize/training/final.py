@@ -16,14 +16,16 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from colorize.config import build_part, conf_folder
 from colorize.evaluation.evaluate import evaluate_network
 from colorize.evaluation.evaluation_setup import EvaluationSetup, is_whole, set_up
-from colorize.evaluation.network import EvaluatedNetwork, log_result, pretrained_networks, weights_digest
+from colorize.evaluation.network import EvaluatedNetwork, log_result, pretrained_networks
 from colorize.evaluation.result import OF_BEST, Result, group_of, plain, read_result
 from colorize.evaluation.validation import ValidationBaselines
+from colorize.models.base import converge_spectral_norms
 from colorize.models.load import best_state
+from colorize.models.weights import weights_digest
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger
-from colorize.training.build import origins
+from colorize.training.build import PATIENCE, origins
 from colorize.training.trainer import Parts, Trainer
 from colorize.utils.checkpoint import read_record
 from colorize.utils.console import say
@@ -34,7 +36,6 @@ from colorize.utils.published_file import limit_waiting
 from colorize.utils.stored_config import flatten
 from colorize.utils.validation import as_override
 
-PATIENCE = 5  # seconds in all for servers of weights that do not answer
 WORDS = ("metrics=full", "metrics.lpips_vgg.download=false", "out=null", "table=false")
 
 
@@ -68,7 +69,8 @@ class FinalEvaluations:
             say(f"the final evaluation will lack {', '.join(metrics)}: {reason}")
 
     def evaluate(self, log: Logger) -> dict[str, dict[str, Any]]:
-        """protocol -> last or best -> row -> metric -> {value, low, high, n}, and `absent`: metric -> reason.
+        """protocol -> last or best -> row -> metric -> {value, low, high, n}; `absent`: metric -> reason; the weights'
+        `step`, and of the best the `monitor` that chose them.
 
         What the run folder has a whole result of is not measured again. Only the first process gets them all.
         """
@@ -79,7 +81,10 @@ class FinalEvaluations:
                 for config in self.configs:
                     result = self.evaluate_one(config, network, which, log)
                     if result is not None:
-                        found[config.protocol.name][which] = plain(as_record(result))
+                        chosen = {"monitor": self.trainer.checkpoint.monitor} if which == "best" else {}
+                        found[config.protocol.name][which] = {
+                            **plain(as_record(result)), "step": network.weights["step"], **chosen,
+                        }  # fmt: skip
         if self.trainer.world.is_main:
             for name in (name for name, of in found.items() if of.keys() == {"last"}):
                 self.replace_best(name, log)
@@ -108,9 +113,14 @@ class FinalEvaluations:
             log_result(log, result, target)
         return result
 
-    def files(self, evaluations: Mapping[str, Mapping[str, Any]]) -> list[Path]:
-        """Of the results that `evaluate` returned."""
-        return [self.file(name, which) for name, of in evaluations.items() for which in of]
+    def files(self, evaluations: Mapping[str, Mapping[str, Any]]) -> dict[Path, str]:
+        """Of the results that `evaluate` returned, and which weights they are of."""
+        return {
+            self.file(name, which): f"the {which} weights, step {held['step']:,}"
+            + (f", by {held['monitor']}" if "monitor" in held else "")
+            for name, of in evaluations.items()
+            for which, held in of.items()
+        }
 
     def set_up(self, config: DictConfig, network: EvaluatedNetwork) -> EvaluationSetup:
         return set_up(config, build_part(config.protocol, "protocol"), network, own_photographs=True)
@@ -120,11 +130,13 @@ class FinalEvaluations:
         if not self.configs:
             return
         module = self.trainer.train_states["model"].ema_or_model().eval()
+        converge_spectral_norms(module)  # as `load` has it, also where there is no average
         last = self.network("last", module.state_dict())
         yield "last", last
         best = self.trainer.checkpoints.best
         if best.is_file():
             module.load_state_dict(best_state(read_record(best)["players"]["model"]))
+            converge_spectral_norms(module)
             network = self.network("best", module.state_dict())
             if network.weights["sha256"] != last.weights["sha256"]:
                 yield "best", network
@@ -218,18 +230,18 @@ def evaluate_command(folder: Path) -> str:
     return f"colorize evaluate {shlex.quote(quote_if_needed(f'run={folder}'))}"
 
 
-def print_next_steps(folder: Path, pages: Sequence[Path]) -> None:
+def print_next_steps(folder: Path, pages: Mapping[Path, str]) -> None:
     """Say where the results are, and which commands come next; of a job, its sweep does that.
 
-    pages  of the results that the run ended with
+    pages  of the results that the run ended with, and which weights each is of
     """
     say(f"everything is in {str(folder)!r}")
     if NUMBERED.fullmatch(folder.name):
         return
     if pages:
         say("every metric with its interval, and photographs:")
-    for page in pages:
-        say(f"  {page}")
+    for page, weights in pages.items():
+        say(f"  {page}    # {weights}")
     say("what comes next:")
     if not pages:
         say(f"  {evaluate_command(folder)}    # every metric with its interval, and a page")

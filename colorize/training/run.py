@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from colorize.metrics.metric_info import measured_on, score_table, stored_infos
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import load_trial
 from colorize.tracking.logger import JsonLines, Logger, Loggers
-from colorize.training.build import build_parts, build_trainer, origins
+from colorize.training.build import build_parts, build_trainer, fetch_metric_weights, origins
 from colorize.training.checkpointing import InitialWeights, init_from, log_checkpoints
 from colorize.training.checks import count_by_module
 from colorize.training.final import (
@@ -77,7 +78,7 @@ def run_training(
     if summary.get("status") in ("finished", "pruned") and not run.lengthened(cfg):
         return show_finished(cfg, run, summary, world)
     protocols = compose_protocols(final_protocols(cfg.evaluate.get("final")))
-    parts, trainer, baselines = set_up_run(cfg, run, overrides, world, initial)
+    parts, trainer, baselines = set_up_run(cfg, run, overrides, world, initial, protocols)
     final = FinalEvaluations(protocols, cfg, run, parts, trainer, baselines)
     world.on_main_then_broadcast(final.announce)
     trial = load_trial(run.folder, stop, packages(cfg.trust)) if world.is_main else None
@@ -105,7 +106,7 @@ def run_training(
         say(f"stopped at step {trainer.steps} of {trainer.total}; the same command resumes from the newest checkpoint")
     else:
         print_summary(summary)
-        print_next_steps(run.folder, [*map(write_page, final.files(evaluations))])
+        print_next_steps(run.folder, {write_page(file): of for file, of in final.files(evaluations).items()})
     return code
 
 
@@ -137,11 +138,13 @@ def accept_moved_data(cfg: DictConfig, run: RunFolder) -> None:
 
 
 def set_up_run(
-    cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, initial: InitialWeights | None
-) -> tuple[Parts, Trainer, ValidationBaselines]:
+    cfg: DictConfig, run: RunFolder, overrides: list[str], world: World, initial: InitialWeights | None,
+    protocols: Sequence[DictConfig],
+) -> tuple[Parts, Trainer, ValidationBaselines]:  # fmt: skip
     """Build everything, make the folder the run's, and go back to its newest checkpoint, if there is one."""
     begun = not cfg.overwrite and bool(Checkpoints(run.folder / "checkpoints").steps())
-    parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved(), restored=begun)
+    fetch = partial(world.on_main_then_broadcast, partial(fetch_metric_weights, protocols))
+    parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved(), restored=begun, fetch=fetch)
     if initial:
         parts.notes += initial.load_into(parts.model)
     trainer = build_trainer(cfg, parts, run.folder, world)
@@ -238,6 +241,7 @@ def score_rows(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def print_summary(summary: dict[str, Any]) -> None:
     title = measured_on(summary["validation"]["photographs"], summary["validation"]["size"])
+    title += f"; the last weights, step {summary['steps']:,}"
     rows = score_rows(summary).items()
     score_table({summary["name"] if row == "val" else row_label(row): scores for row, scores in rows}, title)
     for warning in summary["health"].values():

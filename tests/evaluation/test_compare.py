@@ -2,13 +2,15 @@
 
 import json
 from math import nan
+from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from colorize.evaluation.bootstrap import function_interval, mean_interval
-from colorize.evaluation.compare import compare_results
+from colorize.evaluation.compare import compare_results, find_results
 from colorize.evaluation.image_table import ImageTable
 from colorize.evaluation.network import pretrained_networks
 from colorize.evaluation.result import Result, image_table_path, write_result
@@ -229,3 +231,18 @@ def test_the_networks_that_a_run_was_trained_with(small):
     assert {"model.encoder", "loss.perceptual"} <= set(kept)
     assert pretrained_networks(kept) == ["tf_efficientnet_lite0"]
     assert pretrained_networks({"model.encoder": "tf_efficientnet_lite0, random", "evaluated": "the last"}) == []
+
+
+def test_of_several_protocols_validation_is_compared_and_the_terminal_says_so(evaluated, capsys):
+    places = [evaluated(name) for name in ("one", "two")]
+    for place in places:
+        for name in ("demo", "validation", "clean-val5k"):
+            copyfile(f"{place}/results/toy.json", f"{place}/results/{name}.json")
+    assert {path.name for path in find_results(places).values()} == {"validation.json"}
+    said = " ".join(capsys.readouterr().out.split())
+    assert "results of clean-val5k, demo, toy, validation: compared by validation; --protocol=NAME" in said
+    assert {path.name for path in find_results(places, "demo").values()} == {"demo.json"}
+    for place in places:
+        Path(place, "results/validation.json").unlink()
+    with pytest.raises(UserError, match="choose one, such as --protocol=clean-val5k"):
+        find_results(places)

@@ -57,6 +57,9 @@ def test_a_result_says_everything(measured, tmp_path):
     assert result.weights["network"]["trained_at"] == 32
     assert told in (tmp_path / "outputs/toy/results/demo.html").read_text(encoding="utf-8")
     assert "weights are not at" in result.absent["lpips_alex"]
+    assert torch.hub.get_dir() not in str(result)  # where files lie is for the terminal alone
+    said = f"absent: lpips_alex: alexnet, ImageNet: the weights are not at '{torch.hub.get_dir()}"
+    assert "".join(said.split()) in "".join(measured.split())
     cell = result.rows["model"]["psnr"]
     assert cell.low < cell.value < cell.high
     assert cell.n == 24
@@ -195,7 +198,7 @@ def test_the_tracker_hears_of_it(inside, tmp_path, monkeypatch):
     ("words", "sentence"),
     [
         (("run=gone",), "there is no file or folder 'gone'"),
-        (("run=outputs/toy", "protocol=clean"), "use protocol.source=FOLDER"),
+        (("run=outputs/toy", "protocol=clean"), "use source=FOLDER"),
         (("run=outputs/toy", "checkpoint=17"), "has no checkpoint '17'"),
         (("run=outputs/toy", "protocol=clean-val5k", "source=demo"), "has a name of the protocol"),
         (("run=outputs/toy", "protocol=demo", "strict=true", *WIDE), "metric 'lpips_alex' is unavailable"),

@@ -9,6 +9,10 @@ import pytest
 from PIL import Image
 
 from colorize.config import build_part
+from colorize.data import duplicates
+from colorize.data.collection import Collection
+from colorize.data.listing import list_folder
+from colorize.data.sources import demo_photographs
 from colorize.evaluation import evaluation_setup
 from colorize.evaluation.baselines import cache_folder
 from colorize.evaluation.evaluation_setup import is_whole, set_up
@@ -180,3 +184,40 @@ def test_no_absolute_path_is_in_a_result_or_on_its_page(run, inside, tmp_path):
 )
 def test_texts_without_folders(text, shown):
     assert without_folders(text) == shown
+
+
+def test_photographs_that_the_run_trained_on_are_counted_and_told(run_folder, inside, tmp_path):
+    """By their bytes, under any name: on the terminal, in the result and on its page."""
+    run_folder("cnn", "l1")
+    trained_on, held_back = demo_photographs()
+    folder = tmp_path / "test_photos"
+    folder.mkdir()
+    for number, photo in enumerate([trained_on[0], trained_on[5], held_back[0]]):
+        shutil.copyfile(photo.file, folder / f"{number}{photo.path.suffix}")
+    words = ("protocol=clean", "source=test_photos", "protocol.size=32", "protocol.extractors=[]", "metrics=quick")
+    done = inside("evaluate", "run=outputs/toy", *words, "track=false", "table=false")
+    assert done.returncode == 0, done.stderr
+    sentence = "smoke-cnn-l1-demo-s0 was trained on 2 of these 3 photographs: on others its numbers would be worse"
+    assert sentence in " ".join(done.stdout.split())
+    (path,) = (tmp_path / "outputs/toy/results").glob("clean*.json")
+    assert json.loads(path.read_text())["weights"]["network"]["trained_on_these"] == 2
+    assert sentence in path.with_suffix(".html").read_text(encoding="utf-8")
+    for name in ("0", "1"):
+        next(folder.glob(f"{name}.*")).unlink()
+    done = inside("evaluate", "run=outputs/toy", *words, "track=false", "table=false", "overwrite=true")
+    assert done.returncode == 0, done.stderr
+    assert "was trained on" not in done.stdout
+
+
+@pytest.mark.parametrize("most", [100_000, 2])
+def test_the_same_photographs_are_found_in_another_folder(most, monkeypatch, tmp_path):
+    """By length and bytes; in sets of very many files, by name and bytes."""
+    monkeypatch.setattr(duplicates, "MANY", most)
+    contents = {"a/1.jpg": b"one", "a/2.jpg": b"two", "a/3.jpg": b"four", "b/1.jpg": b"one", "b/9.jpg": b"two",
+                "b/3.jpg": b"five", "b/4.jpg": b"two"}  # fmt: skip
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    photos, train = (Collection(list_folder(tmp_path / name)) for name in ("b", "a"))
+    assert duplicates.count_shared(photos, train) == (1 if most == 2 else 3)
+    assert duplicates.count_shared(train, photos) == (1 if most == 2 else 2)

@@ -9,10 +9,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import colorize
-from colorize.evaluation.network import weights_digest
 from colorize.metrics.metric_info import Interval
 from colorize.models import CNN
 from colorize.models.named_weights import shipped_weights
+from colorize.models.weights import weights_digest
 from colorize.reports.model_card import LIMITS, PROHIBITED, file_table, read_details
 from colorize.utils.errors import UserError
 from tests.helpers.cards import check_numbers, sections, table

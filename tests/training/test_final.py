@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from functools import partial
 
 import pytest
 import torchvision
@@ -12,7 +13,8 @@ from omegaconf import OmegaConf
 from colorize.data.sources import demo_photographs
 from colorize.metrics.extractors import Extractor
 from colorize.tracking.logger import JsonLines
-from colorize.training.final import final_protocols
+from colorize.training import build
+from colorize.training.final import compose_protocols, final_protocols
 from colorize.utils import published_file
 from tests.helpers.commands import refused
 from tests.helpers.configs import tiny_words
@@ -74,6 +76,8 @@ def test_best_weights_have_results_of_their_own(inside, tmp_path, recorded):
     held, results = summary_of(tmp_path / "outputs/b")["eval"]["validation"], tmp_path / "outputs/b/results"
     if held.keys() == {"last"}:
         pytest.fail("the best step was the last: choose another rate")
+    assert (held["last"]["step"], held["best"]["monitor"]) == (6, "val/psnr")
+    assert held["best"]["step"] < 6
     assert held["best"]["model"]["psnr"]["value"] > held["last"]["model"]["psnr"]["value"]
     assert recorded["eval/validation@best/psnr"] == held["best"]["model"]["psnr"]["value"]
     assert recorded["eval/validation/psnr"] == held["last"]["model"]["psnr"]["value"]
@@ -219,3 +223,13 @@ def test_validation_has_a_bound(inside, tmp_path):
     assert summary["eval"]["validation"]["last"]["model"]["psnr"]["value"] == pytest.approx(
         summary["val"]["psnr"], abs=1e-3
     )
+
+
+def test_weights_of_metrics_are_fetched_before_validation_is_built(monkeypatch, small):
+    """Else a first start would say to download what the next line fetches, and would validate without it."""
+    built, build_metrics = [], build.build_metrics
+    monkeypatch.setattr(build, "build_metrics", lambda node: built.append({*node}) or build_metrics(node))
+    fetch = partial(build.fetch_metric_weights, compose_protocols(["validation", "historical"]))
+    build.build_parts(small("cnn", "loss=l1"), fetch=fetch)
+    assert built[0] == {"lpips_alex"}
+    assert [("psnr" in names) for names in built] == [False, True]
