@@ -177,8 +177,7 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
             notes.append(f"of {told[0]} the best weights were evaluated, of {told[1]} others: evaluate all alike")
         if protocol.get("name") == VALIDATION or any(of_one.get("chosen_on_these") for of_one in networks.values()):
             notes.append(f"the best weights were {CHOSEN_HERE}: on others they would be slightly worse")
-    notes += _notes_of_input(labels, results)
-    notes += _notes_of_few(entries[0].aggregated, protocol)
+    notes += _notes_of_input(labels, results) + _notes_of_few(entries[0].aggregated, protocol)
     if len(entries) == len(results) > 1:
         notes.append("the comparisons hold for these trained networks: with another seed the same configs may differ")
     (first, one), *others = results.items()
@@ -206,8 +205,7 @@ def _notes(entries: Sequence[Entry], results: dict[str, Result], metrics: Sequen
 
 
 def _notes_of_input(labels: Mapping[str, str], results: Mapping[str, Result]) -> list[str]:
-    """Which networks were shown another size than they were trained at, or photographs that they were trained on; of
-    which pictures that is not known."""
+    """Networks that were shown another size than in training, or its photographs; pictures that were made elsewhere."""
     notes = list[str | None]()
     for place, result in results.items():
         network = result.weights.get("network", {})
