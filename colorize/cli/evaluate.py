@@ -110,7 +110,7 @@ def report_result(
     """Write the page of a result, print its table, and send it to the tracker."""
     page = write_result_page(target)
     if cfg.table:
-        print_result(result, setting)
+        print_result(result, setting.absent)
         if result.cost:
             say(cost_in_words(result.cost))
     if cfg.track:
@@ -136,7 +136,7 @@ def is_measured(cfg: DictConfig, target: Path, subject: EvaluatedNetwork, settin
     if not is_whole(kept, setting, subject.weights["sha256"]):
         return False
     if cfg.table:
-        print_result(kept, setting)
+        print_result(kept, setting.absent)
     say(f"{str(target)!r} has been measured already; overwrite=true measures it again")
     return True
 
@@ -165,9 +165,9 @@ def announce_absent(setting: EvaluationSetup, told: set[tuple[str, str]]) -> Non
     told |= set(group_by_reason(setting.absent))
 
 
-def print_result(result: Result, setting: EvaluationSetup) -> None:
+def print_result(result: Result, reasons: Mapping[str, str] | None = None) -> None:
     """A line for each metric: of the network with intervals, then what to read it next to; then what is absent, with
-    the folders that the result leaves out."""
+    the `reasons` that it has here and now: the result's own leave out folders."""
     own = {label_of(row, result): cells for row, cells in result.rows.items() if row.startswith("model")}
     others = {row_label(row): cells for row, cells in result.rows.items() if not row.startswith("model")}
     shown = dict.fromkeys([*result.rows["model"], *(metric for cells in others.values() for metric in cells)], ())
@@ -176,6 +176,6 @@ def print_result(result: Result, setting: EvaluationSetup) -> None:
     named = f"{result.name} ({weights})" if weights else result.name
     print_metrics(own, f"{named}, protocol {result.protocol['id']}, 95 % intervals", shown, truth=truth)
     print_metrics(others, "to read it next to", shown, ends=False, truth=truth)
-    absent = {name: setting.absent.get(name, reason) for name, reason in result.absent.items()}
+    absent = {name: (reasons or {}).get(name, reason) for name, reason in result.absent.items()}
     for names, reason in group_by_reason(absent):
         say(f"absent: {names}: {reason}")

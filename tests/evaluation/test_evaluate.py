@@ -83,7 +83,7 @@ def test_the_page_needs_nothing_else(tmp_path):
     assert not re.findall(r'(?:src|href)="(?!data:image/jpeg;base64,)', text)
     assert text.count("<img") >= 2 * 9 * 3  # the best, middling and worst by two metrics, three pictures each
     assert "Unavailable metrics" in text
-    for row in ("toy", "grey", "ground truth through Lab", "ground truth through JPEG 95"):
+    for row in ("smoke-cnn-l1-demo-s0", "grey", "ground truth through Lab", "ground truth through JPEG 95"):
         assert row in text
 
 
