@@ -43,7 +43,7 @@ def make_view(path: Path, view: Path, page: int | None = None) -> Path:
 
 def make_overlay(painted: Path, confidence: Path, view: Path) -> Path:
     """The view of a painted photograph, under `TINT` the less its map of confidence is white."""
-    with Image.open(painted) as image, Image.open(confidence) as map_:
+    with Image.open(painted, formats=["JPEG"]) as image, Image.open(confidence, formats=["PNG"]) as map_:
         unsure = ImageOps.invert(map_.convert("L").resize(image.size, Image.Resampling.BICUBIC))
         image.paste(TINT, mask=unsure)
         return save_shown(image, view)
