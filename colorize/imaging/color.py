@@ -5,6 +5,7 @@ All functions are pure, batched and differentiable, on any device. B batch, H W 
 """
 
 from collections.abc import Callable, Iterator
+from itertools import chain, starmap
 
 import numpy as np
 import torch
@@ -25,12 +26,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     """sRGB (…, 3, H, W), uint8 or floating point in 0…1 -> Lab (…, 3, H, W): L 0…100, a and b in CIE units."""
     if rgb.dtype != torch.uint8 and not rgb.is_floating_point():
         raise TypeError(f"rgb must be uint8 or floating point in 0…1, not {rgb.dtype}")
-    if rgb.dim() > 3 and rgb.device.type == "cpu" and not rgb.requires_grad and rgb.numel():
-        lab = torch.empty(rgb.shape, dtype=torch.float32 if rgb.dtype == torch.uint8 else rgb.dtype)
-        for few, place in zip(*(of.flatten(0, -4).split(torch.get_num_threads()) for of in (rgb, lab)), strict=True):
-            place.copy_(_lab(few))  # one for each core: what lies between the steps stays in its cache
-        return lab
-    return _lab(rgb)
+    return per_picture(_lab, rgb)
 
 
 def _lab(rgb: Tensor) -> Tensor:
@@ -82,12 +78,20 @@ def enhance(rgb: Tensor, factor: float) -> Tensor:
 
 
 def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
-    """What `function` makes of batches (B, C, H, W), …. On a CPU it gets a picture for each core at a time: what lies
-    between its steps stays in the core's cache."""
-    if batches[0].dim() < 4 or batches[0].device.type != "cpu":
+    """What `function` makes of batches (…, C, H, W), ….
+
+    On a CPU it gets a picture for each core at a time, unless a gradient is wanted: what lies between its steps stays
+    in the core's cache.
+    """
+    leading, few = batches[0].shape[:-3], torch.get_num_threads()
+    if not leading or batches[0].device.type != "cpu" or any(batch.requires_grad for batch in batches):
         return function(*batches)
-    few = torch.get_num_threads()
-    return torch.cat([function(*each) for each in zip(*(batch.split(few) for batch in batches), strict=True)])
+    pieces = starmap(function, zip(*(batch.flatten(0, -4).split(few) for batch in batches), strict=True))
+    first = next(pieces)
+    result = first.new_empty(*leading, *first.shape[1:])
+    for piece, place in zip(chain([first], pieces), result.flatten(0, len(leading) - 1).split(few), strict=True):
+        place.copy_(piece)
+    return result
 
 
 def to_uint8(rgb: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.color import rgb2lab
 
-from colorize.imaging.color import chroma, colorfulness, lab_to_rgb, lightness_to_rgb, rgb_to_lab, to_uint8
+from colorize.imaging.color import chroma, colorfulness, lab_to_rgb, lightness_to_rgb, per_picture, rgb_to_lab, to_uint8
 
 
 @pytest.fixture
@@ -29,6 +29,22 @@ def test_round_trip_gives_back_every_pixel(cube):
     rgb = lab_to_rgb(lab[:, :1], lab[:, 1:])
     assert (rgb - cube.double() / 255).abs().max() < 1 / 255
     assert torch.equal(to_uint8(rgb), cube)
+
+
+def test_pictures_one_at_a_time_are_the_same_to_the_bit_and_their_gradients_too(cube):
+    """Of any leading shape; `lab_to_rgb`'s batches of two, `picture_mean`'s answer of fewer axes."""
+    many = torch.stack([cube.roll(shift, -1) for shift in range(6)]).view(2, 3, 3, 16, 256)
+    lab = rgb_to_lab(many)
+    assert lab.shape == many.shape
+    assert all(torch.equal(lab[i, j], rgb_to_lab(many[i, j])) for i in range(2) for j in range(3))
+    L, ab = lab.flatten(0, 1).split((1, 2), dim=1)
+    single = [lab_to_rgb(L[i], ab[i]) for i in range(len(L))]
+    assert torch.equal(per_picture(lab_to_rgb, L, ab), torch.stack(single))
+    assert torch.equal(per_picture(lambda each: each.mean(dim=(1, 2, 3)), ab), ab.mean(dim=(1, 2, 3)))
+    ab = ab.clone().requires_grad_()
+    per_picture(lab_to_rgb, L, ab).sum().backward()
+    assert ab.grad.abs().sum() > 0
+    assert rgb_to_lab(many[:, :0]).shape == (2, 0, 3, 16, 256)
 
 
 @pytest.mark.parametrize("L", [0.0, 5.0, 50.0, 100.0])
