@@ -27,6 +27,7 @@ from colorize.utils.files import digest_of, write_whole
 
 HINT_FILES = (".png", ".json")
 CONFIDENCE = ".confidence.png"
+MAPPED = "confidence of colour"  # begins the text in such a file
 SMALL = 512  # pixels of the shorter side that are enough to see whether there is colour
 UNIT = 5  #    grey levels of the map of confidence for a CIE unit
 
@@ -160,5 +161,15 @@ def save_map(error: Tensor, photograph: LoadedPhotograph, target: Path) -> None:
     small = (255 - UNIT * error[0, 0]).clamp(0, 255).round().byte().cpu().numpy()
     image = Image.fromarray(small).resize(photograph.image.size, Image.Resampling.BILINEAR)
     text = PngInfo()
-    text.add_text("Description", f"confidence of colour: (255 - grey) / {UNIT} is the expected error in CIE units")
+    text.add_text("Description", f"{MAPPED}: (255 - grey) / {UNIT} is the expected error in CIE units")
     write_whole(map_file(target), lambda part: image.save(part, "PNG", pnginfo=text))
+
+
+def remove_map(target: Path) -> None:
+    """The one that lies beside the file, if any does; it is none, if a photograph is called so."""
+    path = map_file(target)
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(256)
+        if MAPPED.encode() in head:
+            path.unlink()

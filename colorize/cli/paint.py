@@ -178,7 +178,7 @@ def paint_one(model: Colorizer, job: PaintJob, trained: int, args: Namespace, gu
         signed = {"kind": format_of(target), "source": job.source, "record": record, "keys": args.c2pa}
         finish = partial(sign, **signed) if args.c2pa else None
         notes += [*said, *save_photograph(image, marked, target, profile or SRGB, finish)]
-        write_beside(target, photograph, record, args)
+        write_beside(job, target, photograph, record, args)
         if args.report and profile is None and photograph.alpha is None:
             thumbnails[target] = (thumbnail_of(np.asarray(photograph.image)), thumbnail_of(np.asarray(image)))
     if args.confidence:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from colorize.cli.guidance import map_file
+from colorize.cli.guidance import map_file, remove_map
 from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import PaintJob, name_key, sample_files
 from colorize.imaging.color import is_colourful
@@ -193,8 +193,14 @@ def mark_photograph(
     return marked, [note] if note else []
 
 
-def write_beside(painted: Path, photograph: LoadedPhotograph, record: Mapping[str, Any], args: Namespace) -> None:
-    """What the options ask for beside a painted file."""
+def write_beside(
+    job: PaintJob, painted: Path, photograph: LoadedPhotograph, record: Mapping[str, Any], args: Namespace
+) -> None:
+    """What the options ask for beside a painted file. What lies there of an older one is removed before, so that it
+    describes no other picture, even where the disk is full."""
+    remove_map(job.target)
+    for outdated in (sidecar_of(painted), *([original_of(painted)] if args.iiif else [])):
+        outdated.unlink(missing_ok=True)
     if args.sidecar:
         write_sidecar(painted, record)
     if args.iiif:

@@ -12,6 +12,7 @@ from PIL import Image
 import colorize
 from colorize.models import CNN
 from colorize.utils import files
+from colorize.utils.files import digest_of
 
 PHOTOGRAPHS = ("a", "b", "c")
 IIIF = ("--iiif", "https://example.org")
@@ -97,6 +98,45 @@ def test_what_was_painted_before_outlasts_a_full_disk(paint, full_disk, tmp_path
     full_disk("b.png")
     assert paint("in", "--overwrite", "--strength", 0.5).returncode == 1
     assert (tmp_path / "out" / "b.png").read_bytes() == before
+
+
+def described(folder):
+    """The painted files that have a sidecar, each of which is of what it describes."""
+    found = {path.name.removesuffix(".colorize.json"): path for path in folder.glob("*.colorize.json")}
+    for name, path in found.items():
+        assert json.loads(path.read_text())["painted_sha256"] == digest_of(folder / name)
+    return sorted(found)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the names of open files are not in /proc here")  # noqa: PTH112
+@pytest.mark.parametrize("name", ["b.png.colorize.json", "b.png.original.jpg"])
+def test_what_described_an_older_picture_describes_no_other_where_the_disk_is_full(name, paint, full_disk, tmp_path):
+    words, out = ("in", "--sidecar", "--confidence", *IIIF), tmp_path / "out"
+    assert paint(*words).returncode == 0
+    before = (out / "b.png").read_bytes()
+    full_disk(name)
+    assert paint(*words, "--overwrite", "--strength", 0.5).returncode == 1
+    assert (out / "b.png").read_bytes() != before
+    assert "b.confidence.png" not in names_in(out)
+    assert described(out) == (["a.png", "c.png"] if "json" in name else ["a.png", "b.png", "c.png"])
+    assert "b.png.original.jpg" not in names_in(out)
+    full_disk("none")
+    assert "painted 1 of 3; 2 already exist" in paint(*words).stdout
+    assert described(out) == ["a.png", "b.png", "c.png"]
+
+
+def test_what_described_an_older_picture_goes_with_it(paint, tmp_path):
+    """Also where no new one is asked for; a photograph that is called as a map stays."""
+    out = tmp_path / "out"
+    assert paint("in", "--sidecar", "--confidence", *IIIF).returncode == 0
+    (tmp_path / "in" / "a.png").rename(tmp_path / "in" / "c.confidence.png")
+    (out / "c.confidence.png").unlink()
+    assert paint("in/c.confidence.png").returncode == 0
+    assert paint("in/b.png", "in/c.png", "--overwrite", "--strength", 0.5).returncode == 0
+    assert described(out) == ["a.png"]
+    originals = [f"{name}.png.original.jpg" for name in PHOTOGRAPHS]  # which are of the photographs
+    painted = ["a.confidence.png", "a.png", "a.png.colorize.json", "b.png", "c.confidence.png", "c.png"]
+    assert names_in(out) == sorted([*painted, *originals, "manifest.json"])
 
 
 @pytest.mark.parametrize(
