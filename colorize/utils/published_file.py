@@ -49,7 +49,6 @@ class PublishedFile:
                 )
             if _Waiting.left is not None and self.url in _Waiting.failed:
                 raise UnavailableError(_Waiting.failed[self.url])
-            say(f"fetching {self.url}")
             found.parent.mkdir(parents=True, exist_ok=True)
             write_whole(found, partial(self._fetch, instead=f"download it and save it as {str(found)!r}"))
         digest = digest_of(found)
@@ -66,6 +65,7 @@ class PublishedFile:
         try:
             if silent <= 0:
                 raise TimeoutError("other servers have not answered: this one was not asked")
+            say(f"fetching {self.url}")
             with part.open("wb") as file:
                 fetch_bytes(self.url, file.write, silent=silent, longest=LONGEST)
         except Exception as error:  # the server's, the network's, the disk's
@@ -75,7 +75,9 @@ class PublishedFile:
                 _Waiting.left = max(0.0, left - (time.monotonic() - began))
             raise UnavailableError(said) from error
         if not digest_of(part).startswith(self.sha256):
-            raise UnavailableError(f"what came from {self.url} is not the published file, or not all of it; {instead}")
+            said = f"what came from {self.url} is not the published file, or not all of it; {instead}"
+            _Waiting.failed[self.url] = said
+            raise UnavailableError(said)
 
 
 @contextmanager

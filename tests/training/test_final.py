@@ -193,6 +193,21 @@ def test_servers_that_are_silent_cost_five_seconds_in_all(tmp_path, monkeypatch)
     assert reasons[:4] == reasons[4:]
 
 
+def test_a_server_that_sends_something_else_is_asked_once_and_that_is_said_once(tmp_path, monkeypatch, capsys):
+    """By all protocols that a run ends with, for its last and its best weights."""
+    monkeypatch.setattr(published_file, "fetch_bytes", lambda url, write, **_: write(b"<!doctype html>"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(published_file._Waiting, "failed", {})
+    file = published_file.PublishedFile(("a.pth",), "http://127.0.0.1/a.pth", "0" * 64)
+    for _ in range(2):
+        with published_file.limit_waiting(5):
+            for _ in range(2):
+                with pytest.raises(published_file.UnavailableError, match="is not the published file"):
+                    file.find()
+    assert capsys.readouterr().out == "fetching http://127.0.0.1/a.pth\n"
+
+
 def test_with_weights_lpips_and_fid_are_there(inside, tmp_path, monkeypatch):
     def create(name, *args, **kwargs):
         made: Extractor = toy(name)
