@@ -78,7 +78,7 @@ def enhance(rgb: Tensor, factor: float) -> Tensor:
 
 
 def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
-    """What `function` makes of batches (…, C, H, W), ….
+    """What `function` makes of batches (…, C, H, W), …; those behind the first have its leading axes, and any others.
 
     On a CPU it gets a picture for each core at a time, unless a gradient is wanted: what lies between its steps stays
     in the core's cache.
@@ -86,10 +86,11 @@ def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
     leading, few = batches[0].shape[:-3], torch.get_num_threads()
     if not leading or batches[0].device.type != "cpu" or any(batch.requires_grad for batch in batches):
         return function(*batches)
-    pieces = starmap(function, zip(*(batch.flatten(0, -4).split(few) for batch in batches), strict=True))
+    last = len(leading) - 1
+    pieces = starmap(function, zip(*(batch.flatten(0, last).split(few) for batch in batches), strict=True))
     first = next(pieces)
     result = first.new_empty(*leading, *first.shape[1:])
-    for piece, place in zip(chain([first], pieces), result.flatten(0, len(leading) - 1).split(few), strict=True):
+    for piece, place in zip(chain([first], pieces), result.flatten(0, last).split(few), strict=True):
         place.copy_(piece)
     return result
 

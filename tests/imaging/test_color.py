@@ -41,6 +41,7 @@ def test_pictures_one_at_a_time_are_the_same_to_the_bit_and_their_gradients_too(
     single = [lab_to_rgb(L[i], ab[i]) for i in range(len(L))]
     assert torch.equal(per_picture(lab_to_rgb, L, ab), torch.stack(single))
     assert torch.equal(per_picture(lambda each: each.mean(dim=(1, 2, 3)), ab), ab.mean(dim=(1, 2, 3)))
+    assert torch.equal(per_picture(lambda one, other: one * other[:, None], ab, L[:, 0]), ab * L)  # (B, H, W) beside
     ab = ab.clone().requires_grad_()
     per_picture(lab_to_rgb, L, ab).sum().backward()
     assert ab.grad.abs().sum() > 0
