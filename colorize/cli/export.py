@@ -13,13 +13,13 @@ from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import new_folder
 from colorize.evaluation.result import read_result
 from colorize.models.base import Colorizer
-from colorize.models.export import save, trust_argument, weights_in
+from colorize.models.export import weights_in, write_card, write_network
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
 from colorize.models.weights import weights_digest
-from colorize.reports.model_card import CardDetails, Evaluated, read_details, write_card
+from colorize.reports.model_card import CardDetails, Evaluated, copy_pictures, describe_card, read_details
 from colorize.run_folder import RunFolder
 from colorize.utils.checkpoint import peek
-from colorize.utils.console import format_count, say
+from colorize.utils.console import say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import without_folders
@@ -37,9 +37,10 @@ def export(args: Namespace) -> int:
     dtype = torch.float16 if args.half else None
     results = read_results(args.results, model, dtype)
     facts = {"name": name, "license": details.license, "use": details.use} | training_facts(args.weights)
-    folder = save(model, args.output, {key: value for key, value in facts.items() if value != ""}, dtype)
+    folder = write_network(model, args.output, {key: value for key, value in facts.items() if value != ""}, dtype)
+    copy_pictures(details, folder)
     training = dict(training_rows(args.weights, details.machine))
-    write_card(folder, details, describe_network(model, dtype), training, results, trust_argument(model))
+    write_card(folder, model, dtype, **describe_card(details, training, results))
     say(f"{name}: {type(model).__name__}{describe_checkpoint(args.weights)} in {str(folder)!r}")
     return 0
 
@@ -74,12 +75,6 @@ def read_results(files: Sequence[str], model: Colorizer, dtype: torch.dtype | No
             )
         found.append(Evaluated(path, result, digests[digest]))
     return found
-
-
-def describe_network(model: Colorizer, dtype: torch.dtype | None) -> str:
-    size = format_count(sum(p.numel() for p in model.parameters()))
-    stored = "" if dtype is None else ", stored in half precision"
-    return f"{type(model).__name__} of {size} parameters{stored}."
 
 
 def training_facts(weights: str) -> dict[str, Any]:

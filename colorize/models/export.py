@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import EvalResult, ModelCardData
+from jinja2 import StrictUndefined, Template
 from safetensors.torch import save_file
 
 from colorize.models.base import Colorizer
 from colorize.models.weights import State, construct, extract_weights
-from colorize.utils.console import format_count
+from colorize.utils.console import format_count, markdown_table
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, shorten_list
 from colorize.utils.files import as_json, write_text, write_whole
@@ -21,22 +23,8 @@ from colorize.utils.trust import OWN, check_constructor_arguments, check_stored_
 
 FORMAT = 1
 LARGEST = 2**24  # bytes of a config.json, other programs' too
-CARD = """---
-library_name: colorize
-tags: [image-colorization]
-{licence}---
-
-# {name}
-
-{network} of {size} parameters. In: CIE L* 0…100. Out: CIE a, b.
-
-```python
-import colorize
-
-model = colorize.load("{folder}"{trust})  # this folder, wherever it lies
-ab = model.colorize(L)  # (B, 1, H, W) -> (B, 2, H, W)
-```
-{facts}"""
+TEMPLATE = Path(__file__).with_name("model_card.md.j2")
+SECTIONS = ("description", "use", "prohibited", "limits", "pictures", "data", "training", "results", "tables")
 
 
 def save(
@@ -49,28 +37,53 @@ def save(
 
     Raises `UserError` where a weight is too large for `dtype`.
     """
+    facts = dict(card or {})
+    folder = write_network(model, folder, facts, dtype)
+    rows = [[key, value] for key, value in facts.items() if key not in ("name", "license", "use")]
+    write_card(
+        folder, model, dtype, str(facts.get("name", folder.name)), str(facts.get("license", "")),
+        use=facts.get("use", ""), training=markdown_table(["", ""], rows) if rows else "",
+        place=folder.name if folder.is_absolute() else folder.as_posix(),
+    )  # fmt: skip
+    return folder
+
+
+def write_network(model: Colorizer, folder: str | Path, facts: Mapping[str, Any], dtype: torch.dtype | None) -> Path:
+    """`model.safetensors` and `config.json`; arguments and errors as those of `save`. The folder."""
     weights = weights_in(model, dtype)
     folder = at_home(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    facts = dict(card or {})
-    network = network_name(type(model))
     config = {
-        "format": FORMAT, "library_name": "colorize", "network": network, "settings": frozen_settings(model),
-        "units": {"L": "CIE L* 0…100", "ab": "CIE"}, **facts,
+        "format": FORMAT, "library_name": "colorize", "network": network_name(type(model)),
+        "settings": frozen_settings(model), "units": {"L": "CIE L* 0…100", "ab": "CIE"}, **facts,
     }  # fmt: skip
     write_whole(folder / "model.safetensors", lambda part: save_file(weights, part, {"format": "pt"}))
-    text = as_json(config, indent=2) + "\n"
-    write_text(folder / "config.json", text)
-    said = "".join(f"\n- {key}: {value}" for key, value in facts.items() if key != "name")
-    size = format_count(sum(p.numel() for p in model.parameters()))
-    licence = f"license: {facts['license']}\n" if "license" in facts else ""
-    name = facts.get("name", folder.name)
-    page = CARD.format(
-        name=name, network=network, size=size, licence=licence, folder=folder.as_posix(), trust=trust_argument(model),
-        facts=said and said + "\n",
-    )  # fmt: skip
-    write_text(folder / "README.md", page)
+    write_text(folder / "config.json", as_json(config, indent=2) + "\n")
     return folder
+
+
+def write_card(
+    folder: Path, model: Colorizer, dtype: torch.dtype | None, name: str, license: str,
+    values: Sequence[EvalResult] = (), **told: Any,
+) -> None:  # fmt: skip
+    """README.md: a model card, Markdown with a YAML head as the Hugging Face hub has it (Mitchell et al. 2019).
+
+    dtype   of the weights in the file; None: as they are
+    values  of metrics, for the head
+    told    what else the template `model_card.md.j2` shows, of `SECTIONS`
+    """
+    head = ModelCardData(
+        license=license or None, library_name="colorize", tags=["image-colorization"], pipeline_tag="image-to-image",
+        model_name=name, eval_results=[*values] or None,
+    )  # fmt: skip
+    size = format_count(sum(p.numel() for p in model.parameters()))
+    network = f"{network_name(type(model))} of {size} parameters{', stored in half precision' if dtype else ''}."
+    facts = {"head": head.to_yaml(), "name": name, "network": network, "trust": trust_argument(model)}
+    template = Template(
+        TEMPLATE.read_text("utf-8"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )  # fmt: skip
+    text = template.render({**dict.fromkeys(SECTIONS, ""), "place": folder.name, **facts, **told})
+    write_text(folder / "README.md", text)
 
 
 def trust_argument(model: Colorizer) -> str:

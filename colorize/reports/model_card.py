@@ -1,15 +1,14 @@
-"""The model card of an export: Markdown with a YAML head, as the Hugging Face hub has it (Mitchell et al. 2019)."""
+"""What the model card of an export says: what people say of the network, and its results."""
 
 import csv
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from huggingface_hub import EvalResult, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from huggingface_hub import EvalResult
 
 from colorize.evaluation.painted import label_of
 from colorize.evaluation.result import Result, group_by_reason, judged_by_own
@@ -18,20 +17,8 @@ from colorize.reports.conclusions import checkpoint_in_words, conclude_single, m
 from colorize.reports.tables import metric_texts
 from colorize.utils.console import markdown_table
 from colorize.utils.errors import UserError, suggestion
-from colorize.utils.files import write_text
 from colorize.utils.stored_config import read_yaml
 from colorize.utils.validation import check_arguments
-
-LIMITS = (  # of every network that colours photographs by themselves
-    "Colours are predicted from lightness alone. They are plausible, and not those that were there: the colour of a "
-    "dress, a wall or a flag cannot be known from a grey photograph.",
-    "Where several colours are plausible, the prediction tends to their mean, which is dull.",
-)
-PROHIBITED = (
-    "As evidence of the colours of anything or anybody, in court, in research or in the press.",
-    "To tell or to alter the origin, the skin colour or the identity of a person.",
-    "For pictures that are shown or sold without saying that a program added their colours.",
-)
 
 
 @dataclass(frozen=True)
@@ -43,7 +30,7 @@ class CardDetails:
     description    a paragraph
     machine        that it was trained on
     data           a .csv or .tsv: which photographs it was trained on, from where, and under which licences
-    limits, prohibited  sentences, besides `LIMITS` and `PROHIBITED`
+    limits, prohibited  sentences, besides those of every card
     tables         {title, file, note}: further results, .csv or .tsv
     pictures       {file, caption}: where it fails; they are copied beside the card
     """
@@ -97,47 +84,35 @@ def read_details(path: Path) -> CardDetails:
     return details
 
 
-def write_card(
-    folder: Path, details: CardDetails, network: str, training: Mapping[str, str], evaluated: Sequence[Evaluated],
-    trust: str = "",
-) -> None:  # fmt: skip
-    """README.md in the folder of an export, and the pictures that it shows.
+def describe_card(details: CardDetails, training: Mapping[str, str], evaluated: Sequence[Evaluated]) -> dict[str, Any]:
+    """Arguments of `models.export.write_card`; training: what -> how, the rows of a table."""
+    return {
+        "name": details.name, "license": details.license, "values": [*list_values(evaluated)],
+        "description": details.description, "use": details.use, "limits": details.limits,
+        "prohibited": details.prohibited,
+        "data": file_table(details.folder / details.data) if details.data else "",
+        "training": markdown_table(["", ""], [*training.items()]) if training else "",
+        "results": [describe_result(each) for each in evaluated],
+        "tables": [(each, file_table(details.folder / each["file"])) for each in details.tables],
+        "pictures": [(Path(each["file"]).name, each.get("caption", "")) for each in details.pictures],
+    }  # fmt: skip
 
-    network   a sentence: its class, its size, how it is stored
-    training  what -> how: the rows of a table
-    trust     what `colorize.load` takes after the folder, for a network of one's own
-    """
+
+def copy_pictures(details: CardDetails, folder: Path) -> None:
+    """Beside the card in the folder, which shows them."""
     for each in details.pictures:
         shutil.copy(details.folder / each["file"], folder / Path(each["file"]).name)
-    environment = Environment(
-        loader=PackageLoader("colorize.reports"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )  # fmt: skip
-    text = environment.get_template("model_card.md.j2").render(
-        head=card_head(details, evaluated), details=details, name=details.name, folder=folder.name, network=network,
-        trust=trust, limits=[*LIMITS, *details.limits], prohibited=[*PROHIBITED, *details.prohibited],
-        data=file_table(details.folder / details.data) if details.data else "",
-        training=markdown_table(["", ""], [*training.items()]) if training else "",
-        results=[describe_result(each) for each in evaluated],
-        tables=[(each, file_table(details.folder / each["file"])) for each in details.tables],
-        pictures=[(Path(each["file"]).name, each.get("caption", "")) for each in details.pictures],
-    )  # fmt: skip
-    write_text(folder / "README.md", text)
 
 
-def card_head(details: CardDetails, evaluated: Iterable[Evaluated]) -> str:
-    """The YAML head: what the hub sorts and shows models by, with every value of the network in the results."""
-    values = [
-        EvalResult(
-            task_type="image-to-image", dataset_type=path.stem, dataset_name=result.protocol["id"], metric_type=metric,
-            metric_name=info_of(metric).heading, metric_value=cell.value,
-        )
-        for path, result, _ in evaluated for metric, cell in result.rows["model"].items() if isfinite(cell.value)
-    ]  # fmt: skip
-    data = ModelCardData(
-        license=details.license or None, library_name="colorize", tags=["image-colorization"],
-        pipeline_tag="image-to-image", model_name=details.name, eval_results=values or None,
-    )  # fmt: skip
-    return data.to_yaml()
+def list_values(evaluated: Iterable[Evaluated]) -> Iterator[EvalResult]:
+    """Every value of the network in the results, by which the hub sorts models."""
+    for path, result, _ in evaluated:
+        for metric, cell in result.rows["model"].items():
+            if isfinite(cell.value):
+                yield EvalResult(
+                    task_type="image-to-image", dataset_type=path.stem, dataset_name=result.protocol["id"],
+                    metric_type=metric, metric_name=info_of(metric).heading, metric_value=cell.value,
+                )  # fmt: skip
 
 
 def describe_result(evaluated: Evaluated) -> dict[str, Any]:

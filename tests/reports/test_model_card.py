@@ -13,11 +13,13 @@ from colorize.metrics.metric_info import Interval
 from colorize.models import CNN
 from colorize.models.named_weights import shipped_weights
 from colorize.models.weights import weights_digest
-from colorize.reports.model_card import LIMITS, PROHIBITED, file_table, read_details
+from colorize.reports.model_card import file_table, read_details
 from colorize.utils.errors import UserError
 from tests.helpers.cards import check_numbers, sections, table
 from tests.helpers.configs import ROOT
 
+LIMITS = ("predicted from lightness alone", "tends to their mean")  # of every network, as what it must not be used for
+PROHIBITED = ("As evidence of the colours", "To tell or to alter the origin", "without saying that a program added")
 RELEASE = ROOT / "experiments" / "release"
 DETAILS = """
 name: little network

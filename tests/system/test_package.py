@@ -55,6 +55,7 @@ def test_every_config_and_photograph_is_in_the_wheel(wheel):
     modules = {p.relative_to(ROOT) for p in (ROOT / "colorize").rglob("*.py")}
     assert {p.relative_to(wheel) for p in (wheel / "colorize").rglob("*.py")} == modules
     assert (wheel / "colorize" / "reports" / "templates" / "style.css").is_file()
+    assert (wheel / "colorize" / "models" / "model_card.md.j2").is_file()
     assert (wheel / "colorize" / "data" / "findings.yaml").is_file()
 
 
