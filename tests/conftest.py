@@ -1,6 +1,7 @@
 """Fixtures: composed configs, a folder of small photographs, trained runs, and a run in a process of its own."""
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -62,6 +63,17 @@ def offline(tmp_path_factory):
         patch.setenv("WANDB_MODE", "offline")
         patch.setenv("COLORIZE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def logging_restored():
+    """Hydra lets every logger write to what is stdout when a command starts, in a test a stream that is closed at its
+    end: what a later test's libraries say must not go there."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

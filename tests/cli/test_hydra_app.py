@@ -1,6 +1,7 @@
 """Runs that begin from others by a word: resume, rerun, and what a scheduler starts again."""
 
 import json
+import logging
 
 import pytest
 import torch
@@ -68,3 +69,15 @@ def test_what_grey_scores_is_measured_once(inside, run_folder):
     (folder / "summary.json").unlink()
     inside("train", *WORDS)
     assert json.loads((folder / "summary.json").read_text())["baseline"]["grey"]["psnr"] > 15
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate"])
+def test_requests_of_an_http_client_are_no_lines_of_hydras(verb, inside, capsys):
+    """Hydra shows what any library logs; that of one's own parts is wanted."""
+    words = ("data=folder", "data.root=nowhere") if verb == "train" else ("run=nowhere",)
+    refused(inside(verb, *words), "nowhere")
+    for name in ("httpx", "httpx2", "mine"):
+        logging.getLogger(name).info("said by %s", name)
+    printed = capsys.readouterr().out
+    assert "said by mine" in printed
+    assert "httpx" not in printed
