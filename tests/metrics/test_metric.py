@@ -27,7 +27,7 @@ from colorize.metrics import (
 )
 from colorize.metrics.metric_info import build_metrics
 from colorize.utils.errors import UnavailableError, UserError
-from tests.helpers.configs import CONF
+from tests.helpers.configs import CONF, tiny_words
 from tests.helpers.distorted import painted
 
 FULL = OmegaConf.load(CONF / "metrics" / "full.yaml")
@@ -142,11 +142,10 @@ def test_a_run_takes_them_all_and_leaves_out_what_has_no_number(inside, tmp_path
     (tmp_path / "grey").mkdir()
     for index, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (6, 12, 12), dtype=np.uint8)):
         Image.fromarray(pixels).resize((96, 96)).save(tmp_path / "grey" / f"{index}.png")
-    words = ("experiment=smoke", "model=cnn", "loss=l1", "tracker=none", "metrics=full", "name=all", "data=folder",
-             "data.root=grey", "data.val_fraction=0.5", "data.size=64", "checkpoint.monitor=val/hue_error",
-             "checkpoint.mode=min", "metrics.lpips_alex.download=false",
+    words = ("metrics=full", "name=all", "data=folder", "data.root=grey", "data.val_fraction=0.5", "data.size=64",
+             "checkpoint.monitor=val/hue_error", "checkpoint.mode=min", "metrics.lpips_alex.download=false",
              "metrics.lpips_vgg.download=false")  # fmt: skip
-    done = inside("train", *words)
+    done = inside("train", *tiny_words("cnn", "l1", *words))
     assert done.returncode == 0, done.stderr
     assert "metric 'lpips_vgg' is left out: vgg16, ImageNet: the weights are not at" in done.stdout + done.stderr
     summary = json.loads((tmp_path / "outputs" / "all" / "summary.json").read_text(), parse_constant=pytest.fail)
