@@ -87,9 +87,10 @@ class Page:
         """Raises `gr.Error`, which the page shows, where something is not chosen or cannot be."""
         if not photographs:
             raise refusal("Add a photograph first")
-        networks, options, session = self.networks_of(chosen), self.settings.options(*settings), held or Session()
+        networks, options = self.networks_of(chosen), self.settings.options(*settings)
         options.hints = Path(hints) if hints else None
         with told_to_visitors():
+            session = held or Session(self.status.GRADIO_CACHE)  # what lies there is shown without a copy of it
             return session, session.paint(photographs, networks, options)
 
     def paint_and_show(

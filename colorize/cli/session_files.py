@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from html import escape
@@ -14,6 +15,8 @@ from PIL import Image, ImageOps
 from colorize.cli.painting_record import PaintRecord
 from colorize.imaging.decode import decode_picture
 from colorize.reports.painted_page import PaintedRow, write_painted_report
+from colorize.utils.errors import UserError
+from colorize.utils.files import write_whole
 
 SIDE = 1600  # pixels of the longer side of what the page shows; files to download have the photograph's own size
 TINT = "#7a28a0"  # violet: no photograph has much of it
@@ -51,8 +54,22 @@ def make_overlay(painted: Path, confidence: Path, view: Path) -> Path:
 
 def save_shown(image: Image.Image, view: Path) -> Path:
     view.parent.mkdir(parents=True, exist_ok=True)
-    image.save(view, "JPEG", quality=92, subsampling=0)
+    write_whole(view, lambda part: image.save(part, "JPEG", quality=92, subsampling=0))
     return view
+
+
+def write_hints(layers: Iterable[Image.Image], size: tuple[int, int], path: Path) -> None:
+    """A PNG of this size of what is drawn. A brush's edges are half transparent: what is nearly opaque counts. Raises
+    `UserError` where nothing is."""
+    drawn = Image.new("RGBA", size)
+    for layer in layers:
+        drawn.alpha_composite(layer.convert("RGBA").resize(size, Image.Resampling.NEAREST))
+    opaque = drawn.getchannel("A").point(lambda alpha: 255 if alpha >= 128 else 0)
+    least, most = opaque.getextrema()
+    if least == most:  # of all, too: that is a picture, and no hint
+        raise UserError("there are no hints: brush a colour onto a part of the photograph first")
+    drawn.putalpha(opaque)
+    drawn.save(path)
 
 
 def report_rows(paintings: Iterable[Labelled]) -> list[list[str]]:
@@ -88,3 +105,27 @@ def write_archive(
             for each in sorted(filter(Path.is_file, Path(folder).rglob("*"))):
                 archive.write(each, each.relative_to(folder))
     return path
+
+
+def name_photographs(photographs: Iterable[Path]) -> dict[str, Path]:
+    """Each by its file's name; another one of the same name is `2/name`."""
+    met: Counter[str] = Counter()
+    named = {}
+    for path in dict.fromkeys(photographs):
+        met[path.name] += 1
+        named[path.name if met[path.name] == 1 else f"{met[path.name]}/{path.name}"] = path
+    return named
+
+
+def name_of(key: str, before: Painting) -> str:
+    """Of the file, of a result that may be one of its pages."""
+    return key if before.page is None else key.removesuffix(f", page {before.page + 1}")
+
+
+def place_of(error: Exception) -> Path | None:
+    """The file of an error, which is nobody's business but the server's: visitors are not told where it lies."""
+    return Path(error.filename) if isinstance(error, OSError) and error.filename else None
+
+
+def folder_name(network: str) -> str:
+    return network.replace("/", "-").replace("\\", "-")

@@ -1,8 +1,8 @@
 """Sessions of the page that `colorize app` serves: the networks that stay loaded, and what each visitor has painted."""
 
+import shutil
 import tempfile
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,23 @@ from PIL import Image
 
 from colorize.cli.guidance import Guidance, check_maps, map_file, read_reference
 from colorize.cli.paint import paint_one
+from colorize.cli.painting_record import PaintRecord
 from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import PaintJob, assign_files, describe_failure
-from colorize.cli.session_files import BEFORE, CONFIDENCE, Labelled, Painting, make_overlay, make_view, write_archive
+from colorize.cli.session_files import (
+    BEFORE,
+    CONFIDENCE,
+    Labelled,
+    Painting,
+    folder_name,
+    make_overlay,
+    make_view,
+    name_of,
+    name_photographs,
+    place_of,
+    write_archive,
+    write_hints,
+)
 from colorize.models.base import Colorizer
 from colorize.models.load import describe_checkpoint, load, trained_size
 from colorize.models.named_weights import DEFAULT, describe_weights
@@ -65,14 +79,14 @@ class Step(NamedTuple):
 
 
 class Session:
-    """What one visitor has painted, in a folder of its own.
+    """What one visitor has painted, in a folder of its own, inside another one.
 
     results  photograph -> `BEFORE` and the networks -> `Painting`; a stochastic network has one of each sample, and
              every network one more where a map of confidence is asked for
     """
 
-    def __init__(self) -> None:
-        self.temporary = tempfile.TemporaryDirectory(prefix="colorize-app-")
+    def __init__(self, inside: str | None = None) -> None:
+        self.temporary = tempfile.TemporaryDirectory(prefix="colorize-app-", dir=inside)
         self.folder = Path(self.temporary.name)
         self.results: dict[str, dict[str, Painting]] = {}
         self.earlier: list[dict[str, dict[str, Painting]]] = []
@@ -103,7 +117,9 @@ class Session:
         """Paint one of the results again, with what is opaque in the layers as hints. Raises `UserError` where nothing
         is."""
         before = self.results[photograph][BEFORE]
-        name, hints = name_of(photograph, before), self._write_hints(photograph, layers)
+        name, hints = name_of(photograph, before), self.folder / f"hints-{self.rounds + 1}.png"
+        record = next(each.record for each in self.results[photograph].values() if each.record)
+        write_hints(layers, (record.width, record.height), hints)
         named = {name_of(key, found[BEFORE]): found[BEFORE].file for key, found in self.results.items()}
         plan = {
             (one, network): [job for job in jobs if job.page == before.page]
@@ -111,20 +127,6 @@ class Session:
             if one == name
         }
         return self._start(plan, networks, Namespace(**vars(options) | {"hints": hints}), self.results)
-
-    def _write_hints(self, photograph: str, layers: Sequence[Image.Image]) -> Path:
-        """A PNG of the photograph's size. A brush's edges are half transparent: what is nearly opaque counts."""
-        record = next(each.record for each in self.results[photograph].values() if each.record)
-        drawn = Image.new("RGBA", (record.width, record.height))
-        for layer in layers:
-            drawn.alpha_composite(layer.convert("RGBA").resize(drawn.size, Image.Resampling.NEAREST))
-        opaque = drawn.getchannel("A").point(lambda alpha: 255 if alpha >= 128 else 0)
-        least, most = opaque.getextrema()
-        if least == most:  # of all, too: that is a picture, and no hint
-            raise UserError("there are no hints: brush a colour onto a part of the photograph first")
-        drawn.putalpha(opaque)
-        drawn.save(path := self.folder / f"hints-{self.rounds + 1}.png")
-        return path
 
     def _plan(
         self, named: dict[str, Path], networks: Iterable[str], options: Namespace
@@ -174,7 +176,9 @@ class Session:
                 self.failures[name] = str(error)
                 step = step._replace(failure=f"{name}: {error}")
             except Exception as error:  # of a decoder, an encoder, the network or the disk: the others are painted
-                self.failures[f"{name}, {network}"] = reason = describe_failure(error, jobs[0].source)
+                self.failures[f"{name}, {network}"] = reason = describe_failure(
+                    error, place_of(error) or jobs[0].source
+                )
                 step = step._replace(failure=f"{name}, {network}: {reason}")
         yield step
 
@@ -182,27 +186,36 @@ class Session:
         self, name: str, job: PaintJob, network: str, held: LoadedNetwork, options: Namespace,
         reference: Reference | None,
     ) -> None:  # fmt: skip
-        painted, views = (self.folder / str(self.rounds) / part for part in ("painted", "views"))
+        painted = self.folder / str(self.rounds) / "painted"
         samples = options.samples if held.model.stochastic else 1
         args = Namespace(**vars(options) | {"samples": samples, "weights": held.source, "output": str(painted)})
         record = paint_one(held.model, job, held.size, args, Guidance(args, [job], reference))
-        key = f"{name}, page {record.page}" if record.page else name
-        if key not in self.results:
+        maps = [map_file(job.target)] if options.confidence else []
+        try:
+            self._add_result(name, job, network, record, maps, painted)
+        except OSError:  # of a full disk, which gets back what was written
+            for file in (*record.targets, *maps):
+                file.unlink(missing_ok=True)
+            raise
+
+    def _add_result(
+        self, name: str, job: PaintJob, network: str, record: PaintRecord, maps: Sequence[Path], painted: Path
+    ) -> None:
+        """With what the page shows of it."""
+        key, views = f"{name}, page {record.page}" if record.page else name, painted.with_name("views")
+        found = self.results.get(key)
+        if found is None:
             view = make_view(job.source, views / f"{key}.jpg", job.page)
-            self.results[key] = {BEFORE: Painting(job.source, view, page=job.page)}
+            found = {BEFORE: Painting(job.source, view, page=job.page)}
         new = {}
         for i, file in enumerate(record.targets):
-            label = network if samples == 1 else f"{network}, sample {i + 1}"
+            label = network if len(record.targets) == 1 else f"{network}, sample {i + 1}"
             new[label] = Painting(file, make_view(file, views / f"{file.relative_to(painted)}.jpg"), network, record)
-        if options.confidence:
-            confidence = map_file(job.target)
-            view = make_overlay(
-                next(iter(new.values())).view, confidence, views / f"{confidence.relative_to(painted)}.jpg"
-            )
-            new[f"{network}, {CONFIDENCE}"] = Painting(confidence, view, network)
-        self.results[key] = {
-            label: each for label, each in self.results[key].items() if each.network != network or label in new
-        } | new  # fmt: skip
+        for each in maps:
+            view = make_overlay(next(iter(new.values())).view, each, views / f"{each.relative_to(painted)}.jpg")
+            new[f"{network}, {CONFIDENCE}"] = Painting(each, view, network)
+        kept = {label: each for label, each in found.items() if each.network != network or label in new}
+        self.results[key] = kept | new
 
     def undo(self) -> None:
         """What was painted before the last time, if anything was."""
@@ -218,25 +231,16 @@ class Session:
         ]
 
     def archive(self) -> Path | None:
-        """A ZIP of all that is painted; None where nothing is."""
-        path = self.folder / str(self.rounds) / "painted.zip"
-        return write_archive(path, self.paintings(), self.results, self.failures) if self.paintings() else None
-
-
-def name_photographs(photographs: Iterable[Path]) -> dict[str, Path]:
-    """Each by its file's name; another one of the same name is `2/name`."""
-    met: Counter[str] = Counter()
-    named = {}
-    for path in dict.fromkeys(photographs):
-        met[path.name] += 1
-        named[path.name if met[path.name] == 1 else f"{met[path.name]}/{path.name}"] = path
-    return named
-
-
-def name_of(key: str, before: Painting) -> str:
-    """Of the file, of a result that may be one of its pages."""
-    return key if before.page is None else key.removesuffix(f", page {before.page + 1}")
-
-
-def folder_name(network: str) -> str:
-    return network.replace("/", "-").replace("\\", "-")
+        """A ZIP of all that is painted, instead of the one before; None where nothing is."""
+        for earlier in self.folder.glob("archive-*"):
+            shutil.rmtree(earlier, ignore_errors=True)
+        if not self.paintings():
+            return None
+        folder = Path(
+            tempfile.mkdtemp(prefix="archive-", dir=self.folder)
+        )  # a new address: browsers keep what they had
+        try:
+            return write_archive(folder / "painted.zip", self.paintings(), self.results, self.failures)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise

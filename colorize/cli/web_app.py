@@ -7,6 +7,7 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Mapping
 from importlib.util import find_spec
+from shutil import disk_usage
 from threading import Event
 from typing import Any
 
@@ -34,6 +35,8 @@ input[role=combobox] { text-overflow: ellipsis; padding-right: 1.5rem !important
 footer { display: none !important }
 @media (max-width: 640px) { #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important } }
 """
+RESERVE = 64 * 2**20  # bytes of the disk that uploads leave free
+NOT_STORED = "Nothing is uploaded"
 FONT = "IBM Plex Sans"  # of its half-bold letters Gradio lacks many
 
 
@@ -57,15 +60,58 @@ def launch(networks: Mapping[str, LoadedNetwork], host: str, port: int, megabyte
     """The page (`gradio.Blocks`), served by a thread; photographs have at most so many megabytes."""
     if find_spec("gradio") is None:
         raise UserError("the page needs the package gradio: pip install 'gradio>=6'")
+    # What the server's thread imports else, which gets 5 s to start
+    import uvicorn.lifespan.on
+    import uvicorn.loops.auto
+    import uvicorn.protocols.http.auto
+    import uvicorn.protocols.websockets.auto  # noqa: F401
+    from starlette.middleware import Middleware
+
     from colorize.cli.gradio_page import Page
 
     page = Page(networks, paint_defaults()).build()
-    page.launch(
-        server_name=host, server_port=port, share=False, inbrowser=browser, quiet=True, prevent_thread_lock=True,
-        max_file_size=f"{megabytes}mb", footer_links=[], css=CSS, theme=calm_theme(), enable_monitoring=False,
-        ssr_mode=False, mcp_server=False, pwa=False,
-    )  # fmt: skip
+    guard = Middleware(UploadGuard, folder=page.GRADIO_CACHE)
+    try:
+        page.launch(
+            server_name=host, server_port=port, share=False, inbrowser=browser, quiet=True, prevent_thread_lock=True,
+            max_file_size=f"{megabytes}mb", footer_links=[], css=CSS, theme=calm_theme(), enable_monitoring=False,
+            ssr_mode=False, mcp_server=False, pwa=False, app_kwargs={"middleware": [guard]},
+        )  # fmt: skip
+    except OSError as error:
+        raise UserError(
+            f"the page's server has not started at port {port} of {host}: the machine is too busy, or another program "
+            "has just taken the port; try again, or give another --port"
+        ) from error
     return page
+
+
+class UploadGuard:
+    """Refuses, in one sentence, uploads for which the disk is full; what is in work then still finds room on it.
+
+    An ASGI middleware: gradio deletes the pieces of an upload that ends with a `MultiPartException`, and tells visitors
+    what it says.
+    """
+
+    def __init__(self, app: Any, folder: str):
+        self.app, self.folder = app, folder
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        from starlette.formparsers import MultiPartException
+        from starlette.responses import PlainTextResponse
+
+        async def receive_if_room() -> Any:
+            message = await receive()
+            if disk_usage(self.folder).free < RESERVE + len(message.get("body", b"")):
+                raise MultiPartException(f"{NOT_STORED}: the disk of the page is full")
+            return message
+
+        is_upload = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith("/upload")
+        try:
+            await self.app(scope, receive_if_room if is_upload else receive, send)
+        except OSError as error:  # of a disk that has room, but not for this user
+            if not is_upload:
+                raise
+            await PlainTextResponse(f"{NOT_STORED}: {error.strerror}", 507)(scope, receive, send)
 
 
 def calm_theme() -> Any:

@@ -1,5 +1,6 @@
 """Fixtures of the verbs: networks and photographs of the page that `colorize app` serves."""
 
+import re
 import socket
 
 import numpy as np
@@ -11,6 +12,7 @@ import colorize
 from colorize.cli.sessions import load_networks
 from colorize.cli.web_app import keep_to_this_machine, launch
 from colorize.models import CNN, Diffusion
+from tests.helpers.browser import CHROMIUM, PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +70,33 @@ def address(app_networks, drawing_network, tmp_path_factory):
         yield page.local_url
         page.close(verbose=False)
     assert asked <= {"127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    api = pytest.importorskip("playwright.sync_api")
+    api.expect.set_options(timeout=PATIENCE)
+    with api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """The page in a window of its own. Whatever is done in it, no other host is asked and nothing is wider than it."""
+    asked, page = set(), browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page.set_default_timeout(PATIENCE)
+    page.on("request", lambda request: asked.add(re.match(r"\w+:(//[^/]*)?", request.url).group()))
+    page.on("websocket", lambda socket: asked.add(socket.url))
+    page.goto(address)
+    yield page
+    for width in (1280, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    links = page.locator("a").evaluate_all("links => links.map(link => link.href)")
+    assert all(link.startswith(address) for link in links)
+    assert {host for host in asked if not host.startswith(("data:", "blob:"))} == {address.rstrip("/")}
+    page.close()

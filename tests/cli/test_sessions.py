@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from colorize.cli import sessions
+from colorize.cli import session_files, sessions
 from colorize.cli.session_files import BEFORE, SIDE, TINT, make_overlay
 from colorize.cli.sessions import Session, load_networks
 from colorize.cli.web_app import paint_defaults
@@ -174,6 +174,40 @@ def test_a_full_disk_costs_only_what_was_not_yet_written(app_networks, scans, mo
     steps = list(session.paint(scans[:2], {"one": app_networks["one"]}, options()))
     assert [step.failure for step in steps if step.failure] == ["cat.jpg, one: No space left on device"]
     assert list(session.results) == ["dog.tif"]
+
+
+def test_a_disk_that_is_full_for_what_is_shown_gets_back_what_was_painted(app_networks, scans, monkeypatch):
+    def full(path, write):
+        if "cat" in path.name:
+            raise OSError(errno.ENOSPC, "cannot write it: No space left on device", str(path))
+        write_whole(path, write)
+
+    write_whole = session_files.write_whole
+    monkeypatch.setattr(session_files, "write_whole", full)
+    session = Session()
+    steps = list(session.paint(scans[:2], app_networks, options(confidence=True, size=24)))
+    said = [f"cat.jpg, {name}: cannot write it: No space left on device" for name in ("one", "two")]
+    assert [step.failure for step in steps if step.failure] == said  # and not where the server keeps it
+    assert list(session.results) == ["dog.tif"]
+    assert not [path.name for path in session.folder.rglob("*cat*")]
+    assert len([*session.folder.rglob("dog*.png")]) == 4
+
+
+def test_an_archive_that_fails_leaves_nothing_and_each_has_an_address_of_its_own(app_networks, scans, monkeypatch):
+    session, one = Session(), {"one": app_networks["one"]}
+    list(session.paint(scans[:1], one, options()))
+    first = session.archive()
+    assert session.archive() != first  # or a browser might show the one that it holds
+    assert not first.exists()
+    monkeypatch.setattr(zipfile.ZipFile, "write", full_disk)
+    with pytest.raises(OSError, match="No space left on device"):
+        session.archive()
+    assert not list(session.folder.glob("archive-*"))
+    assert session.results["cat.jpg"]["one"].file.is_file()
+
+
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_photographs_of_one_name_are_told_apart(app_networks, scans, tmp_path):

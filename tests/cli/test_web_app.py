@@ -1,18 +1,21 @@
 """The page that `colorize app` serves: its API, and what cannot be. In a browser: cli/test_web_page.py."""
 
 import errno
+import os
 import re
 import shutil
 import socket
 import sys
+import time
 from argparse import Namespace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from colorize.cli import sessions
+from colorize.cli import sessions, web_app
 from colorize.cli.web_app import check_port, launch, paint_defaults
 from colorize.utils.errors import UserError
 from tests.cli.conftest import free_port
@@ -89,6 +92,76 @@ def test_a_file_over_the_bound_is_refused(address, tmp_path):
 
     done = httpx.post(f"{address}gradio_api/upload", files={"files": ("a.jpg", bytes(2**20 + 1))})
     assert done.status_code == 413
+
+
+def test_an_upload_for_which_the_disk_is_full_is_refused_in_a_sentence_and_leaves_nothing(address, monkeypatch):
+    import httpx
+    from starlette.datastructures import UploadFile
+
+    def upload():
+        return httpx.post(f"{address}gradio_api/upload", files={"files": ("a.jpg", bytes(2**19))})
+
+    async def quota(*_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    held = {*Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*")}
+    with monkeypatch.context() as patch:
+        patch.setattr(web_app, "disk_usage", lambda _: Namespace(free=web_app.RESERVE))
+        done = upload()
+        assert (done.status_code, done.text) == (400, "Nothing is uploaded: the disk of the page is full")
+        assert {*Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*")} == held
+    with monkeypatch.context() as patch:
+        patch.setattr(UploadFile, "write", quota)
+        done = upload()
+        assert (done.status_code, done.text) == (507, "Nothing is uploaded: Disk quota exceeded")
+    assert upload().status_code == 200
+
+
+def test_two_visitors_are_served_in_turn_each_with_their_own(address, scans, tmp_path, monkeypatch):
+    """The second sees its place while it waits."""
+    from gradio_client import Client, handle_file
+
+    def held_up(model, job, *rest):
+        at_work.append(job.source.name)
+        assert gate.wait(300)
+        done = paint_one(model, job, *rest)
+        assert at_work.pop() == job.source.name
+        assert not at_work  # one at a time
+        return done
+
+    gate, at_work, paint_one = Event(), [], sessions.paint_one
+    monkeypatch.setattr(sessions, "paint_one", held_up)
+    clients = [Client(address, download_files=str(tmp_path / name), verbose=False) for name in "ab"]
+    jobs = [clients[0].submit([handle_file(scans[0])], ["one"], api_name="/paint")]
+    wait_until(lambda: at_work)
+    jobs.append(clients[1].submit([handle_file(scans[1])], ["one"], api_name="/paint"))
+    wait_until(lambda: jobs[1].status().rank is not None)
+    assert (jobs[1].status().rank, jobs[1].status().queue_size) == (0, 1)
+    gate.set()
+    painted = [job.result(timeout=300) for job in jobs]
+    assert [[Path(file).name for file in files] for files, _ in painted] == [["cat.png"], ["dog.png"]]
+    assert [said["painted"][0].partition(",")[0] for _, said in painted] == ["cat.jpg", "dog.tif"]
+    folders = [{*Path(files[0]).parts} for files, _ in painted]
+    assert not {part for part in folders[0] & folders[1] if part.startswith("colorize-app-")}
+
+
+def wait_until(holds):
+    end = time.monotonic() + 300
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_server_that_does_not_start_gets_one_sentence(app_networks, monkeypatch):
+    """Gradio gives it five seconds."""
+    http_server = pytest.importorskip("gradio.http_server")
+
+    def too_slow(_):
+        raise http_server.ServerFailedToStartError
+
+    monkeypatch.setattr(http_server.Server, "run_in_thread", too_slow)
+    with pytest.raises(UserError, match=r"the page's server has not started at port \d+ of 127.0.0.1"):
+        launch(app_networks, "127.0.0.1", free_port(), 1)
 
 
 def test_an_archive_for_which_the_disk_is_full_costs_no_file(app_networks, scans, monkeypatch):

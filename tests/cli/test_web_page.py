@@ -1,90 +1,17 @@
 """The page that `colorize app` serves in a browser, by every control: slow. Without one: cli/test_web_app.py."""
 
-import re
 import shutil
 import time
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from colorize.cli import sessions
-from tests.reports.test_page import CHROMIUM
+from tests.helpers.browser import choose, downloaded, expect, labels, paint, shown, upload
 
 pytestmark = pytest.mark.slow
-PATIENCE = 60_000  # ms, on a busy machine
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed")
-    api = pytest.importorskip("playwright.sync_api")
-    api.expect.set_options(timeout=PATIENCE)
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, address):
-    """The page in a window of its own. Whatever is done in it, no other host is asked and nothing is wider than it."""
-    asked, page = set(), browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    page.set_default_timeout(PATIENCE)
-    page.on("request", lambda request: asked.add(re.match(r"\w+:(//[^/]*)?", request.url).group()))
-    page.on("websocket", lambda socket: asked.add(socket.url))
-    page.goto(address)
-    yield page
-    for width in (1280, 400):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    links = page.locator("a").evaluate_all("links => links.map(link => link.href)")
-    assert all(link.startswith(address) for link in links)
-    assert {host for host in asked if not host.startswith(("data:", "blob:"))} == {address.rstrip("/")}
-    page.close()
-
-
-def upload(page, files, networks=()):
-    page.locator("input[type=file]").first.set_input_files(files)
-    for name in networks:
-        page.get_by_label(name, exact=True).check()
-    page.get_by_text(Path(files[-1]).stem[:3]).first.wait_for()
-
-
-def paint(page, said):
-    page.get_by_role("button", name="Colour", exact=True).click()
-    expect(page.locator("#status")).to_contain_text(said)
-
-
-def expect(locator):
-    return pytest.importorskip("playwright.sync_api").expect(locator)
-
-
-def choose(page, label, option):
-    page.get_by_label(label, exact=True).click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
-def downloaded(page, button):
-    with page.expect_download() as download:
-        page.locator(button).click()
-    return download.value.path()
-
-
-def shown(page):
-    """The addresses of the pictures in the slider."""
-    return page.locator("#before-after img").evaluate_all("images => images.map(image => image.src)")
-
-
-def labels(page):
-    return page.locator("#side-by-side .caption-label").all_inner_texts()
-
-
-def is_grey(path):
-    return np.ptp(np.asarray(Image.open(path).convert("RGB")).astype(int), axis=2).max() <= 3
 
 
 def test_networks_are_compared_and_files_downloaded(page, scans):
@@ -124,11 +51,14 @@ def test_every_setting_changes_the_files(page, scans, tmp_path):
     files = {"as it is": downloaded(page, "#download").read_bytes()}
     page.get_by_role("button", name="Settings").click()
 
-    def repainted(setting):
+    def repaint():
         before = shown(page)[1]
         paint(page, "1 picture painted")
         expect(page.locator("#before-after img").nth(1)).not_to_have_attribute("src", before)
-        files[setting] = downloaded(page, "#download").read_bytes()
+        return downloaded(page, "#download").read_bytes()
+
+    def repainted(setting):
+        files[setting] = repaint()
         assert len({*files.values()}) == len(files), setting
 
     page.get_by_label("Size", exact=True).fill("48")
@@ -145,6 +75,15 @@ def test_every_setting_changes_the_files(page, scans, tmp_path):
     repainted("format")
     page.get_by_label("draws", exact=True).check()
     page.get_by_label("one", exact=True).uncheck()
+    paint(page, "1 picture painted")
+    expect(page.locator("#side-by-side .caption-label")).to_have_count(3)
+    choose(page, "Right", "draws")
+    expect(page.locator("#download")).to_have_text("Download draws")
+    files["a network that draws"] = downloaded(page, "#download").read_bytes()
+    page.get_by_label("Seed of the samples").fill("7")
+    repainted("seed")
+    page.get_by_label("Seed of the samples").fill("0")
+    assert repaint() == files["a network that draws"]
     page.get_by_label("number input for Samples").fill("3")
     page.get_by_label("Show what is guessed").check()
     paint(page, "1 picture painted")

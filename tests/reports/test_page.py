@@ -2,7 +2,6 @@
 
 import base64
 import re
-import shutil
 import subprocess
 from io import BytesIO
 
@@ -11,6 +10,7 @@ import pytest
 from PIL import Image
 
 from colorize.reports.page import HEAVY, SIDE, shorten_labels
+from tests.helpers.browser import CHROMIUM
 from tests.helpers.pages import (
     old_photographs,
     page_of,
@@ -18,8 +18,6 @@ from tests.helpers.pages import (
     section,
     trained,
 )
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def test_it_needs_no_other_file(run, tmp_path):
