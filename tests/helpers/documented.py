@@ -82,7 +82,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize models": Run(),
     "colorize paint a.jpg --weights outputs/quickstart --strength 0.8 --hints hints.png --confidence -o guided.png":
         Run(),
-    "colorize export outputs/release-base-s0/checkpoints/step-00025000.pt -o colorize/weights/base --half "
+    "colorize export outputs/release-base/checkpoints/step-00025000.pt -o colorize/weights/base --half "
     "--card experiments/release/base.yaml --results experiments/release/results/base/*.json":
         Elsewhere("reports/test_model_card.py"),
     "colorize app --weights outputs/quickstart outputs/quickstart-s1": Elsewhere("cli/test_web_app.py"),
@@ -117,6 +117,9 @@ HOW: dict[str, Run | Elsewhere] = {
         Elsewhere("evaluation/test_painted.py"),
     "colorize judge outputs/a outputs/b outputs/c -o judging": Elsewhere("reports/test_judge.py"),
     "colorize judge --read judging/judgements-*.csv": Elsewhere("reports/test_judge.py"),
+    "python train.py experiment=release/base": Elsewhere("hours; contracts/test_recipes.py composes every recipe"),
+    "python train.py experiment=release/open": Elsewhere("hours; contracts/test_recipes.py composes every recipe"),
+    "python experiments/release/run.py": Elsewhere("system/test_release.py"),
     "python experiments/release/skin.py RUN people_places/val -o skin": Elsewhere("system/test_skin.py"),
     "python experiments/release/faces.py people_places/val": Elsewhere("system/test_skin.py"),
     "colorize fetch historical -o old": Elsewhere("cli/test_fetch.py"),  # with a stand-in for the library
