@@ -62,6 +62,7 @@ def expand_resume_rerun(argv: list[str]) -> tuple[list[str], list[str]]:
     `rerun` is replaced by the overrides of the earlier run, and `resume` by its folder.
     Raises `UserError` for a folder that holds no run.
     """
+    argv = [word for word in argv if word not in ("resume=null", "rerun=null")]  # as if they were not there
     named = {word.split("=", 1)[0]: word.split("=", 1)[1] for word in argv if "=" in word}
     if "resume" in named and "rerun" in named:
         raise UserError("resume continues a run, rerun starts another: use one of them")

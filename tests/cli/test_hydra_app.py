@@ -6,6 +6,7 @@ import logging
 import pytest
 import torch
 
+from colorize.cli.hydra_app import expand_resume_rerun
 from colorize.run_folder import RunFolder
 from colorize.utils.checkpoint import Checkpoints
 from tests.helpers.commands import NAME, lines, refused
@@ -30,6 +31,7 @@ def test_resume_goes_on_wherever_the_run_lies(inside, trained, tmp_path, monkeyp
     refused(inside("train", f"resume={folder}", "optimizer.lr=1"), "which optimizer.lr=1 would change", "rerun")
     refused(inside("train", f"resume={folder}", "overwrite=true"), "which overwrite=true would change")
     refused(inside("train", "resume=nowhere"), "resume=nowhere: there is no run in that folder")
+    assert expand_resume_rerun(["resume=null", "rerun=null", "seed=1"]) == (["seed=1"], [])
     assert inside("train", f"resume={folder}", "checkpoint.every=50").returncode == 0
 
 
