@@ -28,6 +28,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from colorize.cli import main
+from tests.helpers.composed import composed_once  # noqa: F401  (a fixture)
 from tests.helpers.configs import CONF, ROOT, SMALL, tiny_words
 from tests.helpers.evaluated import evaluated  # noqa: F401  (a fixture)
 from tests.helpers.published import KEYS
