@@ -23,7 +23,7 @@ from colorize.models.confidence import expected_error
 from colorize.models.reference import Reference
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
-from colorize.utils.files import digest_of, write_whole
+from colorize.utils.files import digest_of, is_file, write_whole
 
 HINT_FILES = (".png", ".json")
 CONFIDENCE = ".confidence.png"
@@ -168,7 +168,7 @@ def save_map(error: Tensor, photograph: LoadedPhotograph, target: Path) -> None:
 def remove_map(target: Path) -> None:
     """The one that lies beside the file, if any does; it is none, if a photograph is called so."""
     path = map_file(target)
-    if path.is_file():
+    if is_file(path):
         with path.open("rb") as file:
             head = file.read(256)
         if MAPPED.encode() in head:

@@ -29,7 +29,7 @@ from colorize.reports.painted_page import UNSEEN, PaintedRow, Thumbnails, place_
 from colorize.utils.console import printable
 from colorize.utils.environment import at_home, own_version
 from colorize.utils.errors import UserError
-from colorize.utils.files import as_json, digest_of, read_json, write_text, write_whole
+from colorize.utils.files import as_json, digest_of, read_json, remove_file, write_text, write_whole
 
 DEEP_FORMATS = ("PNG", "TIFF")
 ORIGINAL = ".original.jpg"
@@ -200,7 +200,7 @@ def write_beside(
     describes no other picture, even where the disk is full."""
     remove_map(job.target)
     for outdated in (sidecar_of(painted), *([original_of(painted)] if args.iiif else [])):
-        outdated.unlink(missing_ok=True)
+        remove_file(outdated)
     if args.sidecar:
         write_sidecar(painted, record)
     if args.iiif:

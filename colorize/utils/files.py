@@ -53,6 +53,19 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda part: part.write_text(text, "utf-8", "surrogateescape", newline="\n"))
 
 
+def is_file(path: Path) -> bool:
+    """False for a name that is too long for a file, too, for which `Path.is_file` raises an error."""
+    with suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def remove_file(path: Path) -> None:
+    """If it is there."""
+    if is_file(path):
+        path.unlink()
+
+
 def as_json(values: Any, **options: Any) -> str:
     """Readable letters; escapes where names of files that are no UTF-8 are among the values, since JSON is UTF-8."""
     text = json.dumps(values, ensure_ascii=False, **options)
