@@ -23,6 +23,8 @@ def one_step(cfg, tmp_path, *, prepare=lambda trainer: None):
 def test_recomputing_changes_nothing_but_memory(model, small, tmp_path):
     words = (f"loss={own_loss(model)}", *(["model.dropout=0.2"] if model == "diffusion" else []))
     kept, plain = one_step(small(model, *words), tmp_path)
+    if model not in SMALL and not [*recomputable_blocks(plain.model)]:
+        pytest.skip(f"{model} has no blocks to recompute, and training refuses to")
     again, thrifty = one_step(small(model, *words, "trainer.recompute=true"), tmp_path)
     assert kept == pytest.approx(again, rel=1e-6)
     one, other = plain.state()["players"], thrifty.state()["players"]
