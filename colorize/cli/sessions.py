@@ -236,9 +236,8 @@ class Session:
             shutil.rmtree(earlier, ignore_errors=True)
         if not self.paintings():
             return None
-        folder = Path(
-            tempfile.mkdtemp(prefix="archive-", dir=self.folder)
-        )  # a new address: browsers keep what they had
+        # a new address each time: browsers keep what they had
+        folder = Path(tempfile.mkdtemp(prefix="archive-", dir=self.folder))
         try:
             return write_archive(folder / "painted.zip", self.paintings(), self.results, self.failures)
         except OSError:
