@@ -98,7 +98,9 @@ def training_rows(weights: str, machine: str) -> Iterator[tuple[str, str]]:
         yield "samples", f"{steps * batch:,}: {steps:,} steps of {batch}" + (f" at {size}² pixels" if size else "")
         yield "hours", f"{held['seconds'] / 3600:.2f}, validation included"
         yield "command", f"`python train.py {without_folders(shlex.join(saved_overrides(run.folder)))}`"
-        yield from ((f"weights, {key}", str(origin)) for key, origin in summary.get("weights", {}).items() if origin)
+        origins = {key: str(origin) for key, origin in summary.get("weights", {}).items() if origin}
+        replaced = ("model.",) if "init_from" in origins else ()  # what a part of the network had before it was filled
+        yield from ((f"weights, {key}", of) for key, of in origins.items() if not key.startswith(replaced))
         yield "versions", ", ".join(f"{name} {version}" for name, version in summary.get("versions", {}).items())
     if machine:
         yield "machine", machine

@@ -159,10 +159,14 @@ def open_run_network(run: RunFolder, checkpoint: str, folder: Path, trust: tuple
 def pretrained_networks(origins: Mapping[str, Any]) -> list[str]:
     """The networks with ImageNet weights that a run was trained with, as encoders or in terms of its loss.
 
-    origins  `model.…` or `loss.…` -> where its weights came from, as the run's summary has them under "weights"
+    origins  `model.…` or `loss.…` -> where its weights came from, and `init_from`, as the run's summary has them under
+             "weights"; a network that `init_from` filled may have begun from any
     """
-    of_parts = [str(origin) for part, origin in origins.items() if part.startswith(("model.", "loss."))]
-    return sorted({origin.split(",")[0] for origin in of_parts if ", ImageNet" in origin})
+    filled = ("model.",) if origins.get("init_from") else ()
+    of_parts = {part: str(origin) for part, origin in origins.items() if part.startswith(("model.", "loss."))}
+    return sorted(
+        {origin.split(",")[0] for part, origin in of_parts.items() if ", ImageNet" in origin or part.startswith(filled)}
+    )
 
 
 def open_tracker(run: RunFolder, start: Callable[..., Any], settings: dict[str, Any]) -> Logger:

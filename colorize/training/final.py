@@ -150,7 +150,7 @@ class FinalEvaluations:
             self.cfg.name, self.run.folder, module, self.parts.photographs.size,
             {
                 "of": file.name, "step": step, "sha256": weights_digest(state),
-                "trained_with": pretrained_networks(origins(self.parts)),
+                "trained_with": pretrained_networks({**origins(self.parts), "init_from": self.cfg.init_from}),
             },
             self.baselines.mean_ab,
             group_of(self.run.read_config(), self.run.photographs()), self.cfg.seed, self.cfg, self.run.folder,

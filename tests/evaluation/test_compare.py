@@ -230,7 +230,9 @@ def test_the_networks_that_a_run_was_trained_with(small):
     kept = {**origins(parts), "evaluated": "best", "init_from": None}
     assert {"model.encoder", "loss.perceptual"} <= set(kept)
     assert pretrained_networks(kept) == ["tf_efficientnet_lite0"]
-    assert pretrained_networks({"model.encoder": "tf_efficientnet_lite0, random", "evaluated": "the last"}) == []
+    scratch = {"model.encoder": "tf_efficientnet_lite0, random", "evaluated": "the last"}
+    assert pretrained_networks(scratch) == []
+    assert pretrained_networks(scratch | {"init_from": "outputs/one"}) == ["tf_efficientnet_lite0"]
 
 
 def test_of_several_protocols_validation_is_compared_and_the_terminal_says_so(evaluated, capsys):

@@ -41,6 +41,8 @@ WINDOWS = Elsewhere("no test machine has Windows; the words behind .venv are tho
 HOW: dict[str, Run | Elsewhere] = {
     # README.md
     QUICKSTART: Run(SHORT, instead=INSTALLED),
+    "colorize paint colorize/data/historical -o painted": Run(),
+    "colorize paint scans/ -o painted": Run(),
     "colorize paint scans/ --weights outputs/quickstart -o painted": Run(),
     "colorize paint a.jpg --weights ddcolor-tiny -o a-colour.png": Run(needs=("hub",)),
     "colorize inspect photos -o inspected": Run(),
@@ -82,7 +84,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize models": Run(),
     "colorize paint a.jpg --weights outputs/quickstart --strength 0.8 --hints hints.png --confidence -o guided.png":
         Run(),
-    "colorize export outputs/release-base/checkpoints/step-00025000.pt -o colorize/weights/base --half "
+    "colorize export outputs/release-fine/checkpoints/step-00001600.pt -o colorize/weights/base --half "
     "--card experiments/release/base.yaml --results experiments/release/results/base/*.json":
         Elsewhere("reports/test_model_card.py"),
     "colorize app --weights outputs/quickstart outputs/quickstart-s1": Elsewhere("cli/test_web_app.py"),
@@ -118,9 +120,13 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize judge outputs/a outputs/b outputs/c -o judging": Elsewhere("reports/test_judge.py"),
     "colorize judge --read judging/judgements-*.csv": Elsewhere("reports/test_judge.py"),
     "python train.py experiment=release/base": Elsewhere("hours; contracts/test_recipes.py composes every recipe"),
+    "python train.py experiment=release/fine init_from=outputs/release-base/checkpoints/step-00016500.pt":
+        Elsewhere("hours; contracts/test_recipes.py composes every recipe"),
     "python train.py experiment=release/open": Elsewhere("hours; contracts/test_recipes.py composes every recipe"),
     "python experiments/release/run.py": Elsewhere("system/test_release.py"),
-    "python experiments/release/skin.py RUN people_places/val -o skin": Elsewhere("system/test_skin.py"),
+    "python experiments/release/pictures.py": Run(),
+    "python experiments/release/skin.py outputs/release/base people_places/val -o skin":
+        Elsewhere("system/test_skin.py"),
     "python experiments/release/faces.py people_places/val": Elsewhere("system/test_skin.py"),
     "colorize fetch historical -o old": Elsewhere("cli/test_fetch.py"),  # with a stand-in for the library
     "colorize inspect photos -o inspected --val held-back": Run("--overwrite"),
