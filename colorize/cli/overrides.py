@@ -1,19 +1,30 @@
 """Check overrides against the configs, before anything slow is imported and anything starts."""
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, Transformer
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.cli.additions import check_additions
 from colorize.cli.parser import compose_config, group_options, hydra_context, options_in, parse_overrides, runs_job
+from colorize.cli.sweep_overrides import (
+    check_once,
+    check_shared,
+    check_single,
+    check_swept,
+    choice_combinations,
+    first_override,
+    has_key,
+    sizes_of,
+    swept_values,
+)
 from colorize.config import check_values
 from colorize.utils.console import say
 from colorize.utils.errors import UserError, describe_options, key_suggestion, locate_part, suggestion
@@ -47,19 +58,12 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
             after = check_job(arguments, arguments.config_name or config_name, choices, others, places)
             if arguments.multirun or after.hydra.mode == RunMode.MULTIRUN:
                 sizes |= sizes_of(after, others) if runs_job(arguments) else set()
+                check_shared(arguments.config_name or config_name, chosen, others, places)
             else:
                 check_single(overrides, chosen)
         if len(sizes) > 1:
             listed = " and ".join(map(str, sorted(sizes)))
             say(f"the jobs train at {listed} pixels: afterwards they are compared at {min(sizes)}²")
-
-
-def sizes_of(cfg: DictConfig, overrides: Sequence[Override]) -> set[int]:
-    """The sizes of training pictures among the jobs of a sweep that are compared afterwards."""
-    if not OmegaConf.select(cfg, "hydra.callbacks.after_sweep.compare") or "data" not in cfg:
-        return set()
-    swept = [each for each in overrides if each.key_or_group == "data.size" and each.is_discrete_sweep()]
-    return {int(value) for each in swept for value in each.sweep_string_iterator()} or {int(cfg.data.size)}
 
 
 def check_job(
@@ -123,16 +127,6 @@ def check_folder(cfg: DictConfig) -> None:
             raise UserError(f"{key} is {str(folder)!r}, and {str(place)!r} is no folder: choose another folder")
 
 
-def check_swept(override: Override, places: Sequence[str]) -> None:
-    """Refuse a sweep over nothing: a glob(…) that no option matches, an empty range(…)."""
-    key, line, value = override.key_or_group, override.input_line, override.value()
-    if isinstance(value, ChoiceSweep) and any(isinstance(each, Glob) for each in value.list):
-        raise UserError(f"{line}: glob(…) stands alone; several patterns are {key}=glob([a*,b*])")
-    if override.is_discrete_sweep() and not [*override.sweep_iterator()]:
-        options = group_options(key, places)
-        raise UserError(f"{line} names no value{f'; {describe_options(key, options)}' if options else ''}")
-
-
 def check_choice(override: Override, places: Sequence[str]) -> bool:
     """Whether the override chooses options of a group; one that does not exist is refused."""
     key = override.key_or_group
@@ -160,7 +154,7 @@ def check_key(
         raise UserError(f"{key} is chosen without a plus: {key}={override.get_value_element_as_str()}")
     if "@" in key or (override.is_force_add() and top in before):
         return  # Hydra's own syntax; ++ adds what is not there
-    inside = key in groups or any(path == key or path.startswith(f"{key}.") for path in known)
+    inside = key in groups or has_key(known, key)
     alike = [path for path in known if path.startswith("hydra.") == (top == "hydra")]
     if adds and top not in before and top not in groups:
         raise UserError(f"there is nothing called {top!r} to add to{suggestion(top, [*groups, *before, *alike])}")
@@ -195,54 +189,9 @@ def options_with(key: str, before: DictConfig) -> str:
             other = compose_config(str(before.hydra.job.config_name), [f"{group}={option}"])
         except UserError:
             continue  # an option that needs another beside it
-        if any(path == key or path.startswith(f"{key}.") for path in flatten(other, resolve=False)):
+        if has_key(flatten(other, resolve=False), key):
             found.append(option)
     if not found:
         return ""
     have = f"{', '.join(found[:-1])} and {found[-1]} have" if len(found) > 1 else f"{found[0]} has"
     return f" with {group}={before.hydra.runtime.choices[group]}; {group}={have} it: choose {group}=… as well"
-
-
-def check_single(overrides: Sequence[Override], chosen: Sequence[Override]) -> None:
-    """Refuse several values where one run is asked for."""
-    for override in (override for override in overrides if override.is_sweep_override()):
-        key, value = (override.input_line or "").split("=", 1)
-        listed = "" if "(" in value or override in chosen else f", or {key}=[{value}] for a list"
-        raise UserError(f"{key}={value} names several values: use -m as well for a run with each of them{listed}")
-
-
-def check_once(overrides: Sequence[Override]) -> None:
-    """Refuse a key that is swept and given again: Hydra would run each job twice. Elsewhere the last one counts."""
-    for override in overrides:
-        key = override.key_or_group
-        same = [str(other.input_line) for other in overrides if other.key_or_group == key]
-        if override.is_sweep_override() and len(same) > 1:
-            raise UserError(f"{key} is given {len(same)} times, {' and '.join(same)}: give it once")
-
-
-def choice_combinations(chosen: Sequence[Override]) -> Iterator[list[str]]:
-    """The options that are chosen together; of several for one group, each, beside the first of all others."""
-    words = [[f"{override.get_key_element()}={value}" for value in swept_values(override)] for override in chosen]
-    first = [options[0] for options in words]
-    yield first
-    for place, options in enumerate(words):
-        for option in options[1:]:
-            yield [*first[:place], option, *first[place + 1 :]]
-
-
-def first_override(override: Override) -> str:
-    """The override as Hydra reads it in a job; of a sweep, one of its jobs."""
-    if not override.is_sweep_override():
-        return override.input_line or ""
-    value = override.value()
-    if isinstance(value, IntervalSweep):
-        return f"{override.get_key_element()}={value.start}"
-    return f"{override.get_key_element()}={next(iter(override.sweep_iterator(transformer=Transformer.encode)))}"
-
-
-def swept_values(override: Override) -> list[Any]:
-    """The value, or all those of a sweep; of an interval, its ends."""
-    value = override.value()
-    if isinstance(value, IntervalSweep):
-        return [value.start, value.end]
-    return list(override.sweep_iterator()) if override.is_sweep_override() else [value]

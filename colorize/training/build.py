@@ -153,14 +153,15 @@ def fit_to_labels(loss: Loss, photographs: DataModule) -> tuple[Loss, list[str]]
     return loss, []
 
 
-def origins(parts: Parts) -> dict[str, str]:
-    """Name of the part -> where its pretrained weights came from."""
+def origins(parts: Parts, *, filled: bool = False) -> dict[str, str]:
+    """Name of the part -> where its pretrained weights came from; `filled`: init_from has filled the model's parts."""
     found: dict[str, str] = {}
     for group, root in (("model", parts.model), ("loss", parts.loss)):
         for path, module in root.named_modules():
             if isinstance(origin := getattr(module, "origin", None), str):
                 name = ".".join(p for p in (group, *path.split(".")) if p not in ("terms", "net"))
-                found.setdefault(name, origin)
+                replaced = filled and group == "model"
+                found.setdefault(name, f"{origin.split(',')[0]}, weights of init_from" if replaced else origin)
     return found
 
 

@@ -20,14 +20,14 @@ from colorize.utils.console import say
 from colorize.utils.distributed import World
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError, locate_part, shorten_list
-from colorize.utils.stored_config import resolved
+from colorize.utils.stored_config import flatten, resolved
 from colorize.utils.trust import check_stored_part, packages
 
 
 def init_from(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> InitialWeights | None:
     """Make the network of `cfg.init_from` the config's, if one is named, and return what to start from.
 
-    Its sizes are the file's; what the `overrides` say of the model besides, such as model.freeze=true, holds.
+    Its settings are the file's; what the `overrides` say of the model besides, such as model.freeze=true, holds.
     Once the run has a checkpoint of its own, the file is not read again.
     Raises `UserError` where the file holds another network than the model that the config names.
     """
@@ -53,9 +53,11 @@ def init_from(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Init
     settings = {"_target_": cfg.model._target_, **frozen_settings(model), **said}
     if "classes" in cfg.model:
         settings["classes"] = cfg.model.classes  # the data decide
+    before, after = flatten(cfg.model), flatten(OmegaConf.create(settings))
+    replaced = {key: value for key, value in after.items() if key in before and before[key] != value}
     with open_dict(cfg):
         cfg.model, cfg.published = OmegaConf.create(settings), {}
-    return InitialWeights(cfg.init_from, model, said)
+    return InitialWeights(cfg.init_from, model, said, replaced)
 
 
 def model_overrides(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
@@ -70,10 +72,11 @@ def model_overrides(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]
 
 
 class InitialWeights:
-    """The network that a run begins from, and what was `said` of the new one besides."""
+    """The network that a run begins from, what was `said` of the new one besides, and which of its settings `replaced`
+    others that the config has."""
 
-    def __init__(self, file: str, model: Colorizer, said: Mapping[str, Any]):
-        self.file, self.model, self.said = file, model, said
+    def __init__(self, file: str, model: Colorizer, said: Mapping[str, Any], replaced: Mapping[str, Any]):
+        self.file, self.model, self.said, self.replaced = file, model, said, replaced
 
     def load_into(self, model: Colorizer) -> list[str]:
         """Copy its weights into `model`; notes for the user. Only a head for classes may differ, and starts fresh.
@@ -92,6 +95,8 @@ class InitialWeights:
             )
         model.load_state_dict({name: held[name] if name in fits else value for name, value in wanted.items()})
         notes = [f"model: weights of {self.file}"]
+        if replaced := [f"model.{name}={value}" for name, value in self.replaced.items() if name != "pretrained"]:
+            notes.append(f"its settings replace the config's: {' '.join(replaced)}; on the command line, yours hold")
         if fresh:
             notes.append(f"{shorten_list(fresh)} start fresh: the file's head is for other classes")
         elif left:

@@ -190,7 +190,7 @@ def print_setup(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
     )
     say(f"validation: {data.val_description}")
     look = [] if data.look is None else [f"look: {data.look}"]
-    weights = [f"{name}: {origin}" for name, origin in origins(parts).items()]
+    weights = [f"{name}: {origin}" for name, origin in origins(parts, filled=bool(cfg.init_from)).items()]
     published = [f"{cfg.names[group]}: {text}" for group, text in (cfg.published or {}).items() if text]
     for note in (*data.notes, *look, *weights, *parts.notes, *published):
         say(note)
@@ -226,7 +226,7 @@ def summarize_run(
             "photographs": len(parts.validator), "size": data.size, "input": data.input,
             "manifest": parts.validator.photographs.manifest, "held_back": data.val_description,
         },
-        "weights": {**origins(parts), "evaluated": evaluated, "init_from": cfg.init_from},
+        "weights": {**origins(parts, filled=bool(cfg.init_from)), "evaluated": evaluated, "init_from": cfg.init_from},
         "absent": parts.absent, "measures": stored_infos(trainer.scores), "notes": parts.notes,
         "health": trainer.monitor.warnings,
         "versions": versions(), "commit": commit(), "device": str(trainer.device), "processes": trainer.world.size,

@@ -83,6 +83,7 @@ MISTAKES = [
     (["-m", "optimizer.lrr=1,2"], ["did you mean optimizer.lr?"]),
     (["-m", "optimizer.lr=1e-3,fast"], ["'fast' is not"]),
     (["-m", "model=transformer,cnn", "model.queries=3"], ["there is no 'model.queries' with model=cnn"]),
+    (["-m", "model=cnn,gan", "model.width=0.1"], ["takes two plus signs, as in ++model.width=0.1"]),
     (["-m", "model=cnn,transformer", "data=demo,folder"], ["data.root has no value"]),
     (["-m", "model=glob(x*)"], ["model=glob(x*) names no value; the options are cnn, "]),
     (["-m", "model=glob([x*,y*])", "seed=0,1"], ["model=glob([x*,y*]) names no value; the options are cnn, "]),

@@ -44,6 +44,8 @@ def test_what_is_said_of_the_network_holds_and_its_sizes_are_the_files(inside, r
     words = ("experiment=smoke", "tracker=none", "evaluate.historical=false", "model=transformer", "loss=l1")
     done = inside("train", *words, f"init_from={first}", "model.freeze=true", "model.queries=8", "name=second")
     assert done.returncode == 0, done.stderr
+    assert "model.encoder: test_convnext, weights of init_from" in done.stdout
+    assert "its settings replace the config's: model.encoder=test_convnext " in done.stdout
     config = RunFolder(tmp_path / "outputs" / "second").read_config()
     assert (config.model.freeze, config.model.encoder, config.model.dim) == (True, "test_convnext", 16)
     before, after = weights(first, "best")["model"]["average"], weights(tmp_path / "outputs" / "second")["model"]
