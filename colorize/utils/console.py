@@ -25,16 +25,20 @@ def printable(name: str | os.PathLike) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
+RECENT = 600.0  # seconds whose speed says how much time is left: phases of a schedule differ in it
+
+
 class ProgressBar:
     """How many of `total` things are done, and how fast. Off a terminal, a plain line every `every` seconds."""
 
     def __init__(self, verb: str, total: int, noun: str, every: float = 10.0, done: int = 0):
         self.verb, self.noun = verb, noun
-        self.total, self.first, self.every = total, done, every
+        self.total, self.every = total, every
         self.began = self.printed = time.monotonic()
         self.progress = Progress(
             TextColumn(verb), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(elapsed_when_finished=True), console=console, disable=not console.is_terminal,
+            speed_estimate_period=RECENT,
         )  # fmt: skip
         self.task = self.progress.add_task(verb, total=total, completed=done, status="")
 
@@ -60,8 +64,8 @@ class ProgressBar:
         self.progress.update(self.task, completed=done, status=status)
         now = time.monotonic()
         if not console.is_terminal and (at_once or now - self.printed >= self.every):
-            left = (now - self.began) / max(done - self.first, 1) * (self.total - done)
-            say(f"{line} · {duration(left)} left")
+            left = self.progress.tasks[0].time_remaining
+            say(line if left is None else f"{line} · {duration(left)} left")
             self.printed = now
 
 

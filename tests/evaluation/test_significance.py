@@ -46,11 +46,16 @@ def test_time_left_is_said_as_a_person_says_it(seconds, words):
     assert duration(seconds) == words
 
 
-def test_the_bar_says_it_so(capsys, monkeypatch):
-    bar = ProgressBar("training", 500, "steps", every=0)
-    bar.began -= 32.0
-    bar.update_step(1, 0.5, 3.0)
-    assert "step 1/500 · loss 0.5 · 3 images/s · 4 h 26 min left" in capsys.readouterr().out
+def test_the_bar_says_it_so_of_the_speed_of_late(capsys):
+    bar, now = ProgressBar("training", 1000, "steps", every=0, done=10), 0.0
+    bar.progress.get_time = lambda: now
+    for step in range(11, 501):  # the second phase of a schedule is slow
+        now += 1.0 if step <= 100 else 32.0
+        bar.update_step(step, 0.5, 3.0)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "step 11/1000 · loss 0.5 · 3 images/s"
+    assert said[89] == "step 100/1000 · loss 0.5 · 3 images/s · 15 min left"
+    assert said[-1] == "step 500/1000 · loss 0.5 · 3 images/s · 4 h 27 min left"
 
 
 @pytest.mark.parametrize(
