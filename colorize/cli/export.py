@@ -95,7 +95,9 @@ def training_rows(weights: str, machine: str) -> Iterator[tuple[str, str]]:
         run = RunFolder(path.parent.parent)
         cfg, summary = run.read_config(), run.read_summary()
         steps, batch, size = held["steps"], cfg.trainer.batch_size * cfg.trainer.accumulate, trained_size(weights)
-        yield "samples", f"{steps * batch:,}: {steps:,} steps of {batch}" + (f" at {size}² pixels" if size else "")
+        sizes = sorted({phase.get("size") or size for phase in cfg.schedule.values()} - {None})
+        shown = f" at {' and '.join(f'{each}²' for each in sizes)} pixels" if sizes else ""
+        yield "samples", f"{steps * batch:,}: {steps:,} steps of {batch}{shown}"
         yield "hours", f"{held['seconds'] / 3600:.2f}, validation included"
         yield "command", f"`python train.py {without_folders(shlex.join(saved_overrides(run.folder)))}`"
         origins = {key: str(origin) for key, origin in summary.get("weights", {}).items() if origin}

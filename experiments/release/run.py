@@ -25,7 +25,7 @@ from study import ALWAYS, BOTH_EXTRACTORS, replace_part, result_lines, run, show
 
 HERE = Path(__file__).parent
 WEIGHTS = {  # name -> the run, and the step whose averaged weights are meant
-    "base": (Path("outputs/release-fine"), 1_600),
+    "base": (Path("outputs/release-fine"), 8_500),
     "base-12500": (Path("outputs/release-base"), 12_500),
     "open-12500": (Path("outputs/release-open"), 12_500),
 }

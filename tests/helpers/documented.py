@@ -84,7 +84,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize models": Run(),
     "colorize paint a.jpg --weights outputs/quickstart --strength 0.8 --hints hints.png --confidence -o guided.png":
         Run(),
-    "colorize export outputs/release-fine/checkpoints/step-00001600.pt -o colorize/weights/base --half "
+    "colorize export outputs/release-fine/checkpoints/step-00008500.pt -o colorize/weights/base --half "
     "--card experiments/release/base.yaml --results experiments/release/results/base/*.json":
         Elsewhere("reports/test_model_card.py"),
     "colorize app --weights outputs/quickstart outputs/quickstart-s1": Elsewhere("cli/test_web_app.py"),
