@@ -23,7 +23,7 @@ from generator.counts import counts
 from generator.experiments import keep, runs_table
 from generator.figures import figure
 from generator.layers import layers
-from generator.measured import FOLDER, MEASURED, measure, measured
+from generator.measured import FOLDER, MEASURED, hints_curve, measure, measured
 from generator.networks import CRITICS, NETWORKS, look
 from generator.published import published
 from generator.recipes import described, models
@@ -78,6 +78,8 @@ def files(wanted: Callable[[str], bool] = lambda name: True) -> dict[Path, str]:
     for name in re.findall(r"\(figures/(\w+)\.svg\)", found[DOCS / "models.md"]):
         if wanted(f"figure {name}"):
             found[DOCS / "figures" / f"{name}.svg"] = figure(name, look(name))
+    if (FOLDER / "hints.json").is_file() and wanted("figure hints"):
+        found[DOCS / "figures" / "hints.svg"] = hints_curve()
     return found
 
 

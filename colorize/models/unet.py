@@ -46,7 +46,7 @@ class UNet(Colorizer):
         outputs = list(reversed(widths[:-1]))  # as wide as the map that will stand beside it
         inputs = [widths[-1], *(2 * width for width in outputs)]
         self.up = nn.ModuleList(double(i, o, norm) for i, o in zip(inputs, outputs, strict=False))
-        self.head = nn.Sequential(nn.Conv2d(inputs[-1], 2, 1), nn.Tanh())
+        self.head = nn.Sequential(grey_at_first(nn.Conv2d(inputs[-1], 2, 1)), nn.Tanh())
 
     def predict_ab(self, L: Tensor) -> Tensor:
         x, maps = L / 50 - 1, []
@@ -56,6 +56,15 @@ class UNet(Colorizer):
         for up in self.up:
             x = torch.cat([up(x), maps.pop()], dim=1)
         return 128 * self.head(x)
+
+
+def grey_at_first(head: nn.Conv2d) -> nn.Conv2d:
+    """The last convolution, with a thousandth of its weights: as others begin, the first colours are far outside of
+    sRGB, and the steps that bring them back spoil the layers before."""
+    with torch.no_grad():
+        for weight in head.parameters():
+            weight.mul_(1e-3)
+    return head
 
 
 def halve(inputs: int, outputs: int, stride: int = 2, padding: int = 1) -> nn.Sequential:
@@ -103,7 +112,7 @@ class ResNetUNet(Colorizer):
             inputs = climb.outputs
         self.last = convolution(inputs, 4 * inputs, shuffle=2)
         self.residual = nn.Sequential(convolve(inputs + 1, inputs + 1), convolution(inputs + 1, inputs + 1, kernel=3))
-        self.head = convolution(inputs + 1, 2)
+        self.head = grey_at_first(convolution(inputs + 1, 2))
 
     def predict_ab(self, L: Tensor) -> Tensor:
         grey = L / 50 - 1

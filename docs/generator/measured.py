@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from generator.curves import curves
 from generator.text import table
 
 ROOT = Path(__file__).parents[2]
@@ -124,9 +125,74 @@ def validation(figures: Figures) -> str:
 COSTS = ("validation", "final")
 
 
+def hints(figures: Figures) -> str:
+    rows = [
+        [count, *(_interval(of[kind], 2) for kind in HINTED), f"{of['spread'][0] - of['copied'][0]:+.2f}"]
+        for count, of in figures["psnr"].items()
+    ]
+    return (
+        f"{table(['hints', *HINTED.values(), 'spread less copied'], rows, 'rrrrr')}\n\n"
+        f"PSNR in dB of {figures['photographs']} photographs at {figures['size']}². To spread 20 hints takes "
+        f"{figures['seconds']:.2f} s."
+    )
+
+
+def hints_curve() -> str:
+    """The table's PSNR, drawn."""
+    psnr = json.loads((FOLDER / "hints.json").read_text(encoding="utf-8"))["figures"]["psnr"]
+    lines = {text: [tuple(of[kind]) for of in psnr.values()] for kind, text in HINTED.items()}
+    return curves("PSNR in dB by number of hints", [*psnr], lines)
+
+
+HINTED = {"spread": "spread", "copied": "copied", "alone": "spread over grey"}
+
+
+def confidence(figures: Figures) -> str:
+    first = figures["error"][0]
+    rows = [
+        [str(place), f"{expected:.1f}", f"{error:.1f}", f"{error / first:.1f}"]
+        for place, (expected, error) in enumerate(zip(figures["expected"], figures["error"], strict=True), 1)
+    ]
+    return (
+        f"{table(['tenth of the pixels', 'expected error', 'mean error', 'times the first'], rows, 'rrrr')}\n\n"
+        f"Distances in CIE a and b, of {figures['photographs']} photographs at {figures['size']}². Spearman's rank "
+        f"correlation of the expected error and the true one is {_interval(figures['spearman'], 2)} inside a "
+        f"photograph, and {figures['between']:.2f} between the photographs' means."
+    )
+
+
+def size(figures: Figures) -> str:
+    names = {"trained": f"{figures['trained']}, as trained", "auto": "`auto`"}
+    own = figures["sizes"]["trained"]["seconds"]
+    rows = [
+        [names.get(name, name), f"{of['psnr'][0]:.2f}", _ends(of["psnr"]), f"{of['ciede2000'][0]:.2f}",
+         _ends(of["ciede2000"]), f"{of['seconds'] / own:.1f}"]
+        for name, of in figures["sizes"].items()
+    ]  # fmt: skip
+    less = "less the trained size's"
+    heads = ["`--size`", "PSNR dB", less, "CIEDE2000", less, "times its seconds"]
+    chosen = ", ".join(f"{size} for {count}" for size, count in figures["auto"].items())
+    return f"{table(heads, rows, 'lrrrrr')}\n\n{figures['photographs']} photographs; `auto` chose {chosen}."
+
+
+def _interval(cell: list[float], digits: int) -> str:
+    value, low, high = (f"{each:.{digits}f}" for each in cell)
+    return f"{value} ({low} to {high})"
+
+
+def _ends(cell: list[float]) -> str:
+    return f"{cell[1]:+.2f} to {cell[2]:+.2f}"
+
+
+GUIDED = "guided_colour.md"
 MEASURED = {
     "validation": Measurement("python benchmarks/validation.py", "evaluation.md", validation),
     "gamut": Measurement("python benchmarks/gamut.py 'outputs/six_models/0*'", "evaluation.md", gamut),
+    "hints": Measurement("python benchmarks/hints.py --weights base", GUIDED, hints),
+    "confidence": Measurement(
+        "python benchmarks/confidence.py --weights base --source outputs/photographs/val", GUIDED, confidence
+    ),
+    "size": Measurement("python benchmarks/size.py outputs/photographs/bsds/bsds500_test --weights base", GUIDED, size),
     "data": Measurement("python benchmarks/data.py", "data.md", data),
     "coverage": Measurement("python benchmarks/coverage.py", "statistics.md", coverage),
     "batch_norm": Measurement("python benchmarks/batch_norm.py", "scale.md", batch_norm),

@@ -65,9 +65,9 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/data.py": Run("--rounds 1 --quick"),
     "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
-    "python benchmarks/hints.py --weights outputs/quickstart": Run("--photographs 2 --size 64"),
-    "python benchmarks/confidence.py --weights outputs/quickstart": Run("--photographs 2 --size 64"),
-    "python benchmarks/size.py photos --weights outputs/quickstart": Run("--photographs 2 --sizes 64"),
+    "python benchmarks/hints.py --weights base": Run("--photographs 2 --size 64"),
+    "python benchmarks/confidence.py --weights base": Run("--photographs 2 --size 64"),
+    "python benchmarks/size.py photos --weights base": Run("--photographs 2 --sizes 64"),
     "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
     "python benchmarks/validation.py": Run("--recipes cpu/cnn --scale 0.01"),
     "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
