@@ -129,7 +129,7 @@ def test_a_grid_of_models_and_seeds_is_compared_by_model(grid):
         (["data.size=32,48"], "the jobs train at 32 and 48 pixels: afterwards they are compared at 32²"),
         (["seed=0,1"], None),
         (["data.size=32,48", "hydra.callbacks.after_sweep.compare=false"], None),
-        (["experiment=thesis/gan,thesis/diffusion", "data.root=x"], "the jobs train at 128 and 256 pixels"),
+        (["experiment=thesis/gan,thesis/diffusion", "++data.root=x"], "the jobs train at 128 and 256 pixels"),
     ],
 )
 def test_the_size_of_the_comparison_is_told_before_the_first_step(words, sentence, monkeypatch):
