@@ -95,7 +95,8 @@ def training_rows(weights: str, machine: str) -> Iterator[tuple[str, str]]:
         run = RunFolder(path.parent.parent)
         cfg, summary = run.read_config(), run.read_summary()
         steps, batch, size = held["steps"], cfg.trainer.batch_size * cfg.trainer.accumulate, trained_size(weights)
-        sizes = sorted({phase.get("size") or size for phase in cfg.schedule.values()} - {None})
+        seen = [phase.get("size") or size for phase in cfg.schedule.values()]
+        sizes = sorted({each for each in seen if each})
         shown = f" at {' and '.join(f'{each}²' for each in sizes)} pixels" if sizes else ""
         yield "samples", f"{steps * batch:,}: {steps:,} steps of {batch}{shown}"
         yield "hours", f"{held['seconds'] / 3600:.2f}, validation included"
