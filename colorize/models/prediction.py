@@ -16,7 +16,7 @@ from colorize.models.base import Colorizer
 from colorize.utils.devices import empty_cache, is_out_of_memory
 
 AUTO = "auto"
-SCALES = (1, 4 / 3, 2)  # of the size that a network was trained at
+SCALES = (1, 3 / 4, 1 / 2)  # of the size that a network was trained at
 SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for these, it does not for the photograph
 STRIP = 2**20  # pixels of the photograph that are in work at a time: some 100 MB
 LONGEST = 4  # times the size: how long the longer side of a panorama is at most, for the network
@@ -26,10 +26,11 @@ LONGEST = 4  # times the size: how long the longer side of a panorama is at most
 def choose_size(model: Colorizer, L: Tensor, trained: int | None = None, *, seed: int = 0) -> int:
     """The size, in pixels of the shorter side, at which to predict the colours of a photograph.
 
-    The rule: colours are predicted at 1, 4/3 and 2 times the size that the network was trained at (`SCALES`), and the
-    size is taken whose colours agree most with those at the other two, by the mean distance in the ab plane. In the
-    smallest, large objects are as large as they were in training, and in the largest small ones; where a network errs
-    at one of the sizes, the other two seldom err alike. The costs are three passes, seven times the work of the first.
+    The rule: colours are predicted at 1, 3/4 and 1/2 times the size that the network was trained at (`SCALES`), and the
+    size is taken whose colours agree most with those at the other two, by the mean distance in the ab plane: where a
+    network errs at one of the sizes, the other two seldom err alike. It is mostly 3/4, at which a network sees more of
+    an object at once; larger sizes than it was trained at were worse (docs/guided_colour.md). The costs are three
+    passes, 1.8 times the work of the first.
     Of a network that takes squares of one size alone, that size is taken, and it is not asked.
 
     L        (1, 1, H, W) CIE L* of the photograph, 0…100, at its own size, on the network's device

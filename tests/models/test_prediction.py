@@ -28,17 +28,17 @@ class BySize(Colorizer):
 @pytest.mark.parametrize(
     ("colors", "size"),
     [
-        ({24: 10, 32: 11, 48: 30}, 32),  # the largest is far off, and 32 is nearer to it
-        ({24: 30, 32: 11, 48: 10}, 32),
-        ({24: 10, 32: 30, 48: 11}, 48),
-        ({24: 11, 32: 30, 48: 10}, 24),
-        ({24: 5, 32: 5, 48: 5}, 24),
+        ({24: 10, 18: 11, 12: 30}, 18),  # the smallest is far off, and 18 is nearer to it
+        ({24: 30, 18: 11, 12: 10}, 18),
+        ({24: 10, 18: 30, 12: 11}, 12),
+        ({24: 11, 18: 30, 12: 10}, 24),
+        ({24: 5, 18: 5, 12: 5}, 24),
     ],
 )
 def test_the_size_is_taken_whose_colours_agree_most_with_those_at_the_other_two(colors, size):
     model, L = BySize(colors).eval(), 100 * torch.rand(1, 1, 90, 60)
     assert colorize.choose_size(model, L, 24) == size
-    assert model.asked == [24, 32, 48]
+    assert model.asked == [24, 18, 12]
 
 
 def test_answers_of_different_sizes_are_compared_at_that_of_the_first():
