@@ -53,14 +53,16 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
         chosen = [override for override in overrides if check_choice(override, places)]
         others = [override for override in overrides if override not in chosen]
         check_once(overrides)
-        sizes: set[int] = set()
+        sizes, sweeps = set[int](), False
         for choices in choice_combinations(chosen):
             after = check_job(arguments, arguments.config_name or config_name, choices, others, places)
-            if arguments.multirun or after.hydra.mode == RunMode.MULTIRUN:
+            sweeps = arguments.multirun or after.hydra.mode == RunMode.MULTIRUN
+            if sweeps:
                 sizes |= sizes_of(after, others) if runs_job(arguments) else set()
-                check_shared(arguments.config_name or config_name, chosen, others, places)
             else:
                 check_single(overrides, chosen)
+        if sweeps:
+            check_shared(arguments.config_name or config_name, chosen, others, places)
         if len(sizes) > 1:
             listed = " and ".join(map(str, sorted(sizes)))
             say(f"the jobs train at {listed} pixels: afterwards they are compared at {min(sizes)}²")

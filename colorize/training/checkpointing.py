@@ -53,10 +53,11 @@ def init_from(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Init
     settings = {"_target_": cfg.model._target_, **frozen_settings(model), **said}
     if "classes" in cfg.model:
         settings["classes"] = cfg.model.classes  # the data decide
-    before, after = flatten(cfg.model), flatten(OmegaConf.create(settings))
-    replaced = {key: value for key, value in after.items() if key in before and before[key] != value}
+    node = OmegaConf.create(settings)
+    before = flatten(cfg.model)
+    replaced = {key: value for key, value in flatten(node).items() if key in before and before[key] != value}
     with open_dict(cfg):
-        cfg.model, cfg.published = OmegaConf.create(settings), {}
+        cfg.model, cfg.published = node, {}
     return InitialWeights(cfg.init_from, model, said, replaced)
 
 
