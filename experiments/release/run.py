@@ -1,13 +1,12 @@
 """Measures the weights that the package may ship, as they are stored, and writes their table.
 
-    python experiments/release/run.py                # those of WEIGHTS that are trained; what is measured stays
-    python experiments/release/run.py --table        # results.csv and the README's table alone
+    python experiments/release/run.py                # those of WEIGHTS whose runs are in outputs/
 
-Each is exported in half precision to outputs/release, and evaluated there, so that the numbers are those of the weights
-that users get.
+Each is exported in half precision to outputs/release, and evaluated there, so that the numbers are those of the
+weights that users get. Its lines in results.csv are written anew; those of weights whose runs are not here stay as they
+are. The README's table is made from that file.
 """
 
-import argparse
 import csv
 import shutil
 import sys
@@ -17,11 +16,12 @@ from pathlib import Path
 from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.image_table import read_image_values
 from colorize.evaluation.result import image_table_path, read_result
+from colorize.metrics.metric_info import Interval
 from colorize.run_folder import RunFolder
 from colorize.utils.errors import UserError, guarded
 
 sys.path.append(str(Path(__file__).parents[1]))
-from study import ALWAYS, BOTH_EXTRACTORS, replace_part, result_lines, run, show
+from study import ALWAYS, BOTH_EXTRACTORS, Line, replace_part, result_lines, run, show
 
 HERE = Path(__file__).parent
 WEIGHTS = {  # name -> the run, and the step whose averaged weights are meant
@@ -35,27 +35,26 @@ SETS = {
     "bsds": ["protocol=clean", BOTH_EXTRACTORS, f"source={PHOTOGRAPHS / 'bsds'}"],
     "period": ["protocol=period", BOTH_EXTRACTORS, f"source={PHOTOGRAPHS / 'period'}"],
 }
+GAIN = "psnr_over_grey"
 SHOWN = {
     "psnr": "PSNR dB ↑",
     "ciede2000": "CIEDE2000 ↓",
     "chroma": "chroma → 1",
     "kd_paired_mobilenet_v2": "KD, MobileNetV2 ↓",
 }
+HEAD = ["weights", "row", "set", "metric", "value", "low", "high", "n"]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", action="store_true", help="write the table from what is measured already")
-    if not parser.parse_args().table:
-        for name, (folder, step) in WEIGHTS.items():
-            try:
-                weights = RunFolder(folder).checkpoint(str(step))
-            except UserError as error:
-                print(f"{name} is left out: {error}")
-            else:
-                measure(name, weights)
-    write_csv(HERE / "results.csv")
-    replace_part(HERE / "README.md", "weights", [*table_lines()])
+    for name, (folder, step) in WEIGHTS.items():
+        try:
+            weights = RunFolder(folder).checkpoint(str(step))
+        except UserError as error:
+            print(f"{name} is left out: {error}")
+        else:
+            measure(name, weights)
+            keep_lines(HERE / "results.csv", name, [*measured_lines(name)])
+    replace_part(HERE / "README.md", "weights", [*table_lines(HERE / "results.csv")])
     return 0
 
 
@@ -69,39 +68,49 @@ def measure(name: str, weights: Path) -> None:
         shutil.copy(folder / "results" / f"{result}.json", kept)
 
 
-def result_files() -> Iterator[tuple[str, str, Path]]:
-    """The weights' name, the photographs', and their result."""
-    for name in WEIGHTS:
-        for photographs in SETS:
-            if (path := EXPORTS / name / "results" / f"{photographs}.json").is_file():
-                yield name, photographs, path
+def measured_lines(name: str) -> Iterator[Line]:
+    """A line for each row, set and metric; and what each row of the network has over grey, photograph by photograph."""
+    for photographs in SETS:
+        path = EXPORTS / name / "results" / f"{photographs}.json"
+        grey = read_image_values(image_table_path(path), "grey").values["psnr"]
+        for row, cells in read_result(path).rows.items():
+            if row.startswith("model"):
+                psnr = read_image_values(image_table_path(path), row).values["psnr"]
+                cells = {**cells, GAIN: mean_interval(psnr - grey)}
+            for _, of, metric, _, *numbers in result_lines(row, photographs, "", cells):
+                yield [name, row, of, metric, *numbers]
 
 
-def write_csv(path: Path) -> None:
-    """A line for each network, row, set and metric."""
+def keep_lines(path: Path, name: str, lines: list[Line]) -> None:
+    """Put the lines of these weights into the file, in place of those that it has of them."""
+    old = [list(line.values()) for line in read_lines(path) if line["weights"] != name] if path.exists() else []
+    order = [*WEIGHTS]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["weights", "row", "set", "metric", "value", "low", "high", "n"])
-        for name, photographs, result in result_files():
-            for row, cells in read_result(result).rows.items():
-                for _, of, metric, _, *numbers in result_lines(row, photographs, "", cells):
-                    writer.writerow([name, row, of, metric, *numbers])
+        writer.writerow(HEAD)
+        writer.writerows(sorted([*old, *lines], key=lambda line: order.index(line[0])))
 
 
-def table_lines() -> Iterator[str]:
+def read_lines(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+def table_lines(path: Path) -> Iterator[str]:
     """A line for each network, set and input; and one for grey of each set."""
     yield "| photographs | weights | shown | PSNR − grey's | " + " | ".join(SHOWN.values()) + " |"
     yield "| --- | --- | --- " + "| --: " * (1 + len(SHOWN)) + "|"
-    for name, photographs, path in result_files():
-        rows, table = read_result(path).rows, image_table_path(path)
-        grey = read_image_values(table, "grey").values["psnr"]
-        for row in [each for each in rows if each.startswith("model") or (each == "grey" and name == "base")]:
-            weights, shown, gain = "grey", "–", "–"
-            if row != "grey":
-                weights, shown = name, row.removeprefix("model").replace("_", " ").strip() or "lightness"
-                gain = show("psnr", mean_interval(read_image_values(table, row).values["psnr"] - grey), "+")
-            cells = [photographs, weights, shown, gain, *(show(metric, rows[row].get(metric)) for metric in SHOWN)]
-            yield f"| {' | '.join(cells)} |"
+    rows: dict[tuple[str, str, str], dict[str, Interval]] = {}
+    for line in read_lines(path):
+        numbers = (float(line[each]) for each in ("value", "low", "high"))
+        cells = rows.setdefault((line["weights"], line["set"], line["row"]), {})
+        cells[line["metric"]] = Interval(*numbers, int(line["n"]))
+    for (name, photographs, row), cells in rows.items():
+        if row.startswith("model") or (row == "grey" and name == "base"):
+            shown = row.removeprefix("model").replace("_", " ").strip() or "lightness"
+            texts = [show("psnr", cells.get(GAIN), "+"), *(show(metric, cells.get(metric)) for metric in SHOWN)]
+            who = ["grey", "–"] if row == "grey" else [name, shown]
+            yield f"| {' | '.join([photographs, *who, *texts])} |"
 
 
 if __name__ == "__main__":

@@ -31,7 +31,10 @@ def test_the_table_of_the_weights(program, trained, photographs, monkeypatch, ca
     monkeypatch.setattr(program, "WEIGHTS", {"base": (run, step), "open-12500": (Path("outputs/none"), 12_500)})
     words = ["protocol=clean", "protocol.size=32", "++protocol.extractors=[]", f"source={photographs}"]
     monkeypatch.setattr(program, "SETS", {"people_places": words})
-    monkeypatch.setattr("sys.argv", ["run.py"])
+    head = "weights,row,set,metric,value,low,high,n\n"
+    Path("results.csv").write_text(
+        f"{head}base,model,people_places,psnr,1,1,1,9\nopen-12500,model,bsds,psnr,20.5,20,21,9\n"
+    )
     assert program.main() == 0
     assert "open-12500 is left out" in capsys.readouterr().out
     export = Path("outputs/release/base")
@@ -44,8 +47,11 @@ def test_the_table_of_the_weights(program, trained, photographs, monkeypatch, ca
     assert text.startswith("before")
     assert text.endswith("after\n")
     assert "old" not in text
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| peo")]
-    assert [line[1:3] for line in lines] == [["base", "lightness"], ["grey", "–"]]
+    table = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
+    lines = [[cell.strip() for cell in cells] for cells in table[2:]]
+    assert [line[1:3] for line in lines] == [["base", "lightness"], ["grey", "–"], ["open-12500", "lightness"]]
+    assert lines[2][0] == "bsds", "what was measured before, of weights that are not here, stays"
+    assert lines[2][3:5] == ["–", "20.50 (20.00 to 21.00)"]
     assert float(lines[0][3].split()[0]) == pytest.approx(gain, abs=0.006)
     rows = [*csv.DictReader(Path("results.csv").read_text(encoding="utf-8").splitlines())]
     (psnr,) = [row for row in rows if (row["weights"], row["row"], row["metric"]) == ("base", "model", "psnr")]
