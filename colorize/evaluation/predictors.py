@@ -12,25 +12,14 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from colorize.evaluation.batches import EvalBatch
 from colorize.imaging.color import lab_to_rgb, to_uint8
 from colorize.imaging.transforms import Upsampling, resize
 from colorize.metrics.metric import Pair, Picture
 from colorize.models.base import Colorizer, Generators
+from colorize.utils.flops import flop_counter
 from colorize.utils.seeds import generator_of
-
-
-def _attention_flops(query, key, value, *_, **__) -> int:
-    """Floating-point operations of attention, by its shapes."""
-    return sdpa_flop_count(query, key, value)
-
-
-ATTENTION = {  # where torch's counter knows no count of its own
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
-    torch.ops.aten._scaled_dot_product_attention_math_for_mps: _attention_flops,
-}
 
 
 @dataclass
@@ -58,7 +47,7 @@ class Meter:
     def colorize(self, L: Tensor, generator: Generators = None, *, check: bool = True) -> Tensor:
         """As `Colorizer.colorize`."""
         if not self.counted:
-            with FlopCounterMode(display=False, custom_mapping=ATTENTION) as counter:
+            with flop_counter() as counter:
                 ab = self.model.colorize(L, generator, check=check)
             self.counted = {"gmacs": counter.get_total_flops() / 2 / len(L) / 1e9, "size": list(L.shape[2:])}
             return ab

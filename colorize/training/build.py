@@ -27,7 +27,8 @@ from colorize.models.base import Colorizer
 from colorize.models.encoders import checkpoint_brings_weights
 from colorize.training.config_schema import CheckpointSettings
 from colorize.training.optimizers import Optimizers
-from colorize.training.trainer import Parts, Trainer
+from colorize.training.parts import Parts
+from colorize.training.trainer import Trainer
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError, locate_part
 from colorize.utils.published_file import limit_waiting

@@ -15,6 +15,7 @@ from colorize.utils.validation import (
     BatchSize,
     Between,
     Count,
+    EmaLengths,
     Few,
     FileName,
     FolderName,
@@ -25,7 +26,7 @@ from colorize.utils.validation import (
     as_override,
     check_arguments,
     check_value,
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,22 @@ class TrainerSettings:
     accumulate      batch_size × accumulate photographs make an optimizer step, however many processes share it
     clip            largest norm of each network's gradient; None: no limit
     ema             decay of the averaged weights that are evaluated and saved, such as 0.999; None: none
+    ema_lengths     relative widths of further averages, which others are reconstructed from, such as 0.05 and 0.1
     device          auto, cpu, cuda, mps or one GPU, such as cuda:1
     precision       float32, bfloat16 (autocast around the model's forward), or auto: bfloat16 where a GPU gains by it
     compile         let torch.compile make one program of the model's forward pass
-    recompute       activation checkpointing: keep a block's input alone, and compute its activations again for the
-                    gradient
+    recompute       activation checkpointing: of a block keep its input, and compute it again for the gradient
     sync_batchnorm  batch norm reads the photographs of all processes; GPUs only
     deterministic   the same bits on every start; without, a GPU may choose faster ways that add in any order
     log_every       optimizer steps between two lines of numbers
+    profile         write a profile of ten steps, after four, into the run folder
     """
 
     batch_size: BatchSize = 16
     accumulate: Passes = 1
     clip: Positive | None = 1.0
     ema: Between | None = None
+    ema_lengths: EmaLengths = ()
     device: Name = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     channels_last: bool = True
@@ -59,6 +62,7 @@ class TrainerSettings:
     sync_batchnorm: bool = False
     deterministic: bool = False
     log_every: Count = 10
+    profile: bool = False
 
     def __post_init__(self) -> None:
         check_arguments(vars(self), TrainerSettings, "trainer")

@@ -26,7 +26,8 @@ from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger
 from colorize.training.build import PATIENCE, origins
-from colorize.training.trainer import Parts, Trainer
+from colorize.training.parts import Parts
+from colorize.training.trainer import Trainer
 from colorize.utils.checkpoint import read_record
 from colorize.utils.console import say
 from colorize.utils.errors import UserError

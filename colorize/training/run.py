@@ -27,8 +27,9 @@ from colorize.training.final import (
     final_protocols,
     print_next_steps,
 )
+from colorize.training.parts import Parts
 from colorize.training.resume import check_lengths, put_aside, saved_config
-from colorize.training.trainer import Parts, Trainer
+from colorize.training.trainer import Trainer
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.console import format_count, say
 from colorize.utils.devices import choose_device, keep_freed_memory
@@ -212,10 +213,9 @@ def open_logger(
 def summarize_run(
     cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: ValidationBaselines, status: str
 ) -> dict[str, Any]:
-    """What a run ends with. Like a result, it does not say where files lie on this machine; but training photographs
-    that could not be read are named as they lie, to be found."""
-    seen = trainer.steps * trainer.effective_batch
-    data, evaluated = parts.photographs, "moving average" if trainer.settings.ema else "as trained"
+    """What a run ends with, without folders of this machine but those of training photographs that cannot be read."""
+    seen, data = trainer.steps * trainer.effective_batch, parts.photographs
+    evaluated = "moving average" if trainer.settings.ema else "as trained"
     summary = {
         "name": cfg.name, "model": cfg.names.model, "loss": cfg.names.loss, "data": cfg.names.data, "status": status,
         "steps": trainer.steps, "seconds": round(trainer.seconds, 1),

@@ -7,8 +7,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -113,6 +115,17 @@ def empty_cache(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def copy_to_cpu(value: Any) -> Any:
+    """A copy of nested mappings and lists in which every tensor is a copy in the CPU's memory."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        found = copy(value)  # a module's state has its version beside its tensors
+        found.update((key, copy_to_cpu(each)) for key, each in value.items())
+        return found
+    return type(value)(map(copy_to_cpu, value)) if isinstance(value, list | tuple) else value
 
 
 class PeakMemory:
