@@ -17,10 +17,11 @@ class StepFlops:
     """The FLOPs of an optimizer step of this process, counted in the first step of each kind.
 
     precision   of the matrix product that utilization is measured by
+    compiled    the network is under torch.compile: none are counted, since it would run uncompiled for that
     """
 
-    def __init__(self, device: torch.device, precision: torch.dtype):
-        self.device, self.precision = device, precision
+    def __init__(self, device: torch.device, precision: torch.dtype, compiled: bool = False):
+        self.device, self.precision, self.compiled = device, precision, compiled
         self.counts: dict[Hashable, int] = {}
         self.kind: Hashable = None
 
@@ -28,7 +29,7 @@ class StepFlops:
     def counted(self, *kind: Hashable) -> Iterator[None]:
         """Around a step of this kind: steps of one kind take as many."""
         self.kind = kind
-        if kind in self.counts:
+        if self.compiled or kind in self.counts:
             yield
             return
         with flop_counter() as counter:
@@ -37,6 +38,8 @@ class StepFlops:
 
     def read(self, seconds: float) -> dict[str, float]:
         """Of the newest step, which took so long: 10¹² FLOPs a second, and their share of a large matrix product's."""
+        if self.compiled:
+            return {}
         rate = self.counts[self.kind] / seconds
         share = rate / matrix_product_rate(self.device, self.precision)
         return {"perf/tflops": float(f"{rate / 1e12:.4g}"), "perf/mfu": float(f"{share:.4g}")}

@@ -94,7 +94,7 @@ class Trainer:
         self.train_states = {"model": TrainState(self.model, settings.ema, self.world.wrap, settings.ema_lengths)}
         self.train_states |= {name: TrainState(critic, None, self.world.wrap) for name, critic in critics.items()}  # type: ignore[arg-type]
         precision = devices.choose_precision(settings.precision, self.device)
-        self.flops = StepFlops(self.device, precision)
+        self.flops = StepFlops(self.device, precision, settings.compile)
         self.optimizer_step = OptimizerStep(
             self.train_states, self.loss, device=self.device, clip=settings.clip, world=self.world,
             precision=precision, passes=self.step_batches.passes,

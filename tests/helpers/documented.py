@@ -89,6 +89,8 @@ HOW: dict[str, Run | Elsewhere] = {
         Elsewhere("reports/test_model_card.py"),
     "colorize app --weights outputs/quickstart outputs/quickstart-s1": Elsewhere("cli/test_web_app.py"),
     "colorize export outputs/quickstart -o my-network": Run(),
+    "python train.py experiment=quickstart trainer.ema_lengths=[0.05,0.1] name=averages": Run(SHORT),
+    "colorize export outputs/averages --ema-length 0.08 -o averaged": Run(),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
     "python train.py experiment=smoke model=cnn": Run(),
     "python train.py rerun=outputs/quickstart optimizer.lr=3e-4": Run(),

@@ -10,7 +10,6 @@ from colorize.training.performance import StepFlops
 from colorize.utils.flops import flop_counter, matrix_product_rate
 from tests.helpers.trainers import Record, trainer_of
 
-
 QUICK = ("metrics=quick", "evaluate.photographs=2", "evaluate.judges.train_slice=false")
 
 
