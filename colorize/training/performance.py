@@ -10,7 +10,7 @@ from torch.profiler import ProfilerActivity, profile, schedule
 
 from colorize.utils.console import say
 from colorize.utils.files import write_text
-from colorize.utils.flops import flop_counter, matrix_product_rate
+from colorize.utils.flops import StepFlopCounter, matrix_product_rate
 
 
 class StepFlops:
@@ -32,9 +32,9 @@ class StepFlops:
         if self.compiled or kind in self.counts:
             yield
             return
-        with flop_counter() as counter:
+        with StepFlopCounter() as counter:
             yield
-        self.counts[kind] = counter.get_total_flops()
+        self.counts[kind] = counter.total
 
     def read(self, seconds: float) -> dict[str, float]:
         """Of the newest step, which took so long: 10¹² FLOPs a second, and their share of a large matrix product's."""

@@ -2,8 +2,10 @@
 
 import time
 from functools import cache
+from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 
@@ -27,8 +29,27 @@ ATTENTION = {  # where torch's counter knows no count of its own
 def flop_counter() -> FlopCounterMode:
     """Counts, while it is entered, the FLOPs of convolutions, matrix products and attention, two to a
     multiply-accumulate: `get_total_flops()`. What works on single elements (norms, activations, optimizers) is left
-    out. What is computed stays the same, bit for bit, but for networks under torch.compile, which run uncompiled."""
+    out."""
     return FlopCounterMode(display=False, custom_mapping=ATTENTION)
+
+
+class StepFlopCounter(TorchDispatchMode):
+    """The same of a training step, in `total`; the step has the bits that it has without. torch's own counter takes
+    some operations apart, such as SiLU's gradient, by which it finds what composite operations of inference mode hold.
+
+    What is under torch.compile runs uncompiled.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+        self.formulas = flop_counter().flop_registry
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if (formula := self.formulas.get(func._overloadpacket)) is not None:
+            self.total += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 @cache

@@ -20,7 +20,7 @@ from PIL import Image
 from colorize.batch import Batch
 from colorize.config import conf_folder
 from colorize.training.build import build_parts, build_trainer
-from colorize.utils.flops import flop_counter
+from colorize.utils.flops import StepFlopCounter
 
 HERE, CONF = Path(__file__).parent, str(conf_folder())
 PHOTOGRAPHS = 16  # of noise, so that the parts of a run can be built
@@ -66,9 +66,9 @@ def count_training(recipe: str, *overrides: str) -> list[Count]:
         counts = []
         for phase, steps in trainer.lengths.items():
             trainer.start_phase(phase)
-            with flop_counter() as counter:
+            with StepFlopCounter() as counter:
                 trainer.optimizer_step([batch], trainer.weights[phase], 0.0, 1)
-            counts.append(Count(phase, steps, counter.get_total_flops() / 1e9))
+            counts.append(Count(phase, steps, counter.total / 1e9))
     return counts
 
 

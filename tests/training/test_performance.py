@@ -2,13 +2,16 @@
 
 import gzip
 import json
+from contextlib import nullcontext
 
 import pytest
 import torch
 
 from colorize.training.performance import StepFlops
-from colorize.utils.flops import flop_counter, matrix_product_rate
-from tests.helpers.trainers import Record, trainer_of
+from colorize.utils.devices import copy_to_cpu
+from colorize.utils.flops import StepFlopCounter, flop_counter, matrix_product_rate
+from tests.helpers.configs import options
+from tests.helpers.trainers import Record, same, trainer_of
 
 QUICK = ("metrics=quick", "evaluate.photographs=2", "evaluate.judges.train_slice=false")
 
@@ -24,9 +27,29 @@ class Everything(Record):
 def test_operations_of_a_layer_by_hand():
     """Two to a multiply-accumulate; its backward pass takes twice as many, but for the picture's own gradient."""
     layer, picture = torch.nn.Conv2d(3, 8, 3, padding=1), torch.randn(2, 3, 16, 16)
-    with flop_counter() as counter:
+    with flop_counter() as torchs, StepFlopCounter() as ours:
         layer(picture).sum().backward()
-    assert counter.get_total_flops() == 2 * 2 * (2 * 8 * 16 * 16) * (3 * 9)
+    assert torchs.get_total_flops() == ours.total == 2 * 2 * (2 * 8 * 16 * 16) * (3 * 9)
+
+
+@pytest.mark.parametrize("model", options("model"))
+def test_counting_changes_no_bit_and_finds_what_torch_does(model, small, tmp_path):
+    trainer = trainer_of(small(model), tmp_path)
+    trainer.start_phase("all")
+    batches = next(trainer.step_batches("all", 0))
+    start = [copy_to_cpu(state.module.state_dict()) for state in trainer.train_states.values()]
+    ends, counts = [], []
+    for counter in (nullcontext(), StepFlopCounter(), flop_counter()):
+        for state, held in zip(trainer.train_states.values(), start, strict=True):
+            state.module.load_state_dict(held)
+            state.optimizer.state.clear()
+        torch.manual_seed(0)
+        with counter:
+            values = trainer.optimizer_step(batches, trainer.weights["all"], 1.0, 1)
+        ends.append((values, copy_to_cpu(trainer.model.state_dict())))
+        counts.append(counter)
+    assert same(ends[0], ends[1])
+    assert counts[1].total == counts[2].get_total_flops() > 0
 
 
 def test_each_kind_of_step_is_counted_once():
