@@ -26,7 +26,7 @@ from colorize.utils.validation import (
     as_override,
     check_arguments,
     check_value,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ length is reconstructed after training (Karras et al. 2024, Analyzing and Improv
 Models, section 3 and appendix C).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,10 @@ from colorize.models.base import converge_spectral_norms
 from colorize.models.load import best_state
 from colorize.utils.checkpoint import SNAPSHOTS, peek, step_of
 from colorize.utils.errors import UserError
+from colorize.utils.serialization import is_intact
 
 KEPT = 16  # snapshots of a training, evenly: lengths between those that are tracked miss their profile by less than 1 %
+UNIFORM = 0.2887  # the relative width of a plain mean, 1/√12
 
 Update = Callable[[list[Tensor], list[Tensor], Tensor], None]  # of averages, by values, after so many updates
 
@@ -74,6 +76,20 @@ def posthoc_coefficients(steps, gammas, step: float, gamma: float) -> tuple[np.n
     return shares, float((max(missed, 0) / own) ** 0.5)
 
 
+def read_snapshot(path: Path) -> list[tuple[int, float, Mapping[str, Tensor]]]:
+    """Of each average in a file: its step, its exponent, and its state, left in the file until it is read.
+
+    Raises `UserError` for a file that is damaged, or none of ours.
+    """
+    with path.open("rb") as file:
+        held = peek(path) if is_intact(file) else None
+    match held:
+        case {"steps": int(step), "averages": {**averages}} if step > 0 and averages:
+            if all(isinstance(length, float) and 0 < length < UNIFORM for length in averages):
+                return [(step, exponent_of(length), state) for length, state in averages.items()]
+    raise UserError(f"{str(path)!r} is damaged, or no snapshot of averages: restore it from a copy")
+
+
 def load_average(model: nn.Module, run: Path, length: float) -> tuple[int, float]:
     """Fill `model`, of the run in a folder, with its averaged weights of a length: the step of its newest snapshot, to
     which they belong, and how far their profile is from that length's, relative to it.
@@ -85,21 +101,14 @@ def load_average(model: nn.Module, run: Path, length: float) -> tuple[int, float
         raise UserError(
             f"{str(run)!r} has no averages to choose from: train it with trainer.ema_lengths=[0.05,0.1] from the start"
         )
-    found = []
-    for path in files:
-        held = peek(path)
-        try:
-            found += [(held["steps"], exponent_of(width), average) for width, average in held["averages"].items()]  # type: ignore[index]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{str(path)!r} is damaged, or no snapshot of averages: restore it from a copy") from error
-    steps, gammas, averages = zip(*found, strict=True)
+    steps, gammas, averages = zip(*(each for path in files for each in read_snapshot(path)), strict=True)
     shares, missed = posthoc_coefficients(steps, gammas, steps[-1], exponent_of(length))
     try:
         weights = {name: sum(share * average[f"module.{name}"].double()
                              for share, average in zip(shares, averages, strict=True))
                    for name, _ in model.named_parameters()}  # fmt: skip
         model.load_state_dict(best_state({"average": averages[-1]}) | weights)
-    except (KeyError, RuntimeError, AttributeError) as error:
+    except (KeyError, RuntimeError, AttributeError, TypeError) as error:
         raise UserError(f"the averages in {str(files[0].parent)!r} are of another network than the run's") from error
     converge_spectral_norms(model)
     return steps[-1], missed
