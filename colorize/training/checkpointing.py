@@ -180,6 +180,13 @@ def read_checkpoint(path: Path, photographs: str, total: int, phases: Iterable[s
 
 def load_states(states: Mapping[str, TrainState], content: Mapping[str, Any], path: Path) -> None:
     """Put networks, optimizers and averages back. Raises `UserError` where the file's are others."""
+    held = content["players"]["model"].get("averages")
+    lengths = [*held] if isinstance(held, Mapping) else []
+    if not content.get("weights_alone") and (new := [each for each in states["model"].averages if each not in lengths]):
+        raise UserError(
+            f"trainer.ema_lengths has {shorten_list(new)}, and the averages in {str(path)!r} are "
+            f"{shorten_list(lengths)}: an average begins with its run; leave it out, or use name=… for a new run"
+        )
     try:
         for name, state in states.items():
             state.load(content["players"][name])

@@ -88,7 +88,7 @@ class TrainState:
                     raise ValueError("the optimizer's settings are of other kinds")
         if self.ema is not None:
             self.ema.load_state_dict(state["average"])
-        for length, average in self.averages.items():
+        for length, average in self.averages.items() if "averages" in state else ():  # not where weights alone are left
             average.load_state_dict(state["averages"][length])
 
 

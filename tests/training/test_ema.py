@@ -83,6 +83,15 @@ def test_a_run_tracks_its_lengths_and_goes_on_with_them(small, tmp_path):
     assert silent.lines == heard.lines
 
 
+def test_a_length_that_joins_a_run_is_refused_and_one_may_leave(inside, run_folder):
+    run = run_folder("cnn", "l1", "trainer.ema_lengths=[0.05,0.1]")
+    (run / "summary.json").unlink()
+    done = inside("train", f"resume={run}", "trainer.ema_lengths=[0.05,0.2]")
+    assert done.returncode == 2
+    assert "trainer.ema_lengths has 0.2, and the averages in" in done.stderr
+    assert inside("train", f"resume={run}", "trainer.ema_lengths=[0.1]").returncode == 0
+
+
 def test_an_average_of_any_length_is_exported(inside, run_folder, tmp_path):
     run = run_folder("cnn", "l1", "trainer.ema_lengths=[0.05,0.1]")
     done = inside("export", run, "--ema-length", "0.1", "-o", "out")
