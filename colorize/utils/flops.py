@@ -54,8 +54,8 @@ class StepFlopCounter(TorchDispatchMode):
 
 @cache
 def matrix_product_rate(device: torch.device, precision: torch.dtype) -> float:
-    """FLOPs a second of a large matrix product: the best of a few, which take a quarter of a second together. Measured
-    once in a process."""
+    """FLOPs a second of a large matrix product: the best of a few, which take a quarter of a second together on two
+    cores. Measured once in a process."""
     size = 1024 if device.type == "cpu" else 8192
     ones = torch.ones(size, size, dtype=precision, device=device)
     return 2 * size**3 / min(_seconds_of_product(ones) for _ in range(6))
