@@ -94,7 +94,7 @@ def describe_weights(source: str | Path | None) -> str:
 
 
 def describe_shipped(name: str) -> str:
-    """`base, shipped with colorize: TITLE, for USE`, of its card."""
+    """`base, shipped with colorize, for USE`, of its card."""
     card: dict[str, Any] = json.loads((shipped_weights()[name] / "config.json").read_text(encoding="utf-8"))
     use = f", for {card['use']}" if card.get("use") else ""
-    return f"{name}, shipped with colorize: {card.get('name', name)}{use}"
+    return f"{name}, shipped with colorize{use}"

@@ -21,7 +21,7 @@ from colorize.utils.errors import UserError
 from tests.helpers.configs import SMALL
 
 CARD = {"name": "little network", "use": "tests", "license": "mit", "trained_size": 32}
-SAID = "weights base, shipped with colorize: little network, for tests"
+SAID = "weights base, shipped with colorize, for tests"
 
 
 @pytest.fixture
