@@ -107,7 +107,9 @@ def test_published_weights_are_fetched_by_name(shipped, monkeypatch, capsys):
         raise LocalEntryNotFoundError("offline")
 
     monkeypatch.setattr(loading, "snapshot_download", absent)
-    with pytest.raises(UserError, match="cannot be fetched from the hub"):
+    with pytest.raises(
+        UserError, match="'ddcolor' is not on this machine, and cannot be fetched from the hub: check the"
+    ):
         colorize.load("ddcolor")
     with pytest.raises(UserError, match="did you mean ddcolor"):
         colorize.load("ddcolr")
