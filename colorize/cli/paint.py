@@ -46,6 +46,7 @@ from colorize.imaging.transforms import METHODS, Upsampling
 from colorize.models.base import Colorizer
 from colorize.models.confidence import several_answers
 from colorize.models.load import describe_checkpoint, load, trained_size
+from colorize.models.named_weights import weights_name
 from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare, strips
 from colorize.reports.iiif import MANIFEST, write_iiif_manifest
 from colorize.reports.painted_page import PaintedRow, place_beside, thumbnail_of, write_painted_report
@@ -127,7 +128,7 @@ def paint_all(
     if args.samples > 1 and not model.stochastic:
         raise UserError(f"{type(model).__name__} gives one colouring of a photograph: --samples is for diffusion")
     size = trained_size(args.weights) or model.fixed_size or model.usual_size
-    name = f"{type(model).__name__}{describe_checkpoint(args.weights)}"
+    name = f"{weights_name(args.weights)}{describe_checkpoint(args.weights)}"
     said = " or ".join(map(str, prediction_sizes(model, size, args)))
     say(f"{name} on {device}, colour predicted at {said} pixels of the shorter side")
     rows: list[PaintedRow] = []
