@@ -175,8 +175,9 @@ class RunFolder:
         if checkpoints.best.exists():
             files["best"] = checkpoints.best
         if str(which) not in files:
+            newest = f": the newest is {str(files['last'])!r}" if files else ""
             raise UserError(
-                f"{str(self.folder)!r} has no checkpoint {str(which)!r}; it has {', '.join(files) or 'none'}"
+                f"{str(self.folder)!r} has no checkpoint {str(which)!r}; it has {', '.join(files) or 'none'}{newest}"
             )
         return files[str(which)]
 

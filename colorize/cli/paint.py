@@ -46,6 +46,7 @@ from colorize.imaging.transforms import METHODS, Upsampling
 from colorize.models.base import Colorizer
 from colorize.models.confidence import several_answers
 from colorize.models.load import describe_checkpoint, load, trained_size
+from colorize.models.named_weights import weights_name
 from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare, strips
 from colorize.reports.iiif import MANIFEST, write_iiif_manifest
 from colorize.reports.painted_page import PaintedRow, place_beside, thumbnail_of, write_painted_report
@@ -87,7 +88,7 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
     parser.add_number(
-        "--size", 1, type=size_of, help="pixels of the shorter side at which colour is predicted; auto: that of "
+        "--size", 16, type=size_of, help="pixels of the shorter side at which colour is predicted; auto: that of "
         "three whose colours agree most with the others' (default: the size that the network was trained at)"
     )  # fmt: skip
     parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
@@ -127,7 +128,7 @@ def paint_all(
     if args.samples > 1 and not model.stochastic:
         raise UserError(f"{type(model).__name__} gives one colouring of a photograph: --samples is for diffusion")
     size = trained_size(args.weights) or model.fixed_size or model.usual_size
-    name = f"{type(model).__name__}{describe_checkpoint(args.weights)}"
+    name = f"{weights_name(args.weights)}{describe_checkpoint(args.weights)}"
     said = " or ".join(map(str, prediction_sizes(model, size, args)))
     say(f"{name} on {device}, colour predicted at {said} pixels of the shorter side")
     rows: list[PaintedRow] = []

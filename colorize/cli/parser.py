@@ -65,7 +65,7 @@ class ArgumentParser(argparse.ArgumentParser):
             self.error(f"there is no option {option!r}{suggestion(option, self._option_string_actions, cutoff=CLOSE)}")
         found, rest = self.parse_known_args(given)
         if rest:
-            self.error(f"there is no place for {rest[0]!r}")
+            self.error(f"there is no place for {rest[0]!r}: an option takes one value, unless its help shows more")
         for name, value in vars(found).items():
             setattr(found, name, expand_home(value))
         for name, (least, most) in self.limits.items():

@@ -47,7 +47,10 @@ def open_photograph(
 
     Raises `UserError` for what is no picture, is truncated, or has pixels whose range nobody knows.
     """
-    picture = decode_picture(path, max_pixels=max_pixels, depth=depth, page=page)
+    try:
+        picture = decode_picture(path, max_pixels=max_pixels, depth=depth, page=page)
+    except UserError as error:
+        raise error if page is None else UserError(f"page {page + 1}: {error}") from error
     with path.open("rb") as file:
         metadata = read_metadata(file, picture.info, picture.texts, page or 0)
     return LoadedPhotograph(picture.image, picture.alpha, metadata, picture.notes, picture.profile)

@@ -18,7 +18,7 @@ from colorize.models.weights import LAYOUTS, State, construct, extract_weights
 from colorize.utils.checkpoint import peek, read_record
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError, shorten_list, suggestion
+from colorize.utils.errors import UserError, first_line, shorten_list, suggestion
 from colorize.utils.serialization import read_file
 from colorize.utils.trust import check_stored_part, check_target, packages
 
@@ -39,7 +39,7 @@ def load(source: str | Path | None = None, trust: Sequence[str] = ()) -> Coloriz
     """
     if described := describe_weights(source):
         say(described)
-    source = resolve_weights(source)
+    typed, source = str(source), resolve_weights(source)
     path, trust = at_home(source), packages(trust)
     if path.is_dir():
         model = load_folder(path, trust)
@@ -48,7 +48,7 @@ def load(source: str | Path | None = None, trust: Sequence[str] = ()) -> Coloriz
     elif path.exists():
         raise UserError(f"{str(source)!r} is a pipe, a socket or a device, and no file")
     elif is_hub_name(str(source)):
-        return load(fetch_from_hub(str(source)), trust)
+        return load(fetch_from_hub(str(source), typed), trust)
     else:
         raise UserError(f"there is no file or folder {str(source)!r}{nearest(path)}")
     return model.to(memory_format=torch.channels_last).eval()
@@ -134,20 +134,19 @@ def load_trained(path: Path, node: Any, trust: Sequence[str] = ()) -> tuple[Colo
     return model.to(memory_format=torch.channels_last).eval(), state["steps"]
 
 
-def fetch_from_hub(name: str) -> Path:
-    """A repository, or one file of it, from the hub's cache or the network."""
+def fetch_from_hub(name: str, typed: str) -> Path:
+    """A repository, or one file of it, from the hub's cache or the network. Raises `UserError`, which names what was
+    typed."""
     owner, repository, *inside = name.split("/")
     try:
         if inside:
             return Path(hf_hub_download(f"{owner}/{repository}", "/".join(inside)))
         return Path(snapshot_download(f"{owner}/{repository}", allow_patterns=["config.json", *HUB_FILES]))
     except RepositoryNotFoundError as error:
-        raise UserError(f"there is no file or folder {name!r} here, and no such repository on the hub") from error
+        raise UserError(f"there is no file or folder {typed!r} here, and no such repository on the hub") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise UserError(
-            f"there is no file or folder {name!r} here, and it cannot be fetched from the hub "
-            f"({type(error).__name__}): check the network"
-        ) from error
+        reason = "check the network" if isinstance(error, LocalEntryNotFoundError) else first_line(error)
+        raise UserError(f"{typed!r} is not on this machine, and cannot be fetched from the hub: {reason}") from error
 
 
 def trained_size(source: str | Path | None = None) -> int | None:

@@ -54,20 +54,22 @@ class FinalEvaluations:
         self.trainer, self.baselines = trainer, baselines
 
     def announce(self) -> None:
-        """Fetch the weights of metrics that are to be had, and say what will be absent and why.
+        """Fetch the weights of metrics that are to be had, and say what will be absent; the summary says why.
 
         Raises `UserError` for photographs that are not there.
         """
-        reasons: dict[str, dict[str, None]] = {}
+        missing: dict[str, str] = {}
         if not self.configs:
             return
         network = self.network("last", {})
         with limit_waiting(PATIENCE):
             for config in self.configs:
-                for metric, reason in self.set_up(config, network).missing.items():
-                    reasons.setdefault(reason, {})[metric] = None
-        for reason, metrics in reasons.items():
-            say(f"the final evaluation will lack {', '.join(metrics)}: {reason}")
+                missing |= self.set_up(config, network).missing
+        if missing:
+            say(
+                f"left out of the final evaluation: {', '.join(missing)}, whose networks' weights are not here "
+                "(docs/metrics.md says where they come from)"
+            )
 
     def evaluate(self, log: Logger) -> dict[str, dict[str, Any]]:
         """protocol -> last or best -> row -> metric -> {value, low, high, n}; `absent`: metric -> reason; the weights'

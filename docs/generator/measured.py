@@ -167,7 +167,7 @@ def size(figures: Figures) -> str:
     rows = [
         [names.get(name, name), f"{of['psnr'][0]:.2f}", _ends(of["psnr"]), f"{of['ciede2000'][0]:.2f}",
          _ends(of["ciede2000"]), f"{of['seconds'] / own:.1f}"]
-        for name, of in figures["sizes"].items()
+        for name, of in figures["sizes"].items() if name != str(figures["trained"])
     ]  # fmt: skip
     less = "less the trained size's"
     heads = ["`--size`", "PSNR dB", less, "CIEDE2000", less, "times its seconds"]
