@@ -18,6 +18,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 from colorize.batch import Batch, Prediction
 from colorize.imaging.transforms import resize
 from colorize.utils.errors import UserError
+from colorize.utils.precision import autocast
 from colorize.utils.seeds import seed_of
 from colorize.utils.validation import check_arguments
 
@@ -38,6 +39,7 @@ class Colorizer(nn.Module):
     usual_size: int = 256  #              shorter side to predict at, where the weights do not say their training's
     stochastic: ClassVar[bool] = False  # whether predict_ab() draws, and takes generators to draw from
     settings: dict[str, Any]  #           what the network was built with, as an export keeps it
+    precision: torch.dtype = torch.float32  # of colorize(): bfloat16 is autocast
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -84,7 +86,8 @@ class Colorizer(nn.Module):
         height, width = L.shape[2:]
         down, right = -height % self.multiple, -width % self.multiple
         padded = F.pad(L.to(home), (0, right, 0, down), mode="replicate")
-        ab = self.predict_ab(padded, generator) if self.stochastic else self.predict_ab(padded)  # type: ignore[call-arg]
+        with autocast(home.device.type, self.precision):
+            ab = self.predict_ab(padded, generator) if self.stochastic else self.predict_ab(padded)  # type: ignore[call-arg]
         return ab[..., :height, :width].float().clamp(-AB_LIMIT, AB_LIMIT).to(L.device)
 
 

@@ -27,6 +27,8 @@ from colorize.utils.validation import (
     check_value,
 )
 
+PrecisionName = Literal["auto", "float32", "bfloat16"]
+
 
 @dataclass(frozen=True)
 class TrainerSettings:
@@ -38,7 +40,8 @@ class TrainerSettings:
     clip            largest norm of each network's gradient; None: no limit
     ema             decay of the averaged weights that are evaluated and saved, such as 0.999; None: none
     device          auto, cpu, cuda, mps or one GPU, such as cuda:1
-    precision       float32, bfloat16 (autocast around the model's forward), or auto: bfloat16 where a GPU gains by it
+    precision       float32, bfloat16 (autocast around the model's forward), or auto: bfloat16 where a GPU gains by it,
+                    and on a CPU with AVX512-BF16 or AMX where a run's first start measures that it does
     compile         let torch.compile make one program of the model's forward pass
     recompute       activation checkpointing: keep a block's input alone, and compute its activations again for the
                     gradient
@@ -52,7 +55,7 @@ class TrainerSettings:
     clip: Positive | None = 1.0
     ema: Between | None = None
     device: Name = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: PrecisionName = "auto"
     channels_last: bool = True
     compile: bool = False
     recompute: bool = False
@@ -130,6 +133,7 @@ class Evaluate(Section):
     name: FileName
     out: Name | None
     device: Name
+    precision: PrecisionName
     samples: Few
     batch_size: BatchSize | Literal["auto"]
     strict: bool

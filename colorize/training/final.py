@@ -50,6 +50,8 @@ class FinalEvaluations:
         baselines: ValidationBaselines,
     ):  # fmt: skip
         self.configs, self.cfg, self.run, self.parts = configs, cfg, run, parts
+        for config in configs:  # auto is float32 on a GPU, in whose bfloat16 the run may have been trained
+            config.precision = "float32" if cfg.trainer.precision == "float32" else "auto"
         self.trainer, self.baselines = trainer, baselines
 
     def announce(self) -> None:
