@@ -32,7 +32,8 @@ def set_precision(
             L = 100 * torch.rand(count, 1, side, side, device=device)
             model(Batch(L, L.new_zeros(count, 2, side, side)))
 
-    probe = Probe(take_pass, photographs, passes, key) if device.type == "cpu" else None
+    parameters = sum(p.numel() for p in model.parameters())
+    probe = Probe(take_pass, photographs, passes, parameters, key) if device.type == "cpu" else None
     auto = Precision("float32", "device") if name == "auto" and probe is None else None
     found: Precision = (world or World()).on_main_then_broadcast(lambda: auto or choose_precision(name, device, probe))
     model.precision = found.dtype

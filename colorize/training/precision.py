@@ -49,7 +49,8 @@ def probe_of_training(trainer: Trainer) -> Probe:
         "loss": [f"{name} {type(loss.terms[name]).__qualname__}" for name in weights],
         "layout": [trainer.settings.channels_last, trainer.settings.recompute],
     }  # fmt: skip
-    return Probe(take_pass, max(step.passes), trainer.total * len(step.passes), key)
+    passes, parameters = trainer.total * len(step.passes), sum(p.numel() for p in trainer.model.parameters())
+    return Probe(take_pass, max(step.passes), passes, parameters, key)
 
 
 @contextmanager

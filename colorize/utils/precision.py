@@ -21,6 +21,7 @@ from colorize.utils.files import as_json, short_digest, write_text
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PASSES = 100  # of a network: for fewer, a probe would take longer than bfloat16 can save
+PARAMETERS = 1_000_000  # of a network: the layers of a smaller one are too narrow to gain
 GAIN = 1.05  # times as fast bfloat16 has to be, to be chosen
 LEAST, MOST = 3, 9  # rounds of a probe, each of one pass in float32 and one in bfloat16
 ENOUGH, LONGEST = 3.0, 20.0  # seconds: after which no round is added to the least; that a probe's passes should take
@@ -31,7 +32,7 @@ class Precision:
     """The arithmetic of a network's passes.
 
     chosen   float32 or bfloat16
-    by       what chose it: config (the user), device (what is known of it), length (too few passes for a probe),
+    by       what chose it: config (the user), device (what is known of it), length (too few passes for a probe), size (too small a network),
              memory (too little for one), resume (the run's first start), probe, or cache (a probe of an earlier start)
     seconds  of a photograph in each, as the probe measured them
     """
@@ -64,12 +65,14 @@ class Probe:
     take_pass    takes one of a number of photographs under a context; it leaves everything as it was
     photographs  in a pass of the work at hand
     passes       of it
+    parameters   of the network
     key          what seconds depend on, beside the processor, its threads and versions
     """
 
     take_pass: Callable[[int, AbstractContextManager], None]
     photographs: int
     passes: int
+    parameters: int
     key: Mapping[str, Any]
 
     def answer(self) -> Precision:
@@ -125,7 +128,9 @@ def choose_precision(name: str, device: torch.device, probe: Probe | None = None
         return Precision("bfloat16", "device")
     if device.type != "cpu" or probe is None or not has_bfloat16():
         return Precision("float32", "device")
-    return probe.answer() if probe.passes >= PASSES else Precision("float32", "length")
+    if probe.passes < PASSES or probe.parameters < PARAMETERS:
+        return Precision("float32", "length" if probe.passes < PASSES else "size")
+    return probe.answer()
 
 
 def has_bfloat16() -> bool:

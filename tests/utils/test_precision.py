@@ -21,14 +21,14 @@ def clock(monkeypatch, tmp_path):
     return clock
 
 
-def probe(clock, photographs=4, passes=1000, **key):
+def probe(clock, photographs=4, passes=1000, parameters=10**7, **key):
     def take_pass(count, context):
         with context:
             name = "bfloat16" if torch.is_autocast_enabled("cpu") else "float32"
         clock["now"] += count * clock[name]
         clock["counts"].append(count)
 
-    return Probe(take_pass, photographs, passes, {"network": "toy", **key})
+    return Probe(take_pass, photographs, passes, parameters, {"network": "toy", **key})
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_one_slow_pass_decides_nothing(clock):
         measured.take_pass(count, context)
         clock["now"] += 50 * (len(clock["counts"]) == 10)  # one in bfloat16, after the warm-up
 
-    assert choose_precision("auto", CPU, Probe(disturbed, 4, 1000, {})).chosen == "bfloat16"
+    assert choose_precision("auto", CPU, Probe(disturbed, 4, 1000, 10**7, {})).chosen == "bfloat16"
 
 
 def test_a_probe_takes_seconds(clock):
@@ -69,8 +69,9 @@ def test_a_probe_takes_seconds(clock):
     assert set(clock["counts"]) == {1}
 
 
-def test_without_hardware_or_for_few_passes_nothing_is_measured(clock, monkeypatch):
+def test_without_hardware_or_for_little_work_nothing_is_measured(clock, monkeypatch):
     assert choose_precision("auto", CPU, probe(clock, passes=precision.PASSES - 1)) == Precision("float32", "length")
+    assert choose_precision("auto", CPU, probe(clock, parameters=10**5)) == Precision("float32", "size")
     assert choose_precision("auto", CPU) == Precision("float32", "device")
     assert choose_precision("bfloat16", CPU, probe(clock)) == Precision("bfloat16", "config")
     monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
@@ -113,7 +114,7 @@ def test_a_probe_without_memory_gives_float32_and_says_so(clock, capsys):
     def take_pass(count, context):
         raise MemoryError
 
-    assert choose_precision("auto", CPU, Probe(take_pass, 4, 1000, {})) == Precision("float32", "memory")
+    assert choose_precision("auto", CPU, Probe(take_pass, 4, 1000, 10**7, {})) == Precision("float32", "memory")
     assert "memory ran out" in capsys.readouterr().out
 
 
