@@ -32,8 +32,9 @@ class Precision:
     """The arithmetic of a network's passes.
 
     chosen   float32 or bfloat16
-    by       what chose it: config (the user), device (what is known of it), length (too few passes for a probe), size (too small a network),
-             memory (too little for one), resume (the run's first start), probe, or cache (a probe of an earlier start)
+    by       what chose it: config (the user), device (what is known of it), length (too few passes for a probe), size
+             (too small a network), memory (too little of it), probe, cache (a probe of an earlier start), or resume (the
+             run's first start)
     seconds  of a photograph in each, as the probe measured them
     """
 

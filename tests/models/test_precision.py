@@ -10,7 +10,6 @@ from colorize.evaluation.result import read_result
 from colorize.models import CNN, Diffusion
 from colorize.models.precision import set_precision
 from colorize.utils import precision
-from tests.helpers.configs import SMALL
 
 ARGUMENTS = {"size": 33, "photographs": 2, "passes": 1000}
 
@@ -61,12 +60,12 @@ def test_a_painted_file_says_so_and_is_painted_again_alike(probed, photographs, 
     weights = colorize.save(model, tmp_path / "weights", {"trained_size": 32})
     words = ("paint", photographs, "-w", weights, "--sidecar", "-o")
     settings = {}
-    for name, given in {"few": (), "float32": ("--precision", "float32"), "bfloat16": ("--precision", "bfloat16")}.items():
-        assert inside(*words, name, *given).returncode == 0
+    for name in ("auto", "float32", "bfloat16"):
+        assert inside(*words, name, "--precision", name).returncode == 0
         records = [json.loads(path.read_text())["settings"] for path in (tmp_path / name).rglob("*.json")]
         settings[name] = [held.get("precision") for held in records]
     assert not probed
-    assert settings == {"few": [None] * 14, "float32": [None] * 14, "bfloat16": ["bfloat16"] * 14}
+    assert settings == {"auto": [None] * 14, "float32": [None] * 14, "bfloat16": ["bfloat16"] * 14}
     monkeypatch.setattr(precision, "PASSES", 14)
     done = inside(*words, "many")
     assert "precision of painting: bfloat16; a photograph takes 1 s in float32 and 0.5 s in bfloat16" in done.stdout

@@ -85,7 +85,9 @@ def test_a_run_keeps_the_precision_that_it_began_with(finished, probed, inside, 
     assert "resumes after step 4" in done.stdout, done.stderr
     assert json.loads((folder / "summary.json").read_text())["precision"] == {"chosen": "bfloat16", "by": "resume"}
     refused(inside("train", *words, "name=begun", "trainer.precision=float32"), "trainer.precision ('auto' there")
-    refused(inside("train", f"resume={folder}", "trainer.precision=float32"), "which trainer.precision=float32 would change")
+    refused(
+        inside("train", f"resume={folder}", "trainer.precision=float32"), "which trainer.precision=float32 would change"
+    )
 
 
 def test_a_run_of_an_older_version_goes_on_in_float32(finished, probed, inside):
