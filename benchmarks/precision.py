@@ -45,6 +45,7 @@ from colorize.training.optimizers import Optimizers
 from colorize.training.precision import probe_of_training
 from colorize.training.train_state import TrainState
 from colorize.utils.devices import keep_freed_memory
+from colorize.utils.environment import wait_passively
 from colorize.utils.precision import PRECISIONS, Precision, Probe, autocast, choose_precision, has_bfloat16, processor
 
 BUSY = 0.15
@@ -171,6 +172,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     words = parser.parse_args()
+    wait_passively()  # of the processes that this one starts, as of colorize's own
     if words.worker:
         print(json.dumps(work(words.worker, words.rounds, words.tiny)))
         return

@@ -24,9 +24,7 @@ from colorize.utils.stored_config import (
     stored_form,
 )
 
-RESOLVED = re.compile(
-    r"(model|loss)(\.[^\W_]\w*)+|trainer\.precision"
-)  # config paths whose `auto` a run keeps the answer of
+RESOLVED = re.compile(r"(model|loss)(\.[^\W_]\w*)+|trainer\.precision")  # whose `auto` a run keeps the answer of
 MEASURED = ("rows", "truth", "mean_ab")  # of baselines.json
 
 

@@ -23,7 +23,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PASSES = 100  # of a network: for fewer, a probe would take longer than bfloat16 can save
 PARAMETERS = 1_000_000  # of a network: the layers of a smaller one are too narrow to gain
 GAIN = 1.05  # times as fast bfloat16 has to be, to be chosen
-LEAST, MOST = 3, 9  # rounds of a probe, each of one pass in float32 and one in bfloat16
+LEAST, MOST = 5, 9  # rounds of a probe, each of one pass in float32 and one in bfloat16
 ENOUGH, LONGEST = 3.0, 20.0  # seconds: after which no round is added to the least; that a probe's passes should take
 
 
@@ -33,8 +33,8 @@ class Precision:
 
     chosen   float32 or bfloat16
     by       what chose it: config (the user), device (what is known of it), length (too few passes for a probe), size
-             (too small a network), memory (too little of it), probe, cache (a probe of an earlier start), or resume (the
-             run's first start)
+             (too small a network), memory (too little of it), probe, cache (an earlier probe), or resume (the run's first
+             start)
     seconds  of a photograph in each, as the probe measured them
     """
 
