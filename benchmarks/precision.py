@@ -9,7 +9,7 @@ fast bfloat16 is. Where the quartiles of a precision lie more than 15 % apart, t
 verdict. What `auto` chooses comes from its own probe, measured anew.
 The cost is the difference of PSNR and CIEDE2000 over the 24 demo photographs, predicted by the shipped weights at the
 size that they were trained at, as `colorize evaluate` measures them.
---tiny shrinks the networks, to try the program out: its figures mean nothing.
+--tiny shrinks networks and photographs, to try the program out: its figures mean nothing.
 The last line is one JSON object: {"bf16_step": {network: times as fast}, "chosen": {network: float32 or bfloat16},
 "busy": [networks], "psnr_cost": dB, "ciede2000_cost": …}; costs are positive where bfloat16 is worse.
 """
@@ -121,13 +121,13 @@ def work(name: str, rounds: int, tiny: bool) -> dict:
     return {"seconds": spread, "chosen": chosen.chosen, "by": chosen.by}
 
 
-def costs() -> dict[str, float]:
-    """How much PSNR falls and CIEDE2000 rises with bfloat16, by the shipped weights on the demo photographs."""
+def costs(size: int | None) -> dict[str, float]:
+    """How much PSNR falls and CIEDE2000 rises with bfloat16, by the shipped weights on the demo photographs of a size."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in PRECISIONS:
             words = [
-                "run=base", "protocol=demo", f"protocol.size={trained_size('base')}", "+protocol.extractors=[]",
+                "run=base", "protocol=demo", f"protocol.size={size}", "+protocol.extractors=[]",
                 "device=cpu", "metrics=quick", "+metrics.ciede2000={_target_: colorize.metrics.CIEDE2000}",
                 f"precision={name}", f"out={folder}", f"name={name}", "track=false", "table=false",
             ]  # fmt: skip
@@ -185,7 +185,7 @@ def main() -> None:
     result = {
         "bf16_step": {name: round(faster(row), 3) for name, row in found.items()},
         "chosen": {name: row["chosen"] for name, row in found.items()},
-        "busy": [name for name, row in found.items() if is_busy(row)], **costs(),
+        "busy": [name for name, row in found.items() if is_busy(row)], **costs(64 if words.tiny else trained_size("base")),
     }  # fmt: skip
     print(json.dumps(result))
 

@@ -33,8 +33,8 @@ class Precision:
 
     chosen   float32 or bfloat16
     by       what chose it: config (the user), device (what is known of it), length (too few passes for a probe), size
-             (too small a network), memory (too little of it), probe, cache (an earlier probe), or resume (the run's first
-             start)
+             (too small a network), memory (too little of it), probe, cache (an earlier probe), or resume (the run's
+             first start)
     seconds  of a photograph in each, as the probe measured them
     """
 
