@@ -122,7 +122,7 @@ def work(name: str, rounds: int, tiny: bool) -> dict:
 
 
 def costs(size: int | None) -> dict[str, float]:
-    """How much PSNR falls and CIEDE2000 rises with bfloat16, by the shipped weights on the demo photographs of a size."""
+    """How much PSNR falls and CIEDE2000 rises with bfloat16, by the shipped weights on the demo photographs."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in PRECISIONS:
@@ -185,7 +185,8 @@ def main() -> None:
     result = {
         "bf16_step": {name: round(faster(row), 3) for name, row in found.items()},
         "chosen": {name: row["chosen"] for name, row in found.items()},
-        "busy": [name for name, row in found.items() if is_busy(row)], **costs(64 if words.tiny else trained_size("base")),
+        "busy": [name for name, row in found.items() if is_busy(row)],
+        **costs(64 if words.tiny else trained_size("base")),
     }  # fmt: skip
     print(json.dumps(result))
 
