@@ -17,7 +17,7 @@ from colorize.utils.console import say
 from colorize.utils.devices import is_out_of_memory
 from colorize.utils.download import cache_path
 from colorize.utils.environment import own_version
-from colorize.utils.files import as_json, short_digest, write_text
+from colorize.utils.files import as_json, file_lock, short_digest, write_text
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PASSES = 100  # of a network: for fewer, a probe would take longer than bfloat16 can save
@@ -83,19 +83,19 @@ class Probe:
             "colorize": own_version(), "photographs": self.photographs, **self.key,
         }  # fmt: skip
         path = cache_path("precision", f"{short_digest(json.dumps(key, sort_keys=True))}.json")
-        held = read_seconds(path, key)
-        try:
-            seconds = held or self.measure()
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            say("memory ran out while the seconds of float32 and bfloat16 were compared: float32 is used")
-            return Precision("float32", "memory")
-        if held is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with file_lock(path.with_suffix(".lock")):  # of several runs at a time one measures
+            if seconds := read_seconds(path, key):
+                return Precision(faster(seconds), "cache", seconds)
+            try:
+                seconds = self.measure()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                say("memory ran out while the seconds of float32 and bfloat16 were compared: float32 is used")
+                return Precision("float32", "memory")
             write_text(path, as_json({"key": key, "seconds": seconds}, indent=1))
-        gains = seconds["float32"] >= GAIN * seconds["bfloat16"]
-        return Precision("bfloat16" if gains else "float32", "cache" if held else "probe", seconds)
+        return Precision(faster(seconds), "probe", seconds)
 
     def measure(self) -> dict[str, float]:
         """Medians, in seconds of a photograph. A pass takes fewer of them where the probe would take too long."""
@@ -132,6 +132,11 @@ def choose_precision(name: str, device: torch.device, probe: Probe | None = None
     if probe.passes < PASSES or probe.parameters < PARAMETERS:
         return Precision("float32", "length" if probe.passes < PASSES else "size")
     return probe.answer()
+
+
+def faster(seconds: Mapping[str, float]) -> str:
+    """bfloat16 where it is so by a margin."""
+    return "bfloat16" if seconds["float32"] >= GAIN * seconds["bfloat16"] else "float32"
 
 
 def has_bfloat16() -> bool:
