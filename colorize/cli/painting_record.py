@@ -23,6 +23,7 @@ from colorize.imaging.metadata import MARKER, XMP_HEAD
 from colorize.imaging.provenance import checked_record, mark_xmp
 from colorize.models.base import Colorizer
 from colorize.models.named_weights import DEFAULT, weights_name
+from colorize.models.precision import precision_setting
 from colorize.models.weights import weights_digest
 from colorize.reports.iiif import IiifChoice, check_manifest
 from colorize.reports.painted_page import UNSEEN, PaintedRow, Thumbnails, place_beside, read_rows
@@ -155,7 +156,7 @@ def target_profile(photograph: LoadedPhotograph, args: Namespace) -> tuple[bytes
 
 def describe_painting(model: Colorizer, job: PaintJob, sample: int, size: int, args: Namespace) -> dict[str, Any]:
     """The record of a file, with keys of `provenance.KEYS`: sample from 0, `size` at which colour was predicted."""
-    given = {key: value for key, value in vars(args).items() if key not in NO_SETTINGS}
+    given = {key: value for key, value in vars(args).items() if key not in {*NO_SETTINGS, "precision"}}
     settings = {key: plain_number(value) for key, value in given.items() if value is not None and value is not False}
     record: dict[str, Any] = {
         "software": f"colorize {own_version()}",
@@ -163,7 +164,7 @@ def describe_painting(model: Colorizer, job: PaintJob, sample: int, size: int, a
         "network_sha256": network_digest(model),
         "source": job.source.name,
         "source_sha256": digest_of(job.source),
-        "settings": dict(sorted((settings | {"size": size}).items())),
+        "settings": dict(sorted((settings | {"size": size} | precision_setting(model)).items())),
     }
     weights = DEFAULT if args.weights is None else args.weights  # a folder elsewhere is nobody's business
     record["weights"] = weights if not Path(weights).is_absolute() else Path(weights).name

@@ -12,6 +12,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import tifffile
+import torch
 from PIL import Image
 
 from colorize.cli.guidance import Guidance, is_map
@@ -30,6 +31,7 @@ from colorize.utils.devices import choose_device
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import digest_of
+from colorize.utils.precision import PRECISIONS
 
 
 def verify(args: Namespace) -> int:
@@ -92,6 +94,7 @@ class Verifier:
             page = record["page"] - 1 if "page" in record else None
             job = PaintJob(named, Path(folder) / f"painted{path.suffix}", page=page)
             args = self.settings_of(record, job)
+            model.precision = PRECISIONS.get(args.precision, torch.float32)  # in which no record says it
             paint_one(model, job, args.size, args, Guidance(args, [job]))
             difference = compare_files(path, sample_files(job.target, args.samples)[-1])
         if not difference and record.get("painted_sha256", digest := digest_of(path)) != digest:

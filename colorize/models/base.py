@@ -4,7 +4,8 @@ Chance belongs to a photograph, not to a batch: however a batch is divided among
 photograph meets the same noise and the same dropout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from inspect import signature
 from typing import Any, ClassVar
@@ -38,6 +39,7 @@ class Colorizer(nn.Module):
     usual_size: int = 256  #              shorter side to predict at, where the weights do not say their training's
     stochastic: ClassVar[bool] = False  # whether predict_ab() draws, and takes generators to draw from
     settings: dict[str, Any]  #           what the network was built with, as an export keeps it
+    precision: torch.dtype = torch.float32  # of colorize(): bfloat16 is `autocast_predictions`
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -84,8 +86,29 @@ class Colorizer(nn.Module):
         height, width = L.shape[2:]
         down, right = -height % self.multiple, -width % self.multiple
         padded = F.pad(L.to(home), (0, right, 0, down), mode="replicate")
-        ab = self.predict_ab(padded, generator) if self.stochastic else self.predict_ab(padded)  # type: ignore[call-arg]
+        with nullcontext() if self.precision == torch.float32 else autocast_predictions(self, home.device.type):
+            ab = self.predict_ab(padded, generator) if self.stochastic else self.predict_ab(padded)  # type: ignore[call-arg]
         return ab[..., :height, :width].float().clamp(-AB_LIMIT, AB_LIMIT).to(L.device)
+
+
+@contextmanager
+def autocast_predictions(model: nn.Module, device: str) -> Iterator[None]:
+    """torch.autocast to bfloat16, but for the model's first convolution: lightness rounded to bfloat16 costs more PSNR
+    than the rounding of all layers after it (benchmarks/precision.py)."""
+    first = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
+
+    def in_float32(x: Tensor) -> Tensor:
+        with torch.autocast(device, enabled=False):
+            return type(first).forward(first, x.float())  # type: ignore[arg-type]
+
+    if first is not None:
+        first.forward = in_float32  # type: ignore[method-assign]
+    try:
+        with torch.autocast(device, torch.bfloat16):
+            yield
+    finally:
+        if first is not None:
+            del first.forward
 
 
 def check_lightness(L: Tensor) -> None:

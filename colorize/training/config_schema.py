@@ -12,21 +12,11 @@ from colorize.config import MODES, better_of, build_part, check_values, contradi
 from colorize.utils.errors import UserError, suggestion
 from colorize.utils.trust import iterate_leaves
 from colorize.utils.validation import (
-    BatchSize,
-    Between,
-    Count,
-    EmaLengths,
-    Few,
-    FileName,
-    FolderName,
-    Name,
-    Number,
-    Passes,
-    Positive,
-    as_override,
-    check_arguments,
-    check_value,
-)
+    BatchSize, Between, Count, EmaLengths, Few, FileName, FolderName, Name, Number, Passes, Positive, as_override,
+    check_arguments, check_value,
+)  # fmt: skip
+
+PrecisionName = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +30,8 @@ class TrainerSettings:
     ema             decay of the averaged weights that are evaluated and saved, such as 0.999; None: none
     ema_lengths     relative widths of further averages, which others are reconstructed from, such as 0.05 and 0.1
     device          auto, cpu, cuda, mps or one GPU, such as cuda:1
-    precision       float32, bfloat16 (autocast around the model's forward), or auto: bfloat16 where a GPU gains by it
+    precision       float32, bfloat16 (autocast around the model's forward), or auto: bfloat16 where a GPU gains by it,
+                    and on a CPU with AVX512-BF16 or AMX where a run's first start measures that it does
     compile         let torch.compile make one program of the model's forward pass
     recompute       activation checkpointing: of a block keep its input, and compute it again for the gradient
     sync_batchnorm  batch norm reads the photographs of all processes; GPUs only
@@ -55,7 +46,7 @@ class TrainerSettings:
     ema: Between | None = None
     ema_lengths: EmaLengths = ()
     device: Name = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: PrecisionName = "auto"
     channels_last: bool = True
     compile: bool = False
     recompute: bool = False
@@ -134,6 +125,7 @@ class Evaluate(Section):
     name: FileName
     out: Name | None
     device: Name
+    precision: PrecisionName
     samples: Few
     batch_size: BatchSize | Literal["auto"]
     strict: bool

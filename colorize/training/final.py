@@ -51,6 +51,8 @@ class FinalEvaluations:
         baselines: ValidationBaselines,
     ):  # fmt: skip
         self.configs, self.cfg, self.run, self.parts = configs, cfg, run, parts
+        for config in configs:  # auto is float32 on a GPU, in whose bfloat16 the run may have been trained
+            config.precision = "float32" if cfg.trainer.precision == "float32" else "auto"
         self.trainer, self.baselines = trainer, baselines
 
     def announce(self) -> None:
@@ -66,10 +68,7 @@ class FinalEvaluations:
             for config in self.configs:
                 missing |= self.set_up(config, network).missing
         if missing:
-            say(
-                f"left out of the final evaluation: {', '.join(missing)}, whose networks' weights are not here "
-                "(docs/metrics.md says where they come from)"
-            )
+            say(f"left out of the final evaluation, without their weights (docs/metrics.md): {', '.join(missing)}")
 
     def evaluate(self, log: Logger) -> dict[str, dict[str, Any]]:
         """protocol -> last or best -> row -> metric -> {value, low, high, n}; `absent`: metric -> reason; the weights'

@@ -148,7 +148,7 @@ def set_up_run(
     parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved(), restored=begun, fetch=fetch)
     if initial:
         parts.notes += initial.load_into(parts.model)
-    trainer = build_trainer(cfg, parts, run.folder, world)
+    trainer = build_trainer(cfg, parts, run.folder, world, new=cfg.overwrite or not run.config.exists())
     if initial:
         parts.notes += initial.load_into_critics(trainer.train_states)
     digests = world.on_main_then_broadcast(lambda: [parts.photographs.contents(), parts.photographs.fingerprint()])
@@ -230,7 +230,7 @@ def summarize_run(
         "absent": parts.absent, "measures": stored_infos(trainer.scores), "notes": parts.notes,
         "health": trainer.monitor.warnings,
         "versions": versions(), "commit": commit(), "device": str(trainer.device), "processes": trainer.world.size,
-        "seed": cfg.seed,
+        "seed": cfg.seed, "precision": trainer.precision.record(),
     }  # fmt: skip
     return without_folders_in(summary) | {"unreadable": trainer.step_batches.unreadable}
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -101,11 +101,11 @@ class OptimizerStep:
     """
 
     def __init__(
-        self, states: Mapping[str, TrainState], loss: Loss, *, device: torch.device, precision: torch.dtype,
+        self, states: Mapping[str, TrainState], loss: Loss, *, device: torch.device,
         clip: float | None, world: World, passes: Sequence[int],
     ):  # fmt: skip
         self.states, self.loss, self.device, self.clip, self.world = states, loss, device, clip, world
-        self.autocast = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+        self.autocast: AbstractContextManager = nullcontext()  # around forward passes of the model
         self.passes = passes
         self.limit: int | None = None  # of photographs in a pass, once memory ran out
         self.active: list[str] = []  #   the networks of the current phase

@@ -29,6 +29,7 @@ from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.console import ProgressBar
 from colorize.utils.distributed import World, synchronise_batch_norm
 from colorize.utils.errors import TRY_AGAIN, UserError
+from colorize.utils.precision import Precision, autocast, choose_precision
 from colorize.utils.processes import StopSignal
 from colorize.utils.seeds import seed_of
 
@@ -62,8 +63,7 @@ class Trainer:
         self._place(parts)
         unused = checks.unused_in_phases(self.model, self.loss, self.weights, photographs)
         self.frozen_parameters = checks.frozen_parameters(self.model, schedule, unused)
-        self.always_unused = checks.in_every_phase(unused)
-        self.always_frozen = checks.in_every_phase(self.frozen_parameters)
+        self.always_unused, self.always_frozen = map(checks.in_every_phase, (unused, self.frozen_parameters))
         self._make_states()
         self.phase: str | None = None
         self.steps, self.seconds, self.trained_seconds = 0, 0.0, 0.0
@@ -93,18 +93,23 @@ class Trainer:
         critics = {name: term.critic for name, term in self.loss.terms.items() if term.critic is not None}
         self.train_states = {"model": TrainState(self.model, settings.ema, self.world.wrap, settings.ema_lengths)}
         self.train_states |= {name: TrainState(critic, None, self.world.wrap) for name, critic in critics.items()}  # type: ignore[arg-type]
-        precision = devices.choose_precision(settings.precision, self.device)
-        self.flops = StepFlops(self.device, precision, settings.compile)
         self.optimizer_step = OptimizerStep(
             self.train_states, self.loss, device=self.device, clip=settings.clip, world=self.world,
-            precision=precision, passes=self.step_batches.passes,
+            passes=self.step_batches.passes,
         )  # fmt: skip
         if settings.recompute and not devices.recompute_activations(self.model):
             network = type(self.model).__name__
             raise UserError(f"trainer.recompute=true finds no blocks of {network} to recompute: leave it out")
+        self.set_precision(choose_precision(settings.precision, self.device))
         if settings.compile:
             devices.check_compiler(self.device)
             self.model.compile()
+
+    def set_precision(self, precision: Precision) -> None:
+        """Of the model's forward passes from here on."""
+        self.precision = precision
+        self.optimizer_step.autocast = autocast(self.device.type, precision.dtype)
+        self.flops = StepFlops(self.device, precision.dtype, self.settings.compile)
 
     def fit(self, log: Logger, stop: StopSignal | None = None) -> bool:
         """Train to the end of the schedule: True. Where a signal stops it: False, and the same call resumes later.

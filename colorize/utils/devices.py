@@ -1,4 +1,4 @@
-"""Devices: which one, its precision and memory, and activation checkpointing."""
+"""Devices: which one, its memory, and activation checkpointing."""
 
 import ctypes
 import os
@@ -46,12 +46,6 @@ def choose_device(name: str, world: World | None = None, *, option: str = "train
     except (RuntimeError, AssertionError) as error:
         raise refusal from error
     return device
-
-
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 on a GPU that has it in hardware: Nvidia's since Ampere, AMD's."""
-    gains = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if name == "bfloat16" or (name == "auto" and gains) else torch.float32
 
 
 def configure_device(device: torch.device, deterministic: bool) -> None:
