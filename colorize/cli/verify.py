@@ -14,7 +14,8 @@ import tifffile
 from PIL import Image
 
 from colorize.cli.guidance import CONFIDENCE, Guidance
-from colorize.cli.paint import paint_one, paint_options
+from colorize.cli.paint import paint_options
+from colorize.cli.painting import paint_one
 from colorize.cli.painting_record import ORIGINAL, network_digest, read_sidecar, settings_as_words
 from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import PaintJob, find_photographs, report_failure, sample_files

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 import numpy as np
@@ -125,14 +126,25 @@ def open_binary(source: bytes | Path) -> Iterator[tuple[BinaryIO, int]]:
         yield file, found.st_size
 
 
+BOUNDS: list[int | None] = []  # Pillow's limit when each of those entered who are in `unbounded`
+BOUNDS_LOCK = Lock()
+
+
 @contextmanager
 def unbounded() -> Iterator[None]:
-    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides."""
-    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides. Of threads that are in it at the same
+    time, the last to leave restores Pillow's limit."""
+    with BOUNDS_LOCK:
+        BOUNDS.append(Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = usual
+        with BOUNDS_LOCK:
+            usual = BOUNDS[0]
+            BOUNDS.pop()
+            if not BOUNDS:
+                Image.MAX_IMAGE_PIXELS = usual
 
 
 @dataclass

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorize.batch import Batch
+from colorize.imaging.color import rgb_to_lightness
 from colorize.imaging.image_io import LoadedPhotograph
 from colorize.imaging.transforms import resize
 from colorize.models.base import Colorizer
@@ -18,7 +18,7 @@ from colorize.utils.devices import empty_cache, is_out_of_memory
 AUTO = "auto"
 SCALES = (1, 3 / 4, 1 / 2)  # of the size that a network was trained at
 SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for these, it does not for the photograph
-STRIP = 2**20  # pixels of the photograph that are in work at a time: some 100 MB
+STRIP = 2**18  # pixels of the photograph that are in work at a time: some 30 MB
 LONGEST = 4  # times the size: how long the longer side of a panorama is at most, for the network
 
 
@@ -101,7 +101,7 @@ def network_input(photograph: LoadedPhotograph, size: int) -> Tensor:
 def lightness_of(rgb: np.ndarray) -> Tensor:
     """(H, W, 3) uint8 or uint16 -> L (1, 1, H, W)"""
     values = np.array(rgb) if rgb.dtype == np.uint8 else (rgb / np.float32(65535)).astype(np.float32)
-    return Batch.from_rgb(torch.from_numpy(values).permute(2, 0, 1)[None]).L
+    return rgb_to_lightness(torch.from_numpy(values).permute(2, 0, 1)[None])
 
 
 def strips(height: int, width: int) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 import colorize
 from colorize.batch import Batch
-from colorize.cli import paint as painting
+from colorize.cli import painting
 from colorize.imaging.image_io import open_photograph
 from colorize.imaging.transforms import Upsampling
 from colorize.models import CNN, Diffusion, prediction

@@ -1,0 +1,67 @@
+"""The photographs of a folder, painted side by side: the next is read, and the last ones are written, while the network
+is at work on another."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import zip_longest
+
+from colorize.cli.painting import TimedPhotograph
+from colorize.cli.painting_record import PaintRecord
+from colorize.cli.paths import PaintJob
+
+WRITERS = 2  # threads: to compress a PNG takes longer than to paint it
+ALONE = 2**26  # pixels of a photograph beside which no other is in memory
+
+Read = Callable[[PaintJob], TimedPhotograph]
+Color = Callable[[PaintJob, TimedPhotograph], Callable[[], PaintRecord]]
+Report = Callable[[PaintJob, Callable[[], PaintRecord]], None]
+
+
+def paint_in_pipeline(jobs: Sequence[PaintJob], read: Read, color: Color, report: Report) -> None:
+    """Paint every photograph; whatever is raised for one is its result.
+
+    Four photographs at most are in memory: one that is read, one that is coloured, and two that are written. When this
+    is interrupted, those that are being written are written and reported.
+
+    read    in a thread
+    color   in this thread; what it returns is called in another thread
+    report  in this thread, in the order of the jobs: is given the job, and a function that waits for the record or
+            raises what was raised
+    """
+    waiting: deque[tuple[PaintJob, Future[PaintRecord]]] = deque()
+
+    def settle(most: int) -> None:
+        """Report the first ones, as far as they are done; wait where more than `most` would be left."""
+        while waiting and (len(waiting) > most or waiting[0][1].done()):
+            job, done = waiting[0]
+            report(job, done.result)
+            waiting.popleft()
+
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(WRITERS) as writers:
+        coming: Future[TimedPhotograph] | None = None
+        try:
+            for job, following in zip_longest(jobs, jobs[1:]):
+                reading = coming or reader.submit(read, job)
+                alone = is_large(reading)
+                coming = reader.submit(read, following) if following and not alone else None
+                settle(0 if alone else WRITERS - 1)
+                try:
+                    done = writers.submit(color(job, reading.result()))
+                except Exception as error:  # of a decoder, the network …: that of this photograph alone
+                    done = Future()
+                    done.set_exception(error)
+                waiting.append((job, done))
+                settle(0 if alone else WRITERS)
+        finally:
+            reader.shutdown(cancel_futures=True)
+            settle(0)
+
+
+def is_large(reading: Future[TimedPhotograph]) -> bool:
+    """Waits for the photograph. False where it cannot be read."""
+    wait([reading])
+    if reading.exception():
+        return False
+    width, height = reading.result().photograph.image.size
+    return width * height > ALONE
