@@ -37,7 +37,7 @@ from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import Upsampling
 from colorize.models.base import Colorizer
 from colorize.models.confidence import several_answers
-from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare, strips
+from colorize.models.prediction import AUTO, lightness_of, map_strips, predict_at_best_size, sizes_to_compare
 from colorize.reports.painted_page import thumbnail_of
 from colorize.utils.seeds import seed_of
 
@@ -161,7 +161,8 @@ def full_size_color(
     elif depth > 8:
         deep = np.empty((height, width, 3), np.uint16)
     upsampling = Upsampling(L, ab, (height, width), method)
-    for first, rows in strips(height, width):
+
+    def paint_strip(first: int, rows: int) -> None:
         full = lightness_of(photograph.rows(first, rows)).to(L.device)
         colors = upsampling.rows(full, first)
         colors = hints.put(colors, first) if hints else colors
@@ -170,6 +171,8 @@ def full_size_color(
             image.paste(Image.fromarray(samples), (0, first))
         else:
             deep[first : first + rows] = samples
+
+    map_strips(paint_strip, height, width)
     return image if depth == 8 else deep
 
 
