@@ -37,7 +37,7 @@ from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import Upsampling
 from colorize.models.base import Colorizer
 from colorize.models.confidence import several_answers
-from colorize.models.prediction import AUTO, lightness_of, map_strips, predict_at_best_size, sizes_to_compare
+from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare, visit_strips
 from colorize.reports.painted_page import thumbnail_of
 from colorize.utils.seeds import seed_of
 
@@ -172,7 +172,7 @@ def full_size_color(
         else:
             deep[first : first + rows] = samples
 
-    map_strips(paint_strip, height, width)
+    visit_strips(paint_strip, height, width)
     return image if depth == 8 else deep
 
 

@@ -126,14 +126,12 @@ def open_binary(source: bytes | Path) -> Iterator[tuple[BinaryIO, int]]:
         yield file, found.st_size
 
 
-BOUNDS: list[int | None] = []  # Pillow's limit when each of those entered who are in `unbounded`
-BOUNDS_LOCK = Lock()
+BOUNDS, BOUNDS_LOCK = list[int | None](), Lock()  # Pillow's limit as each found it that is in `unbounded`
 
 
 @contextmanager
 def unbounded() -> Iterator[None]:
-    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides. Of threads that are in it at the same
-    time, the last to leave restores Pillow's limit."""
+    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides. Threads may be in it side by side."""
     with BOUNDS_LOCK:
         BOUNDS.append(Image.MAX_IMAGE_PIXELS)
         Image.MAX_IMAGE_PIXELS = None
@@ -141,10 +139,7 @@ def unbounded() -> Iterator[None]:
         yield
     finally:
         with BOUNDS_LOCK:
-            usual = BOUNDS[0]
-            BOUNDS.pop()
-            if not BOUNDS:
-                Image.MAX_IMAGE_PIXELS = usual
+            Image.MAX_IMAGE_PIXELS = BOUNDS.pop()
 
 
 @dataclass

@@ -5,7 +5,6 @@ H W photograph, h w prediction.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +16,6 @@ from colorize.imaging.transforms import resize
 from colorize.models.base import Colorizer
 from colorize.utils.devices import empty_cache, is_out_of_memory
 
-Result = TypeVar("Result")
 AUTO = "auto"
 SCALES = (1, 3 / 4, 1 / 2)  # of the size that a network was trained at
 SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for these, it does not for the photograph
@@ -97,11 +95,13 @@ def network_input(photograph: LoadedPhotograph, size: int) -> Tensor:
     """
     width, height = photograph.image.size
     small = size_of_input(height, width, size)
+    narrow = torch.empty(1, 1, height, small[1])
 
-    def narrowed(first: int, rows: int) -> Tensor:
-        return resize(lightness_of(photograph.rows(first, rows)), (rows, small[1]))
+    def fill(first: int, rows: int) -> None:
+        narrow[:, :, first : first + rows] = resize(lightness_of(photograph.rows(first, rows)), (rows, small[1]))
 
-    return resize(torch.cat(map_strips(narrowed, height, width), dim=2), small).clamp(0, 100)
+    visit_strips(fill, height, width)
+    return resize(narrow, small).clamp(0, 100)
 
 
 def lightness_of(rgb: np.ndarray) -> Tensor:
@@ -110,8 +110,8 @@ def lightness_of(rgb: np.ndarray) -> Tensor:
     return rgb_to_lightness(torch.from_numpy(values).permute(2, 0, 1)[None])
 
 
-def map_strips(function: Callable[[int, int], Result], height: int, width: int) -> list[Result]:
-    """The results of `function(first row, rows)` for each strip of a photograph, from the top.
+def visit_strips(function: Callable[[int, int], None], height: int, width: int) -> None:
+    """Call `function(first row, rows)` for each strip of a photograph.
 
     Each of torch's threads takes strips of its own: where the threads share every operation, they wait for each other
     hundreds of times a strip, and for long where another program has one of their cores.
@@ -120,9 +120,12 @@ def map_strips(function: Callable[[int, int], Result], height: int, width: int) 
     firsts = range(0, height, rows)
     counts = [min(rows, height - first) for first in firsts]
     if min(threads, len(counts)) == 1:
-        return list(map(function, firsts, counts))
+        for strip in zip(firsts, counts, strict=True):
+            function(*strip)
+        return
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(function, firsts, counts))
+            for _ in pool.map(function, firsts, counts):
+                pass
     finally:
         torch.set_num_threads(threads)  # of threads that begin later; this one has kept its own
