@@ -3,15 +3,17 @@ is at work on another."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import zip_longest
 
 from colorize.cli.painting import TimedPhotograph
 from colorize.cli.painting_record import PaintRecord
 from colorize.cli.paths import PaintJob
+from colorize.imaging.raster import DecodeError
+from colorize.utils.environment import available_memory
 
 WRITERS = 2  # threads: to compress a PNG takes longer than to paint it
-ALONE = 2**26  # pixels of a photograph beside which no other is in memory
+PLENTY = 32  # bytes of free memory for each pixel of a photograph, of which 4 hold it: else no other is beside it
 
 Read = Callable[[PaintJob], TimedPhotograph]
 Color = Callable[[PaintJob, TimedPhotograph], Callable[[], PaintRecord]]
@@ -21,8 +23,8 @@ Report = Callable[[PaintJob, Callable[[], PaintRecord]], None]
 def paint_in_pipeline(jobs: Sequence[PaintJob], read: Read, color: Color, report: Report) -> None:
     """Paint every photograph; whatever is raised for one is its result.
 
-    Four photographs at most are in memory: one that is read, one that is coloured, and two that are written. When this
-    is interrupted, those that are being written are written and reported.
+    Four photographs at most are in memory: one that is read, one that is coloured, and two that are written; where
+    memory is short for that, one. When this is interrupted, those that are being written are written and reported.
 
     read    in a thread
     color   in this thread; what it returns is called in another thread
@@ -43,6 +45,9 @@ def paint_in_pipeline(jobs: Sequence[PaintJob], read: Read, color: Color, report
         try:
             for job, following in zip_longest(jobs, jobs[1:]):
                 reading = coming or reader.submit(read, job)
+                if lacked_memory(reading):  # perhaps for those beside it
+                    settle(0)
+                    reading = reader.submit(read, job)
                 alone = is_large(reading)
                 coming = reader.submit(read, following) if following and not alone else None
                 settle(0 if alone else WRITERS - 1)
@@ -58,10 +63,15 @@ def paint_in_pipeline(jobs: Sequence[PaintJob], read: Read, color: Color, report
             settle(0)
 
 
+def lacked_memory(reading: Future[TimedPhotograph]) -> bool:
+    """Waits for the photograph."""
+    error = reading.exception()
+    return isinstance(error, DecodeError) and error.kind == "enormous"
+
+
 def is_large(reading: Future[TimedPhotograph]) -> bool:
-    """Waits for the photograph. False where it cannot be read."""
-    wait([reading])
+    """Whether memory may not hold others beside this photograph. Waits for it; false where it cannot be read."""
     if reading.exception():
         return False
-    width, height = reading.result().photograph.image.size
-    return width * height > ALONE
+    (width, height), free = reading.result().photograph.image.size, available_memory()
+    return free is not None and PLENTY * width * height > free

@@ -76,6 +76,7 @@ PIXELS_A_BYTE = 2000  # of a file: more are a trap. Of pictures below 4 megapixe
 HARMLESS = 2**22  #     pixels
 DECODERS = {"JPEG2000": 16, "WEBP": 8, "AVIF": 8, "HEIF": 8}  # bytes a pixel that they hold beside the picture
 IN_MEMORY = ("JPEG", "MPO", "PSD", "HEIF", "AVIF", "WEBP")  # of which the whole file is read at first
+BOUNDS, BOUNDS_LOCK = list[int | None](), Lock()  # Pillow's limit as each found it that is in `unbounded`
 LARGEST = 2**32  #      bytes of a file: 500 megapixels of four samples of 16 bits
 
 
@@ -124,9 +125,6 @@ def open_binary(source: bytes | Path) -> Iterator[tuple[BinaryIO, int]]:
         raise DecodeError(f"it has {found.st_size:,} bytes, and a photograph at most {LARGEST:,}", "enormous")
     with source.open("rb") as file:
         yield file, found.st_size
-
-
-BOUNDS, BOUNDS_LOCK = list[int | None](), Lock()  # Pillow's limit as each found it that is in `unbounded`
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from colorize.cli.painting_record import PaintRecord
 from colorize.cli.paths import PaintJob
 from colorize.cli.pipeline import WRITERS, paint_in_pipeline
 from colorize.imaging.image_io import LoadedPhotograph
+from colorize.imaging.raster import DecodeError
 
 COUNT = 8
 JOBS = [PaintJob(Path(f"{n}.jpg"), Path(f"{n}.png")) for n in range(COUNT)]
@@ -82,11 +83,27 @@ def test_stages_run_in_threads_of_their_own_and_few_photographs_are_in_memory():
     assert 2 < stages.most <= WRITERS + 2
 
 
-def test_a_large_photograph_is_in_memory_alone(monkeypatch):
-    monkeypatch.setattr(pipeline, "ALONE", 30 * 20 - 1)
+@pytest.mark.parametrize("free", [pipeline.PLENTY * 30 * 20 - 1, pipeline.PLENTY * 30 * 20, None])
+def test_a_photograph_for_which_memory_is_short_is_in_memory_alone(free, monkeypatch):
+    monkeypatch.setattr(pipeline, "available_memory", lambda: free)
     stages = Stages()
     assert stages.run() == [(number, "") for number in range(COUNT)]
-    assert stages.most == 1
+    assert (stages.most == 1) == (free == pipeline.PLENTY * 30 * 20 - 1)
+
+
+def test_a_photograph_that_others_leave_no_memory_for_is_read_again_alone():
+    stages = Stages(slow=[("write", number) for number in range(COUNT)])
+    usual, refused = stages.read, []
+
+    def read(job):
+        if job == JOBS[4] and stages.held:
+            refused.append(job)
+            raise DecodeError("there is not enough memory to decode it", "enormous")
+        return usual(job)
+
+    stages.read = read
+    assert stages.run() == [(number, "") for number in range(COUNT)]
+    assert refused == [JOBS[4]]
 
 
 @pytest.mark.parametrize("stage", ["color", "report"])
