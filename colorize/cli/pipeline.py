@@ -28,8 +28,7 @@ def paint_in_pipeline(jobs: Sequence[PaintJob], read: Read, color: Color, report
 
     read    in a thread
     color   in this thread; what it returns is called in another thread
-    report  in this thread, in the order of the jobs: is given the job, and a function that waits for the record or
-            raises what was raised
+    report  in this thread, in the jobs' order: the job, and a function that returns its record or raises its error
     """
     waiting: deque[tuple[PaintJob, Future[PaintRecord]]] = deque()
 
