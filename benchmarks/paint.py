@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,6 @@ def paint(photographs: str, target: str, one_by_one: bool) -> None:
             began = time.perf_counter()
             result = function(*args, **kwargs)
             seconds[stage] += time.perf_counter() - began
-            if stage == "start":
-                held["started"] = time.time()
             if stage == "decode" and "decoded" not in held:
                 held["peak"], held["decoded"] = memory_of_process("VmHWM"), memory_of_process("VmRSS")
                 Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5): the peak begins here
@@ -90,14 +89,18 @@ def paint(photographs: str, target: str, one_by_one: bool) -> None:
 
         setattr(where, name, clocked)
 
-    timed(verb, "load", "start")
     timed(painting, "open_photograph", "decode")
     timed(painting, "predict_at_best_size", "network")
     timed(Upsampling, "rows", "upsampling")
     timed(painting, "full_size_color", "colour")
     timed(painting, "save_photograph", "encode")
-    if one_by_one:
-        verb.paint_in_pipeline = lambda jobs, read, color, report: [report(job, color(job, read(job))) for job in jobs]
+    pipeline = paint_one_by_one if one_by_one else verb.paint_in_pipeline
+
+    def paint_jobs(*stages) -> None:
+        held["started"] = time.time()
+        pipeline(*stages)
+
+    verb.paint_in_pipeline = paint_jobs
     status = main(["paint", photographs, "-o", target, "--format", "jpg", "--overwrite"])
     assert status == 0
     seconds["colour"] -= seconds["upsampling"]
@@ -106,6 +109,11 @@ def paint(photographs: str, target: str, one_by_one: bool) -> None:
         "stages": {stage: seconds[stage] for stage in STAGES}, "started": held["started"],
         "memory": max(held["peak"], highest), "beyond_decoded": highest - held["decoded"],
     }))  # fmt: skip
+
+
+def paint_one_by_one(jobs: list, read: Callable, color: Callable, report: Callable) -> None:
+    for job in jobs:
+        report(job, color(job, read(job)))
 
 
 def run(kind: str, photographs: Path, target: Path) -> dict[str, Any]:

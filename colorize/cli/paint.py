@@ -4,6 +4,7 @@ import re
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +36,8 @@ from colorize.utils.distributed import World, init_process_group, leave
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 
+LONGEST_SHARE = timedelta(days=30)  # for which a process that has painted its photographs waits for the others
+
 
 @dataclass
 class Outcome:
@@ -48,7 +51,7 @@ class Outcome:
 def paint(args: Namespace) -> int:
     """The exit status: 0, or 1 where a photograph could not be painted; the others are. Several processes that torchrun
     or srun has started share the photographs."""
-    world = init_process_group(torch.device("cpu"))  # which exchange names and texts alone
+    world = init_process_group(torch.device("cpu"), LONGEST_SHARE)  # they exchange names and texts alone
     try:
         return paint_shared(args, world)
     finally:
