@@ -72,7 +72,7 @@ def paint(photographs: str, target: str, one_by_one: bool) -> None:
     from colorize.cli.app import main
     from colorize.imaging.transforms import Upsampling
 
-    seconds: dict[str, float] = defaultdict(float)
+    times: dict[str, list[float]] = defaultdict(list)
     held: dict[str, float] = {}
 
     def timed(where: Any, name: str, stage: str) -> None:
@@ -81,7 +81,7 @@ def paint(photographs: str, target: str, one_by_one: bool) -> None:
         def clocked(*args, **kwargs):
             began = time.perf_counter()
             result = function(*args, **kwargs)
-            seconds[stage] += time.perf_counter() - began
+            times[stage].append(time.perf_counter() - began)
             if stage == "decode" and "decoded" not in held:
                 held["peak"], held["decoded"] = memory_of_process("VmHWM"), memory_of_process("VmRSS")
                 Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5): the peak begins here
@@ -91,8 +91,10 @@ def paint(photographs: str, target: str, one_by_one: bool) -> None:
 
     timed(painting, "open_photograph", "decode")
     timed(painting, "predict_at_best_size", "network")
-    timed(Upsampling, "rows", "upsampling")
-    timed(painting, "full_size_color", "colour")
+    timed(painting, "full_size_color", "full size")
+    timed(Upsampling, "rows", "upsampling")  # by several threads at a time, as the next three are
+    for name in ("lightness_of", "into_gamut", "encode_rgb"):
+        timed(painting, name, "colour")
     timed(painting, "save_photograph", "encode")
     pipeline = paint_one_by_one if one_by_one else verb.paint_in_pipeline
 
@@ -103,7 +105,9 @@ def paint(photographs: str, target: str, one_by_one: bool) -> None:
     verb.paint_in_pipeline = paint_jobs
     status = main(["paint", photographs, "-o", target, "--format", "jpg", "--overwrite"])
     assert status == 0
-    seconds["colour"] -= seconds["upsampling"]
+    seconds = {stage: sum(each) for stage, each in times.items()}
+    share = seconds["full size"] / (seconds["upsampling"] + seconds["colour"])
+    seconds |= {stage: share * seconds[stage] for stage in ("upsampling", "colour")}
     highest = memory_of_process("VmHWM")
     print(json.dumps({
         "stages": {stage: seconds[stage] for stage in STAGES}, "started": held["started"],
