@@ -71,13 +71,15 @@ def paint_shared(args: Namespace, world: World) -> int:
             rows = [row for place in sorted(outcome.rows) for row in outcome.rows[place]]
             with report_failure(at_home(args.output), unwritten):
                 write_painted_report(at_home(args.output), rows, thumbnails=outcome.thumbnails)
+        world.gather(None)  # torchrun ends all processes once one has failed: none goes before the report is there
     if args.iiif and world.is_main:
         with report_failure(at_home(args.output) / MANIFEST, unwritten):
             write_iiif_manifest(at_home(args.output), args.iiif, list_choices(jobs, args))
     failed, there = len(outcome.failed), len(jobs) - len(waiting)
     not_done = f"; {failed} could not be" if failed else ""
     say(f"painted {len(waiting) - failed} of {len(jobs)}{not_done}{describe_existing(there, len(jobs))}")
-    return 1 if failed or any(world.gather(bool(unwritten))) else 0
+    incomplete = any(world.gather(bool(unwritten)))  # also for the manifest
+    return 1 if failed or incomplete else 0
 
 
 def plan(args: Namespace) -> tuple[list[PaintJob], list[PaintJob]]:
