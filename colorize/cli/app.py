@@ -1,5 +1,7 @@
 """The console command `colorize VERB …`: the table of its verbs, its usage, its completion in the shell."""
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -71,6 +73,7 @@ def usage() -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a verb; the exit status."""
+    atexit.register(gc.freeze)  # else Python looks for garbage among all objects of torch as it ends, for a second
     wait_passively()
     allow_any_text()
     verb, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from colorize.cli.guidance import Guidance, check_maps, map_file, read_reference
-from colorize.cli.paint import paint_one
+from colorize.cli.painting import paint_one
 from colorize.cli.painting_record import PaintRecord
 from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import PaintJob, assign_files, describe_failure

@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 
 from colorize.cli.guidance import Guidance, is_map
-from colorize.cli.paint import paint_one, paint_options
+from colorize.cli.paint import paint_options
+from colorize.cli.painting import paint_one
 from colorize.cli.painting_record import NO_SETTINGS, ORIGINAL, network_digest, read_sidecar
 from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import PaintJob, find_photographs, report_failure, sample_files

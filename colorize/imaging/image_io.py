@@ -130,23 +130,24 @@ def readback_problem(path: Path, image: Image.Image | np.ndarray, kind: str) -> 
     """What is wrong with a file that should hold `image`; nothing where it reads back.
 
     PNG and TIFF hold every pixel as it is; of the lossy formats, the tones of 64×64 areas are compared. Of pictures of
-    more than `LARGE` pixels no second one is held in memory: of a PNG the checksums are compared.
+    more than `LARGE` pixels no second one is held in memory: of a PNG the checksums are compared. A JPEG of an eighth
+    of that is decoded at an eighth of its size, in half of the time.
     """
     if isinstance(image, np.ndarray):
         return deep_problem(path, image, kind)
-    large = image.width * image.height > LARGE
+    pixels = image.width * image.height
     try:
         if kind == "TIFF":
-            pixels = tifffile.memmap(path, mode="r")
-            same = pixels.shape[:2] == image.size[::-1] and _same_rows(pixels, image)
+            held = tifffile.memmap(path, mode="r")
+            same = held.shape[:2] == image.size[::-1] and _same_rows(held, image)
             return "" if same else "has other colours"
         with unbounded(), Image.open(path, formats=[kind]) as back:
             if back.size != image.size or getattr(back, "n_frames", 1) != 1:
                 return f"has {back.width}×{back.height} pixels in place of {image.width}×{image.height}"
-            if kind == "PNG" and large:
+            if kind == "PNG" and pixels > LARGE:
                 back.verify()
                 return ""
-            if kind == "JPEG" and large:
+            if kind == "JPEG" and pixels > LARGE // 8:  # all of its data is read all the same
                 back.draft("RGB", (back.width // 8, back.height // 8))
             back.load()
             if kind == "PNG":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 import numpy as np
@@ -75,6 +76,7 @@ PIXELS_A_BYTE = 2000  # of a file: more are a trap. Of pictures below 4 megapixe
 HARMLESS = 2**22  #     pixels
 DECODERS = {"JPEG2000": 16, "WEBP": 8, "AVIF": 8, "HEIF": 8}  # bytes a pixel that they hold beside the picture
 IN_MEMORY = ("JPEG", "MPO", "PSD", "HEIF", "AVIF", "WEBP")  # of which the whole file is read at first
+BOUNDS, BOUNDS_LOCK = list[int | None](), Lock()  # Pillow's limit as each found it that is in `unbounded`
 LARGEST = 2**32  #      bytes of a file: 500 megapixels of four samples of 16 bits
 
 
@@ -127,12 +129,15 @@ def open_binary(source: bytes | Path) -> Iterator[tuple[BinaryIO, int]]:
 
 @contextmanager
 def unbounded() -> Iterator[None]:
-    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides."""
-    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides. Threads may be in it side by side."""
+    with BOUNDS_LOCK:
+        BOUNDS.append(Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = usual
+        with BOUNDS_LOCK:
+            Image.MAX_IMAGE_PIXELS = BOUNDS.pop()
 
 
 @dataclass

@@ -12,9 +12,21 @@ from colorize.config import MODES, better_of, build_part, check_values, contradi
 from colorize.utils.errors import UserError, suggestion
 from colorize.utils.trust import iterate_leaves
 from colorize.utils.validation import (
-    BatchSize, Between, Count, EmaLengths, Few, FileName, FolderName, Name, Number, Passes, Positive, as_override,
-    check_arguments, check_value,
-)  # fmt: skip
+    BatchSize,
+    Between,
+    Count,
+    EmaLengths,
+    Few,
+    FileName,
+    FolderName,
+    Name,
+    Number,
+    Passes,
+    Positive,
+    as_override,
+    check_arguments,
+    check_value,
+)
 
 PrecisionName = Literal["auto", "float32", "bfloat16"]
 
@@ -23,8 +35,7 @@ PrecisionName = Literal["auto", "float32", "bfloat16"]
 class TrainerSettings:
     """The group `trainer` of a config. Raises `UserError` for a value that cannot be.
 
-    batch_size      photographs in a forward pass. Of several processes each takes an even part of an optimizer step's
-                    photographs, in passes of this size at most
+    batch_size      photographs in a forward pass, at most; several processes share a step's photographs evenly
     accumulate      batch_size × accumulate photographs make an optimizer step, however many processes share it
     clip            largest norm of each network's gradient; None: no limit
     ema             decay of the averaged weights that are evaluated and saved, such as 0.999; None: none
@@ -58,10 +69,7 @@ class TrainerSettings:
     def __post_init__(self) -> None:
         check_arguments(vars(self), TrainerSettings, "trainer")
         if self.compile and self.recompute:  # torch.compile does not take what recomputing holds still in a second pass
-            raise UserError(
-                "trainer.compile=true and trainer.recompute=true do not go together: leave one out; a compiled network "
-                "computes again by itself what is cheap"
-            )
+            raise UserError("trainer.compile=true and trainer.recompute=true do not go together: leave one out")
 
 
 class Section:

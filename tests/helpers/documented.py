@@ -69,6 +69,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/hints.py --weights base": Run("--photographs 2 --size 64"),
     "python benchmarks/confidence.py --weights base": Run("--photographs 2 --size 64"),
     "python benchmarks/size.py photos --weights base": Run("--photographs 2 --sizes 64"),
+    "python benchmarks/paint.py --folder 8": Run("--megapixels 0.1 --folder 2 --rounds 1"),
     "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
     "python benchmarks/validation.py": Run("--recipes cpu/cnn --scale 0.01"),
     "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
@@ -81,6 +82,7 @@ HOW: dict[str, Run | Elsewhere] = {
     # docs/cli.md, configuration.md, data.md
     "colorize paint scans/ --weights outputs/quickstart -o archive --format tif --depth 16 --profile source --sidecar "
     "--report": Run(),
+    "torchrun --nproc-per-node=2 -m colorize paint scans/ --weights outputs/quickstart -o shared": Run(),
     "colorize verify archive --source scans/ --weights outputs/quickstart": Run(),
     "colorize models": Run(),
     "colorize paint a.jpg --weights outputs/quickstart --strength 0.8 --hints hints.png --confidence -o guided.png":
