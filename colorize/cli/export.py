@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from colorize.cli.parser import ArgumentParser, trusted_packages
+from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import new_folder
 from colorize.evaluation.result import read_result
 from colorize.models.base import Colorizer
@@ -43,19 +43,6 @@ def export(args: Namespace) -> int:
     write_card(folder, model, dtype, **describe_card(details, training, results))
     say(f"{name}: {type(model).__name__}{describe_checkpoint(args.weights)} in {str(folder)!r}")
     return 0
-
-
-def export_options(parser: ArgumentParser) -> None:
-    parser.add_argument("weights", help="a run folder, a checkpoint, a published file, or a name on the hub")
-    parser.add_output("the folder to write")
-    parser.add_argument("--name", help="of the model; by default that of the run or of the file")
-    parser.add_argument("--licence", help="of the weights, such as apache-2.0")
-    parser.add_argument("--half", action="store_true", help="store the weights in half precision: half as many bytes")
-    parser.add_argument("--card", metavar="FILE", help="a YAML file for the model card: use, data, limits, … (cli.md)")
-    parser.add_argument(
-        "--results", nargs="+", default=[], metavar="FILE", help="results of this network (.json) for the model card"
-    )
-    parser.add_trust()
 
 
 def read_results(files: Sequence[str], model: Colorizer, dtype: torch.dtype | None) -> list[Evaluated]:

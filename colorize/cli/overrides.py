@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.cli.additions import check_additions
-from colorize.cli.parser import compose_config, group_options, hydra_context, options_in, parse_overrides, runs_job
+from colorize.cli.composition import compose_config, group_options, hydra_context, options_in, parse_overrides, runs_job
 from colorize.cli.sweep_overrides import (
     check_once,
     check_shared,

@@ -1,8 +1,7 @@
 """The verb `paint`: colour photographs with a network."""
 
-import re
 import time
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
@@ -11,10 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorize.cli.guidance import Guidance, guidance_options, save_map
+from colorize.cli.guidance import Guidance, save_map
 from colorize.cli.painting_record import (
     PaintRecord,
-    archive_options,
     check_formats,
     describe_input,
     describe_painting,
@@ -25,16 +23,16 @@ from colorize.cli.painting_record import (
     target_profile,
     write_beside,
 )
-from colorize.cli.parser import ArgumentParser, trusted_packages
+from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import PaintJob, plan_jobs, report_failure, sample_files
+from colorize.imaging.choices import AUTO
 from colorize.imaging.color import lab_to_linear, to_uint8
 from colorize.imaging.color_management import SRGB
 from colorize.imaging.content_credentials import sign
 from colorize.imaging.deep_color import from_srgb
-from colorize.imaging.gamut import GAMUTS, into_gamut, is_outside
+from colorize.imaging.gamut import into_gamut, is_outside
 from colorize.imaging.hints import Hints
 from colorize.imaging.image_io import (
-    FORMATS,
     LoadedPhotograph,
     check_size,
     format_of,
@@ -42,11 +40,11 @@ from colorize.imaging.image_io import (
     save_photograph,
 )
 from colorize.imaging.raster import check_free_memory
-from colorize.imaging.transforms import METHODS, Upsampling
+from colorize.imaging.transforms import Upsampling
 from colorize.models.base import Colorizer
 from colorize.models.confidence import several_answers
 from colorize.models.load import describe_checkpoint, load, trained_size
-from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare, strips
+from colorize.models.prediction import lightness_of, predict_at_best_size, sizes_to_compare, strips
 from colorize.reports.iiif import MANIFEST, write_iiif_manifest
 from colorize.reports.painted_page import PaintedRow, place_beside, thumbnail_of, write_painted_report
 from colorize.utils.console import printable, say
@@ -74,39 +72,6 @@ def paint(args: Namespace) -> int:
     not_done = f"; {len(failed)} could not be" if failed else ""
     say(f"painted {len(waiting) - len(failed)} of {len(jobs)}{not_done}{describe_existing(there, len(jobs))}")
     return 1 if failed or unwritten else 0
-
-
-def paint_options(parser: ArgumentParser) -> None:
-    parser.add_argument("photographs", nargs="+", help="files, folders with what is below, or patterns ('scans/*.tif')")
-    parser.add_argument(
-        "-w",
-        "--weights",
-        help="a run folder, a checkpoint, an export, a published file, a name of `colorize models` or of the hub "
-        "(default: the weights that are shipped)",
-    )
-    parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
-    parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
-    parser.add_number(
-        "--size", 1, type=size_of, help="pixels of the shorter side at which colour is predicted; auto: that of "
-        "three whose colours agree most with the others' (default: the size that the network was trained at)"
-    )  # fmt: skip
-    parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
-    parser.add_argument(
-        "--gamut", choices=GAMUTS, default="chroma", help="colours that sRGB lacks: less chroma, or clipped (chroma)"
-    )
-    guidance_options(parser)
-    parser.add_number("--samples", 1, default=1, help="colourings of each photograph, by a stochastic model (1)")
-    parser.add_argument("--seed", type=int, default=0, help="of the samples of a stochastic model (0)")
-    archive_options(parser)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_number("--max-pixels", 1, help="of a photograph; larger ones are not opened (500 million)")
-    parser.add_trust()
-
-
-def size_of(word: str) -> int | str:
-    if word == AUTO or re.fullmatch(r"-?\d+", word):
-        return word if word == AUTO else int(word)
-    raise ArgumentTypeError(f"{word!r} is neither a number of pixels nor {AUTO}")
 
 
 def describe_existing(there: int, jobs: int) -> str:

@@ -15,7 +15,6 @@ from colorize.imaging.transforms import resize
 from colorize.models.base import Colorizer
 from colorize.utils.devices import empty_cache, is_out_of_memory
 
-AUTO = "auto"
 SCALES = (1, 3 / 4, 1 / 2)  # of the size that a network was trained at
 SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for these, it does not for the photograph
 STRIP = 2**20  # pixels of the photograph that are in work at a time: some 100 MB
