@@ -2,7 +2,7 @@
 
 import shlex
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import new_folder
 from colorize.evaluation.result import read_result
 from colorize.models.base import Colorizer
+from colorize.models.ddcolor_files import write_ddcolor
 from colorize.models.export import weights_in, write_card, write_network
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
 from colorize.models.weights import weights_digest
@@ -24,6 +25,12 @@ from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import without_folders
 from colorize.utils.hydra_overrides import saved_overrides
+
+# Format -> what writes it: (network, folder, what config.json says of it, dtype of its weights) -> the folder
+WRITERS: dict[str, Callable[..., Path]] = {
+    "safetensors": write_network,
+    "ddcolor": lambda model, folder, facts, dtype: write_ddcolor(model, folder, dtype),
+}
 
 
 def export(args: Namespace) -> int:
@@ -37,7 +44,8 @@ def export(args: Namespace) -> int:
     dtype = torch.float16 if args.half else None
     results = read_results(args.results, model, dtype)
     facts = {"name": name, "license": details.license, "use": details.use} | training_facts(args.weights)
-    folder = write_network(model, args.output, {key: value for key, value in facts.items() if value != ""}, dtype)
+    facts = {key: value for key, value in facts.items() if value != ""}
+    folder = WRITERS[args.format](model, args.output, facts, dtype)
     copy_pictures(details, folder)
     training = dict(training_rows(args.weights, details.machine))
     write_card(folder, model, dtype, **describe_card(details, training, results))

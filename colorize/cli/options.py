@@ -10,6 +10,7 @@ from colorize.imaging.choices import AUTO, BALANCES, FORMATS, GAMUTS, METHODS, R
 
 SOURCE = "demo, a folder, tar files such as 'train-*.tar', or hf://NAME"
 KINDS = ("plates", "prints")  # of historical photographs
+EXPORT_FORMATS = ("safetensors", "ddcolor")
 PORT = 7860  # Gradio's own
 
 
@@ -148,6 +149,10 @@ def export_options(parser: ArgumentParser) -> None:
     parser.add_output("the folder to write")
     parser.add_argument("--name", help="of the model; by default that of the run or of the file")
     parser.add_argument("--licence", help="of the weights, such as apache-2.0")
+    parser.add_argument(
+        "--format", choices=EXPORT_FORMATS, default="safetensors", help="of the weights: this package's own "
+        "(safetensors), or that of DDColor's files, for programs that read those"
+    )  # fmt: skip
     parser.add_argument("--half", action="store_true", help="store the weights in half precision: half as many bytes")
     parser.add_argument("--card", metavar="FILE", help="a YAML file for the model card: use, data, limits, … (cli.md)")
     parser.add_argument(
