@@ -76,7 +76,7 @@ def check_job(
     known = flatten(before, resolve=False)
     for override in others:
         check_key(override, before, known, choices, places)
-    after = compose_config(config_name, [*choices, *map(first_override, others)])
+    after = compose_config(config_name, [*choices, *map(first_override, others)]) if others else before
     plain: list[Any] = [OmegaConf.to_container(each, resolve=False) for each in (before, after)]
     check_additions(*plain)
     if runs_job(arguments):

@@ -83,10 +83,12 @@ def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
     On a CPU it gets a picture for each core at a time, unless a gradient is wanted: what lies between its steps stays
     in the core's cache.
     """
-    leading, few = batches[0].shape[:-3], torch.get_num_threads()
+    leading = batches[0].shape[:-3]
     if not leading or batches[0].device.type != "cpu" or any(batch.requires_grad for batch in batches):
         return function(*batches)
-    last = len(leading) - 1
+    if torch.compiler.is_compiling():  # which fuses the steps itself
+        return function(*batches)
+    last, few = len(leading) - 1, torch.get_num_threads()
     pieces = starmap(function, zip(*(batch.flatten(0, last).split(few) for batch in batches), strict=True))
     first = next(pieces)
     result = first.new_empty(*leading, *first.shape[1:])
