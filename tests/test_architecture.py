@@ -40,8 +40,9 @@ LOOSE = {"__init__", "__main__", "config", "run_folder", "batch"}
 # records, verb, page, IIIF), five for guided colour (hints, guidance, reference, confidence, options),
 # six for the page for people with photographs (verb, page, its settings and results, sessions, their files),
 # one for the size of a prediction, one for signatures of painted files, one for overrides with several values,
-# three that are imported before anything slow, so that --help takes no seconds (options, choices, Hydra apart)
-MODULES = 189
+# three that are imported before anything slow, so that --help takes no seconds (options, choices, Hydra apart),
+# one for DDColor's files, read and written
+MODULES = 190
 LINES_OF_A_MODULE = 250
 LINES_OF_A_FUNCTION = 40
 # The field's own words, of which each folder may have one

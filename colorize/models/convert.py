@@ -1,4 +1,4 @@
-"""Published checkpoints, DDColor's and the thesis's, into networks of ours; sizes are read from weights' shapes."""
+"""Published checkpoints into networks of ours (DDColor's in `ddcolor_files`); sizes are read from weights' shapes."""
 
 import math
 from collections.abc import Callable
