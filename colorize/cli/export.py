@@ -2,17 +2,18 @@
 
 import shlex
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from colorize.cli.parser import ArgumentParser, trusted_packages
+from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import new_folder
 from colorize.evaluation.result import read_result
 from colorize.models.base import Colorizer
+from colorize.models.ddcolor_files import write_ddcolor
 from colorize.models.export import weights_in, write_card, write_network
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
 from colorize.models.weights import weights_digest
@@ -25,6 +26,12 @@ from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import without_folders
 from colorize.utils.hydra_overrides import saved_overrides
+
+# Format -> what writes it: (network, folder, what config.json says of it, dtype of its weights) -> the folder
+WRITERS: dict[str, Callable[..., Path]] = {
+    "safetensors": write_network,
+    "ddcolor": lambda model, folder, facts, dtype: write_ddcolor(model, folder, dtype),
+}
 
 
 def export(args: Namespace) -> int:
@@ -39,29 +46,14 @@ def export(args: Namespace) -> int:
     dtype = torch.float16 if args.half else None
     results = read_results(args.results, model, dtype)
     facts = {"name": name, "license": details.license, "use": details.use} | training_facts(args.weights) | averaged
-    folder = write_network(model, args.output, {key: value for key, value in facts.items() if value != ""}, dtype)
+    facts = {key: value for key, value in facts.items() if value != ""}
+    folder = WRITERS[args.format](model, args.output, facts, dtype)
     copy_pictures(details, folder)
     training = dict(training_rows(args.weights, details.machine, averaged))
     write_card(folder, model, dtype, **describe_card(details, training, results))
     of = f" (average of length {args.ema_length:g})" if averaged else describe_checkpoint(args.weights)
     say(f"{name}: {type(model).__name__}{of} in {str(folder)!r}")
     return 0
-
-
-def export_options(parser: ArgumentParser) -> None:
-    parser.add_argument("weights", help="a run folder, a checkpoint, a published file, or a name on the hub")
-    parser.add_output("the folder to write")
-    parser.add_argument("--name", help="of the model; by default that of the run or of the file")
-    parser.add_argument("--licence", help="of the weights, such as apache-2.0")
-    parser.add_argument("--half", action="store_true", help="store the weights in half precision: half as many bytes")
-    parser.add_number(
-        "--ema-length", 0.005, 0.28, type=float, help="of a run with trainer.ema_lengths: the average of this length"
-    )
-    parser.add_argument("--card", metavar="FILE", help="a YAML file for the model card: use, data, limits, … (cli.md)")
-    parser.add_argument(
-        "--results", nargs="+", default=[], metavar="FILE", help="results of this network (.json) for the model card"
-    )
-    parser.add_trust()
 
 
 def choose_average(model: Colorizer, weights: str, length: float) -> dict[str, Any]:

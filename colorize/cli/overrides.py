@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.cli.additions import check_additions
-from colorize.cli.parser import compose_config, group_options, hydra_context, options_in, parse_overrides, runs_job
+from colorize.cli.composition import compose_config, group_options, hydra_context, options_in, parse_overrides, runs_job
 from colorize.cli.sweep_overrides import (
     check_once,
     check_shared,
@@ -76,7 +76,7 @@ def check_job(
     known = flatten(before, resolve=False)
     for override in others:
         check_key(override, before, known, choices, places)
-    after = compose_config(config_name, [*choices, *map(first_override, others)])
+    after = compose_config(config_name, [*choices, *map(first_override, others)]) if others else before
     plain: list[Any] = [OmegaConf.to_container(each, resolve=False) for each in (before, after)]
     check_additions(*plain)
     if runs_job(arguments):

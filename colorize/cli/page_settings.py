@@ -10,8 +10,7 @@ from typing import Any
 import gradio as gr
 
 from colorize.cli.paths import ENDINGS
-from colorize.imaging.image_io import FORMATS
-from colorize.models.prediction import AUTO
+from colorize.imaging.choices import AUTO, FORMATS
 from colorize.utils.errors import UserError
 
 KINDS = ["image", *ENDINGS]

@@ -1,7 +1,6 @@
 """The verb `paint`: colour photographs with a network."""
 
-import re
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,26 +9,21 @@ from pathlib import Path
 
 import torch
 
-from colorize.cli.guidance import Guidance, guidance_options
+from colorize.cli.guidance import Guidance
 from colorize.cli.painting import TimedPhotograph, color_photograph, prediction_sizes, read_photograph
 from colorize.cli.painting_record import (
     PaintRecord,
-    archive_options,
     check_formats,
     is_painted,
     list_choices,
     page_number,
 )
-from colorize.cli.parser import ArgumentParser, trusted_packages
+from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import PaintJob, plan_jobs, report_failure
 from colorize.cli.pipeline import paint_in_pipeline
-from colorize.imaging.gamut import GAMUTS
-from colorize.imaging.image_io import FORMATS
-from colorize.imaging.transforms import METHODS
 from colorize.models.load import describe_checkpoint, load, trained_size
 from colorize.models.named_weights import weights_name
 from colorize.models.precision import set_precision
-from colorize.models.prediction import AUTO
 from colorize.reports.iiif import MANIFEST, write_iiif_manifest
 from colorize.reports.painted_page import PaintedRow, place_beside, write_painted_report
 from colorize.utils.console import printable, say
@@ -37,7 +31,6 @@ from colorize.utils.devices import choose_device, keep_freed_memory
 from colorize.utils.distributed import World, init_process_group, leave
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
-from colorize.utils.precision import PRECISIONS
 
 LONGEST_SHARE = timedelta(days=30)  # for which a process that has painted its photographs waits for the others
 
@@ -102,43 +95,6 @@ def merge(outcomes: list[Outcome]) -> Outcome:
         whole.thumbnails |= outcome.thumbnails
         whole.failed += outcome.failed
     return whole
-
-
-def paint_options(parser: ArgumentParser) -> None:
-    parser.add_argument("photographs", nargs="+", help="files, folders with what is below, or patterns ('scans/*.tif')")
-    parser.add_argument(
-        "-w",
-        "--weights",
-        help="a run folder, a checkpoint, an export, a published file, a name of `colorize models` or of the hub "
-        "(default: the weights that are shipped)",
-    )
-    parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
-    parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
-    parser.add_number(
-        "--size", 16, type=size_of, help="pixels of the shorter side at which colour is predicted; auto: that of "
-        "three whose colours agree most with the others' (default: the size that the network was trained at)"
-    )  # fmt: skip
-    parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
-    parser.add_argument(
-        "--gamut", choices=GAMUTS, default="chroma", help="colours that sRGB lacks: less chroma, or clipped (chroma)"
-    )
-    guidance_options(parser)
-    parser.add_number("--samples", 1, default=1, help="colourings of each photograph, by a stochastic model (1)")
-    parser.add_argument("--seed", type=int, default=0, help="of the samples of a stochastic model (0)")
-    archive_options(parser)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_argument(
-        "--precision", choices=("auto", *PRECISIONS), default="auto", help="of the network; auto: bfloat16 for many "
-        "photographs on a CPU where that is measured to be faster, else float32 (auto)"
-    )  # fmt: skip
-    parser.add_number("--max-pixels", 1, help="of a photograph; larger ones are not opened (500 million)")
-    parser.add_trust()
-
-
-def size_of(word: str) -> int | str:
-    if word == AUTO or re.fullmatch(r"-?\d+", word):
-        return word if word == AUTO else int(word)
-    raise ArgumentTypeError(f"{word!r} is neither a number of pixels nor {AUTO}")
 
 
 def describe_existing(there: int, jobs: int) -> str:

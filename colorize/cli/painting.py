@@ -26,6 +26,7 @@ from colorize.cli.painting_record import (
     write_beside,
 )
 from colorize.cli.paths import PaintJob, sample_files
+from colorize.imaging.choices import AUTO
 from colorize.imaging.color import lab_to_linear, to_uint8
 from colorize.imaging.color_management import SRGB
 from colorize.imaging.content_credentials import sign
@@ -37,7 +38,7 @@ from colorize.imaging.raster import check_free_memory
 from colorize.imaging.transforms import Upsampling
 from colorize.models.base import Colorizer
 from colorize.models.confidence import several_answers
-from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare, visit_strips
+from colorize.models.prediction import lightness_of, predict_at_best_size, sizes_to_compare, visit_strips
 from colorize.reports.painted_page import thumbnail_of
 from colorize.utils.seeds import seed_of
 

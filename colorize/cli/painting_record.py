@@ -12,7 +12,6 @@ from PIL import Image
 from torch import nn
 
 from colorize.cli.guidance import map_file, remove_map
-from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import PaintJob, name_key, sample_files
 from colorize.imaging.color import is_colourful
 from colorize.imaging.color_management import SRGB
@@ -40,21 +39,6 @@ NO_SETTINGS = frozenset(
     ["photographs", "output", "overwrite", "format", "weights", "samples", "device", "max_pixels", "trust", "sidecar",
      "report", "iiif", "confidence", "c2pa"]
 )  # fmt: skip
-
-
-def archive_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--depth", type=int, choices=(8, 16), default=8, help="bits a sample: 16 for PNG and TIFF (8)")
-    parser.add_argument(
-        "--profile", choices=("srgb", "source"), default="srgb", help="of the colours: sRGB, or the photograph's (srgb)"
-    )
-    parser.add_argument("--sidecar", action="store_true", help="write NAME.colorize.json: how each file was painted")
-    parser.add_argument("--report", action="store_true", help="write painted.csv and painted.html into the folder")
-    parser.add_argument(
-        "--iiif",
-        metavar="URL",
-        help="write manifest.json and the originals; URL: where the folder will be served",
-    )
-    parser.add_argument("--c2pa", nargs=2, type=Path, metavar=("CERTIFICATE", "KEY"), help="PEM files: sign each file")
 
 
 def check_formats(args: Namespace, jobs: list[PaintJob]) -> None:

@@ -16,14 +16,14 @@ import torch
 from PIL import Image
 
 from colorize.cli.guidance import Guidance, is_map
-from colorize.cli.paint import paint_options
+from colorize.cli.options import parse_arguments
 from colorize.cli.painting import paint_one
 from colorize.cli.painting_record import NO_SETTINGS, ORIGINAL, network_digest, read_sidecar
-from colorize.cli.parser import ArgumentParser, trusted_packages
+from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import PaintJob, find_photographs, report_failure, sample_files
 from colorize.data.filesystem import Walk
+from colorize.imaging.choices import FORMATS
 from colorize.imaging.content_credentials import signer_of
-from colorize.imaging.image_io import FORMATS
 from colorize.imaging.provenance import read_marks
 from colorize.models.base import Colorizer
 from colorize.models.load import load
@@ -57,14 +57,6 @@ def verify(args: Namespace) -> int:
 def is_beside(path: Path) -> bool:
     """Whether it is what `paint` wrote beside a painted file: the original, or the map of confidence."""
     return is_map(path) or (path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists())
-
-
-def verify_options(parser: ArgumentParser) -> None:
-    parser.add_argument("painted", nargs="+", help="painted files, folders with what is below, or patterns")
-    parser.add_argument("--source", required=True, help="the folder below which the photographs lie, under any name")
-    parser.add_argument("-w", "--weights", help="of the network, where they are not where the files say")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_trust()
 
 
 class Verifier:
@@ -137,12 +129,12 @@ class Verifier:
 
     def settings_of(self, record: dict[str, Any], job: PaintJob) -> Namespace:
         """What `paint` was told, checked as its command line is. Raises `UserError`."""
-        parser = ArgumentParser("paint", "as the file says")
-        paint_options(parser)
         weights = ["--weights", record["weights"]] if "weights" in record else []
         count = ["--samples", str(record.get("sample", 1))]
         where = [str(job.source), "-o", str(job.target)]
-        args = parser.parse([*where, *weights, *count, *settings_as_words(record["settings"])])
+        args = parse_arguments(
+            "paint", "as the file says", [*where, *weights, *count, *settings_as_words(record["settings"])]
+        )
         if not isinstance(args.size, int):
             raise UserError("it does not say at which size its colour was predicted")
         for name in ("hints", "reference"):

@@ -11,13 +11,11 @@ from shutil import disk_usage
 from threading import Event
 from typing import Any
 
-from colorize.cli.paint import paint_options
-from colorize.cli.parser import ArgumentParser
+from colorize.cli.options import parse_arguments
 from colorize.cli.sessions import LoadedNetwork, load_networks
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
 
-PORT = 7860  # Gradio's own
 CSS = """
 .gradio-container { max-width: 1280px !important; margin: auto }
 #side-by-side .grid-wrap { min-height: 0; max-height: none; height: auto }
@@ -128,23 +126,9 @@ def calm_theme() -> Any:
     )  # fmt: skip
 
 
-def app_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "-w", "--weights", nargs="+", default=[], help="of one network or more (default: the shipped ones)"
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to serve at; 0.0.0.0: to the network (127.0.0.1)")
-    parser.add_number("--port", 1, 65535, default=PORT, help=f"to serve at ({PORT})")
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    parser.add_number("--max-upload", 1, default=200, help="megabytes of a file that the page takes (200)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_trust()
-
-
 def paint_defaults() -> Namespace:
     """The options of `colorize paint` as they are where none is given."""
-    parser = ArgumentParser("paint", "paint")
-    paint_options(parser)
-    return parser.parse(["photograph", "-o", "folder"])
+    return parse_arguments("paint", "paint", ["photograph", "-o", "folder"])
 
 
 def check_port(host: str, port: int) -> None:

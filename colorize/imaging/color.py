@@ -83,13 +83,13 @@ def enhance(rgb: Tensor, factor: float) -> Tensor:
 def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
     """What `function` makes of batches (…, C, H, W), …; those behind the first have its leading axes, and any others.
 
-    On a CPU it gets a picture for each core at a time, unless a gradient is wanted: what lies between its steps stays
-    in the core's cache.
+    On a CPU, without a gradient, it gets a picture for each core at a time: its steps then stay in the core's cache.
     """
-    leading, few = batches[0].shape[:-3], torch.get_num_threads()
-    if leading.numel() == 1 or batches[0].device.type != "cpu" or any(batch.requires_grad for batch in batches):
+    leading = batches[0].shape[:-3]
+    whole = leading.numel() == 1 or torch.compiler.is_compiling()  # which fuses the steps itself
+    if whole or batches[0].device.type != "cpu" or any(batch.requires_grad for batch in batches):
         return function(*batches)
-    last = len(leading) - 1
+    last, few = len(leading) - 1, torch.get_num_threads()
     pieces = starmap(function, zip(*(batch.flatten(0, last).split(few) for batch in batches), strict=True))
     first = next(pieces)
     result = first.new_empty(*leading, *first.shape[1:])

@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
+from colorize.imaging.choices import FORMATS
 from colorize.imaging.color_management import SRGB, image_strips
 from colorize.imaging.decode import decode_picture
 from colorize.imaging.deep_color import deep_problem, write_deep
@@ -56,7 +57,6 @@ def open_photograph(
     return LoadedPhotograph(picture.image, picture.alpha, metadata, picture.notes, picture.profile)
 
 
-FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}  # pixels: what libjpeg and libwebp write
 LARGE = 2**25  # pixels
 CLOSE = 8.0  # 8-bit levels between what a lossy format was given and what it holds

@@ -153,9 +153,6 @@ def channels(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(np.atleast_3d(pixels).copy()).permute(2, 0, 1).contiguous()
 
 
-METHODS = ("guided", "bilinear")
-
-
 class Upsampling:
     """ab at any row of the full-size photograph, a strip at a time, so that its memory does not grow with the picture.
 

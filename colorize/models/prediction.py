@@ -16,7 +16,6 @@ from colorize.imaging.transforms import resize
 from colorize.models.base import Colorizer
 from colorize.utils.devices import empty_cache, is_out_of_memory
 
-AUTO = "auto"
 SCALES = (1, 3 / 4, 1 / 2)  # of the size that a network was trained at
 SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for these, it does not for the photograph
 STRIP = 2**18  # pixels of the photograph that a thread has in work at a time: some 30 MB

@@ -1,0 +1,9 @@
+"""Formats, methods and defaults that the command line names too. Imports nothing: it is parsed before torch is here."""
+
+FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF"}  # of a painting
+METHODS = ("guided", "bilinear")  # of upsampling
+GAMUTS = ("chroma", "clip")  # how colours that sRGB does not have are met
+BALANCES = ("none", "percentile")  # of the colours of glass plates
+AUTO = "auto"  # the size of a prediction: that of several whose colours agree most
+# How far hints spread, in shares of the shorter side: of 0.1 … 10 the best PSNR with 1, 5 and 20 (benchmarks/hints.py)
+REACH = 1.0
