@@ -71,7 +71,8 @@ def set_network_precision(
     if network.model is None:
         return {}
     protocol, world, batch_size = setup.protocol, measurement.world, measurement.batch_size
-    size = {"given": protocol.size or network.size, "trained": network.size}.get(protocol.predict, protocol.predict)
+    sizes = {"given": protocol.size or network.size, "trained": network.size}
+    size = sizes[protocol.predict] if isinstance(protocol.predict, str) else protocol.predict
     passes = len(protocol.rows) * len(setup.chosen.photos) // (batch_size * world.size)
     found = set_precision(
         network.model.to(measurement.device), name, "evaluation", size=size, photographs=batch_size, passes=passes,

@@ -95,14 +95,14 @@ class Colorizer(nn.Module):
 def autocast_predictions(model: nn.Module, device: str) -> Iterator[None]:
     """torch.autocast to bfloat16, but for the model's first convolution: lightness rounded to bfloat16 costs more PSNR
     than the rounding of all layers after it (benchmarks/precision.py)."""
-    first = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
+    first: Any = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
 
     def in_float32(x: Tensor) -> Tensor:
         with torch.autocast(device, enabled=False):
-            return type(first).forward(first, x.float())  # type: ignore[arg-type]
+            return type(first).forward(first, x.float())
 
     if first is not None:
-        first.forward = in_float32  # type: ignore[method-assign]
+        first.forward = in_float32
     try:
         with torch.autocast(device, torch.bfloat16):
             yield
