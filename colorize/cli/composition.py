@@ -126,7 +126,7 @@ def print_help(config_name: str, arguments: Namespace) -> None:
     hydra.config_loader.get_group_options = hydra.config_loader.repository.get_group_options
     config = compose_config(arguments.config_name or config_name, arguments.overrides)
     HydraConfig.instance().set_config(config)
-    shown = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    shown = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     print(hydra.get_help(config.hydra.help, shown, get_args_parser(), resolve=arguments.resolve))
 
 

@@ -40,7 +40,7 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
 
     Configs of the user's own (--config-dir, hydra.searchpath, …) are read as Hydra reads them.
     """
-    if arguments.help or arguments.hydra_help or arguments.shell_completion:
+    if arguments.hydra_help or arguments.shell_completion:
         return  # nothing is composed here
     with hydra_context(conf, arguments):
         for word in arguments.overrides if config_name == "evaluate" else ():

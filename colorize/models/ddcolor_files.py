@@ -123,19 +123,19 @@ FIXED = {  # what DDColor's code does not read from a file
 }  # fmt: skip
 
 
-def problems(model: Colorizer) -> Iterator[str]:
-    """What keeps a network from being one that DDColor's code builds."""
-    if not isinstance(model, Transformer):
-        yield f"is a {type(model).__name__}, not a Transformer"
-        return
-    defaults = {name: parameter.default for name, parameter in inspect.signature(Transformer).parameters.items()}
-    settings = defaults | model.settings
-    if settings["encoder"].partition(".")[0] not in ENCODERS:
-        yield f"has encoder={settings['encoder']} instead of one of {', '.join(ENCODERS)}"
+def convnext_of(settings: Mapping[str, Any]) -> str:
+    """The timm architecture of the encoder, without the tag of its weights."""
+    return settings["encoder"].partition(".")[0]
+
+
+def problems(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps a `Transformer` of these arguments from being one that DDColor's code builds."""
+    if convnext_of(settings) not in ENCODERS:
+        yield f"encoder={settings['encoder']} instead of one of {', '.join(ENCODERS)}"
     for name, wanted in FIXED.items():
         held = list(settings[name]) if isinstance(wanted, list) else settings[name]
         if held != wanted and (held or wanted):
-            yield f"has {name}={held} instead of {wanted}"
+            yield f"{name}={held} instead of {wanted}"
 
 
 def write_ddcolor(model: Colorizer, folder: str | Path, dtype: torch.dtype | None) -> Path:
@@ -143,11 +143,16 @@ def write_ddcolor(model: Colorizer, folder: str | Path, dtype: torch.dtype | Non
 
     Raises `UserError` for a network that is not of DDColor's architecture.
     """
-    if why := next(problems(model), ""):
-        raise UserError(f"--format ddcolor is for networks that DDColor's code builds, and this one {why}")
+    refused = "--format ddcolor is for networks that DDColor's code builds, and this one"
+    if not isinstance(model, Transformer):
+        raise UserError(f"{refused} is a {type(model).__name__}, not a Transformer")
+    defaults = {name: parameter.default for name, parameter in inspect.signature(Transformer).parameters.items()}
+    settings = defaults | model.settings
+    if why := next(problems(settings), ""):
+        raise UserError(f"{refused} has {why}")
     weights = to_ddcolor(weights_in(model, dtype))
     config = {
-        "encoder_name": f"convnext-{ENCODERS[model.settings['encoder'].partition('.')[0]]}",
+        "encoder_name": f"convnext-{ENCODERS[convnext_of(settings)]}",
         "decoder_name": "MultiScaleColorDecoder", "num_input_channels": 3, "input_size": [256, 256], "nf": 512,
         "num_output_channels": 2, "last_norm": "Spectral", "do_normalize": False,
         "num_queries": model.colours.query.num_embeddings, "num_scales": 3, "dec_layers": len(model.colours.layers),

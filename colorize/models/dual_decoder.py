@@ -166,7 +166,12 @@ def read_map(attention: nn.MultiheadAttention, query: Tensor, keys: Tensor, valu
 
 def blur(x: Tensor) -> Tensor:
     """Each pixel averaged with its upper and left neighbours: softens the grid that a pixel shuffle leaves."""
-    return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
+    if torch.compiler.is_compiling():  # torch 2.14 takes the gradient of the padding to be in another layout than it is
+        x = torch.cat([x[..., :1, :], x], dim=-2)
+        x = torch.cat([x[..., :1], x], dim=-1)
+    else:
+        x = F.pad(x, (1, 0, 1, 0), mode="replicate")
+    return F.avg_pool2d(x, 2, stride=1)
 
 
 def sine_places(x: Tensor, dim: int) -> Tensor:
