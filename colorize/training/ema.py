@@ -8,6 +8,7 @@ Models, section 3 and appendix C).
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,21 +16,22 @@ from torch import Tensor, nn
 
 from colorize.models.base import converge_spectral_norms
 from colorize.models.load import best_state
-from colorize.utils.checkpoint import SNAPSHOTS, peek, step_of
+from colorize.utils.checkpoint import SNAPSHOTS, is_count, peek, step_of
 from colorize.utils.errors import UserError
 from colorize.utils.serialization import is_intact
 
 KEPT = 16  # snapshots of a training, evenly: lengths between those that are tracked miss their profile by less than 1 %
 UNIFORM = 0.2887  # the relative width of a plain mean, 1/√12
 
-Update = Callable[[list[Tensor], list[Tensor], Tensor], None]  # of averages, by values, after so many updates
+Tensors = tuple[Tensor, ...] | list[Tensor]
+Update = Callable[[Tensors, Tensors, Tensor | int], None]  # of averages, by values, after so many updates
 
 
 def constant_decay(decay: float) -> Update:
     """An average of one decay, which starts low, (1 + n)/(10 + n) after n updates."""
 
     @torch.no_grad()
-    def update(averages: list[Tensor], values: list[Tensor], count: Tensor) -> None:
+    def update(averages: Tensors, values: Tensors, count: Tensor | int) -> None:
         n = float(count)
         torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + n) / (10 + n)))
 
@@ -41,7 +43,7 @@ def power_function(length: float) -> Update:
     gamma = exponent_of(length)
 
     @torch.no_grad()
-    def update(averages: list[Tensor], values: list[Tensor], count: Tensor) -> None:
+    def update(averages: Tensors, values: Tensors, count: Tensor | int) -> None:
         torch._foreach_lerp_(averages, values, 1 - (1 - 1 / (float(count) + 1)) ** (gamma + 1))
 
     return update
@@ -83,10 +85,10 @@ def read_snapshot(path: Path) -> list[tuple[int, float, Mapping[str, Tensor]]]:
     """
     with path.open("rb") as file:
         held = peek(path) if is_intact(file) else None
-    match held:
-        case {"steps": int(step), "averages": {**averages}} if step > 0 and averages:
-            if all(isinstance(length, float) and 0 < length < UNIFORM for length in averages):
-                return [(step, exponent_of(length), state) for length, state in averages.items()]
+    if isinstance(held, dict) and is_count(step := held.get("steps")) and isinstance(held.get("averages"), dict):
+        averages: dict[Any, Any] = held["averages"]
+        if step and averages and all(isinstance(each, float) and 0 < each < UNIFORM for each in averages):
+            return [(step, exponent_of(length), state) for length, state in averages.items()]
     raise UserError(f"{str(path)!r} is damaged, or no snapshot of averages: restore it from a copy")
 
 
