@@ -46,6 +46,7 @@ from colorize.imaging.transforms import METHODS, Upsampling
 from colorize.models.base import Colorizer
 from colorize.models.confidence import several_answers
 from colorize.models.load import describe_checkpoint, load, trained_size
+from colorize.models.named_weights import weights_name
 from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare, strips
 from colorize.reports.iiif import MANIFEST, write_iiif_manifest
 from colorize.reports.painted_page import PaintedRow, place_beside, thumbnail_of, write_painted_report
@@ -127,9 +128,9 @@ def paint_all(
     if args.samples > 1 and not model.stochastic:
         raise UserError(f"{type(model).__name__} gives one colouring of a photograph: --samples is for diffusion")
     size = trained_size(args.weights) or model.fixed_size or model.usual_size
-    name = f"{type(model).__name__}{describe_checkpoint(args.weights)}"
+    checkpoint = describe_checkpoint(args.weights)
     said = " or ".join(map(str, prediction_sizes(model, size, args)))
-    say(f"{name} on {device}, colour predicted at {said} pixels of the shorter side")
+    say(f"{type(model).__name__}{checkpoint} on {device}, colour predicted at {said} pixels of the shorter side")
     rows: list[PaintedRow] = []
     thumbnails: dict[Path, tuple[str, str]] = {}
     try:
@@ -137,7 +138,9 @@ def paint_all(
             with report_failure(job.source, failed) as told:
                 painted = paint_one(model, job, size, args, guidance)
                 say(painted.line)
-                rows += painted.rows(at_home(args.output), name) if args.report else []
+                rows += (
+                    painted.rows(at_home(args.output), weights_name(args.weights) + checkpoint) if args.report else []
+                )
                 thumbnails |= painted.thumbnails
             where = place_beside(job.source, at_home(args.output))
             rows += [PaintedRow(where, "", page_number(job), warnings=sentence) for sentence in told]

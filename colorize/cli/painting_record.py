@@ -1,6 +1,5 @@
 """What is written of how a photograph was painted: the marks in its file, the sidecar, and what can be repainted."""
 
-import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from colorize.imaging.image_io import LoadedPhotograph, format_of
 from colorize.imaging.metadata import MARKER, XMP_HEAD
 from colorize.imaging.provenance import checked_record, mark_xmp
 from colorize.models.base import Colorizer
+from colorize.models.named_weights import DEFAULT, weights_name
 from colorize.models.weights import weights_digest
 from colorize.reports.iiif import IiifChoice, check_manifest
 from colorize.reports.painted_page import UNSEEN, PaintedRow, Thumbnails, place_beside, read_rows
@@ -156,19 +156,24 @@ def target_profile(photograph: LoadedPhotograph, args: Namespace) -> tuple[bytes
 def describe_painting(model: Colorizer, job: PaintJob, sample: int, size: int, args: Namespace) -> dict[str, Any]:
     """The record of a file, with keys of `provenance.KEYS`: sample from 0, `size` at which colour was predicted."""
     given = {key: value for key, value in vars(args).items() if key not in NO_SETTINGS}
-    settings = {key: value for key, value in given.items() if value is not None and value is not False}
+    settings = {key: plain_number(value) for key, value in given.items() if value is not None and value is not False}
     record: dict[str, Any] = {
         "software": f"colorize {own_version()}",
-        "network": type(model).__name__,
+        "network": weights_name(args.weights),
         "network_sha256": network_digest(model),
         "source": job.source.name,
         "source_sha256": digest_of(job.source),
         "settings": dict(sorted((settings | {"size": size}).items())),
     }
-    if args.weights is not None:  # a folder elsewhere is nobody's business
-        record["weights"] = args.weights if not Path(args.weights).is_absolute() else Path(args.weights).name
+    weights = DEFAULT if args.weights is None else args.weights  # a folder elsewhere is nobody's business
+    record["weights"] = weights if not Path(weights).is_absolute() else Path(weights).name
     record |= {} if job.page is None else {"page": job.page + 1}
     return record | ({"sample": sample + 1} if model.stochastic else {})
+
+
+def plain_number(value: Any) -> Any:
+    """A whole number as an int, and anything else as it is: a page says 1 where a command line says 1.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 DIGESTS: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
@@ -232,18 +237,9 @@ def write_sidecar(painted: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_sidecar(painted: Path) -> dict[str, Any] | None:
-    """The record beside a painted file; None where there is none. Raises `UserError` for a damaged one."""
-    path = sidecar_of(painted)
-    return checked_record(read_json(path, "paint it again, or verify without it")) if path.exists() else None
-
-
-def settings_as_words(settings: Mapping[str, Any]) -> list[str]:
-    """Settings of a record as options of a command line, which checks them. Raises `UserError`."""
-    if wrong := (NO_SETTINGS | {"help"}) & settings.keys():
-        raise UserError(f"what it says of how it was painted is damaged: {min(wrong)} is no setting")
-    words: list[str] = []
-    for key, value in settings.items():
-        words.append(f"--{key.replace('_', '-')}")
-        if value is not True:  # a switch
-            words.append(value if isinstance(value, str) else json.dumps(value))
-    return words
+    """The record beside a painted file, with `painted_sha256`; None where there is none. Raises `UserError` for a
+    damaged one."""
+    if not (path := sidecar_of(painted)).exists():
+        return None
+    held = read_json(path, "paint it again, or verify without it")
+    return checked_record(held) | {"painted_sha256": held.get("painted_sha256")}

@@ -1,8 +1,9 @@
 """The verb `verify`: paint the source of a painted file again, as the file says, and compare."""
 
-import re
+import json
 import tempfile
 from argparse import Namespace
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from shutil import copyfile
@@ -13,11 +14,12 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from colorize.cli.guidance import CONFIDENCE, Guidance
+from colorize.cli.guidance import Guidance, is_map
 from colorize.cli.paint import paint_one, paint_options
-from colorize.cli.painting_record import ORIGINAL, network_digest, read_sidecar, settings_as_words
+from colorize.cli.painting_record import NO_SETTINGS, ORIGINAL, network_digest, read_sidecar
 from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import PaintJob, find_photographs, report_failure, sample_files
+from colorize.data.filesystem import Walk
 from colorize.imaging.content_credentials import signer_of
 from colorize.imaging.image_io import FORMATS
 from colorize.imaging.provenance import read_marks
@@ -51,10 +53,7 @@ def verify(args: Namespace) -> int:
 
 def is_beside(path: Path) -> bool:
     """Whether it is what `paint` wrote beside a painted file: the original, or the map of confidence."""
-    base = path.name.removesuffix(CONFIDENCE)
-    of_map = (each for each in path.parent.iterdir() if each != path and each.stem.startswith(base))
-    is_map = base != path.name and any(re.fullmatch(r"(-\d+)?", each.stem.removeprefix(base)) for each in of_map)
-    return is_map or (path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists())
+    return is_map(path) or (path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists())
 
 
 def verify_options(parser: ArgumentParser) -> None:
@@ -71,11 +70,15 @@ class Verifier:
     def __init__(self, args: Namespace):
         self.args, self.networks = args, dict[str | None, Colorizer]()
         self.sources, self.files = dict[str, Path](), dict[str, Path]()
-        self.unread = [path for path, _ in find_photographs(at_home(args.source), True, None, [])]
+        self.left_out: list[str] = []  # of the search for sources; said where one is not found
+        self.unread = [path for path, _ in find_photographs(at_home(args.source), True, None, self.left_out)]
 
     @cached_property
     def unread_files(self) -> list[Path]:
-        return sorted((path for path in at_home(self.args.source).rglob("*") if path.is_file()), reverse=True)
+        walk = Walk(str(at_home(self.args.source)), lambda name: True)
+        for path, reason in walk.report.unreadable_files.items():
+            say(f"{printable(path)}: {reason}")
+        return [Path(walk.path(name)) for name in reversed(walk.names)]
 
     def difference(self, path: Path) -> str:
         """Between a file and what is painted now; nothing where they are the same. Raises `UserError` where it does not
@@ -90,25 +93,27 @@ class Verifier:
             job = PaintJob(named, Path(folder) / f"painted{path.suffix}", page=page)
             args = self.settings_of(record, job)
             paint_one(model, job, args.size, args, Guidance(args, [job]))
-            return compare_files(path, sample_files(job.target, args.samples)[-1])
+            difference = compare_files(path, sample_files(job.target, args.samples)[-1])
+        if not difference and record.get("painted_sha256", digest := digest_of(path)) != digest:
+            return "every byte agrees, and its sidecar has the SHA-256 of another file"
+        return difference
 
     def source_of(self, record: dict[str, Any]) -> Path:
         """The photograph of this checksum: one of its name first, then all others."""
         wanted = record["source_sha256"]
         self.unread.sort(key=lambda path: path.name == record["source"])
         while wanted not in self.sources and self.unread:
-            path = self.unread.pop()
-            if path.is_file():
-                self.sources[digest_of(path)] = path
+            note_digest(self.unread.pop(), self.sources)
         if wanted not in self.sources:
+            while self.left_out:
+                say(printable(self.left_out.pop(0)))
             raise UserError(f"its source, {record['source']!r} ({wanted:.12}…), is not in {self.args.source!r}")
         return self.sources[wanted]
 
     def file_of(self, digest: str, name: str) -> Path:
         """The file of this checksum below the folder of sources, each of which is read once. Raises `UserError`."""
         while digest not in self.files and self.unread_files:
-            path = self.unread_files.pop()
-            self.files[digest_of(path)] = path
+            note_digest(self.unread_files.pop(), self.files)
         if digest not in self.files:
             raise UserError(f"the file that it was given as --{name} ({digest:.12}…) is not in {self.args.source!r}")
         return self.files[digest]
@@ -140,6 +145,26 @@ class Verifier:
             if wanted := getattr(args, name):
                 setattr(args, name, self.file_of(str(wanted), name))
         return args
+
+
+def settings_as_words(settings: Mapping[str, Any]) -> list[str]:
+    """Settings of a record as options of a command line, which checks them. Raises `UserError`."""
+    if wrong := (NO_SETTINGS | {"help"}) & settings.keys():
+        raise UserError(f"what it says of how it was painted is damaged: {min(wrong)} is no setting")
+    words: list[str] = []
+    for key, value in settings.items():
+        words.append(f"--{key.replace('_', '-')}")
+        if value is not True:  # a switch
+            words.append(value if isinstance(value, str) else json.dumps(value))
+    return words
+
+
+def note_digest(path: Path, known: dict[str, Path]) -> None:
+    """Add a file by its checksum; one that cannot be read is passed over, which is said."""
+    try:
+        known[digest_of(path)] = path
+    except OSError as error:
+        say(f"{printable(path)} is passed over: {error.strerror}")
 
 
 def compare_files(one: Path, other: Path) -> str:
