@@ -167,9 +167,13 @@ def save_map(error: Tensor, photograph: LoadedPhotograph, target: Path) -> None:
 
 def remove_map(target: Path) -> None:
     """The one that lies beside the file, if any does; it is none, if a photograph is called so."""
-    path = map_file(target)
-    if is_file(path):
-        with path.open("rb") as file:
-            head = file.read(256)
-        if MAPPED.encode() in head:
-            path.unlink()
+    if is_map(path := map_file(target)):
+        path.unlink()
+
+
+def is_map(path: Path) -> bool:
+    """Whether it is a map of confidence that was written here."""
+    if not (path.name.endswith(CONFIDENCE) and is_file(path)):
+        return False
+    with path.open("rb") as file:
+        return MAPPED.encode() in file.read(256)
