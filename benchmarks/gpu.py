@@ -33,7 +33,7 @@ from colorize.utils.devices import choose_device
 from colorize.utils.files import write_text
 
 BUDGET = 480  # seconds
-LONGEST = 150  # of one process
+LONGEST = 150  # of one process on a GPU
 BATCH = 16
 WAYS = {"eager": [], "compiled": ["--compile"]}
 KEPT = {
@@ -88,7 +88,7 @@ def measure_all(words: argparse.Namespace, device: torch.device) -> dict[str, An
         if left < 5:
             found["left_out"].append(f"{name} {way}".strip())
             continue
-        row = last_line(command, min(left, LONGEST))
+        row = last_line(command, left if words.tiny else min(left, LONGEST))
         print(f"{name} {way}".strip(), row.get("error", "done"), file=sys.stderr, flush=True)
         if name == "loading":
             found["loading"] = row if "error" in row else {"images_per_second": row["loader"]}

@@ -27,7 +27,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from interleaved import Timing, against, busy, measure, print_processor, processor, rounded, verdict_of
-from operators import OperatorTimes, print_operators
+from operators import OperatorTimes, print_operators, rows_of
 from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
@@ -117,13 +117,14 @@ def work(name: str, bench: Bench) -> dict[str, Any]:
     product, counts["product"] = bench.product()
     timings = measure({"product": product, "forward": forward, "step": step}, bench.rounds, device)
     rates = {key: counts[key] / of.median for key, of in timings.items()}
-    limit = rates["product"]
+    limit, operators = rates["product"], {}
     if bench.profile:
         with OperatorTimes() as profile:
             assert player.optimizer is not None
             profile.follow(player.optimizer)
             step()
-        print_operators(profile.found, limit, f"{name}: one training step of {count} × {size}²")
+        operators = rows_of(profile.found, limit)
+        print_operators(operators, f"{name}: one training step of {count} × {size}²")
     step_of = timings["step"]
     return {
         "size": size, "batch": count, "parameters": sum(p.numel() for p in model.parameters()),
@@ -132,7 +133,8 @@ def work(name: str, bench: Bench) -> dict[str, Any]:
         "step_quartiles": [counts["step"] / seconds / limit for seconds in (step_of.high, step_of.low)],
         "forward_of_limit": rates["forward"] / limit, "limit_gflops": limit / 1e9,
         "images_per_second": count / step_of.median, "forward_images_per_second": count / timings["forward"].median,
-        "peak_mb": (peak_bytes(device) - (before if device.type == "cpu" else 0)) / 2**20, **judgement(timings),
+        "peak_mb": (peak_bytes(device) - (before if device.type == "cpu" else 0)) / 2**20,
+        "operators": operators, **judgement(timings),
     }  # fmt: skip
 
 
@@ -196,18 +198,20 @@ def work_ddcolor(bench: Bench) -> dict[str, Any]:
     jobs = {name: partial(job, torch.compile(call) if bench.compile else call) for name, call in calls.items()}
     product, operations = bench.product()
     timings = measure({"product": product, **jobs}, bench.rounds, device)
-    limit = operations / timings["product"].median
+    limit, operators = operations / timings["product"].median, {}
     if bench.profile:
         for name, call in jobs.items():
             with OperatorTimes() as profile:
                 call()
-            print_operators(profile.found, limit, f"DDColor-T, {name}: one forward pass of {count} × {size}²")
+            operators[name] = rows_of(profile.found, limit)
+            print_operators(operators[name], f"DDColor-T, {name}: one forward pass of {count} × {size}²")
     took = {name: timings[name].median for name in jobs}
     return {
         **took, "ratio": took["published"] / took["ours"],
         "difference": ((first - second).abs().max() / first.abs().max()).item(),
         "forward_images_per_second": count / took["ours"],
-        "size": size, "batch": count, **judgement(timings),
+        "size": size, "batch": count,
+        "operators": operators, **judgement(timings),
     }  # fmt: skip
 
 
@@ -276,6 +280,7 @@ def show(found: dict[str, dict[str, Any]], bench: Bench) -> None:
             low, high = row["step_quartiles"]
             verdict = f"{row['step_of_limit']:.2f} of the limit ({low:.2f} to {high:.2f}), "
             print(f"{name}: step {row['refused'] or verdict + against(row['step_of_limit'], BARS['step'])}")
+        result["operators"] = {name: row["operators"] for name, row in found.items() if row["operators"]}
         for key in ("step_of_limit", "forward_of_limit"):
             result[key.replace("step", "train")] = {name: row[key] for name, row in networks.items()}
         result["train_quartiles"] = {name: row["step_quartiles"] for name, row in networks.items()}

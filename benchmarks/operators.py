@@ -62,15 +62,26 @@ def kind_of(op: Any, args: tuple) -> str:
     return next((kind for part, kind in KINDS.items() if part in name), "elementwise and sums")
 
 
-def print_operators(found: dict[str, list], limit: float, title: str) -> None:
-    """A table of the kinds, the slowest first; `limit` in floating-point operations a second."""
+def rows_of(found: dict[str, list], limit: float) -> dict[str, dict[str, float]]:
+    """By kind, the slowest first: calls, ms, share of all that was timed, GFLOP, rate as a share of `limit` (operations
+    a second), and `beyond`: the share of all that goes beyond what its multiplications take at the limit."""
+    whole = sum(seconds for seconds, _, _ in found.values())
+    return {
+        kind: {
+            "calls": calls, "ms": 1000 * seconds, "share": seconds / whole, "gflop": flops / 1e9,
+            "of_limit": flops / seconds / limit, "beyond": (seconds - flops / limit) / whole,
+        }
+        for kind, (seconds, flops, calls) in sorted(found.items(), key=lambda item: -item[1][0])
+    }  # fmt: skip
+
+
+def print_operators(rows: dict[str, dict[str, float]], title: str) -> None:
     table = Table(title=title, title_justify="left")
-    for column in ("operation", "calls", "ms", "share", "GFLOP", "of limit", "ms beyond the limit"):
+    for column in ("operation", "calls", "ms", "% of the step", "GFLOP", "of limit", "% beyond the limit"):
         table.add_column(column, justify="left" if column == "operation" else "right")
-    timed = sum(seconds for seconds, _, _ in found.values())
-    for kind, (seconds, flops, calls) in sorted(found.items(), key=lambda item: -item[1][0]):
+    for kind, row in rows.items():
         table.add_row(
-            kind, str(calls), f"{1000 * seconds:.1f}", f"{100 * seconds / timed:.1f} %", f"{flops / 1e9:.1f}",
-            f"{flops / seconds / limit:.2f}" if flops else "", f"{1000 * (seconds - flops / limit):.1f}",
+            kind, f"{row['calls']}", f"{row['ms']:.1f}", f"{100 * row['share']:.1f}", f"{row['gflop']:.1f}",
+            f"{row['of_limit']:.2f}" if row["gflop"] else "", f"{100 * row['beyond']:.1f}",
         )  # fmt: skip
     Console(width=120).print(table)
