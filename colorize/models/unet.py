@@ -102,10 +102,7 @@ class ResNetUNet(Colorizer):
         self.pretrained = self.encoder.pretrained
         *skips, deepest = self.encoder.channels
         self.middle = nn.Sequential(
-            nn.BatchNorm2d(deepest),
-            nn.ReLU(inplace=True),
-            convolve(deepest, 2 * deepest),
-            convolve(2 * deepest, deepest),
+            nn.BatchNorm2d(deepest), nn.ReLU(), convolve(deepest, 2 * deepest), convolve(2 * deepest, deepest)
         )
         nn.init.constant_(self.middle[0].bias, 1e-3)  # type: ignore[arg-type]
         inputs, self.climbs = deepest, nn.ModuleList()
