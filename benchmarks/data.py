@@ -14,7 +14,6 @@ import argparse
 import io
 import json
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -92,25 +91,20 @@ def resized(data: bytes, width: int, height: int) -> bytes:
 def lab(data: Sequence[bytes], rounds: int) -> tuple[float, float]:
     """Milliseconds a picture in a batch of 16, and the largest error against scikit-image."""
     batch = torch.stack([ours(one, 0) for one in data[:16]])
-    rgb_to_lab(batch)
-    taken = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        found = rgb_to_lab(batch)
-        taken.append((time.perf_counter() - began) / len(batch))
+    taken, found = measure({"lab": lambda: rgb_to_lab(batch)}, rounds)["lab"], rgb_to_lab(batch)
     expected = np.stack([rgb2lab(picture.permute(1, 2, 0).numpy()) for picture in batch])
-    return 1000 * statistics.median(taken), float(np.abs(found.permute(0, 2, 3, 1).numpy() - expected).max())
+    return 1000 * taken.median / len(batch), float(np.abs(found.permute(0, 2, 3, 1).numpy() - expected).max())
 
 
 def film(data: Sequence[bytes], rounds: int) -> float:
     """Milliseconds that `data/look=film` takes for a sample of 224²."""
-    look, pictures, taken = Film(), [ours(one, 0).permute(1, 2, 0).numpy() for one in data[:16]], []
-    for _ in range(rounds):
-        began = time.perf_counter()
+    look, pictures = Film(), [ours(one, 0).permute(1, 2, 0).numpy() for one in data[:16]]
+
+    def every() -> None:
         for number, picture in enumerate(pictures):
             look(picture, np.random.default_rng(number))
-        taken.append((time.perf_counter() - began) / len(pictures))
-    return 1000 * statistics.median(taken)
+
+    return 1000 * measure({"film": every}, rounds)["film"].median / len(pictures)
 
 
 def epoch(source, workers: int, count: int) -> float:
