@@ -58,13 +58,9 @@ class Bench:
 
     def __init__(self, words: argparse.Namespace):
         self.rounds, self.compile, self.tiny, self.profile = words.rounds, words.compile, words.tiny, words.profile
-        self.batch, self.device, self.precision = (
-            words.batch,
-            choose_device(words.device, option="--device"),
-            words.precision,
-        )
+        self.batch, self.precision = words.batch, words.precision
+        self.device = choose_device(words.device, option="--device")
         self.dtype = PRECISIONS[words.precision]
-        keep_freed_memory(of_any_size=True)
         configure_device(self.device, deterministic=False)
         torch.manual_seed(0)
 
@@ -88,6 +84,7 @@ def work(name: str, bench: Bench) -> dict[str, Any]:
     """The costs of one network, in this process."""
     build, size, count = NETWORKS[name]
     device = bench.device
+    keep_freed_memory(of_any_size=True)  # as training does
     model = build().to(device, memory_format=torch.channels_last)
     size, count = (max(64, model.multiple), 2) if bench.tiny else (size, bench.batch or count)
     batch = Batch.from_rgb(torch.rand(count, 3, size, size, device=device))
@@ -182,6 +179,7 @@ class Published:
 def work_ddcolor(bench: Bench) -> dict[str, Any]:
     """Seconds of DDColor-T at 256², batch 2: as published, and as this package runs it with the same weights."""
     device, size, count = bench.device, 64 if bench.tiny else 256, bench.batch or 2
+    keep_freed_memory()  # as painting does
     model = Transformer(pretrained=False).to(device)
     L = 100 * torch.rand(count, 1, size, size, device=device)
     for _ in range(2):
