@@ -61,7 +61,7 @@ def crop_resized(rgb: Tensor, box: Box, size: int) -> Tensor:
     piece = rgb[:, top : top + height, left : left + width]  # first: a filter may not see beyond the box
     if (width, height) == (size, size):
         return piece
-    pixels = np.ascontiguousarray(piece.permute(1, 2, 0))  #   torch copies and transposes bytes at half of numpy's rate
+    pixels = np.ascontiguousarray(piece.permute(1, 2, 0).numpy())  # twice as fast as torch copies bytes
     channels_last = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     return F.interpolate(channels_last, (size, size), mode="bicubic", antialias=True)[0]
 
