@@ -197,7 +197,7 @@ def main() -> None:
         "network", "bare step ms", "loop", "with averaged weights", "with loading", "checkpoints %", "waited for %",
         title="ratios to a bare step, cpu/ recipes",
     )  # fmt: skip
-    keep_freed_memory()  # as the trainer does, for both sides
+    keep_freed_memory(of_any_size=True)  # as the trainer does, for both sides
     figures: dict[str, dict[str, float]] = {
         name: {} for name in ("loop", "average", "loading", "checkpoints", "checkpoints_waited")
     }

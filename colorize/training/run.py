@@ -51,7 +51,7 @@ def train_run(
     changes     with `resume`, the words that change the config of the run that is in the folder
     write_page  writes the page of the result in a file, and returns the page's file
     """
-    keep_freed_memory()
+    keep_freed_memory(of_any_size=True)
     run = RunFolder(folder)
     cfg = saved_config(cfg, run, changes) if cfg.resume else cfg
     if is_restart(os.environ):

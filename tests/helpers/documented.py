@@ -63,6 +63,8 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/loop.py": Run("--steps 2 --models cnn"),
     "python benchmarks/models.py": Run("--rounds 1 --models cnn"),
     "python benchmarks/precision.py": Run("--tiny --rounds 2 --models gan_unet"),
+    "python benchmarks/models.py --profile": Run("--rounds 1 --models cnn --tiny"),
+    "bash benchmarks/gpu.sh gpu.json": Elsewhere("system/test_benchmark_timing.py"),
     "python benchmarks/data.py": Run("--rounds 1 --quick"),
     "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
