@@ -39,8 +39,10 @@ LOOSE = {"__init__", "__main__", "config", "run_folder", "batch"}
 # two for pictures of 16 bits and cameras' raw files, five for files that archives keep (marks,
 # records, verb, page, IIIF), five for guided colour (hints, guidance, reference, confidence, options),
 # six for the page for people with photographs (verb, page, its settings and results, sessions, their files),
-# one for the size of a prediction, one for signatures of painted files, one for overrides with several values
-MODULES = 186
+# one for the size of a prediction, one for signatures of painted files, one for overrides with several values,
+# seven for exports without PyTorch (ONNX, its modules and runtimes, its program that paints, int8, what that costs, the
+# verb's part)
+MODULES = 193
 LINES_OF_A_MODULE = 250
 LINES_OF_A_FUNCTION = 40
 # The field's own words, of which each folder may have one

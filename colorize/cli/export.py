@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 
+from colorize.cli.deployment import write_deployed
 from colorize.cli.parser import ArgumentParser, trusted_packages
 from colorize.cli.paths import new_folder
 from colorize.evaluation.result import read_result
 from colorize.models.base import Colorizer
 from colorize.models.export import weights_in, write_card, write_network
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
+from colorize.models.onnx_runtime import FORMATS, check_trainable
 from colorize.models.weights import weights_digest
 from colorize.reports.model_card import CardDetails, Evaluated, copy_pictures, describe_card, read_details
 from colorize.run_folder import RunFolder
@@ -30,17 +32,27 @@ def export(args: Namespace) -> int:
     """`colorize export RUN_OR_FILE -o FOLDER`; the exit status."""
     if (new_folder(args.output, overwrite=True) / "config.json").exists():
         raise UserError(f"{args.output!r} holds an export already: choose another folder, or delete it")
+    if args.half and args.format != "safetensors":
+        raise UserError("--half is for --format safetensors: other formats keep single precision, or take --int8")
+    if args.int8 and args.format == "safetensors":
+        raise UserError("--int8 is for --format onnx and openvino")
     model = load(args.weights, trusted_packages(args.trust))
+    check_trainable(model, args.weights)
     details = read_details(at_home(args.card)) if args.card else CardDetails()
     name = args.name or details.name or Path(args.weights).stem
     details = replace(details, name=name, license=args.licence or details.license)
     dtype = torch.float16 if args.half else None
     results = read_results(args.results, model, dtype)
     facts = {"name": name, "license": details.license, "use": details.use} | training_facts(args.weights)
-    folder = write_network(model, args.output, {key: value for key, value in facts.items() if value != ""}, dtype)
+    facts = {key: value for key, value in facts.items() if value != ""}
+    deployed = ""
+    if args.format == "safetensors":
+        folder = write_network(model, args.output, facts, dtype)
+    else:
+        folder, deployed = write_deployed(model, args.output, args.format, facts, int8=args.int8)
     copy_pictures(details, folder)
     training = dict(training_rows(args.weights, details.machine))
-    write_card(folder, model, dtype, **describe_card(details, training, results))
+    write_card(folder, model, dtype, deployed=deployed, **describe_card(details, training, results))
     say(f"{name}: {type(model).__name__}{describe_checkpoint(args.weights)} in {str(folder)!r}")
     return 0
 
@@ -50,7 +62,14 @@ def export_options(parser: ArgumentParser) -> None:
     parser.add_output("the folder to write")
     parser.add_argument("--name", help="of the model; by default that of the run or of the file")
     parser.add_argument("--licence", help="of the weights, such as apache-2.0")
+    parser.add_argument(
+        "--format", choices=["safetensors", *FORMATS], default="safetensors",
+        help="onnx and openvino need no PyTorch where they are used (safetensors)",
+    )  # fmt: skip
     parser.add_argument("--half", action="store_true", help="store the weights in half precision: half as many bytes")
+    parser.add_argument(
+        "--int8", action="store_true", help="quantize to 8 bits (onnx, openvino); measures what it costs"
+    )
     parser.add_argument("--card", metavar="FILE", help="a YAML file for the model card: use, data, limits, … (cli.md)")
     parser.add_argument(
         "--results", nargs="+", default=[], metavar="FILE", help="results of this network (.json) for the model card"

@@ -84,7 +84,8 @@ def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
     in the core's cache.
     """
     leading, few = batches[0].shape[:-3], torch.get_num_threads()
-    if not leading or batches[0].device.type != "cpu" or any(batch.requires_grad for batch in batches):
+    whole = not leading or batches[0].device.type != "cpu" or torch.onnx.is_in_onnx_export()  # of any number
+    if whole or any(batch.requires_grad for batch in batches):
         return function(*batches)
     last = len(leading) - 1
     pieces = starmap(function, zip(*(batch.flatten(0, last).split(few) for batch in batches), strict=True))

@@ -62,6 +62,7 @@ HOW: dict[str, Run | Elsewhere] = {
     # docs/benchmarks.md
     "python benchmarks/loop.py": Run("--steps 2 --models cnn"),
     "python benchmarks/models.py": Run("--rounds 1 --models cnn"),
+    "python benchmarks/deploy.py": Run("--rounds 2 --size 64"),
     "python benchmarks/data.py": Run("--rounds 1 --quick"),
     "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
@@ -89,6 +90,10 @@ HOW: dict[str, Run | Elsewhere] = {
         Elsewhere("reports/test_model_card.py"),
     "colorize app --weights outputs/quickstart outputs/quickstart-s1": Elsewhere("cli/test_web_app.py"),
     "colorize export outputs/quickstart -o my-network": Run(),
+    # docs/deployment.md
+    "colorize export outputs/quickstart -o my-onnx --format onnx": Run(),
+    "python my-onnx/paint.py a.jpg -o a-onnx.png": Run(),
+    "colorize export base -o base-int8 --format onnx --int8": Elsewhere("cli/test_deployment.py"),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
     "python train.py experiment=smoke model=cnn": Run(),
     "python train.py rerun=outputs/quickstart optimizer.lr=3e-4": Run(),
