@@ -11,15 +11,16 @@ from torch import Tensor
 from colorize.models.onnx_export import quiet
 from colorize.models.onnx_runtime import import_optional
 
-OPERATORS = ("Conv", "MatMul", "Gemm")
+QUANTIZED = "Conv"  # linear layers and attention, whose errors colour whole pictures, are little of the work
 
 
 def quantize(proto: Any, pictures: Iterable[Tensor]) -> Any:
-    """An `onnx.ModelProto` L -> ab with 8-bit weights, per channel, and activations, in ONNX's own operators (QDQ).
+    """An `onnx.ModelProto` L -> ab whose convolutions have 8-bit weights, per channel, and activations, in ONNX's own
+    operators (QDQ).
 
     pictures  L (1, 1, H, W) each, from which the ranges of activations are taken
 
-    `sensitive_nodes` stay in single precision.
+    Linear layers, attention and `sensitive_nodes` stay in single precision.
     """
     onnx = import_optional("onnx")
     quantization = import_optional("onnxruntime.quantization")
@@ -29,8 +30,7 @@ def quantize(proto: Any, pictures: Iterable[Tensor]) -> Any:
         quantization.quant_pre_process(plain, source, skip_symbolic_shape=True)  # batch norms join their convolutions
         quantization.quantize_static(
             source, target, reader(pictures), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
-            op_types_to_quantize=list(OPERATORS), nodes_to_exclude=sensitive_nodes(onnx.load(source).graph),
-            extra_options={"CalibMovingAverage": True},
+            op_types_to_quantize=[QUANTIZED], nodes_to_exclude=sensitive_nodes(onnx.load(source).graph),
         )  # fmt: skip
         found = onnx.load(target)
     used = [each for each in found.opset_import if each.domain == ""]  # onnxruntime lists all domains that it knows
@@ -40,12 +40,9 @@ def quantize(proto: Any, pictures: Iterable[Tensor]) -> Any:
 
 
 def sensitive_nodes(graph: Any) -> list[str]:
-    """Of an `onnx.GraphProto`, the operators that stay in single precision: the first, which reads the picture; those
-    whose output reaches the graph's without another one behind them; and products of two activations."""
-    constants = {each.name for each in graph.initializer}
-    constants |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
-    weighted = [node for node in graph.node if node.op_type in OPERATORS]
-    found = [node.name for node in weighted if not constants.intersection(node.input[:2])] + [weighted[0].name]
+    """Of an `onnx.GraphProto`, the convolutions that stay in single precision: the first, which reads the picture, and
+    those whose output reaches the graph's without another one behind them."""
+    found = [node.name for node in graph.node if node.op_type == QUANTIZED][:1]
     made_by = {output: node for node in graph.node for output in node.output}
     waiting, seen = [graph.output[0].name], set[str]()
     while waiting:
@@ -53,11 +50,11 @@ def sensitive_nodes(graph: Any) -> list[str]:
         if node is None or node.name in seen or node.op_type == "Shape":
             continue
         seen.add(node.name)
-        if node.op_type in OPERATORS:
+        if node.op_type == QUANTIZED:
             found.append(node.name)
         else:
             waiting += node.input
-    return list(dict.fromkeys(found))
+    return found
 
 
 def reader(pictures: Iterable[Tensor]) -> Any:
