@@ -73,7 +73,7 @@ def write_graphs(graphs: Mapping[str, Any], folder: Path, runtime: str, facts: M
     for name, proto in graphs.items():
         content = write_metadata(proto, facts)
         if runtime == "onnx":
-            write_whole(folder / name, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
+            write_whole(folder / name, lambda part, content=content: part.write_bytes(content))
             continue
         with TemporaryDirectory(dir=folder) as work:
             Path(work, name).write_bytes(content)

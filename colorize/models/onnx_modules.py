@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from timm.layers import Conv2dSame
 from torch import Tensor, nn
@@ -64,9 +65,10 @@ def simplified(model: Colorizer) -> Colorizer:
     plain = deepcopy(model)
     for module in [*plain.modules()]:
         if isinstance(module, Conv2dSame) and model.multiple % 32 == 0:
-            module.__class__ = EvenConv2dSame
+            module.__class__ = EvenConv2dSame  # type: ignore[assignment]
         if parametrize.is_parametrized(module, "weight"):
-            weight = module.weight.detach()  # `remove_parametrizations` would take it off the original's class too
+            # torch's own `remove_parametrizations` would take the weight off the original's class too
+            weight = torch.as_tensor(module.weight).detach()
             module.__class__ = parametrize.type_before_parametrizations(module)
             del module.parametrizations
             module.weight = nn.Parameter(weight)
