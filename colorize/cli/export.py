@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from colorize.cli.deployment import write_deployed
 from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import new_folder
 from colorize.evaluation.result import read_result
@@ -16,6 +17,7 @@ from colorize.models.base import Colorizer
 from colorize.models.ddcolor_files import write_ddcolor
 from colorize.models.export import weights_in, write_card, write_network
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
+from colorize.models.onnx_runtime import check_trainable
 from colorize.models.weights import weights_digest
 from colorize.reports.model_card import CardDetails, Evaluated, copy_pictures, describe_card, read_details
 from colorize.run_folder import RunFolder
@@ -38,8 +40,13 @@ def export(args: Namespace) -> int:
     """`colorize export RUN_OR_FILE -o FOLDER`; the exit status."""
     if (new_folder(args.output, overwrite=True) / "config.json").exists():
         raise UserError(f"{args.output!r} holds an export already: choose another folder, or delete it")
+    if args.half and args.format not in WRITERS:
+        raise UserError("--half is for --format safetensors and ddcolor: others keep single precision, or take --int8")
+    if args.int8 and args.format in WRITERS:
+        raise UserError("--int8 is for --format onnx and openvino")
     model = load(args.weights, trusted_packages(args.trust))
     averaged = choose_average(model, args.weights, args.ema_length) if args.ema_length else {}
+    check_trainable(model, args.weights)
     details = read_details(at_home(args.card)) if args.card else CardDetails()
     name = args.name or details.name or Path(args.weights).stem
     details = replace(details, name=name, license=args.licence or details.license)
@@ -47,10 +54,13 @@ def export(args: Namespace) -> int:
     results = read_results(args.results, model, dtype)
     facts = {"name": name, "license": details.license, "use": details.use} | training_facts(args.weights) | averaged
     facts = {key: value for key, value in facts.items() if value != ""}
-    folder = WRITERS[args.format](model, args.output, facts, dtype)
+    if args.format in WRITERS:
+        folder, deployed = WRITERS[args.format](model, args.output, facts, dtype), ""
+    else:
+        folder, deployed = write_deployed(model, args.output, args.format, facts, int8=args.int8)
     copy_pictures(details, folder)
     training = dict(training_rows(args.weights, details.machine, averaged))
-    write_card(folder, model, dtype, **describe_card(details, training, results))
+    write_card(folder, model, dtype, deployed=deployed, **describe_card(details, training, results))
     of = f" (average of length {args.ema_length:g})" if averaged else describe_checkpoint(args.weights)
     say(f"{name}: {type(model).__name__}{of} in {str(folder)!r}")
     return 0

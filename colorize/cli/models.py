@@ -90,7 +90,8 @@ def describe_run(name: str, folder: Path, where: str) -> KnownNetwork:
 
 
 def describe_export(name: str, folder: Path, where: str, card: Mapping[str, Any]) -> KnownNetwork:
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    kinds = (".safetensors", ".onnx", ".bin")
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.suffix in kinds)
     about = card.get("use") or card.get("name", "")
     return KnownNetwork(
         name, where, str(card.get("network")), megabytes(size), str(card.get("license", "")), str(about)

@@ -10,7 +10,7 @@ from colorize.imaging.choices import AUTO, BALANCES, FORMATS, GAMUTS, METHODS, R
 
 SOURCE = "demo, a folder, tar files such as 'train-*.tar', or hf://NAME"
 KINDS = ("plates", "prints")  # of historical photographs
-EXPORT_FORMATS = ("safetensors", "ddcolor")
+EXPORT_FORMATS = ("safetensors", "ddcolor", "onnx", "openvino")
 PRECISIONS = ("auto", "float32", "bfloat16")
 PORT = 7860  # Gradio's own
 
@@ -155,10 +155,13 @@ def export_options(parser: ArgumentParser) -> None:
     parser.add_argument("--name", help="of the model; by default that of the run or of the file")
     parser.add_argument("--licence", help="of the weights, such as apache-2.0")
     parser.add_argument(
-        "--format", choices=EXPORT_FORMATS, default="safetensors", help="of the weights: this package's own "
-        "(safetensors), or that of DDColor's files, for programs that read those"
+        "--format", choices=EXPORT_FORMATS, default="safetensors", help="this package's own (safetensors); that of "
+        "DDColor's files, for programs that read those; or of a runtime that needs no PyTorch"
     )  # fmt: skip
     parser.add_argument("--half", action="store_true", help="store the weights in half precision: half as many bytes")
+    parser.add_argument(
+        "--int8", action="store_true", help="quantize to 8 bits (onnx, openvino); measures what it costs"
+    )
     parser.add_number(
         "--ema-length", 0.005, 0.28, type=float, help="of a run with trainer.ema_lengths: the average of this length"
     )

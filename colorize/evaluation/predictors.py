@@ -49,7 +49,9 @@ class Meter:
         if not self.counted:
             with flop_counter() as counter:
                 ab = self.model.colorize(L, generator, check=check)
-            self.counted = {"gmacs": counter.get_total_flops() / 2 / len(L) / 1e9, "size": list(L.shape[2:])}
+            self.counted = {"size": list(L.shape[2:])}
+            if total := counter.get_total_flops():  # of a network on another runtime torch sees none
+                self.counted["gmacs"] = total / 2 / len(L) / 1e9
             return ab
         began = self._now()
         ab = self.model.colorize(L, generator, check=check)
@@ -59,7 +61,7 @@ class Meter:
 
     def cost(self) -> dict[str, Any]:
         """parameters, gmacs and size as counted; seconds a photograph in the largest batches, batch_size, device."""
-        found = {"parameters": sum(p.numel() for p in self.model.parameters()), **self.counted}
+        found = {"parameters": self.model.count_parameters(), **self.counted}
         if self.timed:
             batch_size = max(self.timed)
             seconds, photographs = self.timed[batch_size]

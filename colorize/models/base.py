@@ -38,6 +38,7 @@ class Colorizer(nn.Module):
     fixed_size: int | None = None  #      or only squares of this side
     usual_size: int = 256  #              shorter side to predict at, where the weights do not say their training's
     stochastic: ClassVar[bool] = False  # whether predict_ab() draws, and takes generators to draw from
+    trainable: ClassVar[bool] = True  #  whether its weights are tensors of torch
     settings: dict[str, Any]  #           what the network was built with, as an export keeps it
     precision: torch.dtype = torch.float32  # of colorize(): bfloat16 is `autocast_predictions`
 
@@ -66,6 +67,9 @@ class Colorizer(nn.Module):
         A stochastic network takes `generator` as well.
         """
         raise NotImplementedError
+
+    def count_parameters(self) -> int:
+        return sum(p.numel() for p in self.parameters())
 
     @torch.no_grad()
     def colorize(self, L: Tensor, generator: Generators = None, *, check: bool = True) -> Tensor:

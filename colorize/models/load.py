@@ -14,6 +14,7 @@ from colorize.models.base import Colorizer, converge_spectral_norms
 from colorize.models.convert import READERS
 from colorize.models.export import read_card, read_export, without_pretrained
 from colorize.models.named_weights import describe_weights, known_names, resolve_weights
+from colorize.models.onnx_runtime import OPENERS, read_deployed, read_deployed_folder
 from colorize.models.weights import LAYOUTS, State, construct, extract_weights
 from colorize.utils.checkpoint import peek, read_record
 from colorize.utils.console import say
@@ -29,7 +30,8 @@ HUB_FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bi
 def load(source: str | Path | None = None, trust: Sequence[str] = ()) -> Colorizer:
     """The network that `source` holds, in eval mode on the CPU; without a source, the one that the package ships.
 
-    A run folder (its best.pt) or a checkpoint in one; a folder or file that `colorize.save` wrote; DDColor's and the
+    A run folder (its best.pt) or a checkpoint in one; a folder or file that `colorize.save` or `colorize export` wrote,
+    ONNX and OpenVINO among them, which predict on their own runtime; DDColor's and the
     thesis's published files, and folders in the hub's layout; a name that `colorize models` lists, such as `base` or
     `ddcolor`; or a name on the Hugging Face hub, `owner/name` or `owner/name/file`. What lies at that path on this
     machine comes first. Weights fill the network exactly, or `UserError` says in one sentence what is wrong.
@@ -65,7 +67,7 @@ def is_hub_name(word: str) -> bool:
         hub
         and owner != "outputs"
         and not Path(owner).exists()
-        and not re.fullmatch(r"[^/]+/[^/]+\.(pth?|bin|safetensors)", word)
+        and not re.fullmatch(r"[^/]+/[^/]+\.(pth?|bin|safetensors|onnx|xml)", word)
     )
 
 
@@ -83,6 +85,9 @@ def load_folder(folder: Path, trust: Sequence[str] = ()) -> Colorizer:
         from colorize.run_folder import RunFolder  # with omegaconf, which runs alone need
 
         return load_run(RunFolder(folder).checkpoint("best"), trust)
+    card = read_card(folder) or {}
+    if card.get("runtime") is not None:
+        return read_deployed_folder(folder, card["runtime"])
     if (model := read_export(folder, trust=trust)) is not None:
         return model
     for name in HUB_FILES:
@@ -92,6 +97,8 @@ def load_folder(folder: Path, trust: Sequence[str] = ()) -> Colorizer:
 
 
 def load_file(path: Path, trust: Sequence[str] = ()) -> Colorizer:
+    if path.suffix in OPENERS:
+        return read_deployed(path)
     if path.suffix == ".safetensors" and (model := read_export(path.parent, path, trust)) is not None:
         return model
     if path.name in ("README.md", "config.json") and read_card(path.parent) is not None:

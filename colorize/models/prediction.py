@@ -75,7 +75,7 @@ def predict_within_memory(
 ) -> tuple[Tensor, Tensor, int]:
     """The lightness L (1, 1, h, w) of a photograph, the colours ab (1, 2, h, w), and the size at which memory sufficed:
     `size`, or a half, a quarter … of it."""
-    device = next(model.parameters()).device
+    device = next(model.parameters(), torch.empty(0)).device
     while True:
         try:
             L = network_input(photograph, size).to(device)

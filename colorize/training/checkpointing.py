@@ -12,6 +12,7 @@ from colorize.data.datamodule import DataModule
 from colorize.models.base import Colorizer
 from colorize.models.export import frozen_settings
 from colorize.models.load import load
+from colorize.models.onnx_runtime import check_trainable
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import Logger
 from colorize.training.train_state import TrainState
@@ -44,6 +45,7 @@ def init_from(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Init
                 cfg.model, cfg.published = OmegaConf.create({**node, **said}), {}
             return None
     model = load(cfg.init_from, packages(cfg.trust))
+    check_trainable(model, cfg.init_from)
     network, wanted = type(model), locate_part(cfg.model._target_, "model")
     if network is not wanted:
         raise UserError(

@@ -65,6 +65,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python benchmarks/precision.py": Run("--tiny --rounds 2 --models gan_unet"),
     "python benchmarks/models.py --profile": Run("--rounds 1 --models cnn --tiny"),
     "bash benchmarks/gpu.sh gpu.json": Elsewhere("system/test_benchmark_timing.py"),
+    "python benchmarks/deploy.py": Run("--rounds 2 --size 64"),
     "python benchmarks/data.py": Run("--rounds 1 --quick"),
     "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
@@ -96,6 +97,10 @@ HOW: dict[str, Run | Elsewhere] = {
     "colorize export outputs/quickstart -o my-network": Run(),
     "python train.py experiment=quickstart trainer.ema_lengths=[0.05,0.1] name=averages": Run(SHORT),
     "colorize export outputs/averages --ema-length 0.08 -o averaged": Run(),
+    # docs/deployment.md
+    "colorize export outputs/quickstart -o my-onnx --format onnx": Run(),
+    "python my-onnx/paint.py a.jpg -o a-onnx.png": Run(),
+    "colorize export base -o base-int8 --format onnx --int8": Elsewhere("cli/test_deployment.py"),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
     "python train.py experiment=smoke model=cnn": Run(),
     "python train.py rerun=outputs/quickstart optimizer.lr=3e-4": Run(),
