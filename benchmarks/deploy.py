@@ -28,7 +28,7 @@ from colorize.cli.deployment import CALIBRATION, demo_lightness, write_graphs
 from colorize.data.sources import demo_photographs
 from colorize.evaluation.color_quality import measure_color_quality
 from colorize.models import Transformer
-from colorize.models.onnx_export import MODEL, describe_network, export_graphs
+from colorize.models.onnx_export import MODEL, describe_graphs, export_graphs
 from colorize.models.onnx_runtime import DeployedColorizer, read_deployed
 from colorize.models.quantization import quantize
 from colorize.utils.devices import keep_freed_memory
@@ -49,7 +49,7 @@ def build(weights: str | None) -> Transformer:
 
 def deploy(model: Transformer, folder: Path, size: int) -> dict[str, DeployedColorizer]:
     """The network as it is exported for each runtime, and quantized."""
-    facts, graphs = describe_network(model, {}), export_graphs(model)
+    facts, graphs = describe_graphs(model, {}), export_graphs(model)
     for runtime in ("onnx", "openvino"):
         (folder / runtime).mkdir()
         write_graphs(graphs, folder / runtime, runtime, facts)

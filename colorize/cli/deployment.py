@@ -19,7 +19,7 @@ from colorize.models.onnx_export import (
     MODEL,
     PROGRAM,
     convert_to_openvino,
-    describe_network,
+    describe_graphs,
     export_graphs,
     write_metadata,
 )
@@ -56,7 +56,7 @@ def write_deployed(
         graphs[MODEL] = quantize(graphs[MODEL], demo_lightness(demo_photographs()[0], size, CALIBRATION))
     folder = at_home(output)
     folder.mkdir(parents=True, exist_ok=True)
-    described = describe_network(model, facts)
+    described = describe_graphs(model, facts)
     write_graphs(graphs, folder, runtime, described)
     deployed = read_deployed(folder / f"model{FORMATS[runtime]}")
     described |= compare(model, deployed, size, int8=int8)

@@ -165,7 +165,7 @@ def forget_sources(proto: Any) -> None:
         node.doc_string = ""
 
 
-def describe_network(model: Colorizer, known: Mapping[str, Any]) -> dict[str, Any]:
+def describe_graphs(model: Colorizer, known: Mapping[str, Any]) -> dict[str, Any]:
     """What stands in the metadata of each file, so that it can be used without the others: plain values.
 
     known  what else is known of the network, such as its name and the `trained_size`

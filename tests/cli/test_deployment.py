@@ -124,7 +124,7 @@ def test_the_export_is_painted_and_evaluated_with(deployed, photos, inside, tmp_
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["source", "--half", "--format", "onnx"], "--half is for --format safetensors"),
+        (["source", "--half", "--format", "onnx"], "--half is for --format safetensors and ddcolor"),
         (["source", "--int8"], "--int8 is for --format onnx and openvino"),
         (["onnx", "--format", "onnx"], "is an export without PyTorch's weights"),
         (["source", "--format", "onxx"], "invalid choice: 'onxx'"),

@@ -10,7 +10,7 @@ from torch import nn
 
 from colorize.models import CNN, Colorizer, Diffusion, MultiColor, ResNetUNet, Transformer, UNet
 from colorize.models.diffusion_process import SAMPLERS, sampler_table
-from colorize.models.onnx_export import describe_network, export_graphs, write_metadata
+from colorize.models.onnx_export import describe_graphs, export_graphs, write_metadata
 from colorize.models.onnx_runtime import METADATA, read_deployed
 from colorize.utils.errors import UserError
 
@@ -33,7 +33,7 @@ QUICK = ("gan_unet",)
 
 
 def write_network_to(folder, model):
-    facts = describe_network(model, {})
+    facts = describe_graphs(model, {})
     for name, proto in export_graphs(model).items():
         (folder / name).write_bytes(write_metadata(proto, facts))
     return folder / "model.onnx"
