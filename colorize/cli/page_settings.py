@@ -9,18 +9,17 @@ from typing import Any
 
 import gradio as gr
 
-from colorize.cli.paths import ENDINGS
 from colorize.imaging.choices import AUTO, FORMATS
 from colorize.utils.errors import UserError
 
-KINDS = ["image", *ENDINGS]
 LARGEST_SAMPLES, LARGEST_SIZE = 8, 2048
 UNBOUNDED = 150  # CIE units of chroma, which no colour of sRGB has
 TRAINED = "as trained"
 
 
 class Settings:
-    """Adds them where it is made; `components` are in the order of the arguments of `options`.
+    """Adds them where it is made; `components` are in the order of the arguments of `options`, of which the last, the
+    reach of hints, is set elsewhere.
 
     defaults  options of `colorize paint` for what nobody is asked
     draws     whether one of the networks is stochastic
@@ -28,33 +27,37 @@ class Settings:
 
     def __init__(self, defaults: Namespace, draws: bool):
         self.defaults = defaults
-        reference = gr.File(file_types=KINDS, label="Reference: a photograph in colour", height=150)
-        strength = gr.Slider(
-            0, 1.5, 1, step=0.05, label="Strength", info="Of the colours: 0 is grey, 1 as predicted.", buttons=["reset"]
-        )
-        said = f"Stronger colours are reduced to this chroma, in CIE units; {UNBOUNDED}: no limit."
+        gr.Markdown("Press *Colour* to apply what you change here.", elem_classes="small")
+        reference = gr.File(label="Reference: a photograph in colour", height=150)
+        said = "Of the colours: 0 is grey, 1 as predicted."
+        strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength", info=said, buttons=["reset"])
+        said = f"Stronger colours are reduced to this: 20 is pale, 60 vivid; {UNBOUNDED}: no limit."
         max_chroma = gr.Slider(0, UNBOUNDED, UNBOUNDED, step=5, label="Saturation limit", info=said, buttons=["reset"])
-        said = f"Pixels of the shorter side of what the network sees; {AUTO}: of three, the one that agrees most."
+        said = (
+            f"Pixels of the shorter side of what the network sees. {AUTO}: of three sizes, the one whose colours are "
+            f"most like those at the other two; {TRAINED}: what colorize paint takes unless told otherwise."
+        )
         sizes = [AUTO, TRAINED, "128", "256", "384", "512", "768"]
         size = gr.Dropdown(sizes, value=AUTO, allow_custom_value=True, label="Size", info=said)
-        said = "Colourings of each photograph, to choose from, by networks that draw."
+        said = "Colourings of each photograph, to choose from, by networks whose colours are others each time."
         samples = gr.Slider(1, LARGEST_SAMPLES, 1, step=1, label="Samples", info=said, visible=draws, buttons=["reset"])
         seed = gr.Number(0, precision=0, label="Seed of the samples", visible=draws)
-        said = "A map over the photograph: violet where the true colours may be others. Slower."
-        confidence = gr.Checkbox(False, label="Show what is guessed", info=said)
+        said = "Adds a map of it: violet over the photograph where the true colours may be others. Slower."
+        confidence = gr.Checkbox(False, label="Confidence", info=said)
         kinds = sorted({*FORMATS} - {"jpeg", "tiff"})
         kind = gr.Dropdown(kinds, value="png", label="Format of the files", filterable=False)
         self.components = [size, strength, max_chroma, samples, seed, kind, reference, confidence]
 
     def options(
         self, size: Any, strength: float, max_chroma: float, samples: int, seed: int, kind: str, reference: str | None,
-        confidence: bool,
+        confidence: bool, reach: float,
     ) -> Namespace:  # fmt: skip
         """Raises `gr.Error` for a size that cannot be."""
         given = {
             "size": read_size(size), "strength": strength, "samples": samples, "seed": seed or 0, "format": kind,
             "max_chroma": max_chroma if max_chroma < UNBOUNDED else None,
             "reference": Path(reference) if reference else None, "confidence": confidence,
+            "reach": reach,
         }  # fmt: skip
         return Namespace(**vars(self.defaults) | given)
 

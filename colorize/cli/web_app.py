@@ -22,7 +22,9 @@ CSS = """
 #side-by-side .grid-container { height: auto; grid-auto-rows: auto; align-content: start }
 #side-by-side .thumbnail-item { aspect-ratio: auto }
 #side-by-side, #before-after { background: transparent }
-#status { min-height: 3rem }
+#status { padding: 0.5rem 0 }
+#status:not(:has(p)):has(> .wrap.hide) { display: none }
+.scale { display: inline-block; width: 7rem; height: 0.75rem; margin: 0 0.25rem; border: 1px solid #8888 }
 #nothing { min-height: 18rem; display: grid; place-content: center; text-align: center; opacity: 0.7 }
 .small, .small * { font-size: 0.875rem }
 input[role=combobox] { text-overflow: ellipsis; padding-right: 1.5rem !important }
@@ -31,7 +33,14 @@ input[role=combobox] { text-overflow: ellipsis; padding-right: 1.5rem !important
 .prose :is(table, tr, td, th) { border: 0 !important }
 .prose :is(td, th) { border-bottom: 1px solid var(--border-color-primary) !important }
 footer { display: none !important }
-@media (max-width: 640px) { #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important } }
+@media (max-width: 640px) {
+  #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important }
+  #request { display: contents }
+  #request > * { flex-basis: 100% }
+  #settings { order: 1 }
+  #hints .toolbar-wrap { left: 4px }
+  #hints .pixi-target { left: 40px; width: calc(100% - 40px) }
+}
 """
 RESERVE = 64 * 2**20  # bytes of the disk that uploads leave free
 NOT_STORED = "Nothing is uploaded"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageColor
+from PIL import Image
 
 from colorize.cli import session_files, sessions
-from colorize.cli.session_files import BEFORE, SIDE, TINT, make_overlay
+from colorize.cli.session_files import BEFORE, SIDE
 from colorize.cli.sessions import Session, load_networks
 from colorize.cli.web_app import paint_defaults
 from colorize.utils.errors import UserError
@@ -83,9 +83,10 @@ def test_hints_from_a_brush_are_painted_and_the_rest_is_kept(app_networks, scans
     session = Session()
     list(session.paint(scans[:2], app_networks, options()))
     kept = session.results["dog.tif"]
-    for alpha in (0, 255):
+    nothing = Image.new("RGBA", (140, 100))
+    for layer in (nothing, Image.new("RGBA", (140, 100), (9, 9, 9, 255))):
         with pytest.raises(UserError, match="there are no hints: brush a colour"):
-            session.repaint("cat.jpg", [Image.new("RGBA", (140, 100), (9, 9, 9, alpha))], app_networks, options())
+            session.repaint("cat.jpg", [layer], app_networks, options())
     one = {"one": app_networks["one"]}
     assert not any(step.failure for step in session.repaint("cat.jpg", [stroke()], one, options()))
     hinted = np.asarray(Image.open(session.results["cat.jpg"]["one"].file)).astype(int)
@@ -94,6 +95,19 @@ def test_hints_from_a_brush_are_painted_and_the_rest_is_kept(app_networks, scans
     plain = np.asarray(Image.open(session.results["cat.jpg"]["one"].file)).astype(int)
     assert (plain[25, 30, 0] - plain[25, 30, 1:]).min() < 40
     assert session.results["dog.tif"] == kept
+    list(session.paint(scans[:2], one, options()))  # with the same hints, until they are erased
+    assert np.array_equal(np.asarray(Image.open(session.results["cat.jpg"]["one"].file)), hinted)
+    session.brush("cat.jpg", [nothing])
+    list(session.paint(scans[:2], one, options()))
+    assert np.array_equal(np.asarray(Image.open(session.results["cat.jpg"]["one"].file)), plain)
+
+
+def test_a_stopped_round_keeps_what_is_painted_and_the_next_one_goes_to_its_end(app_networks, scans):
+    session = Session()
+    for step in session.paint(scans[:2], app_networks, options()):
+        session.stopped = step.done == 1
+    assert {name: list(found) for name, found in session.results.items()} == {"cat.jpg": [BEFORE, "one"]}
+    assert [step.done for step in session.paint(scans[:1], app_networks, options())] == [0, 1, 2]
 
 
 def test_the_pages_of_a_tiff_are_photographs_of_their_own(app_networks, tmp_path):
@@ -135,16 +149,6 @@ def test_a_map_of_confidence_lies_over_the_photograph(app_networks, drawing_netw
         assert len(archive.read("painted.csv").splitlines()) == 4  # of maps there are no lines
     list(session.paint(scans[:1], drawing_network, options()))
     assert list(session.results["cat.jpg"]) == [BEFORE, "two", "two, confidence", "draws"]
-
-
-def test_the_map_is_violet_where_it_is_dark(tmp_path):
-    Image.new("RGB", (60, 40), (90, 120, 60)).save(tmp_path / "painted.jpg")
-    confidence = Image.new("L", (120, 80), 255)
-    confidence.paste(0, (60, 0, 120, 80))
-    confidence.save(tmp_path / "map.png")
-    view = Image.open(make_overlay(tmp_path / "painted.jpg", tmp_path / "map.png", tmp_path / "view.jpg"))
-    assert view.getpixel((10, 20)) == pytest.approx((90, 120, 60), abs=4)
-    assert view.getpixel((50, 20)) == pytest.approx(ImageColor.getrgb(TINT), abs=4)
 
 
 def test_a_reference_gives_its_colours_and_a_grey_one_is_refused_before_all_else(app_networks, scans, tmp_path):

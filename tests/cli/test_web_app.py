@@ -59,6 +59,9 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
     for given in (hints, red):
         (red_cat,), _ = client.predict([handle_file(scans[0])], ["two"], hints=given, api_name="/paint")
         assert np.subtract(*Image.open(red_cat).getpixel((35, 25))[:2]) > 40
+    (near,), _ = client.predict([handle_file(scans[0])], ["two"], hints=red, reach=0.01, api_name="/paint")
+    changed = [(np.asarray(Image.open(file)) != np.asarray(Image.open(files[0]))).mean() for file in (near, red_cat)]
+    assert changed[0] < changed[1]
     _, said = client.predict([handle_file(red_cat)], ["two"], api_name="/paint")
     assert "it is in colour already: its lightness is painted" in said["painted"][0]
     with pytest.raises(Exception, match="Hints go with one photograph"):
