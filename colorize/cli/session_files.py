@@ -152,7 +152,7 @@ def name_photographs(photographs: Iterable[Path]) -> dict[str, Path]:
     return named
 
 
-def plan_files(painted: Path, named: Mapping[str, Path], networks: Iterable[str], kind: str | None) -> Plan:
+def plan_files(painted: Path, named: Mapping[str, Path], networks: Iterable[str], kind: str) -> Plan:
     """What is painted into the folder."""
     names = {source: name for name, source in named.items()}
     plan: Plan = {(name, network): [] for name in named for network in networks}
