@@ -20,7 +20,7 @@ from colorize.imaging.hints import Hints, to_hints
 from colorize.imaging.transforms import METHODS, Upsampling, resize
 from colorize.utils.errors import UserError
 
-REACH = 1.0  #    of the shorter side: of 0.1 … 10 the best PSNR with 1, 5 and 20 hints (benchmarks/hints.py)
+REACH = 0.2  #    of the shorter side: further, and one hint recolours what it is not on (docs/guided_colour.md)
 NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 STEP = 3 / 8  #   half the mean squared step along an axis to one of these, in pixels²
 SPREAD = 0.6  #   of the local variance of lightness: what counts as like, as in the authors' code
@@ -42,7 +42,7 @@ def guide(
                 to the prediction spreads, up to edges of lightness, and fades
     strength    factor on chroma; 0 is grey
     max_chroma  CIE units, to which larger chroma is reduced
-    reach       shares of the shorter side over which a hint's influence fades, where no edge stops it before
+    reach       shares of the shorter side over which a hint's influence fades; at edges of lightness it fades sooner
     upsample    one of `transforms.METHODS`, which brings the answer to a larger size: the hints are met after it.
                 `guided` smooths, so that before it they are stronger
 
