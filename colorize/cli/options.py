@@ -88,7 +88,7 @@ def guidance_options(parser: ArgumentParser) -> None:
         "they are, or JSON, [{x, y, rgb, radius}, …]; for several photographs, a folder of such files"
     )  # fmt: skip
     parser.add_number(
-        "--reach", 0.01, type=float, default=REACH, help="how far hints spread, in shares of the shorter side (1)"
+        "--reach", 0.01, type=float, default=REACH, help=f"of hints, in shares of the shorter side ({REACH:g})"
     )
     parser.add_argument(
         "--reference", type=Path, metavar="PHOTO", help="a colour photograph, for the colours of like regions"

@@ -5,5 +5,4 @@ METHODS = ("guided", "bilinear")  # of upsampling
 GAMUTS = ("chroma", "clip")  # how colours that sRGB does not have are met
 BALANCES = ("none", "percentile")  # of the colours of glass plates
 AUTO = "auto"  # the size of a prediction: that of several whose colours agree most
-# How far hints spread, in shares of the shorter side: of 0.1 … 10 the best PSNR with 1, 5 and 20 (benchmarks/hints.py)
-REACH = 1.0
+REACH = 0.2  # of hints, of the shorter side: further, and one recolours what it is not on (docs/guided_colour.md)

@@ -42,7 +42,7 @@ def guide(
                 to the prediction spreads, up to edges of lightness, and fades
     strength    factor on chroma; 0 is grey
     max_chroma  CIE units, to which larger chroma is reduced
-    reach       shares of the shorter side over which a hint's influence fades, where no edge stops it before
+    reach       shares of the shorter side over which a hint's influence fades; at edges of lightness it fades sooner
     upsample    one of `choices.METHODS`, which brings the answer to a larger size: the hints are met after it.
                 `guided` smooths, so that before it they are stronger
 

@@ -178,9 +178,9 @@ def test_bad_pictures_get_one_sentence(halves, tmp_path):
 
 def test_a_large_picture_is_solved_at_a_smaller_size(halves, monkeypatch):
     ab, L = halves
-    whole = colorize.guide(ab, L, [Spot(16, 24, RED, 6)])
+    whole = colorize.guide(ab, L, [Spot(16, 24, RED, 6)], reach=1.0)
     monkeypatch.setattr("colorize.imaging.guidance.LARGEST", 1000)
-    smaller = colorize.guide(ab, L, [Spot(16, 24, RED, 6)])
+    smaller = colorize.guide(ab, L, [Spot(16, 24, RED, 6)], reach=1.0)
     assert close(smaller[0, :, 24, 16], RED_AB)
     assert (smaller - whole).abs().mean() < 0.3 * (whole - ab).abs().mean()
 
