@@ -188,7 +188,7 @@ def describe_graphs(model: Colorizer, known: Mapping[str, Any]) -> dict[str, Any
 def convert_to_openvino(path: Path, facts: Mapping[str, Any]) -> list[Path]:
     """The .xml and .bin that are written beside an ONNX file."""
     openvino = import_optional("openvino")
-    network, target = openvino.convert_model(path), path.with_suffix(".xml")
+    network, target = openvino.Core().read_model(path), path.with_suffix(".xml")
     network.set_rt_info(json.dumps(facts), [METADATA])
     openvino.save_model(network, target, compress_to_fp16=False)
     return [target.with_suffix(".bin"), target]

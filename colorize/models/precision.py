@@ -8,6 +8,7 @@ import torch
 from colorize.batch import Batch
 from colorize.models.base import Colorizer
 from colorize.utils.distributed import World
+from colorize.utils.errors import UserError
 from colorize.utils.files import short_digest
 from colorize.utils.precision import Precision, Probe, choose_precision
 
@@ -21,8 +22,16 @@ def set_precision(
                  forward pass finds faster
     use          evaluation or painting
     size         pixels of the shorter side; photographs: in a pass; passes: that are to be taken in all
+
+    Raises `UserError` where an export for another runtime is asked for bfloat16.
     """
-    device = next(model.parameters()).device
+    if (parameter := next(model.parameters(), None)) is None:
+        if name == "bfloat16":
+            raise UserError(
+                "bfloat16 is for networks of PyTorch: an export computes in the precision that it was made in"
+            )
+        return Precision("float32", "device")
+    device = parameter.device
     side = model.fixed_size or -(-size // model.multiple) * model.multiple
     key = {"network": describe_network(model), "use": use, "size": side}
 

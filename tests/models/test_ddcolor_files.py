@@ -12,6 +12,7 @@ from colorize.cli.options import EXPORT_FORMATS
 from colorize.models import CNN, Transformer
 from colorize.models.ddcolor_files import read_ddcolor, to_ddcolor, write_ddcolor
 from colorize.models.load import recognise
+from colorize.models.onnx_runtime import FORMATS
 from colorize.utils.errors import UserError
 from tests.helpers.ddcolor import official, small_ddcolor
 from tests.helpers.published import KEYS, published
@@ -71,7 +72,7 @@ def test_other_architectures_are_refused(network, words, tmp_path):
 
 
 def test_every_format_has_what_writes_it():
-    assert tuple(WRITERS) == EXPORT_FORMATS
+    assert (*WRITERS, *FORMATS) == EXPORT_FORMATS
 
 
 @pytest.mark.slow
