@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from colorize.cli.page_results import Results, Update
-from colorize.cli.page_settings import Settings, check_value, refusal, told_to_visitors
+from colorize.cli.page_settings import Settings, check_setting, refusal, told_to_visitors
 from colorize.cli.session_files import report_rows
 from colorize.cli.sessions import LoadedNetwork, Session, Step
 from colorize.imaging.guidance import REACH
@@ -183,7 +183,7 @@ class Page:
         likeness = reference["path"] if reference else None
         asked = (networks, size, strength, max_chroma, samples, seed, format, likeness, confidence, reach)
         for component, value in zip(self.asked, asked, strict=True):  # Gradio would say that it failed, not why
-            check_value(component, value)
+            check_setting(component, value)
         session, steps = self.start_painting(held, paths, *asked, hints=hints["path"] if hints else None)
         failures = [step.failure for step in steps if step.failure]
         files, rows = [str(painting.file) for _, _, painting in session.paintings()], report_rows(session.paintings())

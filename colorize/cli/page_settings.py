@@ -64,7 +64,7 @@ class Settings:
         return Namespace(**vars(self.defaults) | given)
 
 
-def check_value(component: Any, value: Any) -> None:
+def check_setting(component: Any, value: Any) -> None:
     """Raises `gr.Error` where a program gives what a visitor cannot choose; a size is checked by `read_size`."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     choices = [choice for _, choice in getattr(component, "choices", ())]
