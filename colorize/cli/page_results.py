@@ -129,12 +129,12 @@ class Results:
     def choose(
         self, session: Session, photograph: str | None, left: str | None = None, right: str | None = None
     ) -> Update:
-        """A photograph, by default itself on the left; on the right what was painted of it last, by default by the
-        first network."""
+        """A photograph, by default itself on the left; on the right what a network of the last round made of it, by
+        default the first."""
         found = session.results.get(photograph or "", {})
         labels = list(found)
         first = left if left in found else next(iter(labels), None)
-        painted = [label for label in labels[1:] if session.is_of_last_round(found[label])] or labels[1:]
+        painted = [label for label in labels[1:] if found[label].network in session.networks] or labels[1:]
         second = right if right in painted else next(iter(painted), None)
         return {
             self.left: gr.Dropdown(labels, value=first),

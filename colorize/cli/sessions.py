@@ -96,6 +96,7 @@ class Session:
         self.settings: tuple[Any, ...] = ()
         self.earlier: list[tuple[dict[str, dict[str, Painting]], tuple[Any, ...]]] = []
         self.failures: dict[str, str] = {}  # of the last round: what could not be painted -> the reason
+        self.networks: set[str] = set()  # of the last round, unless it is undone
         self.rounds = 0
         self.stopped = False  # the last round, before its end
 
@@ -157,7 +158,7 @@ class Session:
             check_maps([job for jobs in plan.values() for job in jobs])
         self.rounds += 1
         self.earlier.append((self.results, self.settings))
-        self.failures, self.stopped = {}, False
+        self.failures, self.stopped, self.networks = {}, False, {*networks}
         self.results = {name: dict(found) for name, found in kept.items()}
         self.hints = {name: drawn for name, drawn in self.hints.items() if name in kept}
         return self._paint(plan, networks, options, reference)
@@ -232,9 +233,7 @@ class Session:
         """What was painted before the last time, if anything was, and the settings of then."""
         if self.earlier:
             self.results, self.settings = self.earlier.pop()
-
-    def is_of_last_round(self, painting: Painting) -> bool:
-        return painting.file.is_relative_to(self.folder / str(self.rounds))
+            self.networks = set()
 
     def paintings(self) -> list[Labelled]:
         """All that was written, maps of confidence included"""
