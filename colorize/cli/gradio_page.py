@@ -75,7 +75,7 @@ class Page:
             sides = [self.session, results.photograph, results.left, results.right]
             event.success(results.choose_again, sides, [*results.compared, *results.choices], **hidden)
         self.stop.click(self.stop_painting, self.session, self.stop, **hidden)
-        self.undo.click(self.step_back, looked_at, [*told, *self.asked], **hidden)
+        self.undo.click(self.step_back, looked_at, [*told, *self.asked], trigger_mode="multiple", **hidden)
         results.connect(self.session, **hidden)
         given = [self.session, self.photographs, *settings, gr.File(visible=False), results.reach]
         files, lines = gr.File(file_count="multiple", visible=False), gr.JSON(visible=False)
