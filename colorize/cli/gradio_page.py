@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from colorize.cli.page_results import Results, Update
-from colorize.cli.page_settings import Settings, refusal, told_to_visitors
+from colorize.cli.page_settings import Settings, check_setting, refusal, told_to_visitors
 from colorize.cli.session_files import report_rows
 from colorize.cli.sessions import LoadedNetwork, Session, Step
 from colorize.imaging.guidance import REACH
@@ -20,6 +20,7 @@ INTRODUCTION = f"""# {TITLE}
 Colours are what a network finds plausible; nobody knows whether they are true. Photographs go to no other computer than
 the one that serves this page, and are deleted when it ends, at the latest a day after you left."""
 QUEUE = 32  # requests that wait while one is painted
+Upload = dict[str, Any]  # as Gradio's `FileData`: its path, and more
 KEPT = 24 * 60 * 60  # seconds: uploads of visitors who never left are deleted after a day
 
 
@@ -74,11 +75,13 @@ class Page:
             sides = [self.session, results.photograph, results.left, results.right]
             event.success(results.choose_again, sides, [*results.compared, *results.choices], **hidden)
         self.stop.click(self.stop_painting, self.session, self.stop, **hidden)
-        self.undo.click(self.step_back, looked_at, [*told, *self.asked], **hidden)
+        self.undo.click(self.step_back, looked_at, [*told, *self.asked], trigger_mode="multiple", **hidden)
         results.connect(self.session, **hidden)
         given = [self.session, self.photographs, *settings, gr.File(visible=False), results.reach]
         files, lines = gr.File(file_count="multiple", visible=False), gr.JSON(visible=False)
-        gr.Button(visible=False).click(self.paint_files, given, [self.session, files, lines], api_name="paint", **alone)
+        gr.Button(visible=False).click(
+            self.paint_files, given, [self.session, files, lines], api_name="paint", preprocess=False, **alone
+        )
 
     def request(self, chosen: list[str], *settings: Any) -> tuple[dict[str, LoadedNetwork], Namespace]:
         """The networks and the options; raises `gr.Error`, which the page shows, for what cannot be."""
@@ -159,9 +162,9 @@ class Page:
         return gr.Button(interactive=False)
 
     def paint_files(
-        self, held: Session | None, photographs: list[str], networks: list[str], size: str | int, strength: float,
-        max_chroma: float, samples: int, seed: int, format: str, reference: str | None = None,
-        confidence: bool = False, hints: str | None = None, reach: float = REACH,
+        self, held: Session | None, photographs: list[Upload], networks: list[str], size: str | int, strength: float,
+        max_chroma: float, samples: int, seed: int, format: str, reference: Upload | None = None,
+        confidence: bool = False, hints: Upload | None = None, reach: float = REACH,
     ) -> tuple[Session, list[str], dict[str, list[str]]]:  # fmt: skip
         """The painted files, each called as its photograph, in the order of the photographs and for each in that of the
         networks; and what was said: of the painted ones, and of those that could not be.
@@ -174,10 +177,14 @@ class Page:
         """
         if held:
             held.results = {}
-        if hints and len(photographs or ()) != 1:
+        paths = [each["path"] for each in photographs or ()]
+        if hints and len(paths) != 1:
             raise refusal("Hints go with one photograph")
-        asked = (networks, size, strength, max_chroma, samples, seed, format, reference, confidence, reach)
-        session, steps = self.start_painting(held, photographs, *asked, hints=hints)
+        likeness = reference["path"] if reference else None
+        asked = (networks, size, strength, max_chroma, samples, seed, format, likeness, confidence, reach)
+        for component, value in zip(self.asked, asked, strict=True):  # Gradio would say that it failed, not why
+            check_setting(component, value)
+        session, steps = self.start_painting(held, paths, *asked, hints=hints["path"] if hints else None)
         failures = [step.failure for step in steps if step.failure]
         files, rows = [str(painting.file) for _, _, painting in session.paintings()], report_rows(session.paintings())
         painted = [f"{name}, {label}: {said}" for name, label, said in rows]

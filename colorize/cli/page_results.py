@@ -129,11 +129,13 @@ class Results:
     def choose(
         self, session: Session, photograph: str | None, left: str | None = None, right: str | None = None
     ) -> Update:
-        """A photograph, by default itself on the left and what the first network made of it on the right."""
+        """A photograph, by default itself on the left; on the right what a network of the last round made of it, by
+        default the first."""
         found = session.results.get(photograph or "", {})
         labels = list(found)
         first = left if left in found else next(iter(labels), None)
-        second = right if right in labels[1:] else next(iter(labels[1:]), None)
+        painted = [label for label in labels[1:] if found[label].network in session.networks] or labels[1:]
+        second = right if right in painted else next(iter(painted), None)
         return {
             self.left: gr.Dropdown(labels, value=first),
             self.right: gr.Dropdown(labels, value=second),

@@ -1,5 +1,6 @@
 """The settings on the page that `colorize app` serves, and what they mean as options of `colorize paint`."""
 
+import math
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from colorize.cli.session_files import reason_of
 from colorize.imaging.choices import AUTO, FORMATS
 from colorize.utils.errors import UserError
 
@@ -54,12 +56,35 @@ class Settings:
     ) -> Namespace:  # fmt: skip
         """Raises `gr.Error` for a size that cannot be."""
         given = {
-            "size": read_size(size), "strength": strength, "samples": samples, "seed": seed or 0, "format": kind,
-            "max_chroma": max_chroma if max_chroma < UNBOUNDED else None,
+            "size": read_size(size), "strength": strength, "samples": int(samples), "seed": int(seed or 0),
+            "max_chroma": max_chroma if max_chroma < UNBOUNDED else None, "format": kind,
             "reference": Path(reference) if reference else None, "confidence": confidence,
             "reach": reach,
         }  # fmt: skip
         return Namespace(**vars(self.defaults) | given)
+
+
+def check_setting(component: Any, value: Any) -> None:
+    """Raises `gr.Error` where a program gives what a visitor cannot choose; a size is checked by `read_size`."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    choices = [choice for _, choice in getattr(component, "choices", ())]
+    match component:
+        case gr.Slider(minimum=least, maximum=most, step=step):
+            fits = is_number and least <= value <= most and (step != 1 or value == int(value))
+            wanted = f"a {'whole ' if step == 1 else ''}number from {least} to {most}"
+        case gr.Number():
+            fits, wanted = is_number and math.isfinite(value) and value == int(value), "a whole number"
+        case gr.CheckboxGroup():
+            fits = isinstance(value, list) and all(each in choices for each in value)
+            wanted = f"a list of names among {', '.join(choices)}"
+        case gr.Dropdown(allow_custom_value=False):
+            fits, wanted = value in choices, f"one of {', '.join(choices)}"
+        case gr.Checkbox():
+            fits, wanted = isinstance(value, bool), "True or False"
+        case _:
+            return
+    if not fits:
+        raise refusal(f"{component.label} is {value!r}; it must be {wanted}")
 
 
 def read_size(given: Any) -> int | str | None:
@@ -84,6 +109,6 @@ def told_to_visitors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise refusal(str(error)) from error
+        raise refusal(reason_of(error, Path())) from error
     except OSError as error:
         raise refusal(f"It cannot be read or written: {error.strerror}") from error

@@ -15,10 +15,11 @@ from PIL import Image
 
 from colorize.cli.guidance import UNIT
 from colorize.cli.painting_record import PaintRecord
-from colorize.cli.paths import PaintJob, assign_files
+from colorize.cli.paths import PaintJob, assign_files, describe_failure
 from colorize.imaging.decode import decode_picture
+from colorize.imaging.raster import LARGER
 from colorize.reports.painted_page import PaintedRow, write_painted_report
-from colorize.utils.files import write_whole
+from colorize.utils.files import digest_of, write_whole
 
 SIDE = 1600  # pixels of the longer side of what the page shows; files to download have the photograph's own size
 TINT = "#7a28a0"  # violet: no photograph has much of it
@@ -37,6 +38,7 @@ class Painting(NamedTuple):
     record: PaintRecord | None = None
     page: int | None = None  # of the photograph itself, from 0, in a TIFF of several
     scale: tuple[float, float] | None = None  # of a map, as `make_overlay` gives it
+    guides: Mapping[str, Path] = {}  # folder of the archive -> hints, a reference: what `colorize verify` needs
 
 
 Labelled = tuple[str, str, Painting]  # photograph, label, painting
@@ -123,14 +125,16 @@ def pack(
     path: Path, paintings: Iterable[Labelled], results: Mapping[str, Mapping[str, Painting]],
     failures: Mapping[str, str],
 ) -> Path:  # fmt: skip
-    """A ZIP with a folder for each network, and with the report of `colorize paint --report`; `path` is in a folder of
-    the session's, as those of all its files are."""
+    """A ZIP with a folder for each network, with hints and references, and with the report of `colorize paint
+    --report`; `path` is in a folder of the session's, as those of all its files are."""
     rows = []
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         for name, label, painting in paintings:
             place = Path(folder, *painting.file.relative_to(path.parents[1]).parts[2:])
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(painting.file, place)
+            for kind, guide in painting.guides.items():
+                copy_guide(guide, Path(folder, kind))
             if painting.record:
                 row = painting.record._replace(targets=[place]).rows(Path(folder), label)[0]
                 rows.append(replace(row, photograph=name))
@@ -140,6 +144,12 @@ def pack(
             for each in sorted(filter(Path.is_file, Path(folder).rglob("*"))):
                 archive.write(each, each.relative_to(folder))
     return path
+
+
+def copy_guide(file: Path, folder: Path) -> None:
+    """With a part of its SHA-256, by which painted files name it: one photograph may have had several."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(file, folder / f"{file.stem}-{digest_of(file):.12}{file.suffix}")
 
 
 def name_photographs(photographs: Iterable[Path]) -> dict[str, Path]:
@@ -174,9 +184,11 @@ def name_of(key: str, before: Painting) -> str:
     return key if before.page is None else key.removesuffix(f", page {before.page + 1}")
 
 
-def place_of(error: Exception) -> Path | None:
-    """The file of an error, which is nobody's business but the server's: visitors are not told where it lies."""
-    return Path(error.filename) if isinstance(error, OSError) and error.filename else None
+def reason_of(error: Exception, source: Path) -> str:
+    """Why a photograph is not painted, for visitors: who are told neither where the server keeps a file nor what its
+    command line would take."""
+    place = Path(error.filename) if isinstance(error, OSError) and error.filename else source
+    return describe_failure(error, place).removesuffix(f": {LARGER}")
 
 
 def folder_name(network: str) -> str:

@@ -14,7 +14,7 @@ from colorize.cli.guidance import Guidance, check_maps, map_file, read_reference
 from colorize.cli.painting import paint_one
 from colorize.cli.painting_record import PaintRecord, page_number
 from colorize.cli.parser import trusted_packages
-from colorize.cli.paths import PaintJob, describe_failure
+from colorize.cli.paths import PaintJob
 from colorize.cli.session_files import (
     BEFORE,
     CONFIDENCE,
@@ -25,8 +25,8 @@ from colorize.cli.session_files import (
     make_view,
     name_of,
     name_photographs,
-    place_of,
     plan_files,
+    reason_of,
     result_key,
     write_archive,
     write_hints,
@@ -96,6 +96,7 @@ class Session:
         self.settings: tuple[Any, ...] = ()
         self.earlier: list[tuple[dict[str, dict[str, Painting]], tuple[Any, ...]]] = []
         self.failures: dict[str, str] = {}  # of the last round: what could not be painted -> the reason
+        self.networks: set[str] = set()  # of the last round, unless it is undone
         self.rounds = 0
         self.stopped = False  # the last round, before its end
 
@@ -127,12 +128,11 @@ class Session:
         if photograph not in self.hints:
             raise UserError("there are no hints: brush a colour onto a part of the photograph first")
         before = self.results[photograph][BEFORE]
-        name = name_of(photograph, before)
         named = {name_of(key, found[BEFORE]): found[BEFORE].file for key, found in self.results.items()}
         plan = {
             (one, network): [job for job in jobs if job.page == before.page]
             for (one, network), jobs in self._plan(named, networks, options).items()
-            if one == name
+            if one == name_of(photograph, before)
         }
         return self._start(plan, networks, options, self.results)
 
@@ -153,14 +153,12 @@ class Session:
         self, plan: Plan, networks: dict[str, LoadedNetwork], options: Namespace,
         kept: dict[str, dict[str, Painting]],
     ) -> Iterator[Step]:  # fmt: skip
-        reference = (
-            read_reference(options.reference, options.max_pixels, "the reference") if options.reference else None
-        )
+        reference = options.reference and read_reference(options.reference, options.max_pixels, "the reference")
         if options.confidence:
             check_maps([job for jobs in plan.values() for job in jobs])
         self.rounds += 1
         self.earlier.append((self.results, self.settings))
-        self.failures, self.stopped = {}, False
+        self.failures, self.stopped, self.networks = {}, False, {*networks}
         self.results = {name: dict(found) for name, found in kept.items()}
         self.hints = {name: drawn for name, drawn in self.hints.items() if name in kept}
         return self._paint(plan, networks, options, reference)
@@ -183,39 +181,38 @@ class Session:
                 for job in jobs:
                     self._paint_one(name, job, network, networks[network], options, reference)
                 step = step._replace(painted=name)
-            except UserError as error:  # of the photograph, which no network can paint
-                refused.add(name)
-                self.failures[name] = str(error)
-                step = step._replace(failure=f"{name}: {error}")
             except Exception as error:  # of a decoder, an encoder, the network or the disk: the others are painted
-                self.failures[f"{name}, {network}"] = reason = describe_failure(
-                    error, place_of(error) or jobs[0].source
-                )
-                step = step._replace(failure=f"{name}, {network}: {reason}")
+                failed = f"{name}, {network}"
+                if isinstance(error, UserError):  # of the photograph, which no network can paint
+                    refused.add(failed := name)
+                self.failures[failed] = reason_of(error, jobs[0].source)
+                step = step._replace(failure=f"{failed}: {self.failures[failed]}")
         yield step
 
     def _paint_one(
         self, name: str, job: PaintJob, network: str, held: LoadedNetwork, options: Namespace,
         reference: Reference | None,
     ) -> None:  # fmt: skip
-        painted = self.folder / str(self.rounds) / "painted"
         samples = options.samples if held.model.stochastic else 1
-        args = Namespace(**vars(options) | {"samples": samples, "weights": held.source, "output": str(painted)})
+        output = str(self.folder / str(self.rounds) / "painted")
+        args = Namespace(**vars(options) | {"samples": samples, "weights": held.source, "output": output})
         args.hints = self.hints.get(result_key(name, page_number(job)), options.hints)
         record = paint_one(held.model, job, held.size, args, Guidance(args, [job], reference))
         maps = [map_file(job.target)] if options.confidence else []
         try:
-            self._add_result(name, job, network, record, maps, painted)
+            self._add_result(name, job, network, record, maps, args)
         except OSError:  # of a full disk, which gets back what was written
             for file in (*record.targets, *maps):
                 file.unlink(missing_ok=True)
             raise
 
     def _add_result(
-        self, name: str, job: PaintJob, network: str, record: PaintRecord, maps: Sequence[Path], painted: Path
+        self, name: str, job: PaintJob, network: str, record: PaintRecord, maps: Sequence[Path], args: Namespace
     ) -> None:
         """With what the page shows of it."""
-        key, views = result_key(name, record.page), painted.with_name("views")
+        key, painted = result_key(name, record.page), Path(args.output)
+        views, guides = painted.with_name("views"), {"hints": args.hints, "reference": args.reference}
+        guides = {kind: path for kind, path in guides.items() if path}
         found = self.results.get(key)
         if found is None:
             view = make_view(job.source, views / f"{key}.jpg", job.page)
@@ -223,7 +220,8 @@ class Session:
         new = {}
         for i, file in enumerate(record.targets):
             label = network if len(record.targets) == 1 else f"{network}, sample {i + 1}"
-            new[label] = Painting(file, make_view(file, views / f"{file.relative_to(painted)}.jpg"), network, record)
+            view = make_view(file, views / f"{file.relative_to(painted)}.jpg")
+            new[label] = Painting(file, view, network, record, guides=guides)
         for each in maps:
             view = views / f"{each.relative_to(painted)}.jpg"
             scale = make_overlay(next(iter(new.values())).view, each, view)
@@ -235,6 +233,7 @@ class Session:
         """What was painted before the last time, if anything was, and the settings of then."""
         if self.earlier:
             self.results, self.settings = self.earlier.pop()
+            self.networks = set()
 
     def paintings(self) -> list[Labelled]:
         """All that was written, maps of confidence included"""

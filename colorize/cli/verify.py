@@ -3,7 +3,8 @@
 import json
 import tempfile
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from shutil import copyfile
@@ -34,12 +35,16 @@ from colorize.utils.errors import UserError
 from colorize.utils.files import digest_of
 from colorize.utils.precision import PRECISIONS
 
+GUIDES = ("hints", "reference")
+
 
 def verify(args: Namespace) -> int:
     """The exit status: 0, or 1 where a file is not what its source becomes."""
     words = [at_home(word) for word in args.painted]
     found = [path for word in words for path, _ in find_photographs(word, True, None, [])]
-    painted = [path for path in dict.fromkeys(found) if path.suffix[1:].lower() in FORMATS and not is_beside(path)]
+    named = [path for path in dict.fromkeys(found) if path.suffix[1:].lower() in FORMATS and not is_beside(path)]
+    guides = guides_of(named)
+    painted = [path for path in named if not (guides and is_among(path, guides))]
     verifier = Verifier(args)
     failed: list[Path] = []
     for path in painted:
@@ -59,21 +64,41 @@ def is_beside(path: Path) -> bool:
     return is_map(path) or (path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists())
 
 
+def guides_of(painted: Sequence[Path]) -> set[str]:
+    """The SHA-256 of the hints and references that painted files name: they may lie among them."""
+    guides = set()
+    for path in painted:
+        with suppress(UserError, OSError):  # which is said when the file is verified
+            settings = (read_sidecar(path) or read_marks(path))["settings"]
+            guides |= {str(settings[name]) for name in GUIDES if name in settings}
+    return guides
+
+
+def is_among(path: Path, digests: set[str]) -> bool:
+    with suppress(OSError):  # likewise
+        return digest_of(path) in digests
+    return False
+
+
 class Verifier:
     """Paints again; networks and the checksums of sources are computed once."""
 
     def __init__(self, args: Namespace):
         self.args, self.networks = args, dict[str | None, Colorizer]()
         self.sources, self.files = dict[str, Path](), dict[str, Path]()
+        self.folders = [args.source, *(word for word in args.painted if at_home(word).is_dir())]  # of `files`
         self.left_out: list[str] = []  # of the search for sources; said where one is not found
         self.unread = [path for path, _ in find_photographs(at_home(args.source), True, None, self.left_out)]
 
     @cached_property
     def unread_files(self) -> list[Path]:
-        walk = Walk(str(at_home(self.args.source)), lambda name: True)
-        for path, reason in walk.report.unreadable_files.items():
-            say(f"{printable(path)}: {reason}")
-        return [Path(walk.path(name)) for name in reversed(walk.names)]
+        found: list[Path] = []
+        for folder in self.folders:
+            walk = Walk(str(at_home(folder)), lambda name: True)
+            for path, reason in walk.report.unreadable_files.items():
+                say(f"{printable(path)}: {reason}")
+            found += [Path(walk.path(name)) for name in walk.names]
+        return found[::-1]
 
     def difference(self, path: Path) -> str:
         """Between a file and what is painted now; nothing where they are the same. Raises `UserError` where it does not
@@ -107,11 +132,12 @@ class Verifier:
         return self.sources[wanted]
 
     def file_of(self, digest: str, name: str) -> Path:
-        """The file of this checksum below the folder of sources, each of which is read once. Raises `UserError`."""
+        """The file of this checksum below the folders, each of whose files is read once. Raises `UserError`."""
         while digest not in self.files and self.unread_files:
             note_digest(self.unread_files.pop(), self.files)
         if digest not in self.files:
-            raise UserError(f"the file that it was given as --{name} ({digest:.12}…) is not in {self.args.source!r}")
+            where = " or ".join(map(repr, self.folders))
+            raise UserError(f"the file that it was given as --{name} ({digest:.12}…) is not in {where}")
         return self.files[digest]
 
     def network_of(self, record: dict[str, Any]) -> Colorizer:
@@ -137,7 +163,7 @@ class Verifier:
         )
         if not isinstance(args.size, int):
             raise UserError("it does not say at which size its colour was predicted")
-        for name in ("hints", "reference"):
+        for name in GUIDES:
             if wanted := getattr(args, name):
                 setattr(args, name, self.file_of(str(wanted), name))
         return args

@@ -22,7 +22,9 @@ CSS = """
 #side-by-side .grid-container { height: auto; grid-auto-rows: auto; align-content: start }
 #side-by-side .thumbnail-item { aspect-ratio: auto }
 #side-by-side, #before-after { background: transparent }
+#side-by-side .caption-label { max-width: 100%; white-space: normal; overflow-wrap: anywhere }
 #status { padding: 0.5rem 0 }
+.wrap:has(> span.error) { display: none } /* a toast says it, and the photographs stay to be looked at */
 #status:not(:has(p)):has(> .wrap.hide) { display: none }
 .scale { display: inline-block; width: 7rem; height: 0.75rem; margin: 0 0.25rem; border: 1px solid #8888 }
 #nothing { min-height: 18rem; display: grid; place-content: center; text-align: center; opacity: 0.7 }
@@ -44,6 +46,7 @@ footer { display: none !important }
 """
 RESERVE = 64 * 2**20  # bytes of the disk that uploads leave free
 NOT_STORED = "Nothing is uploaded"
+WORDS = {"common.upload": "Upload"}  # which Gradio asks for and has in no language
 FONT = "IBM Plex Sans"  # of its half-bold letters Gradio lacks many
 
 
@@ -72,6 +75,7 @@ def launch(networks: Mapping[str, LoadedNetwork], host: str, port: int, megabyte
     import uvicorn.loops.auto
     import uvicorn.protocols.http.auto
     import uvicorn.protocols.websockets.auto  # noqa: F401
+    from gradio import I18n
     from starlette.middleware import Middleware
 
     from colorize.cli.gradio_page import Page
@@ -82,7 +86,7 @@ def launch(networks: Mapping[str, LoadedNetwork], host: str, port: int, megabyte
         page.launch(
             server_name=host, server_port=port, share=False, inbrowser=browser, quiet=True, prevent_thread_lock=True,
             max_file_size=f"{megabytes}mb", footer_links=[], css=CSS, theme=calm_theme(), enable_monitoring=False,
-            ssr_mode=False, mcp_server=False, pwa=False, app_kwargs={"middleware": [guard]},
+            ssr_mode=False, mcp_server=False, pwa=False, app_kwargs={"middleware": [guard]}, i18n=I18n(en=WORDS),
         )  # fmt: skip
     except OSError as error:
         raise UserError(

@@ -77,10 +77,10 @@ def test_every_setting_changes_the_files(page, scans, tmp_path):
     repainted("format")
     page.get_by_label("draws", exact=True).check()
     page.get_by_label("one", exact=True).uncheck()
+    before = shown(page)[1]
     paint(page, "1 picture painted")
     expect(page.locator("#side-by-side .caption-label")).to_have_count(3)
-    before = shown(page)[1]
-    choose(page, "Right", "draws")
+    expect(page.get_by_label("Right", exact=True)).to_have_value("draws")  # what has just been painted
     expect(page.locator("#before-after img").nth(1)).not_to_have_attribute("src", before)
     files["a network that draws"] = downloaded(page, "#download").read_bytes()
     page.get_by_label("Seed of the samples").fill("7")
@@ -92,6 +92,9 @@ def test_every_setting_changes_the_files(page, scans, tmp_path):
     paint(page, "1 picture painted")
     expect(page.locator("#side-by-side .caption-label")).to_have_count(6)
     assert labels(page)[2:] == ["draws, sample 1", "draws, sample 2", "draws, sample 3", "draws, confidence"]
+    label = page.locator("#side-by-side .caption-label").last
+    label.evaluate("label => { label.textContent = 'smoke-diffusion-ddpm-demo-small-s0, '.repeat(3) + 'confidence' }")
+    assert label.evaluate("label => label.scrollWidth <= label.clientWidth")  # all of it is seen
     page.locator("#side-by-side").get_by_label("Thumbnail 6").click()
     expect(page.locator("#caption")).to_contain_text("Confidence: more")
     page.locator("#undo").click()
@@ -138,9 +141,11 @@ def test_hints_are_brushed_and_undone(page, scans):
     expect(page.locator("#status")).to_contain_text("2 pictures painted")
     choose(page, "Right", "two")
     assert downloaded(page, "#download").read_bytes() not in (painted, hinted)
-    for _ in range(3):
+    for _ in range(2):
+        before = shown(page)[1]
         page.locator("#undo").click()
-        page.wait_for_timeout(500)
+        changed(page, before)  # a click while one is at work is none
+    page.locator("#undo").click()
     expect(page.locator("#nothing")).to_be_visible()
     expect(page.locator("#undo")).to_be_disabled()
 
@@ -180,6 +185,11 @@ def test_what_cannot_be_is_said_in_the_page(page, scans, tmp_path):
     (tmp_path / "notes.md").write_text("no photograph")
     upload(page, [scans[0], str(tmp_path / "notes.md")])
     paint(page, "1 picture painted; notes.md: it is a text file")
+    page.get_by_role("button", name="Hints: brush").click()
+    page.get_by_role("button", name="Colour with these hints").click()
+    expect(page.get_by_text("There are no hints: brush a colour")).to_be_visible()
+    expect(page.locator(".wrap > .error:visible")).to_have_count(0)  # which would lie over the photographs
+    expect(page.get_by_label("common.")).to_have_count(0)
     page.reload()
     upload(page, scans[:1])
     page.get_by_role("button", name="Settings").click()
