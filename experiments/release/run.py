@@ -7,6 +7,7 @@ weights that users get. Its lines in results.csv are written anew; those of weig
 are. The README's table is made from that file.
 """
 
+import argparse
 import csv
 import shutil
 import sys
@@ -46,6 +47,7 @@ HEAD = ["weights", "row", "set", "metric", "value", "low", "high", "n"]
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for name, (folder, step) in WEIGHTS.items():
         try:
             weights = RunFolder(folder).checkpoint(str(step))

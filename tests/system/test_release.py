@@ -35,6 +35,7 @@ def test_the_table_of_the_weights(program, trained, photographs, monkeypatch, ca
     Path("results.csv").write_text(
         f"{head}base,model,people_places,psnr,1,1,1,9\nopen-12500,model,bsds,psnr,20.5,20,21,9\n"
     )
+    monkeypatch.setattr("sys.argv", ["run.py"])
     assert program.main() == 0
     assert "open-12500 is left out" in capsys.readouterr().out
     export = Path("outputs/release/base")
@@ -57,3 +58,10 @@ def test_the_table_of_the_weights(program, trained, photographs, monkeypatch, ca
     (psnr,) = [row for row in rows if (row["weights"], row["row"], row["metric"]) == ("base", "model", "psnr")]
     assert float(psnr["value"]) == pytest.approx(np.mean(values["model"].values["psnr"]), rel=1e-5)
     assert (psnr["set"], psnr["n"]) == ("people_places", str(len(values["model"].names)))
+
+
+def test_options_that_it_does_not_have_are_refused(program, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["run.py", "--table"])
+    with pytest.raises(SystemExit) as refused:
+        program.main()
+    assert refused.value.code == 2
