@@ -14,7 +14,6 @@ import argparse
 import io
 import json
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from interleaved import Timing, against, measure, print_processor, rounded, summary, verdict_of
 from photo_list import ENTRIES, weigh
 from PIL import Image
 from rich.console import Console
@@ -40,6 +40,7 @@ from colorize.imaging.film_look import Film
 from colorize.imaging.transforms import random_crop
 
 SIZE = 224
+BARS = (5, 0.7)  #   times the thesis's rate, and of decoding alone
 GPUS, EACH = 8, 300  #  of the estimate, and photographs a second that each of them trains on
 crop = partial(random_crop, size=SIZE, geometry="square", crop=(0.6, 1.0), flip=True)
 
@@ -61,18 +62,21 @@ def decoder(data: bytes, number: int) -> torch.Tensor:
     return decode(data)[0]
 
 
-def rates(jobs: dict[str, Callable[[bytes, int], object]], data: Sequence[bytes], rounds: int) -> dict[str, float]:
-    """Pictures a second of each job, the median of rounds in which they take turns."""
-    found: dict[str, list[float]] = {name: [] for name in jobs}
-    for job in jobs.values():
-        job(data[0], 0)
-    for _ in range(rounds):
-        for name, job in jobs.items():
-            began = time.perf_counter()
-            for number, one in enumerate(data):
-                job(one, number)
-            found[name].append(len(data) / (time.perf_counter() - began))
-    return {name: statistics.median(values) for name, values in found.items()}
+def measure_all(
+    jobs: dict[str, Callable[[bytes, int], object]], data: Sequence[bytes], rounds: int
+) -> dict[str, Timing]:
+    """Seconds that each job takes for all pictures; the jobs take turns."""
+
+    def every(job: Callable[[bytes, int], object]) -> None:
+        for number, one in enumerate(data):
+            job(one, number)
+
+    return measure({name: partial(every, job) for name, job in jobs.items()}, rounds)
+
+
+def rates(timings: dict[str, Timing], count: int) -> dict[str, float]:
+    """Pictures a second."""
+    return {name: count / of.median for name, of in timings.items()}
 
 
 def resized(data: bytes, width: int, height: int) -> bytes:
@@ -87,25 +91,20 @@ def resized(data: bytes, width: int, height: int) -> bytes:
 def lab(data: Sequence[bytes], rounds: int) -> tuple[float, float]:
     """Milliseconds a picture in a batch of 16, and the largest error against scikit-image."""
     batch = torch.stack([ours(one, 0) for one in data[:16]])
-    rgb_to_lab(batch)
-    taken = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        found = rgb_to_lab(batch)
-        taken.append((time.perf_counter() - began) / len(batch))
+    taken, found = measure({"lab": lambda: rgb_to_lab(batch)}, rounds)["lab"], rgb_to_lab(batch)
     expected = np.stack([rgb2lab(picture.permute(1, 2, 0).numpy()) for picture in batch])
-    return 1000 * statistics.median(taken), float(np.abs(found.permute(0, 2, 3, 1).numpy() - expected).max())
+    return 1000 * taken.median / len(batch), float(np.abs(found.permute(0, 2, 3, 1).numpy() - expected).max())
 
 
 def film(data: Sequence[bytes], rounds: int) -> float:
     """Milliseconds that `data/look=film` takes for a sample of 224²."""
-    look, pictures, taken = Film(), [ours(one, 0).permute(1, 2, 0).numpy() for one in data[:16]], []
-    for _ in range(rounds):
-        began = time.perf_counter()
+    look, pictures = Film(), [ours(one, 0).permute(1, 2, 0).numpy() for one in data[:16]]
+
+    def every() -> None:
         for number, picture in enumerate(pictures):
             look(picture, np.random.default_rng(number))
-        taken.append((time.perf_counter() - began) / len(pictures))
-    return 1000 * statistics.median(taken)
+
+    return 1000 * measure({"film": every}, rounds)["film"].median / len(pictures)
 
 
 def epoch(source, workers: int, count: int) -> float:
@@ -145,7 +144,7 @@ def loading(data: Sequence[bytes], folder: Path, count: int) -> dict[str, float]
         write_shard(folder / f"train-{start // 100:03d}.tar", packed[start : start + 100])
     sources = {"loose": Folder(str(loose), size=SIZE), "tar": Shards(f"{folder}/train-*.tar", size=SIZE)}
     found = {}
-    for workers in (0, 1, 2):
+    for workers in sorted({0, 1, 2, min(8, os.cpu_count() or 1)}):  # 8: what a run on a GPU starts at most
         for name, source in sources.items():
             source.batches([], [16], 0)
             found[f"{name}, {workers} workers"] = epoch(source, workers, count)
@@ -165,27 +164,29 @@ def main() -> None:
     parser.add_argument("--photographs", default="demo", help="any source (the demo photographs, at 481×321)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="no index, a tenth of the pictures")
+    parser.add_argument("--tiny", action="store_true", help="a few pictures, to try the command itself")
     words = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     photos = open_source(words.photographs).train
-    data = [photo.read() for photo in photos[: 20 if words.quick else 200]]
+    data = [photo.read() for photo in photos[: 4 if words.tiny else 20 if words.quick else 200]]
     if words.photographs == "demo":
         data = [resized(one, 481, 321) for one in data]
+    print_processor()
     report(data, words)
 
 
 def report(data: Sequence[bytes], words: argparse.Namespace) -> None:
     jobs = {"thesis": thesis, "colorize": ours, "decoding alone": decoder}
-    small, large = (
-        rates(jobs, data, words.rounds),
-        rates(jobs, [resized(one, 1024, 1024) for one in data[:24]], words.rounds),
-    )
+    large_data = [resized(one, 1024, 1024) for one in data[:24]]
+    timings, large_timings = measure_all(jobs, data, words.rounds), measure_all(jobs, large_data, words.rounds)
+    small, large = rates(timings, len(data)), rates(large_timings, len(large_data))
+    facts = summary(timings)  # its processor has one thread
     (lab_ms, lab_error), look_ms = lab(data, 4 * words.rounds), film(data, words.rounds)
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["COLORIZE_CACHE"] = f"{folder}/cache"
-        loaded = loading(data, Path(folder), 160 if words.quick else 1600)
+        loaded = loading(data, Path(folder), 32 if words.tiny else 160 if words.quick else 1600)
         table = {} if words.quick else weigh()
     console = Console(width=100)
     for title, found in (("481×321 JPEG to a 224² sample, one core", small), ("1024² JPEG, likewise", large)):
@@ -196,15 +197,20 @@ def report(data: Sequence[bytes], words: argparse.Namespace) -> None:
         console.print(
             f"{ENTRIES:,} photographs, {workers} workers: ready in {seconds:.2f} s, {megabytes:.0f} MB in all"
         )
+    vs_thesis, vs_decode = (small["colorize"] / small[name] for name in ("thesis", "decoding alone"))
+    refused = verdict_of(timings)
+    print(f"the thesis's rate: {refused or f'{vs_thesis:.1f} times, {against(vs_thesis, BARS[0])}'}")
+    print(f"decoding alone: {refused or f'{vs_decode:.2f} of it, {against(vs_decode, BARS[1])}'}")
     cores = GPUS * EACH / small["colorize"]
     console.print(f"{GPUS} GPUs that train on {EACH} photographs a second each need {cores:.1f} such cores")
     figures = {
-        "vs_thesis": small["colorize"] / small["thesis"], "vs_decode": small["colorize"] / small["decoding alone"],
+        "vs_thesis": vs_thesis, "vs_decode": vs_decode,
+        **facts,
         "small": small, "large": large, "loader": loaded, "lab_ms": lab_ms, "lab_error": lab_error, "look_ms": look_ms,
         "tar_vs_loose": loaded["tar, 0 workers"] / loaded["loose, 0 workers"],
         "index": {n: {"seconds": seconds, "megabytes": megabytes} for n, (seconds, megabytes) in table.items()},
     }  # fmt: skip
-    print(json.dumps(json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 5))))
+    print(json.dumps(rounded(figures)))
 
 
 def table_of(title: str, found: dict[str, float], baseline: str) -> Lines:

@@ -30,7 +30,7 @@ from colorize.utils.distributed import init_process_group, leave
 
 def train(models: list[str], steps: int) -> None:
     """Print a JSON object: network -> (median seconds a step, bytes of gradients)."""
-    keep_freed_memory()
+    keep_freed_memory(of_any_size=True)
     world = init_process_group(torch.device("cpu"))
     found = {}
     for model in models:

@@ -21,8 +21,9 @@ from colorize.evaluation.measure import Measurement
 from colorize.evaluation.network import open_network
 from colorize.evaluation.predictors import network_predictor
 from colorize.evaluation.selection import select_photographs
+from colorize.imaging.choices import GAMUTS
 from colorize.imaging.color import to_uint8
-from colorize.imaging.gamut import GAMUTS, into_gamut
+from colorize.imaging.gamut import into_gamut
 from colorize.metrics import PSNR, Colorfulness, LightnessShift
 from colorize.metrics.metric import Picture
 from colorize.utils.distributed import World

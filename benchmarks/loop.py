@@ -7,7 +7,8 @@ in memory, and take turns step by step in one process; the figures are ratios of
 backward, clipping and optimizer, of every player. The trainer adds what a run does at a step: seeds, checks, averages
 over passes, health, counters, a line of metrics every 10 steps, a progress line. Averaged weights are timed apart,
 since a bare loop that wanted them would pay for them too; so is the loading of photographs. A checkpoint is written
-every `checkpoint.every` steps, and its share of that time is given. Last comes what it takes to go on with a run: the
+every `checkpoint.every` steps, and its share of that time is given: what it adds to the steps beside which it is
+written, and what it would add if they waited for it. Last comes what it takes to go on with a run: the
 seconds from the start of the process to its first step, less those that importing everything takes.
 The last line is one JSON object.
 """
@@ -119,13 +120,29 @@ def measure(model: str, steps: int) -> dict[str, float]:
             del side.taken[:3]
         bare, averaged = sides["bare"].seconds, sides["average"]
         ratios = {name: side.seconds / bare for name, side in sides.items() if name != "bare"}
-        saves = []
-        for _ in range(4):
-            began = time.perf_counter()
-            averaged.trainer.save(best=False)
-            saves.append(time.perf_counter() - began)
-        share = statistics.median(saves) / (averaged.cfg.checkpoint.every * averaged.seconds)
-        return {"bare": bare, **ratios, "checkpoints": share}
+        between = averaged.cfg.checkpoint.every * averaged.seconds
+        saves = {name: added / between for name, added in checkpoint_seconds(averaged).items()}
+        return {"bare": bare, **ratios, **saves}
+
+
+def checkpoint_seconds(side: Side, rounds: int = 5) -> dict[str, float]:
+    """Seconds that a checkpoint adds to the steps beside which it is written, and those that it takes by itself."""
+    added, waited = [], []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        side.trainer.save(best=False)
+        side.trainer.checkpoints.wait()
+        waited.append(time.perf_counter() - began)
+        side.taken, steps, began = [], 0, time.perf_counter()
+        side.trainer.save(best=False)
+        while not side.trainer.checkpoints.writing.done() or steps < 2:
+            side.step(steps, side.batches[steps % len(side.batches)])
+            steps += 1
+        spent = time.perf_counter() - began
+        for i in range(steps):
+            side.time(i)
+        added.append(spent - sum(side.taken))
+    return {"checkpoints": statistics.median(added), "checkpoints_waited": statistics.median(waited)}
 
 
 def resume_seconds(model: str = "transformer") -> float:
@@ -177,17 +194,20 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     arguments = parser.parse_args()
     table = Table(
-        "network", "bare step ms", "loop", "with averaged weights", "with loading", "checkpoints %",
+        "network", "bare step ms", "loop", "with averaged weights", "with loading", "checkpoints %", "waited for %",
         title="ratios to a bare step, cpu/ recipes",
     )  # fmt: skip
-    keep_freed_memory()  # as the trainer does, for both sides
-    figures: dict[str, dict[str, float]] = {"loop": {}, "average": {}, "loading": {}, "checkpoints": {}}
+    keep_freed_memory(of_any_size=True)  # as the trainer does, for both sides
+    figures: dict[str, dict[str, float]] = {
+        name: {} for name in ("loop", "average", "loading", "checkpoints", "checkpoints_waited")
+    }
     for model in arguments.models:
         took = measure(model, arguments.steps)
         for name, values in figures.items():
             values[model] = round(took[name], 4)
         ratios = [f"{took[name]:.3f}" for name in ("loop", "average", "loading")]
-        table.add_row(model, f"{took['bare'] * 1000:.1f}", *ratios, f"{100 * took['checkpoints']:.2f}")
+        shares = [f"{100 * took[name]:.2f}" for name in ("checkpoints", "checkpoints_waited")]
+        table.add_row(model, f"{took['bare'] * 1000:.1f}", *ratios, *shares)
     Console().print(table)
     imported, resumed = import_seconds(), resume_seconds()
     print(f"import of everything: {imported:.2f} s; then {resumed:.2f} s to the first step of a run that goes on")

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from colorize import load
 from colorize.evaluation.bootstrap import mean_interval
+from colorize.imaging.choices import AUTO
 from colorize.imaging.color import rgb_to_lab, to_uint8
 from colorize.imaging.gamut import lab_to_rgb_reduced
 from colorize.imaging.image_io import LoadedPhotograph, open_photograph
@@ -31,7 +32,7 @@ from colorize.imaging.transforms import Upsampling
 from colorize.metrics.full_reference import ciede2000
 from colorize.models.base import Colorizer
 from colorize.models.load import trained_size
-from colorize.models.prediction import AUTO, lightness_of, predict_at_best_size, sizes_to_compare
+from colorize.models.prediction import lightness_of, predict_at_best_size, sizes_to_compare
 
 
 def main() -> None:

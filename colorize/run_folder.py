@@ -24,6 +24,7 @@ from colorize.utils.stored_config import (
     stored_form,
 )
 
+RESOLVED = re.compile(r"(model|loss)(\.[^\W_]\w*)+|trainer\.precision")  # whose `auto` a run keeps the answer of
 MEASURED = ("rows", "truth", "mean_ab")  # of baselines.json
 
 
@@ -175,17 +176,18 @@ class RunFolder:
         if checkpoints.best.exists():
             files["best"] = checkpoints.best
         if str(which) not in files:
+            newest = f": the newest is {str(files['last'])!r}" if files else ""
             raise UserError(
-                f"{str(self.folder)!r} has no checkpoint {str(which)!r}; it has {', '.join(files) or 'none'}"
+                f"{str(self.folder)!r} has no checkpoint {str(which)!r}; it has {', '.join(files) or 'none'}{newest}"
             )
         return files[str(which)]
 
     def read_resolved(self) -> dict[str, Any]:
-        """Config path below the model or the loss -> what its `auto` came to: a word, a number, or yes or no."""
+        """Config path, of `RESOLVED`, -> what its `auto` came to: a word, a number, or yes or no."""
         held = read_yaml(self.resolved) if self.resolved.exists() else {}
         for path, value in held.items() if isinstance(held, dict) else [(None, held)]:
             plain = isinstance(value, bool | int | str) and "${" not in str(value)
-            if not (plain and isinstance(path, str) and re.fullmatch(r"(model|loss)(\.[^\W_]\w*)+", path)):
+            if not (plain and isinstance(path, str) and RESOLVED.fullmatch(path)):
                 raise UserError(f"{str(self.resolved)!r} is damaged: it holds {path!r}, which is no value left open")
         return held
 

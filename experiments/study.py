@@ -22,7 +22,7 @@ Sets = Mapping[str, Sequence[str]]  # name of a result -> words of `evaluate`
 Line = Sequence[str | int]  # of results.csv
 BOTH_EXTRACTORS = "++protocol.extractors=[efficientnet_lite0,mobilenet_v2]"  # the second one trained no network
 ALWAYS = ["checkpoint=last", "metrics=default", "+metrics.ciede2000={_target_: colorize.metrics.CIEDE2000}",
-          "track=false", "table=false"]  # fmt: skip
+          "precision=float32", "track=false", "table=false"]  # fmt: skip
 
 
 def train(folder: Path, *words: str) -> None:

@@ -69,12 +69,14 @@ def offline(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def logging_restored():
     """Hydra lets every logger write to what is stdout when a command starts, in a test a stream that is closed at its
-    end: what a later test's libraries say must not go there."""
+    end: what a later test's libraries say must not go there. And it closes all handlers of before: that of absl, which
+    OpenVINO imports, closes pytest's stream with it."""
     root = logging.getLogger()
-    handlers, level = [*root.handlers], root.level
+    handlers, level, all_of_them = [*root.handlers], root.level, [*logging._handlerList]
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging._handlerList[:] = all_of_them
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -39,8 +39,14 @@ LOOSE = {"__init__", "__main__", "config", "run_folder", "batch"}
 # two for pictures of 16 bits and cameras' raw files, five for files that archives keep (marks,
 # records, verb, page, IIIF), five for guided colour (hints, guidance, reference, confidence, options),
 # six for the page for people with photographs (verb, page, its settings and results, sessions, their files),
-# one for the size of a prediction, one for signatures of painted files, one for overrides with several values
-MODULES = 186
+# one for the size of a prediction, one for signatures of painted files, one for overrides with several values,
+# four for training (parts of a run, averages of several lengths, its speed, FLOPs), three for precision,
+# two for folders that are painted in a pipeline (a photograph's stages, and those of several),
+# three that are imported before anything slow, so that --help takes no seconds (options, choices, Hydra apart),
+# one for DDColor's files, read and written,
+# seven for exports without PyTorch (ONNX, its modules and runtimes, its program that paints, int8, what that costs, the
+# verb's part)
+MODULES = 206
 LINES_OF_A_MODULE = 250
 LINES_OF_A_FUNCTION = 40
 # The field's own words, of which each folder may have one

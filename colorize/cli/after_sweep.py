@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
-from colorize.cli.parser import group_options
+from colorize.cli.composition import group_options
 from colorize.reports.sweep_page import Sweep, rounded, write_sweep
 from colorize.run_folder import RunFolder
 from colorize.sweeps.hydra_plugins import PLUGINS, job_environment

@@ -1,11 +1,14 @@
 """The console command `colorize VERB …`: the table of its verbs, its usage, its completion in the shell."""
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
 
+from colorize.cli.options import parse_arguments
 from colorize.utils import hydra_overrides
 from colorize.utils.environment import allow_any_text, own_version, wait_passively
 from colorize.utils.errors import UserError, guarded, suggestion
@@ -17,8 +20,8 @@ hydra_overrides.register_resolvers()
 class Verb(NamedTuple):
     """What the command, its usage, --help and the documents know of a verb.
 
-    target     the module of `colorize.cli` and the function in it: parsed arguments -> exit status; beside it stands
-               `VERB_options`, which adds the verb's options to a parser
+    target     the module of `colorize.cli` and the function in it: parsed arguments -> exit status. It is imported once
+               they are parsed; `VERB_options` in `options.py` adds the verb's options to the parser
     arguments  as the usage shows them
     summary    what the verb does
     composed   Hydra composes a config from the arguments, which are not parsed before, and completes them
@@ -71,6 +74,7 @@ def usage() -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a verb; the exit status."""
+    atexit.register(gc.freeze)  # else Python looks for garbage among all objects of torch as it ends, for a second
     wait_passively()
     allow_any_text()
     verb, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
@@ -94,15 +98,9 @@ def dispatch(verb: str, argv: list[str]) -> int:
 
 def call_verb(name: str, argv: list[str]) -> int:
     verb = VERBS[name]
+    arguments = argv if verb.composed else parse_arguments(name, verb.summary, argv)
     module_name, _, function = verb.target.partition(":")
-    module = import_module(f"colorize.cli.{module_name}")
-    if verb.composed:
-        return getattr(module, function)(argv)
-    from colorize.cli.parser import ArgumentParser  # imports Hydra: not for the usage
-
-    parser = ArgumentParser(name, verb.summary)
-    getattr(module, f"{name}_options")(parser)
-    return getattr(module, function)(parser.parse(argv))
+    return getattr(import_module(f"colorize.cli.{module_name}"), function)(arguments)
 
 
 def complete(argv: Sequence[str]) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import check_output_file
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.comparison import Comparison, Rows
@@ -70,20 +69,6 @@ def compare_trained(places: Sequence[str], page: Path) -> None:
     write_trained(page, by_label, {labels[folder]: Path(folder) for folder in summaries})
     say("no run has a result of a named protocol: these are the scores that training ended with, without intervals")
     say(f"the page is {str(page)!r}")
-
-
-def compare_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "runs", nargs="*", metavar="RUN", help="run folders, result files in them, 'outputs/cpu-*', a sweep's folder"
-    )
-    parser.add_argument("--protocol", metavar="NAME", help="which results, where the runs have several")
-    parser.add_argument("--pool", action="store_true", help="take runs that differ only by their seed together")
-    for option, meaning in (
-        ("--html", "the page (default: compare.html; of one run, run.html in its folder)"),
-        ("--markdown", "also write the table and the conclusions there"),
-        ("--latex", "also write the table there, for booktabs"),
-    ):
-        parser.add_argument(option, type=Path, metavar="FILE", help=meaning)
 
 
 def expand_runs(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -9,11 +9,10 @@ import numpy as np
 from PIL import Image
 from rich.table import Table
 
-from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import new_folder
 from colorize.data.collection import Photo
 from colorize.data.findings import FINDINGS, Thresholds, preview, write_manifest
-from colorize.data.resolve import WORDS, open_both_sets, open_source
+from colorize.data.resolve import open_both_sets, open_source
 from colorize.data.survey import Survey, find_duplicates, survey_all
 from colorize.imaging.color import grey_of
 from colorize.imaging.decode import UNREADABLE, open_rgb
@@ -34,7 +33,8 @@ def inspect(args: Namespace) -> int:
     source = open_both_sets(args.source, args.val)
     for note in source.notes():
         say(note)
-    limits = Thresholds(args.tiny, args.chroma, args.tint)
+    given = {"side": args.tiny, "chroma": args.chroma, "tint": args.tint}
+    limits = Thresholds(**{name: value for name, value in given.items() if value is not None})
     survey = Survey(source)
     workers = choose_workers(len(survey)) if args.workers is None else args.workers
     try:
@@ -47,23 +47,6 @@ def inspect(args: Namespace) -> int:
         return INTERRUPTED
     print_findings(survey, output)
     return 0
-
-
-def inspect_options(parser: ArgumentParser) -> None:
-    limits = Thresholds()
-    parser.add_argument("source", help=WORDS)
-    parser.add_output(
-        "the folder for inspect.html and manifest.tsv", overwrite="replace the files of an earlier report"
-    )
-    parser.add_argument("--val", help="the validation photographs: pictures that are in both sets are leaks")
-    parser.add_workers()
-    parser.add_number("--tiny", 0, default=limits.side, help="shorter sides below this are tiny (64 pixels)")
-    parser.add_number(
-        "--chroma", 0, type=float, default=limits.chroma, help="Lab chroma below which a pixel is grey (5)"
-    )
-    parser.add_number(
-        "--tint", 0, type=float, default=limits.tint, help="how far a toned one strays from its tint (2.5)"
-    )
 
 
 def write_report(survey: Survey, limits: Thresholds, output: Path, workers: int) -> None:
@@ -125,17 +108,6 @@ def look(args: Namespace) -> int:
         write_text(output / "which-is-real.txt", key)
     say(f"{counted(len(squares))} in {str(output / 'index.html')!r}, and in contact-sheet.jpg beside it")
     return 0
-
-
-def look_options(parser: ArgumentParser) -> None:
-    parser.add_argument("source", help=WORDS)
-    parser.add_output(
-        "the folder for index.html and contact-sheet.jpg", overwrite="replace the files of an earlier one"
-    )
-    parser.add_number("--photographs", 1, default=12, help="how many, evenly chosen (12)")
-    parser.add_number("--size", 32, default=224, help="pixels of a side (224)")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (0)")
-    parser.add_argument("--beside", help="real old photographs to mix in: can you tell which is which?")
 
 
 def evenly_spaced(word: str, count: int, size: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -133,12 +133,17 @@ def is_measured(cfg: DictConfig, target: Path, subject: EvaluatedNetwork, settin
         )
     if kept.weights.get("network", {}).get("sha256") != subject.weights["sha256"]:
         raise UserError(f"{str(target)!r} is of other weights: use name=… to keep both, or overwrite=true")
-    if not is_whole(kept, setting, subject.weights["sha256"]):
+    if not is_whole(kept, setting, subject.weights["sha256"]) or not agrees(cfg.precision, kept):
         return False
     if cfg.table:
         print_result(kept, setting.absent)
     say(f"{str(target)!r} has been measured already; overwrite=true measures it again")
     return True
+
+
+def agrees(precision: str, kept: Result) -> bool:
+    """Whether a result was measured in the precision that is asked for."""
+    return precision in ("auto", kept.cost.get("precision", "float32"))
 
 
 def announce_network(subject: EvaluatedNetwork, setting: EvaluationSetup, device: torch.device) -> None:

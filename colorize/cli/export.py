@@ -2,22 +2,26 @@
 
 import shlex
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from colorize.cli.parser import ArgumentParser, trusted_packages
+from colorize.cli.deployment import write_deployed
+from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import new_folder
 from colorize.evaluation.result import read_result
 from colorize.models.base import Colorizer
+from colorize.models.ddcolor_files import write_ddcolor
 from colorize.models.export import weights_in, write_card, write_network
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
+from colorize.models.onnx_runtime import check_trainable
 from colorize.models.weights import weights_digest
 from colorize.reports.model_card import CardDetails, Evaluated, copy_pictures, describe_card, read_details
 from colorize.run_folder import RunFolder
+from colorize.training.ema import load_average
 from colorize.utils.checkpoint import peek
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
@@ -25,37 +29,51 @@ from colorize.utils.errors import UserError
 from colorize.utils.files import without_folders
 from colorize.utils.hydra_overrides import saved_overrides
 
+# Format -> what writes it: (network, folder, what config.json says of it, dtype of its weights) -> the folder
+WRITERS: dict[str, Callable[..., Path]] = {
+    "safetensors": write_network,
+    "ddcolor": lambda model, folder, facts, dtype: write_ddcolor(model, folder, dtype),
+}
+
 
 def export(args: Namespace) -> int:
     """`colorize export RUN_OR_FILE -o FOLDER`; the exit status."""
     if (new_folder(args.output, overwrite=True) / "config.json").exists():
         raise UserError(f"{args.output!r} holds an export already: choose another folder, or delete it")
+    if args.half and args.format not in WRITERS:
+        raise UserError("--half is for --format safetensors and ddcolor: others keep single precision, or take --int8")
+    if args.int8 and args.format in WRITERS:
+        raise UserError("--int8 is for --format onnx and openvino")
     model = load(args.weights, trusted_packages(args.trust))
+    averaged = choose_average(model, args.weights, args.ema_length) if args.ema_length else {}
+    check_trainable(model, args.weights)
     details = read_details(at_home(args.card)) if args.card else CardDetails()
     name = args.name or details.name or Path(args.weights).stem
     details = replace(details, name=name, license=args.licence or details.license)
     dtype = torch.float16 if args.half else None
     results = read_results(args.results, model, dtype)
-    facts = {"name": name, "license": details.license, "use": details.use} | training_facts(args.weights)
-    folder = write_network(model, args.output, {key: value for key, value in facts.items() if value != ""}, dtype)
+    facts = {"name": name, "license": details.license, "use": details.use} | training_facts(args.weights) | averaged
+    facts = {key: value for key, value in facts.items() if value != ""}
+    if args.format in WRITERS:
+        folder, deployed = WRITERS[args.format](model, args.output, facts, dtype), ""
+    else:
+        folder, deployed = write_deployed(model, args.output, args.format, facts, int8=args.int8)
     copy_pictures(details, folder)
-    training = dict(training_rows(args.weights, details.machine))
-    write_card(folder, model, dtype, **describe_card(details, training, results))
-    say(f"{name}: {type(model).__name__}{describe_checkpoint(args.weights)} in {str(folder)!r}")
+    training = dict(training_rows(args.weights, details.machine, averaged))
+    write_card(folder, model, dtype, deployed=deployed, **describe_card(details, training, results))
+    of = f" (average of length {args.ema_length:g})" if averaged else describe_checkpoint(args.weights)
+    say(f"{name}: {type(model).__name__}{of} in {str(folder)!r}")
     return 0
 
 
-def export_options(parser: ArgumentParser) -> None:
-    parser.add_argument("weights", help="a run folder, a checkpoint, a published file, or a name on the hub")
-    parser.add_output("the folder to write")
-    parser.add_argument("--name", help="of the model; by default that of the run or of the file")
-    parser.add_argument("--licence", help="of the weights, such as apache-2.0")
-    parser.add_argument("--half", action="store_true", help="store the weights in half precision: half as many bytes")
-    parser.add_argument("--card", metavar="FILE", help="a YAML file for the model card: use, data, limits, … (cli.md)")
-    parser.add_argument(
-        "--results", nargs="+", default=[], metavar="FILE", help="results of this network (.json) for the model card"
-    )
-    parser.add_trust()
+def choose_average(model: Colorizer, weights: str, length: float) -> dict[str, Any]:
+    """Give the model of a run its averaged weights of this length: what is known of those. Raises `UserError` for
+    weights that are no run's."""
+    if (path := checkpoint_of(weights)) is None:
+        raise UserError(f"--ema-length needs a run folder, which {weights!r} is not: averages are kept there")
+    step, missed = load_average(model, path.parent.parent, length)
+    say(f"average of length {length:g} at step {step}; its profile is reconstructed to {missed:.1%}")
+    return {"steps": step, "ema_length": length, "val": ""}  # those of the checkpoint are of other weights
 
 
 def read_results(files: Sequence[str], model: Colorizer, dtype: torch.dtype | None) -> list[Evaluated]:
@@ -88,17 +106,20 @@ def training_facts(weights: str) -> dict[str, Any]:
     return known
 
 
-def training_rows(weights: str, machine: str) -> Iterator[tuple[str, str]]:
-    """The lines of the card about the training of a run's checkpoint."""
+def training_rows(weights: str, machine: str, averaged: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The lines of the card about the training of a run's checkpoint, or of the average that was chosen instead."""
     path = checkpoint_of(weights)
     if path is not None and (held := peek(path)):
         run = RunFolder(path.parent.parent)
         cfg, summary = run.read_config(), run.read_summary()
-        steps, batch, size = held["steps"], cfg.trainer.batch_size * cfg.trainer.accumulate, trained_size(weights)
+        steps = averaged.get("steps", held["steps"])
+        batch, size = cfg.trainer.batch_size * cfg.trainer.accumulate, trained_size(weights)
         seen = [phase.get("size") or size for phase in cfg.schedule.values()]
         sizes = sorted({each for each in seen if each})
         shown = f" at {' and '.join(f'{each}²' for each in sizes)} pixels" if sizes else ""
         yield "samples", f"{steps * batch:,}: {steps:,} steps of {batch}{shown}"
+        if averaged:
+            yield "averaged", f"weights of relative width {averaged['ema_length']:g} (Karras et al. 2024)"
         yield "hours", f"{held['seconds'] / 3600:.2f}, validation included"
         yield "command", f"`python train.py {without_folders(shlex.join(saved_overrides(run.folder)))}`"
         origins = {key: str(origin) for key, origin in summary.get("weights", {}).items() if origin}

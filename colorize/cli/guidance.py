@@ -13,10 +13,9 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from colorize.batch import Batch
-from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import PaintJob, name_key, output_folder
 from colorize.imaging.color import is_colourful
-from colorize.imaging.guidance import REACH, guide
+from colorize.imaging.guidance import guide
 from colorize.imaging.hints import Hints, read_hints
 from colorize.imaging.image_io import LoadedPhotograph, open_photograph
 from colorize.models.confidence import expected_error
@@ -30,24 +29,6 @@ CONFIDENCE = ".confidence.png"
 MAPPED = "confidence of colour"  # begins the text in such a file
 SMALL = 512  # pixels of the shorter side that are enough to see whether there is colour
 UNIT = 5  #    grey levels of the map of confidence for a CIE unit
-
-
-def guidance_options(parser: ArgumentParser) -> None:
-    parser.add_number("--strength", 0, 1.5, type=float, default=1.0, help="factor on predicted chroma (1)")
-    parser.add_number("--max-chroma", 0, type=float, help="CIE units, to which larger predicted chroma is reduced")
-    parser.add_argument(
-        "--hints", type=Path, metavar="FILE", help="wanted colours: a PNG of the photograph's size whose opaque pixels "
-        "they are, or JSON, [{x, y, rgb, radius}, …]; for several photographs, a folder of such files"
-    )  # fmt: skip
-    parser.add_number(
-        "--reach", 0.01, type=float, default=REACH, help="how far hints spread, in shares of the shorter side (1)"
-    )
-    parser.add_argument(
-        "--reference", type=Path, metavar="PHOTO", help="a colour photograph, for the colours of like regions"
-    )
-    parser.add_argument(
-        "--confidence", action="store_true", help="also write NAME.confidence.png: dark where colours may be far off"
-    )
 
 
 def map_file(target: Path) -> Path:
@@ -167,9 +148,13 @@ def save_map(error: Tensor, photograph: LoadedPhotograph, target: Path) -> None:
 
 def remove_map(target: Path) -> None:
     """The one that lies beside the file, if any does; it is none, if a photograph is called so."""
-    path = map_file(target)
-    if is_file(path):
-        with path.open("rb") as file:
-            head = file.read(256)
-        if MAPPED.encode() in head:
-            path.unlink()
+    if is_map(path := map_file(target)):
+        path.unlink()
+
+
+def is_map(path: Path) -> bool:
+    """Whether it is a map of confidence that was written here."""
+    if not (path.name.endswith(CONFIDENCE) and is_file(path)):
+        return False
+    with path.open("rb") as file:
+        return MAPPED.encode() in file.read(256)

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colorize.cli.parser import ArgumentParser
+from colorize.cli.options import KINDS
 from colorize.cli.paths import find_photographs, new_folder, report_failure
 from colorize.data.sources import SHIPPED
+from colorize.imaging.choices import FORMATS
 from colorize.imaging.color_management import SRGB
 from colorize.imaging.decode import decode_picture
-from colorize.imaging.image_io import FORMATS, TILE, labelled_grid
-from colorize.imaging.plates import BALANCES, Plate, compose, open_scan
+from colorize.imaging.image_io import TILE, labelled_grid
+from colorize.imaging.plates import Plate, compose, open_scan
 from colorize.imaging.registration import Motion
 from colorize.utils.console import printable, say
 from colorize.utils.download import MissingError, fetch_bytes
@@ -47,12 +48,6 @@ def plates(args: Namespace) -> int:
         write_whole(folder / SHEET, lambda part: sheet.save(part, "PNG"))
     say(f"composed {len(composed)} of {len(scans)}" + (f"; {str(folder / SHEET)!r} shows them" if composed else ""))
     return 1 if failed else 0
-
-
-def plates_options(parser: ArgumentParser) -> None:
-    parser.add_argument("scans", nargs="+", metavar="SCAN", help="files, folders, or patterns such as 'scans/*.tif'")
-    parser.add_output("a folder")
-    parser.add_argument("--balance", choices=BALANCES, default="percentile", help="of the colours (percentile)")
 
 
 def plate_files(scan: Path, folder: Path) -> tuple[Path, Path]:
@@ -96,7 +91,6 @@ def tile_of(pixels: np.ndarray) -> Image.Image:
 
 LIST = SHIPPED / "library_of_congress.tsv"
 COLUMNS = ("kind", "file", "title", "photographer", "year", "item", "image", "rights", "sha256", "sha256_from")
-KINDS = ("plates", "prints")
 MANIFEST = "CREDITS.tsv"  # of each folder: title, photographer, rights and checksum of each picture
 KEPT = ("file", "title", "photographer", "year", "rights", "source", "sha256")
 LARGEST = 2**26  # bytes of a file
@@ -107,7 +101,7 @@ PAUSE = 1.0  #   seconds between two requests, for the server's sake
 
 def fetch_historical(args: Namespace) -> int:
     """The exit status: 0, or 1 where the server does not have a picture; the others are fetched."""
-    rows = [row for row in read_picture_list(Path(args.list)) if args.only in (None, row["kind"])]
+    rows = [row for row in read_picture_list(Path(args.list or LIST)) if args.only in (None, row["kind"])]
     output, missing = new_folder(args.output, overwrite=True), 0
     for number, row in enumerate(rows, 1):
         place = f"{number}/{len(rows)} {row['kind']}/{row['file']}"
@@ -125,13 +119,6 @@ def fetch_historical(args: Namespace) -> int:
         time.sleep(PAUSE if number < len(rows) else 0)
     say(f"{len(rows) - missing} of {len(rows)} are in {args.output!r}; {MANIFEST} there has credits and checksums")
     return 1 if missing else 0
-
-
-def fetch_options(parser: ArgumentParser) -> None:
-    parser.add_argument("what", choices=["historical"], help="Prokudin-Gorskii's plates and black-and-white prints")
-    parser.add_output("a folder; what it has already is not fetched again")
-    parser.add_argument("--only", choices=KINDS, help="one of the two kinds")
-    parser.add_argument("--list", default=str(LIST), help="another list of the same columns (the package's own)")
 
 
 def read_picture_list(path: Path) -> list[dict[str, str]]:

@@ -14,8 +14,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from colorize.cli.composition import hydra_context, parse_hydra_args, print_help, runs_job
 from colorize.cli.overrides import check_overrides
-from colorize.cli.parser import parse_hydra_args, runs_job, search_here
+from colorize.cli.parser import search_here
 from colorize.config import conf_folder
 from colorize.utils.environment import at_home
 from colorize.utils.errors import INTERRUPTED, TRY_AGAIN, UserError, guarded
@@ -146,6 +147,10 @@ def run_hydra(config_name: str, argv: list[str], job: Callable[..., int]) -> int
     """
     search_here()
     arguments, words = parse_hydra_args([quote_if_needed(word) for word in argv], config_name)
+    if arguments.help:
+        with hydra_context(conf_folder(), arguments):
+            print_help(config_name, arguments)
+        return 0
     check_overrides(conf_folder(), config_name, arguments)
     if runs_job(arguments):
         # imports torch: not before the arguments are checked

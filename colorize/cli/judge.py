@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.table import Table
 
 from colorize.cli.compare import expand_runs
-from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import new_folder
 from colorize.evaluation.compare import check_comparable, find_results
 from colorize.evaluation.entries import run_labels
@@ -34,14 +33,6 @@ from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, digest_of, short_digest, write_text
 
 PAGE, PEOPLE = "judge.html", "people.json"
-
-
-def judge_options(parser: ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="runs that were evaluated, as `colorize compare` takes")
-    parser.add_argument("--protocol", metavar="NAME", help="whose pictures are shown, where runs have several results")
-    parser.add_argument("--read", nargs="+", type=Path, metavar="CSV", help="judgements that people saved on the page")
-    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="of the page; --read: else the first CSV's")
-    parser.add_argument("--overwrite", action="store_true", help="replace another page in that folder")
 
 
 def judge(args: Namespace) -> int:

@@ -9,7 +9,6 @@ from huggingface_hub import constants, scan_cache_dir, try_to_load_from_cache
 from huggingface_hub.errors import CacheNotFound
 from rich.table import Table
 
-from colorize.cli.parser import ArgumentParser
 from colorize.models.export import read_card
 from colorize.models.load import HUB_FILES, trained_size
 from colorize.models.named_weights import DEFAULT, PUBLISHED, shipped_weights
@@ -48,10 +47,6 @@ def models(args: Namespace) -> int:
     if DEFAULT not in held:
         say("this version ships no weights: name some with --weights")
     return 0
-
-
-def models_options(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", default="outputs", help="of runs (default: outputs)")
 
 
 def runs_in(folder: Path) -> Iterator[KnownNetwork]:
@@ -95,7 +90,8 @@ def describe_run(name: str, folder: Path, where: str) -> KnownNetwork:
 
 
 def describe_export(name: str, folder: Path, where: str, card: Mapping[str, Any]) -> KnownNetwork:
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    kinds = (".safetensors", ".onnx", ".bin")
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.suffix in kinds)
     about = card.get("use") or card.get("name", "")
     return KnownNetwork(
         name, where, str(card.get("network")), megabytes(size), str(card.get("license", "")), str(about)

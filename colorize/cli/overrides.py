@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from colorize.cli.additions import check_additions
-from colorize.cli.parser import compose_config, group_options, hydra_context, options_in, parse_overrides, runs_job
+from colorize.cli.composition import compose_config, group_options, hydra_context, options_in, parse_overrides, runs_job
 from colorize.cli.sweep_overrides import (
     check_once,
     check_shared,
@@ -40,7 +40,7 @@ def check_overrides(conf: Path, config_name: str, arguments: Namespace) -> None:
 
     Configs of the user's own (--config-dir, hydra.searchpath, …) are read as Hydra reads them.
     """
-    if arguments.help or arguments.hydra_help or arguments.shell_completion:
+    if arguments.hydra_help or arguments.shell_completion:
         return  # nothing is composed here
     with hydra_context(conf, arguments):
         for word in arguments.overrides if config_name == "evaluate" else ():
@@ -76,7 +76,7 @@ def check_job(
     known = flatten(before, resolve=False)
     for override in others:
         check_key(override, before, known, choices, places)
-    after = compose_config(config_name, [*choices, *map(first_override, others)])
+    after = compose_config(config_name, [*choices, *map(first_override, others)]) if others else before
     plain: list[Any] = [OmegaConf.to_container(each, resolve=False) for each in (before, after)]
     check_additions(*plain)
     if runs_job(arguments):

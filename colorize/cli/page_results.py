@@ -4,29 +4,37 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
-from colorize.cli.session_files import BEFORE, report_table
+from colorize.cli.session_files import BEFORE, TINT, report_table
 from colorize.cli.sessions import Session
 
 NOTHING = "Add photographs and press *Colour*: they appear here, before and after."
-LEGEND = "Violet where colours are guessed: the stronger, the further the true ones may be from what is painted."
+LEGEND = f"""Confidence: more <span class="scale" style="background: linear-gradient(90deg, #fff, {TINT})"></span> less.
+The true colours are expected up to %.0f CIE units away where there is no violet, and %.0f or more where it is
+strongest."""
+HINTS = """Brush the colours that you know onto the photograph: a stroke changes what it covers, and what is alike
+around it. Strokes stay until you erase them; *Colour* takes them too."""
 BRUSH: list[Any] = ["#c8956c", "#7a4a2b", "#a33030", "#d9a441", "#4f7a3a", "#5b8fc4", "#2f4a7d", "#8a6fa8"]
 Update = dict[Any, Any]  # component -> its new value or properties
 
 
 class Results:
     """Adds it where it is made. The methods give what it shows of a session: of its photographs, one beside what a
-    network made of it, or what two networks made of it."""
+    network made of it, or what two networks made of it. `reach` is that of hints, at first."""
 
-    def __init__(self) -> None:
+    def __init__(self, reach: float) -> None:
         self.nothing = gr.Markdown(NOTHING, elem_id="nothing", container=True)
         with gr.Column(visible=False) as self.whole:
             self._add_comparison()
             with gr.Accordion("Hints: brush colours that you know", open=False, elem_id="hints") as self.hints:
+                gr.Markdown(HINTS, elem_classes="small")
                 self.editor = gr.ImageEditor(
                     type="pil", sources=(), transforms=(), layers=False, brush=gr.Brush(colors=BRUSH), format="png",
-                    show_label=False, buttons=[], height=420,
+                    show_label=False, buttons=[], height="min(420px, 75vw)",
                 )  # fmt: skip
+                said = "How far a stroke's colour spreads, in shares of the photograph's shorter side."
+                self.reach = gr.Slider(0.01, 1, reach, step=0.01, label="Reach", info=said, buttons=["reset"])
                 self.hint = gr.Button("Colour with these hints")
             with gr.Accordion("Report", open=False):
                 self.report = gr.HTML(elem_classes="prose")
@@ -46,28 +54,29 @@ class Results:
             type="filepath", show_label=False, interactive=False, buttons=["fullscreen"], max_height=640,
             elem_id="before-after",
         )  # fmt: skip
-        self.caption = gr.Markdown(elem_id="caption", elem_classes="small")
+        self.caption = gr.HTML(elem_id="caption", elem_classes="small", apply_default_css=False)
         self.gallery = gr.Gallery(
             show_label=False, columns=3, height="auto", allow_preview=False, visible=False, interactive=False,
             buttons=[], elem_id="side-by-side",
         )  # fmt: skip
         with gr.Row():
-            self.file = gr.DownloadButton("Download", interactive=False, min_width=200, elem_id="download")
+            self.file = gr.DownloadButton("Download this picture", interactive=False, min_width=200, elem_id="download")
             self.archive = gr.DownloadButton("Download all (ZIP)", interactive=False, min_width=200, elem_id="archive")
 
     def connect(self, session: gr.State, **quiet: Any) -> None:
         """Lets visitors choose what they look at."""
         sides = [session, self.photograph, self.left, self.right]
         self.photograph.input(self.choose, sides[:2], [*self.compared, *self.choices, self.editor], **quiet)
-        self.hints.expand(self.canvas_of, sides[:2], self.editor, **quiet)  # which takes nothing while it is not seen
+        self.hints.expand(self.canvas_again, [*sides[:2], self.editor], self.editor, **quiet)
         for side in (self.left, self.right):
             side.input(self.compare, sides, self.compared, **quiet)
         self.gallery.select(self.take, sides[:3], [self.right, *self.compared], **quiet)
 
-    def show_all(self, session: Session, photograph: str | None = None, right: str | None = None) -> Update:
-        """All that is painted, but for the archive; in the slider one photograph, by default the first."""
-        photograph = photograph or next(iter(session.results), None)
-        return {
+    def show_all(self, session: Session, shown: str | None = None, right: str | None = None) -> Update:
+        """All that is painted, but for the archive; in the slider the photograph that is shown already, with what is
+        being brushed onto it, or the first."""
+        photograph = shown if shown in session.results else next(iter(session.results), None)
+        update = {
             self.archive: gr.DownloadButton(value=None, interactive=False),
             self.whole: gr.Column(visible=bool(session.results)),
             self.nothing: gr.Markdown(visible=not session.results),
@@ -75,6 +84,10 @@ class Results:
             **self.choose(session, photograph, right=right),
             self.photograph: gr.Dropdown(list(session.results), value=photograph),
         }
+        return self._keep_strokes(update) if photograph and photograph == shown else update
+
+    def _keep_strokes(self, update: Update) -> Update:
+        return {component: value for component, value in update.items() if component is not self.editor}
 
     def show_choices(self, session: Session, photograph: str | None) -> Update:
         """What there is to choose from, for one photograph; another may be looked at."""
@@ -89,8 +102,21 @@ class Results:
         return gr.Gallery(views, visible=len(views) > 2, selected_index=None)
 
     def canvas_of(self, session: Session, photograph: str | None) -> dict[str, Any] | None:
+        """A photograph with its hints."""
         found = session.results.get(photograph or "")
-        return {"background": str(found[BEFORE].view), "layers": [], "composite": None} if found else None
+        if not found:
+            return None
+        view, layers = found[BEFORE].view, []
+        if drawn := session.hints.get(photograph or ""):
+            with Image.open(view) as shown, Image.open(drawn) as hints:
+                layers = [hints.resize(shown.size, Image.Resampling.NEAREST)]
+        return {"background": str(view), "layers": layers, "composite": None}
+
+    def canvas_again(
+        self, session: Session, photograph: str | None, drawn: dict[str, Any] | None
+    ) -> dict[str, Any] | None:
+        """What the editor holds: it does not show what it was given while it was not seen."""
+        return {**drawn, "composite": None} if drawn and drawn["layers"] else self.canvas_of(session, photograph)
 
     def show_archive(self, session: Session) -> Update:
         try:
@@ -103,11 +129,13 @@ class Results:
     def choose(
         self, session: Session, photograph: str | None, left: str | None = None, right: str | None = None
     ) -> Update:
-        """A photograph, by default itself on the left and what the first network made of it on the right."""
+        """A photograph, by default itself on the left; on the right what a network of the last round made of it, by
+        default the first."""
         found = session.results.get(photograph or "", {})
         labels = list(found)
         first = left if left in found else next(iter(labels), None)
-        second = right if right in labels[1:] else next(iter(labels[1:]), None)
+        painted = [label for label in labels[1:] if found[label].network in session.networks] or labels[1:]
+        second = right if right in painted else next(iter(painted), None)
         return {
             self.left: gr.Dropdown(labels, value=first),
             self.right: gr.Dropdown(labels, value=second),
@@ -117,8 +145,7 @@ class Results:
 
     def choose_again(self, session: Session, photograph: str | None, left: str | None, right: str | None) -> Update:
         """What is looked at, with all that has been painted of it since; the hints that are being brushed stay."""
-        again = self.choose(session, photograph, left, right)
-        return {component: value for component, value in again.items() if component is not self.editor}
+        return self._keep_strokes(self.choose(session, photograph, left, right))
 
     def compare(self, session: Session, photograph: str | None, left: str | None, right: str | None) -> Update:
         found = session.results.get(photograph or "", {})
@@ -127,8 +154,8 @@ class Results:
         shown = found[right]
         return {
             self.slider: (str(found[left].view), str(shown.view)),
-            self.file: gr.DownloadButton(f"Download {right}", value=shown.file, interactive=right != BEFORE),
-            self.caption: escape(shown.record.summary) if shown.record else LEGEND if right != BEFORE else "",
+            self.file: gr.DownloadButton(value=shown.file, interactive=right != BEFORE),
+            self.caption: LEGEND % shown.scale if shown.scale else escape(shown.record.summary) if shown.record else "",
         }
 
     def take(self, session: Session, photograph: str, left: str, chosen: gr.SelectData) -> Update:

@@ -1,5 +1,6 @@
 """The settings on the page that `colorize app` serves, and what they mean as options of `colorize paint`."""
 
+import math
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,19 +10,18 @@ from typing import Any
 
 import gradio as gr
 
-from colorize.cli.paths import ENDINGS
-from colorize.imaging.image_io import FORMATS
-from colorize.models.prediction import AUTO
+from colorize.cli.session_files import reason_of
+from colorize.imaging.choices import AUTO, FORMATS
 from colorize.utils.errors import UserError
 
-KINDS = ["image", *ENDINGS]
 LARGEST_SAMPLES, LARGEST_SIZE = 8, 2048
 UNBOUNDED = 150  # CIE units of chroma, which no colour of sRGB has
 TRAINED = "as trained"
 
 
 class Settings:
-    """Adds them where it is made; `components` are in the order of the arguments of `options`.
+    """Adds them where it is made; `components` are in the order of the arguments of `options`, of which the last, the
+    reach of hints, is set elsewhere.
 
     defaults  options of `colorize paint` for what nobody is asked
     draws     whether one of the networks is stochastic
@@ -29,35 +29,62 @@ class Settings:
 
     def __init__(self, defaults: Namespace, draws: bool):
         self.defaults = defaults
-        reference = gr.File(file_types=KINDS, label="Reference: a photograph in colour", height=150)
-        strength = gr.Slider(
-            0, 1.5, 1, step=0.05, label="Strength", info="Of the colours: 0 is grey, 1 as predicted.", buttons=["reset"]
-        )
-        said = f"Stronger colours are reduced to this chroma, in CIE units; {UNBOUNDED}: no limit."
+        gr.Markdown("Press *Colour* to apply what you change here.", elem_classes="small")
+        reference = gr.File(label="Reference: a photograph in colour", height=150)
+        said = "Of the colours: 0 is grey, 1 as predicted."
+        strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength", info=said, buttons=["reset"])
+        said = f"Stronger colours are reduced to this: 20 is pale, 60 vivid; {UNBOUNDED}: no limit."
         max_chroma = gr.Slider(0, UNBOUNDED, UNBOUNDED, step=5, label="Saturation limit", info=said, buttons=["reset"])
-        said = f"Pixels of the shorter side of what the network sees; {AUTO}: of three, the one that agrees most."
+        said = (
+            f"Pixels of the shorter side of what the network sees. {AUTO}: of three sizes, the one whose colours are "
+            f"most like those at the other two; {TRAINED}: what colorize paint takes unless told otherwise."
+        )
         sizes = [AUTO, TRAINED, "128", "256", "384", "512", "768"]
         size = gr.Dropdown(sizes, value=AUTO, allow_custom_value=True, label="Size", info=said)
-        said = "Colourings of each photograph, to choose from, by networks that draw."
+        said = "Colourings of each photograph, to choose from, by networks whose colours are others each time."
         samples = gr.Slider(1, LARGEST_SAMPLES, 1, step=1, label="Samples", info=said, visible=draws, buttons=["reset"])
         seed = gr.Number(0, precision=0, label="Seed of the samples", visible=draws)
-        said = "A map over the photograph: violet where the true colours may be others. Slower."
-        confidence = gr.Checkbox(False, label="Show what is guessed", info=said)
+        said = "Adds a map of it: violet over the photograph where the true colours may be others. Slower."
+        confidence = gr.Checkbox(False, label="Confidence", info=said)
         kinds = sorted({*FORMATS} - {"jpeg", "tiff"})
         kind = gr.Dropdown(kinds, value="png", label="Format of the files", filterable=False)
         self.components = [size, strength, max_chroma, samples, seed, kind, reference, confidence]
 
     def options(
         self, size: Any, strength: float, max_chroma: float, samples: int, seed: int, kind: str, reference: str | None,
-        confidence: bool,
+        confidence: bool, reach: float,
     ) -> Namespace:  # fmt: skip
         """Raises `gr.Error` for a size that cannot be."""
         given = {
-            "size": read_size(size), "strength": strength, "samples": samples, "seed": seed or 0, "format": kind,
-            "max_chroma": max_chroma if max_chroma < UNBOUNDED else None,
+            "size": read_size(size), "strength": strength, "samples": int(samples), "seed": int(seed or 0),
+            "max_chroma": max_chroma if max_chroma < UNBOUNDED else None, "format": kind,
             "reference": Path(reference) if reference else None, "confidence": confidence,
+            "reach": reach,
         }  # fmt: skip
         return Namespace(**vars(self.defaults) | given)
+
+
+def check_setting(component: Any, value: Any) -> None:
+    """Raises `gr.Error` where a program gives what a visitor cannot choose; a size is checked by `read_size`."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    choices = [choice for _, choice in getattr(component, "choices", ())]
+    match component:
+        case gr.Slider(minimum=least, maximum=most, step=step):
+            fits = is_number and least <= value <= most and (step != 1 or value == int(value))
+            wanted = f"a {'whole ' if step == 1 else ''}number from {least} to {most}"
+        case gr.Number():
+            fits, wanted = is_number and math.isfinite(value) and value == int(value), "a whole number"
+        case gr.CheckboxGroup():
+            fits = isinstance(value, list) and all(each in choices for each in value)
+            wanted = f"a list of names among {', '.join(choices)}"
+        case gr.Dropdown(allow_custom_value=False):
+            fits, wanted = value in choices, f"one of {', '.join(choices)}"
+        case gr.Checkbox():
+            fits, wanted = isinstance(value, bool), "True or False"
+        case _:
+            return
+    if not fits:
+        raise refusal(f"{component.label} is {value!r}; it must be {wanted}")
 
 
 def read_size(given: Any) -> int | str | None:
@@ -82,6 +109,6 @@ def told_to_visitors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise refusal(str(error)) from error
+        raise refusal(reason_of(error, Path())) from error
     except OSError as error:
         raise refusal(f"It cannot be read or written: {error.strerror}") from error

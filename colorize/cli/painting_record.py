@@ -1,6 +1,5 @@
 """What is written of how a photograph was painted: the marks in its file, the sidecar, and what can be repainted."""
 
-import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +12,6 @@ from PIL import Image
 from torch import nn
 
 from colorize.cli.guidance import map_file, remove_map
-from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import PaintJob, name_key, sample_files
 from colorize.imaging.color import is_colourful
 from colorize.imaging.color_management import SRGB
@@ -23,6 +21,8 @@ from colorize.imaging.image_io import LoadedPhotograph, format_of
 from colorize.imaging.metadata import MARKER, XMP_HEAD
 from colorize.imaging.provenance import checked_record, mark_xmp
 from colorize.models.base import Colorizer
+from colorize.models.named_weights import DEFAULT, weights_name
+from colorize.models.precision import precision_setting
 from colorize.models.weights import weights_digest
 from colorize.reports.iiif import IiifChoice, check_manifest
 from colorize.reports.painted_page import UNSEEN, PaintedRow, Thumbnails, place_beside, read_rows
@@ -39,21 +39,6 @@ NO_SETTINGS = frozenset(
     ["photographs", "output", "overwrite", "format", "weights", "samples", "device", "max_pixels", "trust", "sidecar",
      "report", "iiif", "confidence", "c2pa"]
 )  # fmt: skip
-
-
-def archive_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--depth", type=int, choices=(8, 16), default=8, help="bits a sample: 16 for PNG and TIFF (8)")
-    parser.add_argument(
-        "--profile", choices=("srgb", "source"), default="srgb", help="of the colours: sRGB, or the photograph's (srgb)"
-    )
-    parser.add_argument("--sidecar", action="store_true", help="write NAME.colorize.json: how each file was painted")
-    parser.add_argument("--report", action="store_true", help="write painted.csv and painted.html into the folder")
-    parser.add_argument(
-        "--iiif",
-        metavar="URL",
-        help="write manifest.json and the originals; URL: where the folder will be served",
-    )
-    parser.add_argument("--c2pa", nargs=2, type=Path, metavar=("CERTIFICATE", "KEY"), help="PEM files: sign each file")
 
 
 def check_formats(args: Namespace, jobs: list[PaintJob]) -> None:
@@ -155,20 +140,25 @@ def target_profile(photograph: LoadedPhotograph, args: Namespace) -> tuple[bytes
 
 def describe_painting(model: Colorizer, job: PaintJob, sample: int, size: int, args: Namespace) -> dict[str, Any]:
     """The record of a file, with keys of `provenance.KEYS`: sample from 0, `size` at which colour was predicted."""
-    given = {key: value for key, value in vars(args).items() if key not in NO_SETTINGS}
-    settings = {key: value for key, value in given.items() if value is not None and value is not False}
+    given = {key: value for key, value in vars(args).items() if key not in {*NO_SETTINGS, "precision"}}
+    settings = {key: plain_number(value) for key, value in given.items() if value is not None and value is not False}
     record: dict[str, Any] = {
         "software": f"colorize {own_version()}",
-        "network": type(model).__name__,
+        "network": weights_name(args.weights),
         "network_sha256": network_digest(model),
         "source": job.source.name,
         "source_sha256": digest_of(job.source),
-        "settings": dict(sorted((settings | {"size": size}).items())),
+        "settings": dict(sorted((settings | {"size": size} | precision_setting(model)).items())),
     }
-    if args.weights is not None:  # a folder elsewhere is nobody's business
-        record["weights"] = args.weights if not Path(args.weights).is_absolute() else Path(args.weights).name
+    weights = DEFAULT if args.weights is None else args.weights  # a folder elsewhere is nobody's business
+    record["weights"] = weights if not Path(weights).is_absolute() else Path(weights).name
     record |= {} if job.page is None else {"page": job.page + 1}
     return record | ({"sample": sample + 1} if model.stochastic else {})
+
+
+def plain_number(value: Any) -> Any:
+    """A whole number as an int, and anything else as it is: a page says 1 where a command line says 1.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 DIGESTS: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
@@ -232,18 +222,9 @@ def write_sidecar(painted: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_sidecar(painted: Path) -> dict[str, Any] | None:
-    """The record beside a painted file; None where there is none. Raises `UserError` for a damaged one."""
-    path = sidecar_of(painted)
-    return checked_record(read_json(path, "paint it again, or verify without it")) if path.exists() else None
-
-
-def settings_as_words(settings: Mapping[str, Any]) -> list[str]:
-    """Settings of a record as options of a command line, which checks them. Raises `UserError`."""
-    if wrong := (NO_SETTINGS | {"help"}) & settings.keys():
-        raise UserError(f"what it says of how it was painted is damaged: {min(wrong)} is no setting")
-    words: list[str] = []
-    for key, value in settings.items():
-        words.append(f"--{key.replace('_', '-')}")
-        if value is not True:  # a switch
-            words.append(value if isinstance(value, str) else json.dumps(value))
-    return words
+    """The record beside a painted file, with `painted_sha256`; None where there is none. Raises `UserError` for a
+    damaged one."""
+    if not (path := sidecar_of(painted)).exists():
+        return None
+    held = read_json(path, "paint it again, or verify without it")
+    return checked_record(held) | {"painted_sha256": held.get("painted_sha256")}

@@ -13,7 +13,7 @@ from pathlib import Path
 from colorize.data.filesystem import Walk
 from colorize.data.listing import SUFFIXES
 from colorize.imaging import camera_raw
-from colorize.imaging.image_io import FORMATS
+from colorize.imaging.choices import FORMATS
 from colorize.imaging.tiff import page_offsets
 from colorize.utils.console import printable
 from colorize.utils.devices import is_out_of_memory

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from colorize.cli.parser import ArgumentParser
 from colorize.cli.paths import new_folder
 from colorize.data.collection import Collection, lines_digest
 from colorize.data.datamodule import exclude_listed
 from colorize.data.loader import FeistelPermutation
-from colorize.data.resolve import WORDS, ResolvedSource, open_source
+from colorize.data.resolve import ResolvedSource, open_source
 from colorize.data.shard_writer import PreparedPhoto, Shard, numbered_keys, prepare_photo, write_shard
 from colorize.data.sources import split_by_hash
 from colorize.utils.console import ProgressBar, counted, say
@@ -74,23 +73,6 @@ def prepare_source(args: Namespace) -> int:
     except KeyboardInterrupt:
         say("interrupted; the same command resumes after the last whole tar file")
         return INTERRUPTED
-
-
-def prepare_options(parser: ArgumentParser) -> None:
-    parser.add_argument("source", help=WORDS)
-    parser.add_argument("output", help="the folder for train-*.tar, val-*.tar and manifest.json")
-    parser.add_number("--size", 32, help="pixels of the shorter side (files stay as they are)")
-    parser.add_number("--quality", 1, 100, default=95, help="of the JPEGs that --size makes (95)")
-    parser.add_number("--photographs", 1, default=2000, help="in a tar file (2000)")
-    parser.add_number(
-        "--val-fraction", 0, 0.99, type=float, default=0.0, help="held back where the source names none (0)"
-    )
-    parser.add_argument("--exclude", help="a manifest of `colorize inspect`: what it leaves out is left out")
-    parser.add_number(
-        "--max-bad", 0, type=float, default=0.01, help="unreadable photographs allowed: share or number (0.01)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the photographs (0)")
-    parser.add_workers()
 
 
 def shuffle(photos: Collection, seed: int) -> Collection:

@@ -1,32 +1,33 @@
 """Sessions of the page that `colorize app` serves: the networks that stay loaded, and what each visitor has painted."""
 
-import shutil
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
 
 from colorize.cli.guidance import Guidance, check_maps, map_file, read_reference
-from colorize.cli.paint import paint_one
-from colorize.cli.painting_record import PaintRecord
+from colorize.cli.painting import paint_one
+from colorize.cli.painting_record import PaintRecord, page_number
 from colorize.cli.parser import trusted_packages
-from colorize.cli.paths import PaintJob, assign_files, describe_failure
+from colorize.cli.paths import PaintJob
 from colorize.cli.session_files import (
     BEFORE,
     CONFIDENCE,
     Labelled,
     Painting,
-    folder_name,
+    Plan,
     make_overlay,
     make_view,
     name_of,
     name_photographs,
-    place_of,
+    plan_files,
+    reason_of,
+    result_key,
     write_archive,
     write_hints,
 )
@@ -83,15 +84,21 @@ class Session:
 
     results  photograph -> `BEFORE` and the networks -> `Painting`; a stochastic network has one of each sample, and
              every network one more where a map of confidence is asked for
+    hints    photograph -> a PNG of its size with what is brushed onto it; `undo` leaves them as they are
+    settings those of the page when the results were painted
     """
 
     def __init__(self, inside: str | None = None) -> None:
         self.temporary = tempfile.TemporaryDirectory(prefix="colorize-app-", dir=inside)
         self.folder = Path(self.temporary.name)
         self.results: dict[str, dict[str, Painting]] = {}
-        self.earlier: list[dict[str, dict[str, Painting]]] = []
+        self.hints: dict[str, Path] = {}
+        self.settings: tuple[Any, ...] = ()
+        self.earlier: list[tuple[dict[str, dict[str, Painting]], tuple[Any, ...]]] = []
         self.failures: dict[str, str] = {}  # of the last round: what could not be painted -> the reason
+        self.networks: set[str] = set()  # of the last round, unless it is undone
         self.rounds = 0
+        self.stopped = False  # the last round, before its end
 
     def close(self) -> None:
         self.temporary.cleanup()
@@ -99,8 +106,9 @@ class Session:
     def paint(
         self, photographs: Iterable[str | Path], networks: dict[str, LoadedNetwork], options: Namespace
     ) -> Iterator[Step]:
-        """Paint each photograph by each network, with `options` as those of `colorize paint`; one that cannot be
-        painted is passed over. What was painted before is kept for `undo`, and of these photographs it stays.
+        """Paint each photograph by each network, with `options` as those of `colorize paint` and with its hints; one
+        that cannot be painted is passed over. What was painted before is kept for `undo`, and of these photographs it
+        stays.
 
         Raises `UserError` for a reference that cannot be one.
         """
@@ -116,54 +124,56 @@ class Session:
     ) -> Iterator[Step]:
         """Paint one of the results again, with what is opaque in the layers as hints. Raises `UserError` where nothing
         is."""
+        self.brush(photograph, layers)
+        if photograph not in self.hints:
+            raise UserError("there are no hints: brush a colour onto a part of the photograph first")
         before = self.results[photograph][BEFORE]
-        name, hints = name_of(photograph, before), self.folder / f"hints-{self.rounds + 1}.png"
-        record = next(each.record for each in self.results[photograph].values() if each.record)
-        write_hints(layers, (record.width, record.height), hints)
         named = {name_of(key, found[BEFORE]): found[BEFORE].file for key, found in self.results.items()}
         plan = {
             (one, network): [job for job in jobs if job.page == before.page]
             for (one, network), jobs in self._plan(named, networks, options).items()
-            if one == name
+            if one == name_of(photograph, before)
         }
-        return self._start(plan, networks, Namespace(**vars(options) | {"hints": hints}), self.results)
+        return self._start(plan, networks, options, self.results)
 
-    def _plan(
-        self, named: dict[str, Path], networks: Iterable[str], options: Namespace
-    ) -> dict[tuple[str, str], list[PaintJob]]:
-        """(photograph, network) -> what is painted: one picture, or the pages of a TIFF."""
-        names = {source: name for name, source in named.items()}
-        plan: dict[tuple[str, str], list[PaintJob]] = {(name, network): [] for name in named for network in networks}
-        for network in networks:
-            folder = self.folder / str(self.rounds + 1) / "painted" / folder_name(network)
-            places = {source: folder / Path(name).parent / source.name for name, source in named.items()}
-            for job in assign_files(places, options.format, []):
-                plan[names[job.source], network].append(job)
-        return plan
+    def brush(self, photograph: str, layers: Sequence[Image.Image]) -> None:
+        """What is opaque in the layers becomes the hints of one of the results, from the next time that it is
+        painted."""
+        record = next(each.record for each in self.results[photograph].values() if each.record)
+        hints = self.folder / str(self.rounds + 1) / "hints" / f"{photograph}.png"
+        if write_hints(layers, (record.width, record.height), hints):
+            self.hints[photograph] = hints
+        else:
+            self.hints.pop(photograph, None)
+
+    def _plan(self, named: dict[str, Path], networks: Iterable[str], options: Namespace) -> Plan:
+        return plan_files(self.folder / str(self.rounds + 1) / "painted", named, networks, options.format)
 
     def _start(
-        self, plan: dict[tuple[str, str], list[PaintJob]], networks: dict[str, LoadedNetwork], options: Namespace,
+        self, plan: Plan, networks: dict[str, LoadedNetwork], options: Namespace,
         kept: dict[str, dict[str, Painting]],
     ) -> Iterator[Step]:  # fmt: skip
-        reference = (
-            read_reference(options.reference, options.max_pixels, "the reference") if options.reference else None
-        )
+        reference = options.reference and read_reference(options.reference, options.max_pixels, "the reference")
         if options.confidence:
             check_maps([job for jobs in plan.values() for job in jobs])
         self.rounds += 1
-        self.earlier.append(self.results)
-        self.failures = {}
+        self.earlier.append((self.results, self.settings))
+        self.failures, self.stopped, self.networks = {}, False, {*networks}
         self.results = {name: dict(found) for name, found in kept.items()}
+        self.hints = {name: drawn for name, drawn in self.hints.items() if name in kept}
         return self._paint(plan, networks, options, reference)
 
     def _paint(
-        self, plan: dict[tuple[str, str], list[PaintJob]], networks: dict[str, LoadedNetwork], options: Namespace,
+        self, plan: Plan, networks: dict[str, LoadedNetwork], options: Namespace,
         reference: Reference | None,
     ) -> Iterator[Step]:  # fmt: skip
-        coming, refused = [*map(", ".join, plan), ""], set()
+        coming = [", ".join(pair) if len(networks) > 1 else pair[0] for pair in plan]
+        coming, refused = [*coming, ""], set()
         step = Step(0, len(plan), coming[0])
         for done, ((name, network), jobs) in enumerate(plan.items(), start=1):
             yield step
+            if self.stopped:
+                return
             step = Step(done, len(plan), coming[done])
             if name in refused:
                 continue
@@ -171,38 +181,38 @@ class Session:
                 for job in jobs:
                     self._paint_one(name, job, network, networks[network], options, reference)
                 step = step._replace(painted=name)
-            except UserError as error:  # of the photograph, which no network can paint
-                refused.add(name)
-                self.failures[name] = str(error)
-                step = step._replace(failure=f"{name}: {error}")
             except Exception as error:  # of a decoder, an encoder, the network or the disk: the others are painted
-                self.failures[f"{name}, {network}"] = reason = describe_failure(
-                    error, place_of(error) or jobs[0].source
-                )
-                step = step._replace(failure=f"{name}, {network}: {reason}")
+                failed = f"{name}, {network}"
+                if isinstance(error, UserError):  # of the photograph, which no network can paint
+                    refused.add(failed := name)
+                self.failures[failed] = reason_of(error, jobs[0].source)
+                step = step._replace(failure=f"{failed}: {self.failures[failed]}")
         yield step
 
     def _paint_one(
         self, name: str, job: PaintJob, network: str, held: LoadedNetwork, options: Namespace,
         reference: Reference | None,
     ) -> None:  # fmt: skip
-        painted = self.folder / str(self.rounds) / "painted"
         samples = options.samples if held.model.stochastic else 1
-        args = Namespace(**vars(options) | {"samples": samples, "weights": held.source, "output": str(painted)})
+        output = str(self.folder / str(self.rounds) / "painted")
+        args = Namespace(**vars(options) | {"samples": samples, "weights": held.source, "output": output})
+        args.hints = self.hints.get(result_key(name, page_number(job)), options.hints)
         record = paint_one(held.model, job, held.size, args, Guidance(args, [job], reference))
         maps = [map_file(job.target)] if options.confidence else []
         try:
-            self._add_result(name, job, network, record, maps, painted)
+            self._add_result(name, job, network, record, maps, args)
         except OSError:  # of a full disk, which gets back what was written
             for file in (*record.targets, *maps):
                 file.unlink(missing_ok=True)
             raise
 
     def _add_result(
-        self, name: str, job: PaintJob, network: str, record: PaintRecord, maps: Sequence[Path], painted: Path
+        self, name: str, job: PaintJob, network: str, record: PaintRecord, maps: Sequence[Path], args: Namespace
     ) -> None:
         """With what the page shows of it."""
-        key, views = f"{name}, page {record.page}" if record.page else name, painted.with_name("views")
+        key, painted = result_key(name, record.page), Path(args.output)
+        views, guides = painted.with_name("views"), {"hints": args.hints, "reference": args.reference}
+        guides = {kind: path for kind, path in guides.items() if path}
         found = self.results.get(key)
         if found is None:
             view = make_view(job.source, views / f"{key}.jpg", job.page)
@@ -210,16 +220,20 @@ class Session:
         new = {}
         for i, file in enumerate(record.targets):
             label = network if len(record.targets) == 1 else f"{network}, sample {i + 1}"
-            new[label] = Painting(file, make_view(file, views / f"{file.relative_to(painted)}.jpg"), network, record)
+            view = make_view(file, views / f"{file.relative_to(painted)}.jpg")
+            new[label] = Painting(file, view, network, record, guides=guides)
         for each in maps:
-            view = make_overlay(next(iter(new.values())).view, each, views / f"{each.relative_to(painted)}.jpg")
-            new[f"{network}, {CONFIDENCE}"] = Painting(each, view, network)
+            view = views / f"{each.relative_to(painted)}.jpg"
+            scale = make_overlay(next(iter(new.values())).view, each, view)
+            new[f"{network}, {CONFIDENCE}"] = Painting(each, view, network, scale=scale)
         kept = {label: each for label, each in found.items() if each.network != network or label in new}
         self.results[key] = kept | new
 
     def undo(self) -> None:
-        """What was painted before the last time, if anything was."""
-        self.results = self.earlier.pop() if self.earlier else self.results
+        """What was painted before the last time, if anything was, and the settings of then."""
+        if self.earlier:
+            self.results, self.settings = self.earlier.pop()
+            self.networks = set()
 
     def paintings(self) -> list[Labelled]:
         """All that was written, maps of confidence included"""
@@ -232,14 +246,4 @@ class Session:
 
     def archive(self) -> Path | None:
         """A ZIP of all that is painted, instead of the one before; None where nothing is."""
-        for earlier in self.folder.glob("archive-*"):
-            shutil.rmtree(earlier, ignore_errors=True)
-        if not self.paintings():
-            return None
-        # a new address each time: browsers keep what they had
-        folder = Path(tempfile.mkdtemp(prefix="archive-", dir=self.folder))
-        try:
-            return write_archive(folder / "painted.zip", self.paintings(), self.results, self.failures)
-        except OSError:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        return write_archive(self.folder, self.paintings(), self.results, self.failures)

@@ -6,7 +6,7 @@ from typing import Any
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, Transformer
 from omegaconf import DictConfig, OmegaConf
 
-from colorize.cli.parser import compose_config, group_options
+from colorize.cli.composition import compose_config, group_options
 from colorize.utils.errors import UserError, describe_options
 from colorize.utils.stored_config import flatten
 

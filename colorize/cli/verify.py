@@ -1,8 +1,10 @@
 """The verb `verify`: paint the source of a painted file again, as the file says, and compare."""
 
-import re
+import json
 import tempfile
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from shutil import copyfile
@@ -11,15 +13,18 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import tifffile
+import torch
 from PIL import Image
 
-from colorize.cli.guidance import CONFIDENCE, Guidance
-from colorize.cli.paint import paint_one, paint_options
-from colorize.cli.painting_record import ORIGINAL, network_digest, read_sidecar, settings_as_words
-from colorize.cli.parser import ArgumentParser, trusted_packages
+from colorize.cli.guidance import Guidance, is_map
+from colorize.cli.options import parse_arguments
+from colorize.cli.painting import paint_one
+from colorize.cli.painting_record import NO_SETTINGS, ORIGINAL, network_digest, read_sidecar
+from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import PaintJob, find_photographs, report_failure, sample_files
+from colorize.data.filesystem import Walk
+from colorize.imaging.choices import FORMATS
 from colorize.imaging.content_credentials import signer_of
-from colorize.imaging.image_io import FORMATS
 from colorize.imaging.provenance import read_marks
 from colorize.models.base import Colorizer
 from colorize.models.load import load
@@ -28,13 +33,18 @@ from colorize.utils.devices import choose_device
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 from colorize.utils.files import digest_of
+from colorize.utils.precision import PRECISIONS
+
+GUIDES = ("hints", "reference")
 
 
 def verify(args: Namespace) -> int:
     """The exit status: 0, or 1 where a file is not what its source becomes."""
     words = [at_home(word) for word in args.painted]
     found = [path for word in words for path, _ in find_photographs(word, True, None, [])]
-    painted = [path for path in dict.fromkeys(found) if path.suffix[1:].lower() in FORMATS and not is_beside(path)]
+    named = [path for path in dict.fromkeys(found) if path.suffix[1:].lower() in FORMATS and not is_beside(path)]
+    guides = guides_of(named)
+    painted = [path for path in named if not (guides and is_among(path, guides))]
     verifier = Verifier(args)
     failed: list[Path] = []
     for path in painted:
@@ -51,18 +61,23 @@ def verify(args: Namespace) -> int:
 
 def is_beside(path: Path) -> bool:
     """Whether it is what `paint` wrote beside a painted file: the original, or the map of confidence."""
-    base = path.name.removesuffix(CONFIDENCE)
-    of_map = (each for each in path.parent.iterdir() if each != path and each.stem.startswith(base))
-    is_map = base != path.name and any(re.fullmatch(r"(-\d+)?", each.stem.removeprefix(base)) for each in of_map)
-    return is_map or (path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists())
+    return is_map(path) or (path.name.endswith(ORIGINAL) and path.with_name(path.name.removesuffix(ORIGINAL)).exists())
 
 
-def verify_options(parser: ArgumentParser) -> None:
-    parser.add_argument("painted", nargs="+", help="painted files, folders with what is below, or patterns")
-    parser.add_argument("--source", required=True, help="the folder below which the photographs lie, under any name")
-    parser.add_argument("-w", "--weights", help="of the network, where they are not where the files say")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_trust()
+def guides_of(painted: Sequence[Path]) -> set[str]:
+    """The SHA-256 of the hints and references that painted files name: they may lie among them."""
+    guides = set()
+    for path in painted:
+        with suppress(UserError, OSError):  # which is said when the file is verified
+            settings = (read_sidecar(path) or read_marks(path))["settings"]
+            guides |= {str(settings[name]) for name in GUIDES if name in settings}
+    return guides
+
+
+def is_among(path: Path, digests: set[str]) -> bool:
+    with suppress(OSError):  # likewise
+        return digest_of(path) in digests
+    return False
 
 
 class Verifier:
@@ -71,11 +86,19 @@ class Verifier:
     def __init__(self, args: Namespace):
         self.args, self.networks = args, dict[str | None, Colorizer]()
         self.sources, self.files = dict[str, Path](), dict[str, Path]()
-        self.unread = [path for path, _ in find_photographs(at_home(args.source), True, None, [])]
+        self.folders = [args.source, *(word for word in args.painted if at_home(word).is_dir())]  # of `files`
+        self.left_out: list[str] = []  # of the search for sources; said where one is not found
+        self.unread = [path for path, _ in find_photographs(at_home(args.source), True, None, self.left_out)]
 
     @cached_property
     def unread_files(self) -> list[Path]:
-        return sorted((path for path in at_home(self.args.source).rglob("*") if path.is_file()), reverse=True)
+        found: list[Path] = []
+        for folder in self.folders:
+            walk = Walk(str(at_home(folder)), lambda name: True)
+            for path, reason in walk.report.unreadable_files.items():
+                say(f"{printable(path)}: {reason}")
+            found += [Path(walk.path(name)) for name in walk.names]
+        return found[::-1]
 
     def difference(self, path: Path) -> str:
         """Between a file and what is painted now; nothing where they are the same. Raises `UserError` where it does not
@@ -89,28 +112,32 @@ class Verifier:
             page = record["page"] - 1 if "page" in record else None
             job = PaintJob(named, Path(folder) / f"painted{path.suffix}", page=page)
             args = self.settings_of(record, job)
+            model.precision = PRECISIONS.get(args.precision, torch.float32)  # in which no record says it
             paint_one(model, job, args.size, args, Guidance(args, [job]))
-            return compare_files(path, sample_files(job.target, args.samples)[-1])
+            difference = compare_files(path, sample_files(job.target, args.samples)[-1])
+        if not difference and record.get("painted_sha256", digest := digest_of(path)) != digest:
+            return "every byte agrees, and its sidecar has the SHA-256 of another file"
+        return difference
 
     def source_of(self, record: dict[str, Any]) -> Path:
         """The photograph of this checksum: one of its name first, then all others."""
         wanted = record["source_sha256"]
         self.unread.sort(key=lambda path: path.name == record["source"])
         while wanted not in self.sources and self.unread:
-            path = self.unread.pop()
-            if path.is_file():
-                self.sources[digest_of(path)] = path
+            note_digest(self.unread.pop(), self.sources)
         if wanted not in self.sources:
+            while self.left_out:
+                say(printable(self.left_out.pop(0)))
             raise UserError(f"its source, {record['source']!r} ({wanted:.12}…), is not in {self.args.source!r}")
         return self.sources[wanted]
 
     def file_of(self, digest: str, name: str) -> Path:
-        """The file of this checksum below the folder of sources, each of which is read once. Raises `UserError`."""
+        """The file of this checksum below the folders, each of whose files is read once. Raises `UserError`."""
         while digest not in self.files and self.unread_files:
-            path = self.unread_files.pop()
-            self.files[digest_of(path)] = path
+            note_digest(self.unread_files.pop(), self.files)
         if digest not in self.files:
-            raise UserError(f"the file that it was given as --{name} ({digest:.12}…) is not in {self.args.source!r}")
+            where = " or ".join(map(repr, self.folders))
+            raise UserError(f"the file that it was given as --{name} ({digest:.12}…) is not in {where}")
         return self.files[digest]
 
     def network_of(self, record: dict[str, Any]) -> Colorizer:
@@ -128,18 +155,38 @@ class Verifier:
 
     def settings_of(self, record: dict[str, Any], job: PaintJob) -> Namespace:
         """What `paint` was told, checked as its command line is. Raises `UserError`."""
-        parser = ArgumentParser("paint", "as the file says")
-        paint_options(parser)
         weights = ["--weights", record["weights"]] if "weights" in record else []
         count = ["--samples", str(record.get("sample", 1))]
         where = [str(job.source), "-o", str(job.target)]
-        args = parser.parse([*where, *weights, *count, *settings_as_words(record["settings"])])
+        args = parse_arguments(
+            "paint", "as the file says", [*where, *weights, *count, *settings_as_words(record["settings"])]
+        )
         if not isinstance(args.size, int):
             raise UserError("it does not say at which size its colour was predicted")
-        for name in ("hints", "reference"):
+        for name in GUIDES:
             if wanted := getattr(args, name):
                 setattr(args, name, self.file_of(str(wanted), name))
         return args
+
+
+def settings_as_words(settings: Mapping[str, Any]) -> list[str]:
+    """Settings of a record as options of a command line, which checks them. Raises `UserError`."""
+    if wrong := (NO_SETTINGS | {"help"}) & settings.keys():
+        raise UserError(f"what it says of how it was painted is damaged: {min(wrong)} is no setting")
+    words: list[str] = []
+    for key, value in settings.items():
+        words.append(f"--{key.replace('_', '-')}")
+        if value is not True:  # a switch
+            words.append(value if isinstance(value, str) else json.dumps(value))
+    return words
+
+
+def note_digest(path: Path, known: dict[str, Path]) -> None:
+    """Add a file by its checksum; one that cannot be read is passed over, which is said."""
+    try:
+        known[digest_of(path)] = path
+    except OSError as error:
+        say(f"{printable(path)} is passed over: {error.strerror}")
 
 
 def compare_files(one: Path, other: Path) -> str:

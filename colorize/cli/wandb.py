@@ -8,11 +8,11 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from colorize.cli.parser import ArgumentParser
 from colorize.config import conf_folder
 from colorize.tracking.wandb import UNSENT, server_message, user_setting
 from colorize.tracking.wandb_files import drop_checkpoints, read_names, set_wandb_folders
 from colorize.utils.console import say
+from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
 
 PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize dashboard` does
@@ -20,7 +20,7 @@ PATIENCE = 20.0  # seconds to wait for the server's first answer, as `colorize d
 
 def sync(args: Namespace) -> int:
     """Send what is pending, oldest first. Raises `UserError` where W&B is not logged in, or does not answer."""
-    folder = Path(args.folder)
+    folder = at_home(user_setting(args.folder, "DIR", "outputs"))
     runs = unsent_runs(folder)
     if not runs:
         say(f"nothing is pending in {str(folder)!r}")
@@ -42,11 +42,6 @@ def sync(args: Namespace) -> int:
     if failed:
         raise UserError(f"{len(failed)} of {len(runs)} runs could not be sent; the same command tries them again")
     return 0
-
-
-def sync_options(parser: ArgumentParser) -> None:
-    default = user_setting(None, "DIR", "outputs")
-    parser.add_argument("folder", nargs="?", default=default, help=f"where runs were tracked (default: {default})")
 
 
 def server_address() -> str:
@@ -102,9 +97,10 @@ def dashboard(args: Namespace) -> int:
 
     from colorize.tracking.dashboard import build_report, owner, save_view, spec, workspace
 
-    what = (args.project, read_names(conf_folder()), args.protocol)
+    project, user = user_setting(args.project, "PROJECT", "colorize"), user_setting(args.entity, "ENTITY", "")
+    what = (project, read_names(conf_folder()), args.protocol)
     if args.print:
-        shown, written = workspace(args.entity or "", *what), build_report(args.entity or "", *what, offline=True)
+        shown, written = workspace(user, *what), build_report(user, *what, offline=True)
         print(json.dumps({shown.name: spec(shown), written.title: spec(written)}, indent=2))
         return 0
     if (mode := os.environ.get("WANDB_MODE") or "online") != "online":
@@ -113,7 +109,7 @@ def dashboard(args: Namespace) -> int:
         wandb.setup(settings=wandb.Settings(silent=True))
         if not wandb.login(prompt=False, verify=False):
             raise UserError("W&B is not logged in here: run `wandb login` first, or --print to see what would be sent")
-        entity = owner(args.entity, args.project)
+        entity = owner(user, project)
         say(f"workspace: {save_view(workspace(entity, *what))}")
         say(f"report: {save_view(build_report(entity, *what))}")
     except UserError:
@@ -122,15 +118,3 @@ def dashboard(args: Namespace) -> int:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"W&B did not take the dashboard ({reason}): is there a network, and the right key?") from error
     return 0
-
-
-def dashboard_options(parser: ArgumentParser) -> None:
-    project, entity = user_setting(None, "PROJECT", "colorize"), user_setting(None, "ENTITY", None)
-    parser.add_argument("project", nargs="?", default=project, help="of W&B (default: colorize)")
-    parser.add_argument(
-        "--entity", metavar="NAME", default=entity, help="user or team that has it (default: that of the login)"
-    )
-    parser.add_argument(
-        "--protocol", default="validation", metavar="NAME", help="whose results are shown (default: validation)"
-    )
-    parser.add_argument("--print", action="store_true", help="print what would be sent, as JSON, and send nothing")

@@ -11,20 +11,22 @@ from shutil import disk_usage
 from threading import Event
 from typing import Any
 
-from colorize.cli.paint import paint_options
-from colorize.cli.parser import ArgumentParser
+from colorize.cli.options import parse_arguments
 from colorize.cli.sessions import LoadedNetwork, load_networks
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
 
-PORT = 7860  # Gradio's own
 CSS = """
 .gradio-container { max-width: 1280px !important; margin: auto }
 #side-by-side .grid-wrap { min-height: 0; max-height: none; height: auto }
 #side-by-side .grid-container { height: auto; grid-auto-rows: auto; align-content: start }
 #side-by-side .thumbnail-item { aspect-ratio: auto }
 #side-by-side, #before-after { background: transparent }
-#status { min-height: 3rem }
+#side-by-side .caption-label { max-width: 100%; white-space: normal; overflow-wrap: anywhere }
+#status { padding: 0.5rem 0 }
+.wrap:has(> span.error) { display: none } /* a toast says it, and the photographs stay to be looked at */
+#status:not(:has(p)):has(> .wrap.hide) { display: none }
+.scale { display: inline-block; width: 7rem; height: 0.75rem; margin: 0 0.25rem; border: 1px solid #8888 }
 #nothing { min-height: 18rem; display: grid; place-content: center; text-align: center; opacity: 0.7 }
 .small, .small * { font-size: 0.875rem }
 input[role=combobox] { text-overflow: ellipsis; padding-right: 1.5rem !important }
@@ -33,10 +35,18 @@ input[role=combobox] { text-overflow: ellipsis; padding-right: 1.5rem !important
 .prose :is(table, tr, td, th) { border: 0 !important }
 .prose :is(td, th) { border-bottom: 1px solid var(--border-color-primary) !important }
 footer { display: none !important }
-@media (max-width: 640px) { #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important } }
+@media (max-width: 640px) {
+  #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important }
+  #request { display: contents }
+  #request > * { flex-basis: 100% }
+  #settings { order: 1 }
+  #hints .toolbar-wrap { left: 4px }
+  #hints .pixi-target { left: 40px; width: calc(100% - 40px) }
+}
 """
 RESERVE = 64 * 2**20  # bytes of the disk that uploads leave free
 NOT_STORED = "Nothing is uploaded"
+WORDS = {"common.upload": "Upload"}  # which Gradio asks for and has in no language
 FONT = "IBM Plex Sans"  # of its half-bold letters Gradio lacks many
 
 
@@ -65,6 +75,7 @@ def launch(networks: Mapping[str, LoadedNetwork], host: str, port: int, megabyte
     import uvicorn.loops.auto
     import uvicorn.protocols.http.auto
     import uvicorn.protocols.websockets.auto  # noqa: F401
+    from gradio import I18n
     from starlette.middleware import Middleware
 
     from colorize.cli.gradio_page import Page
@@ -75,7 +86,7 @@ def launch(networks: Mapping[str, LoadedNetwork], host: str, port: int, megabyte
         page.launch(
             server_name=host, server_port=port, share=False, inbrowser=browser, quiet=True, prevent_thread_lock=True,
             max_file_size=f"{megabytes}mb", footer_links=[], css=CSS, theme=calm_theme(), enable_monitoring=False,
-            ssr_mode=False, mcp_server=False, pwa=False, app_kwargs={"middleware": [guard]},
+            ssr_mode=False, mcp_server=False, pwa=False, app_kwargs={"middleware": [guard]}, i18n=I18n(en=WORDS),
         )  # fmt: skip
     except OSError as error:
         raise UserError(
@@ -128,23 +139,9 @@ def calm_theme() -> Any:
     )  # fmt: skip
 
 
-def app_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "-w", "--weights", nargs="+", default=[], help="of one network or more (default: the shipped ones)"
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to serve at; 0.0.0.0: to the network (127.0.0.1)")
-    parser.add_number("--port", 1, 65535, default=PORT, help=f"to serve at ({PORT})")
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    parser.add_number("--max-upload", 1, default=200, help="megabytes of a file that the page takes (200)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_trust()
-
-
 def paint_defaults() -> Namespace:
     """The options of `colorize paint` as they are where none is given."""
-    parser = ArgumentParser("paint", "paint")
-    paint_options(parser)
-    return parser.parse(["photograph", "-o", "folder"])
+    return parse_arguments("paint", "paint", ["photograph", "-o", "folder"])
 
 
 def check_port(host: str, port: int) -> None:

@@ -125,7 +125,6 @@ def list_archive(file: str, report: ListingReport) -> list[Member]:
 
 
 HUB = "hf://"
-WORDS = "demo, a folder, tar files such as 'train-*.tar', or hf://NAME"
 
 
 class ResolvedSource(NamedTuple):
@@ -155,7 +154,7 @@ def open_source(word: str) -> ResolvedSource:
         return ResolvedSource(without_secrets(word), *open_shards(word))
     if not folder.is_dir():
         found = f"{word!r} is a file" if folder.exists() else f"there is no folder {word!r}"
-        raise UserError(f"{found}: give {WORDS}")
+        raise UserError(f"{found}: give demo, a folder, tar files such as 'train-*.tar', or hf://NAME")
     has_both_sets = (folder / "val").is_dir() and (folder / "train").is_dir() and has_subfolders(folder / "train")
     if any((folder / name).exists() for name in (TRAIN_TAR, VAL_TAR, KAGGLE)) or has_both_sets:
         return from_data_module(word, ImageNet(word, labels=has_validation_classes(folder)))

@@ -1,9 +1,9 @@
 """Bootstrap intervals of means and of functions of means. n pictures, k columns, R resamples."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from colorize.metrics.metric_info import LEVEL, Interval
 from colorize.utils.seeds import seed_of
@@ -14,6 +14,13 @@ MIN_SAMPLES = 8  # with fewer, resamples hold too few different pictures: Studen
 MAX_ERRORS = 20  # standard errors: an end farther off means that nearly all values are equal. Student's t instead
 ROUNDING = 1e-12  # of a column's largest value: less variation than this is none
 Function = Callable[[np.ndarray], np.ndarray]  # (…, k) means -> (…)
+
+
+def student_quantile(degrees: Any, probability: float) -> Any:
+    """Of Student's t with these degrees of freedom: a number, or an array."""
+    from scipy.special import stdtrit  # a tenth of all that a training run imports of its own, and first needed late
+
+    return stdtrit(degrees, probability)
 
 
 def mean_interval(values: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
@@ -39,7 +46,7 @@ def mean_intervals(table: np.ndarray, *, resamples: int = RESAMPLES, seed: int =
         largest = np.where(measured, np.abs(table), 0).max(axis=0, initial=0)
         centred[:, np.abs(centred).max(axis=0, initial=0) <= ROUNDING * largest] = 0
         errors = np.sqrt((centred**2).sum(axis=0) / (counts - 1) / counts)  # (k,) standard errors of the means
-        student = np.stack([-1, 1])[:, None] * errors * stdtrit(counts - 1, TAILS[1])
+        student = np.stack([-1, 1])[:, None] * errors * student_quantile(counts - 1, TAILS[1])
     ends = student
     if len(table) >= MIN_SAMPLES:
         found = _studentised(centred, measured, errors, resamples, seed)  # (2, k)
@@ -71,7 +78,7 @@ def function_interval(
     products = (centred[:, :, None] * centred[:, None, :]).reshape(n, k * k)
     scale = centred.std(axis=0)
     error = _delta(function, means, products.mean(axis=0).reshape(k, k), scale, n)
-    margin = error * stdtrit(n - 1, TAILS[1])
+    margin = error * student_quantile(n - 1, TAILS[1])
     ends = np.array([-margin, margin])
     if n >= MIN_SAMPLES:
         drawn = means_of_resamples(np.hstack([centred, products]), resamples, seed)

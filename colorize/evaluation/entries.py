@@ -6,9 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.special import stdtrit
 
-from colorize.evaluation.bootstrap import TAILS
+from colorize.evaluation.bootstrap import TAILS, student_quantile
 from colorize.evaluation.image_table import ImageValues, read_image_values
 from colorize.evaluation.permutation import Difference, effect_size, win_rate
 from colorize.evaluation.result import Result, image_table_path
@@ -49,7 +48,7 @@ def combined_interval(intervals: Sequence[Interval]) -> Interval:
     mean, n = float(values.mean()), min(interval.n for interval in intervals)
     if seeds < 2:
         return intervals[0]
-    of_seeds = values.std(ddof=1) / seeds**0.5 * stdtrit(seeds - 1, TAILS[1])
+    of_seeds = values.std(ddof=1) / seeds**0.5 * student_quantile(seeds - 1, TAILS[1])
     below = np.mean([interval.value - interval.low for interval in intervals])
     above = np.mean([interval.high - interval.value for interval in intervals])
     return Interval(mean, float(mean - np.hypot(of_seeds, below)), float(mean + np.hypot(of_seeds, above)), n)
@@ -72,7 +71,7 @@ def _interval(sides: Sequence[np.ndarray]) -> tuple[Interval, float | None]:
 def howe_margin(parts: Sequence[tuple[float, int]], tail: float) -> float:
     """Half the width of the interval that leaves out `tail` on either side, from (variance, degrees of freedom) of each
     part (Howe 1974)."""
-    return float(sum(variance * stdtrit(degrees, tail) ** 2 for variance, degrees in parts) ** 0.5)
+    return float(sum(variance * student_quantile(degrees, tail) ** 2 for variance, degrees in parts) ** 0.5)
 
 
 def howe_p(parts: Sequence[tuple[float, int]], value: float) -> float:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -19,6 +20,8 @@ from colorize.evaluation.result import LABELS, Result, image_table_path, order_r
 from colorize.evaluation.samples import write_samples
 from colorize.metrics.full_reference import errors_of, mean_errors_by_colour
 from colorize.metrics.metric_info import stored_infos
+from colorize.models.precision import precision_setting, set_precision
+from colorize.utils.console import say
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError
 from colorize.utils.files import without_folders_in
@@ -36,11 +39,12 @@ def evaluate_network(
         setup.protocol, setup.chosen, setup.metrics, setup.extractors, device,
         resolve_batch_size(cfg.batch_size, device), world,
     )  # fmt: skip
+    precision = set_network_precision(network, cfg.precision, setup, measurement)
     baselines = measure_protocol_baselines(measurement, setup.described, setup.stamp(), setup.reference)
-    meter = Meter(network.model.to(device), device) if network.model else None
+    meter = Meter(network.model, device) if network.model else None
     rows = network_rows(network, meter, setup, cfg.samples)
     work = target.with_name(f"{target.stem}{WORK}")
-    stamp = {**setup.stamp(), "weights": network.weights["sha256"], "samples": cfg.samples}
+    stamp = {**setup.stamp(), "weights": network.weights["sha256"], "samples": cfg.samples} | precision
     measurement.measure(rows, work, stamp, network.name)
     found = None
     if baselines is not None:
@@ -51,13 +55,32 @@ def evaluate_network(
             result = replace(result, color_errors={name: values.tolist() for name, values in errors.items()})
         write_samples(target, measurement, rows, read_image_values(work / PICTURES))
         result = replace(
-            result, cost=meter.cost() if meter else {}
+            result, cost=meter.cost() | precision if meter else {}
         )  # after the samples: they may be all that has been predicted
         write_result(target, result)
         shutil.rmtree(work)
         found = result
     world.gather(None)
     return found
+
+
+def set_network_precision(
+    network: EvaluatedNetwork, name: str, setup: EvaluationSetup, measurement: Measurement
+) -> dict[str, Any]:
+    """Bring the network to its device and let it compute in a precision; what a result says of that."""
+    if network.model is None:
+        return {}
+    protocol, world, batch_size = setup.protocol, measurement.world, measurement.batch_size
+    sizes = {"given": protocol.size or network.size, "trained": network.size}
+    size = sizes[protocol.predict] if isinstance(protocol.predict, str) else protocol.predict
+    passes = len(protocol.rows) * len(setup.chosen.photos) // (batch_size * world.size)
+    found = set_precision(
+        network.model.to(measurement.device), name, "evaluation", size=size, photographs=batch_size, passes=passes,
+        world=world,
+    )  # fmt: skip
+    for note in found.notes("evaluation"):
+        say(note)
+    return precision_setting(network.model)
 
 
 def resolve_batch_size(wanted: int | str, device: torch.device) -> int:

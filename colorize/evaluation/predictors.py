@@ -12,25 +12,14 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from colorize.evaluation.batches import EvalBatch
 from colorize.imaging.color import lab_to_rgb, to_uint8
 from colorize.imaging.transforms import Upsampling, resize
 from colorize.metrics.metric import Pair, Picture
 from colorize.models.base import Colorizer, Generators
+from colorize.utils.flops import flop_counter
 from colorize.utils.seeds import generator_of
-
-
-def _attention_flops(query, key, value, *_, **__) -> int:
-    """Floating-point operations of attention, by its shapes."""
-    return sdpa_flop_count(query, key, value)
-
-
-ATTENTION = {  # where torch's counter knows no count of its own
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
-    torch.ops.aten._scaled_dot_product_attention_math_for_mps: _attention_flops,
-}
 
 
 @dataclass
@@ -58,9 +47,11 @@ class Meter:
     def colorize(self, L: Tensor, generator: Generators = None, *, check: bool = True) -> Tensor:
         """As `Colorizer.colorize`."""
         if not self.counted:
-            with FlopCounterMode(display=False, custom_mapping=ATTENTION) as counter:
+            with flop_counter() as counter:
                 ab = self.model.colorize(L, generator, check=check)
-            self.counted = {"gmacs": counter.get_total_flops() / 2 / len(L) / 1e9, "size": list(L.shape[2:])}
+            self.counted = {"size": list(L.shape[2:])}
+            if total := counter.get_total_flops():  # of a network on another runtime torch sees none
+                self.counted["gmacs"] = total / 2 / len(L) / 1e9
             return ab
         began = self._now()
         ab = self.model.colorize(L, generator, check=check)
@@ -70,7 +61,7 @@ class Meter:
 
     def cost(self) -> dict[str, Any]:
         """parameters, gmacs and size as counted; seconds a photograph in the largest batches, batch_size, device."""
-        found = {"parameters": sum(p.numel() for p in self.model.parameters()), **self.counted}
+        found = {"parameters": self.model.count_parameters(), **self.counted}
         if self.timed:
             batch_size = max(self.timed)
             seconds, photographs = self.timed[batch_size]

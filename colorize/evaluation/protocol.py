@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from colorize.imaging import film
+from colorize.imaging.choices import GAMUTS
 from colorize.imaging.color import grey_to_lightness, luma
-from colorize.imaging.gamut import GAMUTS
 from colorize.metrics.extractors import EXTRACTORS
 from colorize.utils.errors import UserError
 from colorize.utils.files import short_digest

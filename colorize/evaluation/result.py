@@ -59,7 +59,8 @@ class Result:
     group      the same for runs that differ by their seed alone (`group_of`), which can be pooled
     seed       of the training; None for weights without a run folder
     measures   how to read metrics that this package does not know itself: attributes of `Metric`
-    cost       of a prediction: parameters, gmacs and their size, seconds, batch_size, device, where these are known
+    cost       of a prediction: parameters, gmacs and their size, seconds, batch_size, device, where these are known;
+               precision, where it is not float32
     row_labels  labels of rows that this package does not know itself
     color_errors  of the network by hue and chroma of the ground truth, as `ErrorsByColour` names them
     """

@@ -30,8 +30,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 
 
 def _lab(rgb: Tensor) -> Tensor:
-    linear = _look_up(_linear, rgb) if rgb.dtype == torch.uint8 else _linear(rgb)
-    xyz = _mix(linear, WHITE_FROM_RGB)
+    xyz = _mix(_to_linear(rgb), WHITE_FROM_RGB)
     return _mix(_cube_root(xyz), LAB_FROM_F, offset=(-16.0, 0.0, 0.0))
 
 
@@ -55,8 +54,12 @@ def lightness_to_rgb(L: Tensor) -> Tensor:
 
 def grey_to_lightness(grey: Tensor) -> Tensor:
     """Grey sRGB (…, 1, H, W), uint8 or floating point in 0…1 -> its L (…, 1, H, W)"""
-    linear = _look_up(_linear, grey) if grey.dtype == torch.uint8 else _linear(grey)
-    return 116 * _cube_root(linear) - 16
+    return 116 * _cube_root(_to_linear(grey)) - 16
+
+
+def rgb_to_lightness(rgb: Tensor) -> Tensor:
+    """sRGB (…, 3, H, W), uint8 or floating point in 0…1 -> the L of `rgb_to_lab` (…, 1, H, W), and nothing else"""
+    return 116 * _cube_root(_mix(_to_linear(rgb), WHITE_FROM_RGB[1:2], offset=(0.0,))) - 16
 
 
 def luma(rgb: Tensor) -> Tensor:
@@ -80,13 +83,13 @@ def enhance(rgb: Tensor, factor: float) -> Tensor:
 def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
     """What `function` makes of batches (…, C, H, W), …; those behind the first have its leading axes, and any others.
 
-    On a CPU it gets a picture for each core at a time, unless a gradient is wanted: what lies between its steps stays
-    in the core's cache.
+    On a CPU, without a gradient, it gets a picture for each core at a time: its steps then stay in the core's cache.
     """
-    leading, few = batches[0].shape[:-3], torch.get_num_threads()
-    if not leading or batches[0].device.type != "cpu" or any(batch.requires_grad for batch in batches):
+    leading = batches[0].shape[:-3]
+    whole = leading.numel() == 1 or torch.compiler.is_compiling()  # which fuses the steps itself, for any number
+    if whole or batches[0].device.type != "cpu" or any(batch.requires_grad for batch in batches):
         return function(*batches)
-    last = len(leading) - 1
+    last, few = len(leading) - 1, torch.get_num_threads()
     pieces = starmap(function, zip(*(batch.flatten(0, last).split(few) for batch in batches), strict=True))
     first = next(pieces)
     result = first.new_empty(*leading, *first.shape[1:])
@@ -112,9 +115,11 @@ def _mix(x: Tensor, matrix, offset=(0.0, 0.0, 0.0)) -> Tensor:
     return torch.stack(rows, dim=-3)
 
 
-def _look_up(curve: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
-    """A curve of uint8 values: there are only 256 of them."""
-    table = curve(torch.arange(256, dtype=torch.float32, device=values.device) / 255)
+def _to_linear(values: Tensor) -> Tensor:
+    """sRGB, uint8 or floating point in 0…1 -> linear light"""
+    if values.dtype != torch.uint8:
+        return _linear(values)
+    table = _linear(torch.arange(256, dtype=torch.float32, device=values.device) / 255)
     return table.index_select(0, values.reshape(-1).int()).view(values.shape)
 
 
@@ -178,10 +183,7 @@ def colorfulness_of(opponents: Tensor, *, absolute: bool, tiny: float) -> Tensor
 
 # Chroma without lightness: what one unit of a network's own scale is, in the units of `chroma`
 CHROMA_SCALE = {"lab": 128.0, "hsv": 1.0, "hs": 1.0, "yuv": 1.0}
-YUV_FROM_RGB = (
-    (-0.14714119, -0.28886916, 0.43601035),
-    (0.61497538, -0.51496512, -0.10001026),
-)  # U and V, as scikit-image
+YUV_FROM_RGB = ((-0.14714119, -0.28886916, 0.43601035), (0.61497538, -0.51496512, -0.10001026))  # as scikit-image
 GREY = 1e-4  #                   of 1, between the channels of a grey that went through Lab; a step of 8 bits is 39e-4
 YUV_RANGE = (0.436, 0.615)  # the largest U and V
 

@@ -113,7 +113,7 @@ def decode(data: bytes, shorter: int | None = None) -> tuple[Tensor, list[str]]:
     """(3, H, W) uint8 for training, and which of `CONVERSIONS` it got; `shorter` as above. Raises `DecodeError`."""
     rgb = _plain_jpeg(data, shorter)
     if rgb is not None:
-        return torch.from_numpy(rgb).permute(2, 0, 1).contiguous(), []
+        return torch.from_numpy(rgb).permute(2, 0, 1), []
     picture = decode_picture(data, shorter=shorter)
     return torch.from_numpy(np.array(picture.opaque())).permute(2, 0, 1).contiguous(), picture.conversions
 

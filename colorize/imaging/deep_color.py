@@ -1,6 +1,7 @@
 """Deep colour: pictures of 16 bits a sample, read as grey of their lightness and written in colour. H W picture."""
 
 import io
+import logging
 import struct
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +18,8 @@ from colorize.imaging.film import EYE, encode
 from colorize.imaging.raster import Raster, unbounded
 from colorize.imaging.transforms import part_alpha
 from colorize.utils.errors import UserError
+
+logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)  # it tells of damaged texts; what matters is raised
 
 LARGE = 2**28  # bytes of samples: of more, no second picture is held in memory
 # Of a PNG of 16 bits: as small as zlib's level 3 after the best filter of each row, for 0.6 of the work

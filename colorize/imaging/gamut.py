@@ -80,6 +80,3 @@ def ab_bins(step: int = 10) -> Tensor:
     ]
     ab = rgb_to_lab(torch.cat(faces, dim=1)[..., None])[1:, :, 0]  # (2, 6 · SAMPLES²)
     return step * torch.unique((ab / step).round().T, dim=0).float()
-
-
-GAMUTS = ("chroma", "clip")

@@ -16,11 +16,11 @@ from scipy.sparse import csc_matrix, csr_matrix, diags
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
+from colorize.imaging.choices import METHODS, REACH
 from colorize.imaging.hints import Hints, to_hints
-from colorize.imaging.transforms import METHODS, Upsampling, resize
+from colorize.imaging.transforms import Upsampling, resize
 from colorize.utils.errors import UserError
 
-REACH = 1.0  #    of the shorter side: of 0.1 … 10 the best PSNR with 1, 5 and 20 hints (benchmarks/hints.py)
 NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 STEP = 3 / 8  #   half the mean squared step along an axis to one of these, in pixels²
 SPREAD = 0.6  #   of the local variance of lightness: what counts as like, as in the authors' code
@@ -42,8 +42,8 @@ def guide(
                 to the prediction spreads, up to edges of lightness, and fades
     strength    factor on chroma; 0 is grey
     max_chroma  CIE units, to which larger chroma is reduced
-    reach       shares of the shorter side over which a hint's influence fades, where no edge stops it before
-    upsample    one of `transforms.METHODS`, which brings the answer to a larger size: the hints are met after it.
+    reach       shares of the shorter side over which a hint's influence fades; at edges of lightness it fades sooner
+    upsample    one of `choices.METHODS`, which brings the answer to a larger size: the hints are met after it.
                 `guided` smooths, so that before it they are stronger
 
     Raises `UserError`, a `ValueError`, for shapes that do not belong together, hints of another size or outside the

@@ -63,7 +63,8 @@ class Hints:
         where all are: that is a picture, and no hint."""
         opaque = np.zeros(rgb.shape[:2], bool) if alpha is None else alpha == OPAQUE
         if opaque.all() or not opaque.any():
-            raise UserError("it must have hints, pixels of full opacity, and be transparent elsewhere")
+            found = "is opaque everywhere" if opaque.all() else "has no opaque pixel"
+            raise UserError(f"it {found}: its opaque pixels are the hints, and all others must be transparent")
         places = np.flatnonzero(opaque)
         return cls((rgb.shape[0], rgb.shape[1]), places, ab_of(rgb.reshape(-1, 3)[places]))
 
@@ -73,7 +74,7 @@ class Hints:
         for i, spot in enumerate(spots):
             if not (0 <= round(spot.x) < size[1] and 0 <= round(spot.y) < size[0]):
                 raise UserError(
-                    f"hint {i + 1} lies at x={spot.x:g}, y={spot.y:g}, outside the photograph of {size[1]}×{size[0]}"
+                    f"hints[{i}] lies at x={spot.x:g}, y={spot.y:g}, outside the photograph of {size[1]}×{size[0]}"
                 )
         covered = [spot.places(size) for spot in reversed(spots)]
         places, first = np.unique(np.concatenate(covered), return_index=True)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from colorize.imaging.choices import BALANCES
 from colorize.imaging.color import is_colourful
 from colorize.imaging.decode import decode_picture
 from colorize.imaging.film import to_pixels
@@ -25,7 +26,6 @@ DARK, STEP = 128.0, 30.0  #  grey values: a rim is darker than `DARK`, and the p
 SLACK = 0.05  #              largest distance of a bar from a third of the scan, as a share of its height
 NEUTRAL = 4.0  #             largest difference between the channels of a grey scan, on average
 CLIPPED = 0.005  #           the share of pixels that becomes black, and that becomes white
-BALANCES = ("none", "percentile")
 
 
 class Plate(NamedTuple):

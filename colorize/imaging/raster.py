@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 import numpy as np
@@ -75,6 +76,8 @@ PIXELS_A_BYTE = 2000  # of a file: more are a trap. Of pictures below 4 megapixe
 HARMLESS = 2**22  #     pixels
 DECODERS = {"JPEG2000": 16, "WEBP": 8, "AVIF": 8, "HEIF": 8}  # bytes a pixel that they hold beside the picture
 IN_MEMORY = ("JPEG", "MPO", "PSD", "HEIF", "AVIF", "WEBP")  # of which the whole file is read at first
+BOUNDS, BOUNDS_LOCK = list[int | None](), Lock()  # Pillow's limit as each found it that is in `unbounded`
+LARGER = "colorize paint --max-pixels takes larger ones"
 LARGEST = 2**32  #      bytes of a file: 500 megapixels of four samples of 16 bits
 
 
@@ -82,11 +85,10 @@ def check_limits(file_bytes: int, max_pixels: int | None, width: int, height: in
     """Raises `DecodeError` for a picture that would fill memory; `needed` is the bytes that decoding takes."""
     pixels = width * height
     said = f"it has {width:,}×{height:,} pixels"
-    way_out = "colorize paint --max-pixels takes larger ones"
     if pixels > (max_pixels or MAX_PIXELS):
-        raise DecodeError(f"{said}, more than {max_pixels or MAX_PIXELS:,}: {way_out}", "enormous")
+        raise DecodeError(f"{said}, more than {max_pixels or MAX_PIXELS:,}: {LARGER}", "enormous")
     if max_pixels is None and pixels > max(HARMLESS, PIXELS_A_BYTE * file_bytes):
-        raise DecodeError(f"{said} in {file_bytes:,} bytes, as no photograph has: {way_out}", "enormous")
+        raise DecodeError(f"{said} in {file_bytes:,} bytes, as no photograph has: {LARGER}", "enormous")
     check_free_memory(width, height, needed, "decoding")
 
 
@@ -127,12 +129,15 @@ def open_binary(source: bytes | Path) -> Iterator[tuple[BinaryIO, int]]:
 
 @contextmanager
 def unbounded() -> Iterator[None]:
-    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides."""
-    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    """Pillow refuses 179 megapixels as an attack; here `check_limits` decides. Threads may be in it side by side."""
+    with BOUNDS_LOCK:
+        BOUNDS.append(Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = usual
+        with BOUNDS_LOCK:
+            Image.MAX_IMAGE_PIXELS = BOUNDS.pop()
 
 
 @dataclass

@@ -4,7 +4,8 @@ tifffile unpacks the samples, with imagecodecs. H W picture, S samples of a pixe
 """
 
 import logging
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 import tifffile
@@ -44,7 +45,7 @@ def read_tiff(
     """
     file.seek(0)
     with tifffile.TiffFile(file) as tif:
-        pages = list(_pages(tif))
+        pages = list(_pages(directories := list(_directories(tif))))
         if not pages:
             raise DecodeError("its header is cut short or damaged", "truncated")
         page = _main_page(pages) if page_number is None else photograph_pages(pages)[page_number]
@@ -56,6 +57,8 @@ def read_tiff(
         raster = _read(file, page, options)
         if page_number is None:
             _note_pages(raster, pages, page)
+        if page_number in (None, len(photograph_pages(pages)) - 1) and _leads_on(tif, directories):
+            raster.notes.append(f"its page {len(directories) + 1} cannot be read, nor any behind it")
         return raster
 
 
@@ -64,7 +67,7 @@ def page_offsets(file: BinaryIO) -> list[int]:
     file.seek(0)
     try:
         with tifffile.TiffFile(file) as tif:
-            return [page.offset for page in photograph_pages(list(_pages(tif)))]
+            return [page.offset for page in photograph_pages(list(_pages(_directories(tif))))]
     except Exception:  # a header can be damaged in every way; decoding says how
         return []
 
@@ -86,8 +89,8 @@ def _main_page(pages: list[tifffile.TiffPage]) -> tifffile.TiffPage:
     return pages[0] if 2 * _area(pages[0]) >= _area(largest) else largest  # pages of one size differ a little
 
 
-def _pages(tif: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
-    """Photographs and their thumbnails, sub-directories behind their page, until a directory is broken or met again."""
+def _directories(tif: tifffile.TiffFile) -> Iterator[Any]:
+    """Those of the file, one behind the other, until one is broken or met again."""
     met = set()
     for number in range(PAGES):
         try:
@@ -97,7 +100,24 @@ def _pages(tif: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
         if page.offset in met:
             return
         met.add(page.offset)
-        for one in (page, *_sub_pages(page)):
+        yield page
+
+
+def _leads_on(tif: tifffile.TiffFile, directories: list[Any]) -> bool:
+    """Whether the last of these directories names one behind it, which then is broken, and none that was met."""
+    layout, last = tif.tiff, directories[-1]
+    tif.filehandle.seek(last.offset)
+    (tags,) = struct.unpack(layout.tagnoformat, tif.filehandle.read(layout.tagnosize))
+    tif.filehandle.seek(last.offset + layout.tagnosize + tags * layout.tagsize)
+    told = tif.filehandle.read(layout.offsetsize)
+    offset = struct.unpack(layout.offsetformat, told)[0] if len(told) == layout.offsetsize else 0
+    return len(directories) < PAGES and offset not in {0, *(each.offset for each in directories)}
+
+
+def _pages(directories: Iterable[Any]) -> Iterator[tifffile.TiffPage]:
+    """Photographs and their thumbnails, sub-directories behind their page."""
+    for directory in directories:
+        for one in (directory, *_sub_pages(directory)):
             if isinstance(one, tifffile.TiffPage) and one.imagewidth and one.imagelength and not one.is_mask:
                 yield one
 

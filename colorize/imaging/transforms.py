@@ -60,8 +60,10 @@ def crop_resized(rgb: Tensor, box: Box, size: int) -> Tensor:
     left, top, width, height = box
     piece = rgb[:, top : top + height, left : left + width]  # first: a filter may not see beyond the box
     if (width, height) == (size, size):
-        return piece.contiguous()
-    return F.interpolate(piece[None], (size, size), mode="bicubic", antialias=True)[0]
+        return piece
+    pixels = np.ascontiguousarray(piece.permute(1, 2, 0).numpy())  # twice as fast as torch copies bytes
+    channels_last = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    return F.interpolate(channels_last, (size, size), mode="bicubic", antialias=True)[0]
 
 
 def random_crop(
@@ -69,8 +71,9 @@ def random_crop(
 ) -> Tensor:
     """(3, H, W) uint8 -> (3, size, size) uint8: a box of one of `GEOMETRIES`, resized; mirrored half of the time."""
     box = GEOMETRIES[geometry](rgb.shape[2], rgb.shape[1], random, crop=crop)
-    pixels = crop_resized(rgb, box, size)
-    return pixels.flip(-1) if flip and random.random() < 0.5 else pixels
+    pixels = crop_resized(rgb, box, size).numpy()
+    mirrored = flip and random.random() < 0.5
+    return torch.from_numpy(np.ascontiguousarray(pixels[..., ::-1] if mirrored else pixels))
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -151,9 +154,6 @@ def area_weights(old: int, new: int) -> Tensor:
 def channels(pixels: np.ndarray) -> Tensor:
     """(H, W, 3) or (H, W) -> (C, H, W)"""
     return torch.from_numpy(np.atleast_3d(pixels).copy()).permute(2, 0, 1).contiguous()
-
-
-METHODS = ("guided", "bilinear")
 
 
 class Upsampling:

@@ -4,7 +4,8 @@ Chance belongs to a photograph, not to a batch: however a batch is divided among
 photograph meets the same noise and the same dropout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from inspect import signature
 from typing import Any, ClassVar
@@ -37,7 +38,9 @@ class Colorizer(nn.Module):
     fixed_size: int | None = None  #      or only squares of this side
     usual_size: int = 256  #              shorter side to predict at, where the weights do not say their training's
     stochastic: ClassVar[bool] = False  # whether predict_ab() draws, and takes generators to draw from
+    trainable: ClassVar[bool] = True  #  whether its weights are tensors of torch
     settings: dict[str, Any]  #           what the network was built with, as an export keeps it
+    precision: torch.dtype = torch.float32  # of colorize(): bfloat16 is `autocast_predictions`
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -65,6 +68,9 @@ class Colorizer(nn.Module):
         """
         raise NotImplementedError
 
+    def count_parameters(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
     @torch.no_grad()
     def colorize(self, L: Tensor, generator: Generators = None, *, check: bool = True) -> Tensor:
         """(B, 1, H, W) L* 0…100 of any floating-point type and size, on any device -> (B, 2, H, W) float32 ab in CIE
@@ -84,8 +90,29 @@ class Colorizer(nn.Module):
         height, width = L.shape[2:]
         down, right = -height % self.multiple, -width % self.multiple
         padded = F.pad(L.to(home), (0, right, 0, down), mode="replicate")
-        ab = self.predict_ab(padded, generator) if self.stochastic else self.predict_ab(padded)  # type: ignore[call-arg]
+        with nullcontext() if self.precision == torch.float32 else autocast_predictions(self, home.device.type):
+            ab = self.predict_ab(padded, generator) if self.stochastic else self.predict_ab(padded)  # type: ignore[call-arg]
         return ab[..., :height, :width].float().clamp(-AB_LIMIT, AB_LIMIT).to(L.device)
+
+
+@contextmanager
+def autocast_predictions(model: nn.Module, device: str) -> Iterator[None]:
+    """torch.autocast to bfloat16, but for the model's first convolution: lightness rounded to bfloat16 costs more PSNR
+    than the rounding of all layers after it (benchmarks/precision.py)."""
+    first: Any = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
+
+    def in_float32(x: Tensor) -> Tensor:
+        with torch.autocast(device, enabled=False):
+            return type(first).forward(first, x.float())
+
+    if first is not None:
+        first.forward = in_float32
+    try:
+        with torch.autocast(device, torch.bfloat16):
+            yield
+    finally:
+        if first is not None:
+            del first.forward
 
 
 def check_lightness(L: Tensor) -> None:

@@ -80,7 +80,8 @@ class CNN(Colorizer):
         grey = L / 100
         local = self.low(grey)  #                                        (B, 512, H/8, W/8)
         square = (self.global_size, self.global_size)
-        summary = self.globe(local if grey.shape[2:] == square else self.low(resize(grey, square)))  # (B, 512)
+        same = not torch.onnx.is_in_onnx_export() and grey.shape[2:] == square  # there the size is free
+        summary = self.globe(local if same else self.low(resize(grey, square)))  # (B, 512)
         whole = repeat(self.to_fusion(summary), "b c -> b c h w", h=local.shape[2], w=local.shape[3])
         fused = self.fusion(torch.cat([whole, self.mid(local)], dim=1))  # (B, 256, H/8, W/8), eq. 2
         half = self.colour(fused)  #                                     (B, 2, H/2, W/2) in 0…1

@@ -1,81 +1,19 @@
-"""Published checkpoints, DDColor's and the thesis's, into networks of ours; sizes are read from weights' shapes."""
+"""Published checkpoints into networks of ours (DDColor's in `ddcolor_files`); sizes are read from weights' shapes."""
 
 import math
-import re
 from collections.abc import Callable
 from typing import Any
 
 from colorize.models.base import Colorizer
 from colorize.models.cnn import CNN
+from colorize.models.ddcolor_files import read_ddcolor, shared_sizes
 from colorize.models.diffusion import Diffusion
 from colorize.models.multicolor import MultiColor
 from colorize.models.transformer import Transformer
 from colorize.models.unet import ResNetUNet, UNet
-from colorize.models.weights import State, count_blocks, fold_spectral_norm, rename
+from colorize.models.weights import State, count_blocks, rename
 
 Converted = tuple[type[Colorizer], dict[str, Any], State]  # a network, the arguments that build it, its weights
-
-DDCOLOR_UNUSED = r"^encoder\.arch\.(norm|head_cls)\."  # the pooled output's norm; a classifier of old files
-DDCOLOR = [
-    (r"^(mean|std)$", r"encoder.\1"),
-    (r"^encoder\.arch\.downsample_layers\.0\.(\d)\.", r"encoder.net.stem_\1."),
-    (r"^encoder\.arch\.downsample_layers\.(\d)\.(\d)\.", r"encoder.net.stages_\1.downsample.\2."),
-    (r"^encoder\.arch\.stages\.(\d)\.(\d+)\.", r"encoder.net.stages_\1.blocks.\2."),
-    (r"^encoder\.arch\.norm(\d)\.", r"norms.\1."),
-    (r"\.dwconv\.", ".conv_dw."),
-    (r"\.pwconv(\d)\.", r".mlp.fc\1."),
-    (r"^decoder\.layers\.(\d)\.shuf\.conv\.0\.", r"pixels.steps.\1.up."),
-    (r"^decoder\.layers\.(\d)\.shuf\.conv\.1\.", r"pixels.steps.\1.up_norm."),
-    (r"^decoder\.layers\.(\d)\.bn\.", r"pixels.steps.\1.skip_norm."),
-    (r"^decoder\.layers\.(\d)\.conv\.0\.", r"pixels.steps.\1.mix."),
-    (r"^decoder\.layers\.(\d)\.conv\.2\.", r"pixels.steps.\1.mix_norm."),
-    (r"^decoder\.last_shuf\.conv\.0\.", "pixels.last."),
-    (r"^decoder\.color_decoder\.", "colours."),
-    (r"^colours\.query_feat\.", "colours.query."),
-    (r"^colours\.query_embed\.", "colours.query_place."),
-    (r"^colours\.level_embed\.", "colours.level."),
-    (r"^colours\.input_proj\.", "colours.project."),
-    (r"^colours\.transformer_cross_attention_layers\.(\d+)\.multihead_attn\.", r"colours.layers.\1.read."),
-    (r"^colours\.transformer_cross_attention_layers\.(\d+)\.norm\.", r"colours.layers.\1.read_norm."),
-    (r"^colours\.transformer_self_attention_layers\.(\d+)\.self_attn\.", r"colours.layers.\1.talk."),
-    (r"^colours\.transformer_self_attention_layers\.(\d+)\.norm\.", r"colours.layers.\1.talk_norm."),
-    (r"^colours\.transformer_ffn_layers\.(\d+)\.linear1\.", r"colours.layers.\1.think.0."),
-    (r"^colours\.transformer_ffn_layers\.(\d+)\.linear2\.", r"colours.layers.\1.think.2."),
-    (r"^colours\.transformer_ffn_layers\.(\d+)\.norm\.", r"colours.layers.\1.think_norm."),
-    (r"^colours\.decoder_norm\.", "colours.norm."),
-    (r"^colours\.color_embed\.layers\.0\.", "colours.embed.0."),
-    (r"^colours\.color_embed\.layers\.1\.", "colours.embed.2."),
-    (r"^colours\.color_embed\.layers\.2\.", "colours.embed.4."),
-    (r"^refine_net\.0\.0\.", "refine."),
-]
-CONVNEXTS = {  # depths and widths -> the timm network
-    ((3, 3, 9, 3), (96, 192, 384, 768)): "convnext_tiny.fb_in22k",
-    ((3, 3, 27, 3), (96, 192, 384, 768)): "convnext_small.fb_in22k",
-    ((3, 3, 27, 3), (128, 256, 512, 1024)): "convnext_base.fb_in22k",
-    ((3, 3, 27, 3), (192, 384, 768, 1536)): "convnext_large.fb_in22k",
-    ((3, 3, 27, 3), (256, 512, 1024, 2048)): "convnext_xlarge.fb_in22k",
-}
-
-
-def shared_sizes(state: State, queries: str = "colours") -> dict[str, Any]:
-    """The arguments that Transformer and MultiColor share; `queries` is the module of a decoder of queries."""
-    count, dim = state[f"{queries}.query.weight"].shape
-    depths = [count_blocks(state, rf"encoder\.net\.stages_{stage}\.blocks\.(\d+)\.") for stage in range(4)]
-    dims = [len(state[f"encoder.net.stages_{stage}.blocks.0.gamma"]) for stage in range(4)]
-    named = CONVNEXTS.get((tuple(depths), tuple(dims)))  # type: ignore[arg-type]
-    layers, scales = count_blocks(state, rf"{re.escape(queries)}\.layers\.(\d+)\."), 3
-    return {
-        "encoder": named or "convnext_tiny.fb_in22k", "pretrained": False, "queries": count, "dim": dim,
-        "encoder_options": None if named else {"depths": depths, "dims": dims}, "rounds": layers // scales,
-        "widths": [len(state[f"pixels.steps.{i}.mix.weight"]) for i in range(scales)],
-        "feedforward": len(state[f"{queries}.layers.0.think.0.weight"]),
-    }  # fmt: skip
-
-
-def read_ddcolor(state: State) -> Converted:
-    """Of any depth and width. Spectral norm is folded into the weights: in eval mode the same, to the bit."""
-    state = fold_spectral_norm(rename(state, DDCOLOR, drop=DDCOLOR_UNUSED))
-    return Transformer, {"spectral": False, **shared_sizes(state)}, state
 
 
 def read_cnn(state: State) -> Converted:

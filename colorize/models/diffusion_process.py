@@ -156,3 +156,27 @@ def levels(kept: Sequence[float], count: int) -> list[int]:
         nearest = min(range(total), key=lambda level: abs(scale[level] - wanted))
         chosen.append(max(min(nearest, chosen[-1] - 1), count - 1 - i))  # each once, and enough left for the rest
     return chosen
+
+
+def sampler_table(sampler: str, kept: Sequence[float]) -> list[tuple[float, float, float, float]]:
+    """A sampler without its code: (a, b, c, d) of each leap, x ← a x + b x_0 + c (x_0 of the leap before) + d ε.
+
+    kept  ᾱ at the levels visited, and a last 1
+    """
+    rows, leap_before = [], 0.0
+    for now, then in pairwise(kept):
+        a, b, c, d = 0.0, 1.0, 0.0, 0.0
+        if sampler == "ddpm":
+            beta = 1 - now / then
+            a, b = math.sqrt(now / then) * (1 - then) / (1 - now), math.sqrt(then) * beta / (1 - now)
+            d = math.sqrt(beta) if then < 1 else 0.0
+        elif sampler == "ddim":
+            a = math.sqrt((1 - then) / (1 - now))
+            b = math.sqrt(then) - a * math.sqrt(now)
+        elif then < 1:
+            leap = half_log_snr(then) - half_log_snr(now)
+            ratio = leap / (2 * leap_before) if leap_before else 0.0
+            a, towards = math.sqrt((1 - then) / (1 - now)), -math.sqrt(then) * math.expm1(-leap)
+            b, c, leap_before = towards * (1 + ratio), -towards * ratio, leap
+        rows.append((a, b, c, d))
+    return rows

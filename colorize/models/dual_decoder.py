@@ -59,6 +59,10 @@ class PixelDecoder(nn.Module):
         a small part of the memory.
         """
         mix = torch.einsum("oq,bqc->boc", weight[:, :, 0, 0], queries)
+        if torch.onnx.is_in_onnx_export():  # where the number of pictures is free, and no layout has channels last
+            small = (mix @ sub_pixels.unflatten(1, (-1, 16)).flatten(2)).unflatten(2, (16, *sub_pixels.shape[2:]))
+            full = F.pixel_shuffle(small.flatten(1, 2), 4)
+            return full if self.thesis else blur(full)
         apart = torch.eye(16).to(mix)  # each sub-pixel by itself
         each = torch.einsum("boc,st->bosct", mix, apart).flatten(3).flatten(1, 2)  # (B, 16 O, 16 C)
         small = torch.cat([F.conv2d(x, w[..., None, None]) for x, w in zip(sub_pixels.split(1), each, strict=True)])
@@ -114,7 +118,7 @@ class ColourDecoder(nn.Module):
             for project, x, level in zip(self.project, maps, self.level.weight, strict=True)
         ]
         keys = [x + sine_places(x, self.level.embedding_dim) for x in tokens]  #  places are never part of values
-        query = repeat(self.query.weight, "q d -> b q d", b=len(maps[0]))
+        query = repeat(self.query.weight, "q d -> b q d", b=maps[0].shape[0])
         for i, layer in enumerate(self.layers):
             scale = i % len(maps)
             query = layer(query, self.query_place.weight, keys[scale], tokens[scale])
@@ -166,7 +170,12 @@ def read_map(attention: nn.MultiheadAttention, query: Tensor, keys: Tensor, valu
 
 def blur(x: Tensor) -> Tensor:
     """Each pixel averaged with its upper and left neighbours: softens the grid that a pixel shuffle leaves."""
-    return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
+    if torch.compiler.is_compiling():  # torch 2.14 takes the gradient of the padding to be in another layout than it is
+        x = torch.cat([x[..., :1, :], x], dim=-2)
+        x = torch.cat([x[..., :1], x], dim=-1)
+    else:
+        x = F.pad(x, (1, 0, 1, 0), mode="replicate")
+    return F.avg_pool2d(x, 2, stride=1)
 
 
 def sine_places(x: Tensor, dim: int) -> Tensor:

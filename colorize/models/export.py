@@ -24,7 +24,18 @@ from colorize.utils.trust import OWN, check_constructor_arguments, check_stored_
 FORMAT = 1
 LARGEST = 2**24  # bytes of a config.json, other programs' too
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
-SECTIONS = ("description", "use", "prohibited", "limits", "pictures", "data", "training", "results", "tables")
+SECTIONS = (
+    "deployed",
+    "description",
+    "use",
+    "prohibited",
+    "limits",
+    "pictures",
+    "data",
+    "training",
+    "results",
+    "tables",
+)
 
 
 def save(
@@ -76,7 +87,7 @@ def write_card(
         license=license or None, library_name="colorize", tags=["image-colorization"], pipeline_tag="image-to-image",
         model_name=name, eval_results=[*values] or None,
     )  # fmt: skip
-    size = format_count(sum(p.numel() for p in model.parameters()))
+    size = format_count(model.count_parameters())
     network = f"{network_name(type(model))} of {size} parameters{', stored in half precision' if dtype else ''}."
     facts = {"head": head.to_yaml(), "name": name, "network": network, "trust": trust_argument(model)}
     template = Template(

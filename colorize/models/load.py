@@ -14,11 +14,12 @@ from colorize.models.base import Colorizer, converge_spectral_norms
 from colorize.models.convert import READERS
 from colorize.models.export import read_card, read_export, without_pretrained
 from colorize.models.named_weights import describe_weights, known_names, resolve_weights
+from colorize.models.onnx_runtime import OPENERS, read_deployed, read_deployed_folder
 from colorize.models.weights import LAYOUTS, State, construct, extract_weights
 from colorize.utils.checkpoint import peek, read_record
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError, shorten_list, suggestion
+from colorize.utils.errors import UserError, first_line, shorten_list, suggestion
 from colorize.utils.serialization import read_file
 from colorize.utils.trust import check_stored_part, check_target, packages
 
@@ -29,7 +30,8 @@ HUB_FILES = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bi
 def load(source: str | Path | None = None, trust: Sequence[str] = ()) -> Colorizer:
     """The network that `source` holds, in eval mode on the CPU; without a source, the one that the package ships.
 
-    A run folder (its best.pt) or a checkpoint in one; a folder or file that `colorize.save` wrote; DDColor's and the
+    A run folder (its best.pt) or a checkpoint in one; a folder or file that `colorize.save` or `colorize export` wrote,
+    ONNX and OpenVINO among them, which predict on their own runtime; DDColor's and the
     thesis's published files, and folders in the hub's layout; a name that `colorize models` lists, such as `base` or
     `ddcolor`; or a name on the Hugging Face hub, `owner/name` or `owner/name/file`. What lies at that path on this
     machine comes first. Weights fill the network exactly, or `UserError` says in one sentence what is wrong.
@@ -39,7 +41,7 @@ def load(source: str | Path | None = None, trust: Sequence[str] = ()) -> Coloriz
     """
     if described := describe_weights(source):
         say(described)
-    source = resolve_weights(source)
+    typed, source = str(source), resolve_weights(source)
     path, trust = at_home(source), packages(trust)
     if path.is_dir():
         model = load_folder(path, trust)
@@ -48,7 +50,7 @@ def load(source: str | Path | None = None, trust: Sequence[str] = ()) -> Coloriz
     elif path.exists():
         raise UserError(f"{str(source)!r} is a pipe, a socket or a device, and no file")
     elif is_hub_name(str(source)):
-        return load(fetch_from_hub(str(source)), trust)
+        return load(fetch_from_hub(str(source), typed), trust)
     else:
         raise UserError(f"there is no file or folder {str(source)!r}{nearest(path)}")
     return model.to(memory_format=torch.channels_last).eval()
@@ -65,7 +67,7 @@ def is_hub_name(word: str) -> bool:
         hub
         and owner != "outputs"
         and not Path(owner).exists()
-        and not re.fullmatch(r"[^/]+/[^/]+\.(pth?|bin|safetensors)", word)
+        and not re.fullmatch(r"[^/]+/[^/]+\.(pth?|bin|safetensors|onnx|xml)", word)
     )
 
 
@@ -83,6 +85,9 @@ def load_folder(folder: Path, trust: Sequence[str] = ()) -> Colorizer:
         from colorize.run_folder import RunFolder  # with omegaconf, which runs alone need
 
         return load_run(RunFolder(folder).checkpoint("best"), trust)
+    card = read_card(folder) or {}
+    if card.get("runtime") is not None:
+        return read_deployed_folder(folder, card["runtime"])
     if (model := read_export(folder, trust=trust)) is not None:
         return model
     for name in HUB_FILES:
@@ -92,6 +97,8 @@ def load_folder(folder: Path, trust: Sequence[str] = ()) -> Colorizer:
 
 
 def load_file(path: Path, trust: Sequence[str] = ()) -> Colorizer:
+    if path.suffix in OPENERS:
+        return read_deployed(path)
     if path.suffix == ".safetensors" and (model := read_export(path.parent, path, trust)) is not None:
         return model
     if path.name in ("README.md", "config.json") and read_card(path.parent) is not None:
@@ -134,20 +141,19 @@ def load_trained(path: Path, node: Any, trust: Sequence[str] = ()) -> tuple[Colo
     return model.to(memory_format=torch.channels_last).eval(), state["steps"]
 
 
-def fetch_from_hub(name: str) -> Path:
-    """A repository, or one file of it, from the hub's cache or the network."""
+def fetch_from_hub(name: str, typed: str) -> Path:
+    """A repository, or one file of it, from the hub's cache or the network. Raises `UserError`, which names what was
+    typed."""
     owner, repository, *inside = name.split("/")
     try:
         if inside:
             return Path(hf_hub_download(f"{owner}/{repository}", "/".join(inside)))
         return Path(snapshot_download(f"{owner}/{repository}", allow_patterns=["config.json", *HUB_FILES]))
     except RepositoryNotFoundError as error:
-        raise UserError(f"there is no file or folder {name!r} here, and no such repository on the hub") from error
+        raise UserError(f"there is no file or folder {typed!r} here, and no such repository on the hub") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise UserError(
-            f"there is no file or folder {name!r} here, and it cannot be fetched from the hub "
-            f"({type(error).__name__}): check the network"
-        ) from error
+        reason = "check the network" if isinstance(error, LocalEntryNotFoundError) else first_line(error)
+        raise UserError(f"{typed!r} is not on this machine, and cannot be fetched from the hub: {reason}") from error
 
 
 def trained_size(source: str | Path | None = None) -> int | None:

@@ -82,6 +82,11 @@ def resolve_weights(source: str | Path | None = None) -> str | Path:
     return held.get(name) or (PUBLISHED[name].hub if name in PUBLISHED else source)
 
 
+def weights_name(source: str | Path | None) -> str:
+    """What a network is called in reports and marks: its name, or the last part of where its weights lie."""
+    return DEFAULT if source is None else Path(source).name or str(source)
+
+
 def describe_weights(source: str | Path | None) -> str:
     """What is said of weights that were chosen by name or by default, and what they are good for; "" for others."""
     name = DEFAULT if source is None else str(source)
@@ -94,7 +99,7 @@ def describe_weights(source: str | Path | None) -> str:
 
 
 def describe_shipped(name: str) -> str:
-    """`base, shipped with colorize: TITLE, for USE`, of its card."""
+    """`base, shipped with colorize, for USE`, of its card."""
     card: dict[str, Any] = json.loads((shipped_weights()[name] / "config.json").read_text(encoding="utf-8"))
     use = f", for {card['use']}" if card.get("use") else ""
-    return f"{name}, shipped with colorize: {card.get('name', name)}{use}"
+    return f"{name}, shipped with colorize{use}"

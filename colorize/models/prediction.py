@@ -3,22 +3,22 @@
 H W photograph, h w prediction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from colorize.batch import Batch
+from colorize.imaging.color import rgb_to_lightness
 from colorize.imaging.image_io import LoadedPhotograph
 from colorize.imaging.transforms import resize
 from colorize.models.base import Colorizer
 from colorize.utils.devices import empty_cache, is_out_of_memory
 
-AUTO = "auto"
 SCALES = (1, 3 / 4, 1 / 2)  # of the size that a network was trained at
 SMALLEST = 32  # pixels of the shorter side: where memory does not suffice for these, it does not for the photograph
-STRIP = 2**20  # pixels of the photograph that are in work at a time: some 100 MB
+STRIP = 2**18  # pixels of the photograph that a thread has in work at a time: some 30 MB
 LONGEST = 4  # times the size: how long the longer side of a panorama is at most, for the network
 
 
@@ -75,7 +75,7 @@ def predict_within_memory(
 ) -> tuple[Tensor, Tensor, int]:
     """The lightness L (1, 1, h, w) of a photograph, the colours ab (1, 2, h, w), and the size at which memory sufficed:
     `size`, or a half, a quarter … of it."""
-    device = next(model.parameters()).device
+    device = next(model.parameters(), torch.empty(0)).device
     while True:
         try:
             L = network_input(photograph, size).to(device)
@@ -94,17 +94,37 @@ def network_input(photograph: LoadedPhotograph, size: int) -> Tensor:
     """
     width, height = photograph.image.size
     small = size_of_input(height, width, size)
-    narrow = [resize(lightness_of(photograph.rows(*strip)), (strip[1], small[1])) for strip in strips(height, width)]
-    return resize(torch.cat(narrow, dim=2), small).clamp(0, 100)
+    narrow = torch.empty(1, 1, height, small[1])
+
+    def fill(first: int, rows: int) -> None:
+        narrow[:, :, first : first + rows] = resize(lightness_of(photograph.rows(first, rows)), (rows, small[1]))
+
+    visit_strips(fill, height, width)
+    return resize(narrow, small).clamp(0, 100)
 
 
 def lightness_of(rgb: np.ndarray) -> Tensor:
     """(H, W, 3) uint8 or uint16 -> L (1, 1, H, W)"""
     values = np.array(rgb) if rgb.dtype == np.uint8 else (rgb / np.float32(65535)).astype(np.float32)
-    return Batch.from_rgb(torch.from_numpy(values).permute(2, 0, 1)[None]).L
+    return rgb_to_lightness(torch.from_numpy(values).permute(2, 0, 1)[None])
 
 
-def strips(height: int, width: int) -> list[tuple[int, int]]:
-    """(first row, rows) of each strip."""
-    rows = max(1, STRIP // width)
-    return [(first, min(rows, height - first)) for first in range(0, height, rows)]
+def visit_strips(function: Callable[[int, int], None], height: int, width: int) -> None:
+    """Call `function(first row, rows)` for each strip of a photograph.
+
+    Each of torch's threads takes strips of its own: where the threads share every operation, they wait for each other
+    hundreds of times a strip, and for long where another program has one of their cores.
+    """
+    rows, threads = max(1, STRIP // width), torch.get_num_threads()
+    firsts = range(0, height, rows)
+    counts = [min(rows, height - first) for first in firsts]
+    if min(threads, len(counts)) == 1:
+        for strip in zip(firsts, counts, strict=True):
+            function(*strip)
+        return
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for _ in pool.map(function, firsts, counts):
+                pass
+    finally:
+        torch.set_num_threads(threads)  # of threads that begin later; this one has kept its own

@@ -120,9 +120,9 @@ class ResNetUNet(Colorizer):
         x = self.middle(x)
         for climb, skip in zip(self.climbs, reversed(skips), strict=True):
             x = climb(x, skip)
-        x = F.pixel_shuffle(F.relu(self.last(x)), 2)  #            (B, C, H, W)
+        x = F.pixel_shuffle(F.relu_(self.last(x)), 2)  #            (B, C, H, W)
         x = torch.cat([x, grey], dim=1)
-        x = F.relu(x + self.residual(x))
+        x = F.relu_(x + self.residual(x))
         return 128 * self.head(x)
 
 
@@ -140,9 +140,9 @@ class UpBlock(nn.Module):
         self.mix = nn.Sequential(convolve(joined, self.outputs), convolve(self.outputs, self.outputs))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        up = F.pixel_shuffle(F.relu(self.up(x)), 2)
-        return self.mix(F.relu(torch.cat([up, self.norm(skip)], dim=1)))
+        up = F.pixel_shuffle(F.relu_(self.up(x)), 2)
+        return self.mix(F.relu_(torch.cat([up, self.norm(skip)], dim=1)))
 
 
 def convolve(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(convolution(inputs, outputs, kernel=3), nn.ReLU())
+    return nn.Sequential(convolution(inputs, outputs, kernel=3), nn.ReLU(inplace=True))

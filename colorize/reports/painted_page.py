@@ -128,7 +128,7 @@ def thumbnail_of(pixels: np.ndarray) -> str:
 
 
 def painted_table(rows: Sequence[PaintedRow]) -> TextTable:
-    heads = ["photograph", "painted", "pixels", "size", "seconds", "out of sRGB", "notes"]
+    heads = ["photograph", "painted", "width × height", "predicted at", "seconds", "outside sRGB", "notes"]
     texts = (0, 1, 6)
     lines = []
     for row in rows:
@@ -137,4 +137,4 @@ def painted_table(rows: Sequence[PaintedRow]) -> TextTable:
         page = f", page {row.page}" if row.page else ""
         cells = [printable(row.painted), pixels, row.size, row.seconds, share, row.warnings or row.notes]
         lines.append(TableRow(printable(row.photograph) + page, [TableCell(cell) for cell in cells]))
-    return TextTable(heads, lines, texts=texts)
+    return TextTable(heads, lines, "files", texts)

@@ -125,7 +125,8 @@ def painting_cells(cost: Mapping[str, Any]) -> list[TableCell]:
         cells[1] = (f"{cost['gmacs']:,.3g}", f"at {sides(cost['size'])}")
     if "seconds" in cost:
         at_once = f"{cost['batch_size']} at a time" if cost["batch_size"] > 1 else "one by one"
-        cells[2] = (f"{cost['seconds']:#.2g}".removesuffix("."), f"{at_once}, {cost['device']}")
+        arithmetic = f", {cost['precision']}" if "precision" in cost else ""
+        cells[2] = (f"{cost['seconds']:#.2g}".removesuffix("."), f"{at_once}, {cost['device']}{arithmetic}")
     return [TableCell(*each) for each in cells]
 
 

@@ -118,6 +118,7 @@ def cost_panels(monitor: str) -> list[Any]:
         wr.BarPlot(title="seconds of training", metrics=["seconds"]),
         wr.BarPlot(title="parameters", metrics=["parameters"]),
         curve("images_per_second"),
+        curve("perf/mfu"),
         *(curve(name) for name in MEMORY),
     ]
 

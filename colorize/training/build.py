@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,14 +25,17 @@ from colorize.metrics.metric_info import build_metrics, leave_out_unavailable
 from colorize.metrics.perceptual import imagenet_indices
 from colorize.models.base import Colorizer
 from colorize.models.encoders import checkpoint_brings_weights
-from colorize.training.config_schema import CheckpointSettings
+from colorize.training.config_schema import CheckpointSettings, TrainerSettings
 from colorize.training.optimizers import Optimizers
-from colorize.training.trainer import Parts, Trainer
+from colorize.training.parts import Parts
+from colorize.training.precision import measure_precision
+from colorize.training.trainer import Trainer
 from colorize.utils.distributed import World
 from colorize.utils.errors import UserError, locate_part
 from colorize.utils.published_file import limit_waiting
 from colorize.utils.seeds import seed_of
 
+PRECISION = "trainer.precision"
 PATIENCE = 5  # seconds in all for servers of weights that do not answer
 
 
@@ -124,15 +127,28 @@ def build_judge(
     )  # fmt: skip
 
 
-def build_trainer(cfg: DictConfig, parts: Parts, folder: str | Path, world: World | None = None) -> Trainer:
+def build_trainer(
+    cfg: DictConfig, parts: Parts, folder: str | Path, world: World | None = None, *, new: bool = False
+) -> Trainer:
+    """new: the run begins, and a precision that is left open may be measured. It is in `parts.resolved` afterwards."""
+    kept = {key: value for key, value in parts.resolved.items() if key == PRECISION}
+    settings: TrainerSettings = build_part(apply_resolved(cfg, kept).trainer, "trainer")
     optimizers: Optimizers = build_part(cfg.optimizer, "optimizer")
     parts.notes += optimizers.notes()
     known = [each.name for each in fields(CheckpointSettings) if each.name in cfg.checkpoint]
     checkpoint = CheckpointSettings(**{name: cfg.checkpoint[name] for name in known})
-    return Trainer(
-        parts, optimizers, build_part(cfg.schedule, "schedule"), build_part(cfg.trainer, "trainer"), folder=folder,
-        checkpoint=checkpoint, seed=cfg.seed, steps_scale=cfg.get("steps_scale", 1.0), world=world or World(),
+    trainer = Trainer(
+        parts, optimizers, build_part(cfg.schedule, "schedule"), settings, folder=folder, checkpoint=checkpoint,
+        seed=cfg.seed, steps_scale=cfg.get("steps_scale", 1.0), world=world or World(),
     )  # fmt: skip
+    if kept:
+        trainer.set_precision(replace(trainer.precision, by="resume"))
+    elif settings.precision == "auto":
+        if new:
+            measure_precision(trainer)
+        parts.resolved[PRECISION] = trainer.precision.chosen
+        parts.notes += trainer.precision.notes("training")
+    return trainer
 
 
 def count_classes(loss: Loss, photographs: DataModule) -> int:

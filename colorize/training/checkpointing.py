@@ -12,6 +12,7 @@ from colorize.data.datamodule import DataModule
 from colorize.models.base import Colorizer
 from colorize.models.export import frozen_settings
 from colorize.models.load import load
+from colorize.models.onnx_runtime import check_trainable
 from colorize.run_folder import RunFolder
 from colorize.tracking.logger import Logger
 from colorize.training.train_state import TrainState
@@ -44,6 +45,7 @@ def init_from(cfg: DictConfig, run: RunFolder, overrides: Sequence[str]) -> Init
                 cfg.model, cfg.published = OmegaConf.create({**node, **said}), {}
             return None
     model = load(cfg.init_from, packages(cfg.trust))
+    check_trainable(model, cfg.init_from)
     network, wanted = type(model), locate_part(cfg.model._target_, "model")
     if network is not wanted:
         raise UserError(
@@ -180,6 +182,13 @@ def read_checkpoint(path: Path, photographs: str, total: int, phases: Iterable[s
 
 def load_states(states: Mapping[str, TrainState], content: Mapping[str, Any], path: Path) -> None:
     """Put networks, optimizers and averages back. Raises `UserError` where the file's are others."""
+    held = content["players"]["model"].get("averages")
+    lengths = [*held] if isinstance(held, Mapping) else []
+    if not content.get("weights_alone") and (new := [each for each in states["model"].averages if each not in lengths]):
+        raise UserError(
+            f"trainer.ema_lengths has {shorten_list(new)}, and the averages in {str(path)!r} are "
+            f"{shorten_list(lengths)}: an average begins with its run; leave it out, or use name=… for a new run"
+        )
     try:
         for name, state in states.items():
             state.load(content["players"][name])

@@ -15,6 +15,7 @@ from colorize.utils.validation import (
     BatchSize,
     Between,
     Count,
+    EmaLengths,
     Few,
     FileName,
     FolderName,
@@ -27,46 +28,48 @@ from colorize.utils.validation import (
     check_value,
 )
 
+PrecisionName = Literal["auto", "float32", "bfloat16"]
+
 
 @dataclass(frozen=True)
 class TrainerSettings:
     """The group `trainer` of a config. Raises `UserError` for a value that cannot be.
 
-    batch_size      photographs in a forward pass. Of several processes each takes an even part of an optimizer step's
-                    photographs, in passes of this size at most
+    batch_size      photographs in a forward pass, at most; several processes share a step's photographs evenly
     accumulate      batch_size × accumulate photographs make an optimizer step, however many processes share it
     clip            largest norm of each network's gradient; None: no limit
     ema             decay of the averaged weights that are evaluated and saved, such as 0.999; None: none
+    ema_lengths     relative widths of further averages, which others are reconstructed from, such as 0.05 and 0.1
     device          auto, cpu, cuda, mps or one GPU, such as cuda:1
-    precision       float32, bfloat16 (autocast around the model's forward), or auto: bfloat16 where a GPU gains by it
+    precision       float32, bfloat16 (autocast around the model's forward), or auto: bfloat16 where a GPU gains by it,
+                    and on a CPU with AVX512-BF16 or AMX where a run's first start measures that it does
     compile         let torch.compile make one program of the model's forward pass
-    recompute       activation checkpointing: keep a block's input alone, and compute its activations again for the
-                    gradient
+    recompute       activation checkpointing: of a block keep its input, and compute it again for the gradient
     sync_batchnorm  batch norm reads the photographs of all processes; GPUs only
     deterministic   the same bits on every start; without, a GPU may choose faster ways that add in any order
     log_every       optimizer steps between two lines of numbers
+    profile         write a profile of ten steps, after four, into the run folder
     """
 
     batch_size: BatchSize = 16
     accumulate: Passes = 1
     clip: Positive | None = 1.0
     ema: Between | None = None
+    ema_lengths: EmaLengths = ()
     device: Name = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: PrecisionName = "auto"
     channels_last: bool = True
     compile: bool = False
     recompute: bool = False
     sync_batchnorm: bool = False
     deterministic: bool = False
     log_every: Count = 10
+    profile: bool = False
 
     def __post_init__(self) -> None:
         check_arguments(vars(self), TrainerSettings, "trainer")
         if self.compile and self.recompute:  # torch.compile does not take what recomputing holds still in a second pass
-            raise UserError(
-                "trainer.compile=true and trainer.recompute=true do not go together: leave one out; a compiled network "
-                "computes again by itself what is cheap"
-            )
+            raise UserError("trainer.compile=true and trainer.recompute=true do not go together: leave one out")
 
 
 class Section:
@@ -130,6 +133,7 @@ class Evaluate(Section):
     name: FileName
     out: Name | None
     device: Name
+    precision: PrecisionName
     samples: Few
     batch_size: BatchSize | Literal["auto"]
     strict: bool

@@ -26,7 +26,8 @@ from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import NUMBERED
 from colorize.tracking.logger import Logger
 from colorize.training.build import PATIENCE, origins
-from colorize.training.trainer import Parts, Trainer
+from colorize.training.parts import Parts
+from colorize.training.trainer import Trainer
 from colorize.utils.checkpoint import read_record
 from colorize.utils.console import say
 from colorize.utils.errors import UserError
@@ -50,23 +51,24 @@ class FinalEvaluations:
         baselines: ValidationBaselines,
     ):  # fmt: skip
         self.configs, self.cfg, self.run, self.parts = configs, cfg, run, parts
+        for config in configs:  # auto is float32 on a GPU, in whose bfloat16 the run may have been trained
+            config.precision = "float32" if cfg.trainer.precision == "float32" else "auto"
         self.trainer, self.baselines = trainer, baselines
 
     def announce(self) -> None:
-        """Fetch the weights of metrics that are to be had, and say what will be absent and why.
+        """Fetch the weights of metrics that are to be had, and say what will be absent; the summary says why.
 
         Raises `UserError` for photographs that are not there.
         """
-        reasons: dict[str, dict[str, None]] = {}
+        missing: dict[str, str] = {}
         if not self.configs:
             return
         network = self.network("last", {})
         with limit_waiting(PATIENCE):
             for config in self.configs:
-                for metric, reason in self.set_up(config, network).missing.items():
-                    reasons.setdefault(reason, {})[metric] = None
-        for reason, metrics in reasons.items():
-            say(f"the final evaluation will lack {', '.join(metrics)}: {reason}")
+                missing |= self.set_up(config, network).missing
+        if missing:
+            say(f"left out of the final evaluation, without their weights (docs/metrics.md): {', '.join(missing)}")
 
     def evaluate(self, log: Logger) -> dict[str, dict[str, Any]]:
         """protocol -> last or best -> row -> metric -> {value, low, high, n}; `absent`: metric -> reason; the weights'

@@ -79,9 +79,10 @@ def check_lengthened(
 
 ASIDE = ".overwritten"  # beside the run folder
 # What a run and its evaluations leave in a run folder, with the numbered files in STEPS and those of each result
-OURS = (".hydra", "metrics.jsonl", "summary.json", "run.html", "checkpoints/best.pt", "results/*.work")
+OURS = (".hydra", "metrics.jsonl", "summary.json", "run.html", "checkpoints/best.pt", "results/*.work", "profile")
 OF_RESULT = (".json", ".csv", ".html", ".pictures")
-STEPS = ("checkpoints/step-*.pt", "checkpoints/step-*.damaged", *(f"{name}/**/step-*.png" for name in PICTURES))
+WEIGHTS = ("checkpoints/step-*.pt", "checkpoints/step-*.damaged", "ema/step-*.pt")
+STEPS = (*WEIGHTS, *(f"{name}/**/step-*.png" for name in PICTURES))
 
 
 def put_aside(folder: Path) -> None:

@@ -27,8 +27,9 @@ from colorize.training.final import (
     final_protocols,
     print_next_steps,
 )
+from colorize.training.parts import Parts
 from colorize.training.resume import check_lengths, put_aside, saved_config
-from colorize.training.trainer import Parts, Trainer
+from colorize.training.trainer import Trainer
 from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.console import format_count, say
 from colorize.utils.devices import choose_device, keep_freed_memory
@@ -50,7 +51,7 @@ def train_run(
     changes     with `resume`, the words that change the config of the run that is in the folder
     write_page  writes the page of the result in a file, and returns the page's file
     """
-    keep_freed_memory()
+    keep_freed_memory(of_any_size=True)
     run = RunFolder(folder)
     cfg = saved_config(cfg, run, changes) if cfg.resume else cfg
     if is_restart(os.environ):
@@ -147,7 +148,7 @@ def set_up_run(
     parts = build_parts(cfg, {} if cfg.overwrite else run.read_resolved(), restored=begun, fetch=fetch)
     if initial:
         parts.notes += initial.load_into(parts.model)
-    trainer = build_trainer(cfg, parts, run.folder, world)
+    trainer = build_trainer(cfg, parts, run.folder, world, new=cfg.overwrite or not run.config.exists())
     if initial:
         parts.notes += initial.load_into_critics(trainer.train_states)
     digests = world.on_main_then_broadcast(lambda: [parts.photographs.contents(), parts.photographs.fingerprint()])
@@ -212,10 +213,9 @@ def open_logger(
 def summarize_run(
     cfg: DictConfig, parts: Parts, trainer: Trainer, baselines: ValidationBaselines, status: str
 ) -> dict[str, Any]:
-    """What a run ends with. Like a result, it does not say where files lie on this machine; but training photographs
-    that could not be read are named as they lie, to be found."""
-    seen = trainer.steps * trainer.effective_batch
-    data, evaluated = parts.photographs, "moving average" if trainer.settings.ema else "as trained"
+    """What a run ends with, without folders of this machine but those of training photographs that cannot be read."""
+    seen, data = trainer.steps * trainer.effective_batch, parts.photographs
+    evaluated = "moving average" if trainer.settings.ema else "as trained"
     summary = {
         "name": cfg.name, "model": cfg.names.model, "loss": cfg.names.loss, "data": cfg.names.data, "status": status,
         "steps": trainer.steps, "seconds": round(trainer.seconds, 1),
@@ -230,7 +230,7 @@ def summarize_run(
         "absent": parts.absent, "measures": stored_infos(trainer.scores), "notes": parts.notes,
         "health": trainer.monitor.warnings,
         "versions": versions(), "commit": commit(), "device": str(trainer.device), "processes": trainer.world.size,
-        "seed": cfg.seed,
+        "seed": cfg.seed, "precision": trainer.precision.record(),
     }  # fmt: skip
     return without_folders_in(summary) | {"unreadable": trainer.step_batches.unreadable}
 

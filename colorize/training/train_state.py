@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from colorize.batch import Batch
 from colorize.losses.loss import Loss
 from colorize.models.base import converge_spectral_norms
 from colorize.models.load import best_state
+from colorize.training.ema import constant_decay, power_function
 from colorize.utils import devices
 from colorize.utils.console import say
 from colorize.utils.distributed import World
@@ -26,15 +27,18 @@ class TrainState:
     ema     decay of the exponential moving average of the weights; None: no average. It starts low, (1 + n)/(10 + n)
             after n steps, so that a short run is not averaged with its random beginning. Buffers are copied.
     wrap    what makes a network one of several processes'; nothing, in one process
+    lengths relative widths of further averages, of which snapshots are kept (`training.ema`)
     """
 
     def __init__(
-        self, module: nn.Module, ema: float | None = None, wrap: Callable[[nn.Module], nn.Module] = lambda m: m
-    ):
+        self, module: nn.Module, ema: float | None = None, wrap: Callable[[nn.Module], nn.Module] = lambda m: m,
+        lengths: Sequence[float] = (),
+    ):  # fmt: skip
         self.module, self.wrap = module, wrap
         self.wrapped = module  # forward passes go through it, state does not
         self.optimizer: torch.optim.Optimizer | None = None
-        self.ema = AveragedModel(module, multi_avg_fn=_moving_average(ema)) if ema else None
+        self.ema = AveragedModel(module, multi_avg_fn=constant_decay(ema)) if ema else None
+        self.averages = {each: AveragedModel(module, multi_avg_fn=power_function(each)) for each in lengths}
 
     def start_phase(self, optimizer: torch.optim.Optimizer) -> None:
         """The network carries over, its optimizer is fresh."""
@@ -56,8 +60,8 @@ class TrainState:
             group["lr"] = base * lr
         self.optimizer.step()
         self.module.zero_grad()
-        if self.ema is not None:
-            self.ema.update_parameters(self.module)
+        for average in [*([self.ema] if self.ema is not None else []), *self.averages.values()]:
+            average.update_parameters(self.module)
 
     def ema_or_model(self) -> nn.Module:
         """The averaged network if there is one, ready for use: the one to evaluate and to hand on."""
@@ -71,6 +75,7 @@ class TrainState:
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict() if self.optimizer else None,
             "average": self.ema.state_dict() if self.ema is not None else None,
+            **({"averages": {each: ema.state_dict() for each, ema in self.averages.items()}} if self.averages else {}),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -83,15 +88,8 @@ class TrainState:
                     raise ValueError("the optimizer's settings are of other kinds")
         if self.ema is not None:
             self.ema.load_state_dict(state["average"])
-
-
-def _moving_average(decay: float):
-    @torch.no_grad()
-    def update(averages: list[Tensor], values: list[Tensor], count: Tensor) -> None:
-        n = float(count)
-        torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + n) / (10 + n)))
-
-    return update
+        for length, average in self.averages.items() if "averages" in state else ():  # not where weights alone are left
+            average.load_state_dict(state["averages"][length])
 
 
 class OptimizerStep:
@@ -103,11 +101,11 @@ class OptimizerStep:
     """
 
     def __init__(
-        self, states: Mapping[str, TrainState], loss: Loss, *, device: torch.device, precision: torch.dtype,
+        self, states: Mapping[str, TrainState], loss: Loss, *, device: torch.device,
         clip: float | None, world: World, passes: Sequence[int],
     ):  # fmt: skip
         self.states, self.loss, self.device, self.clip, self.world = states, loss, device, clip, world
-        self.autocast = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+        self.autocast: AbstractContextManager = nullcontext()  # around forward passes of the model
         self.passes = passes
         self.limit: int | None = None  # of photographs in a pass, once memory ran out
         self.active: list[str] = []  #   the networks of the current phase

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import torch
 
 from colorize.batch import Batch
 from colorize.config import MODES, sign_of
-from colorize.data.datamodule import DataModule
 from colorize.evaluation.validation import Validator, score_all
 from colorize.losses.loss import Loss
 from colorize.models.base import Colorizer
@@ -20,7 +18,10 @@ from colorize.tracking.logger import Logger
 from colorize.training import checks
 from colorize.training.checkpointing import best_score, load_states, read_checkpoint, repair_best
 from colorize.training.config_schema import CheckpointSettings, TrainerSettings
+from colorize.training.ema import KEPT
 from colorize.training.optimizers import Optimizers
+from colorize.training.parts import Parts
+from colorize.training.performance import StepFlops, StepProfiler
 from colorize.training.schedule import Phase, StepBatches, phase_at, phase_lengths
 from colorize.training.train_state import OptimizerStep, TrainState
 from colorize.utils import devices
@@ -28,25 +29,9 @@ from colorize.utils.checkpoint import Checkpoints
 from colorize.utils.console import ProgressBar
 from colorize.utils.distributed import World, synchronise_batch_norm
 from colorize.utils.errors import TRY_AGAIN, UserError
+from colorize.utils.precision import Precision, autocast, choose_precision
 from colorize.utils.processes import StopSignal
 from colorize.utils.seeds import seed_of
-
-
-@dataclass
-class Parts:
-    """What a config describes, built."""
-
-    model: Colorizer
-    loss: Loss
-    photographs: DataModule
-    judges: dict[str, Validator]  #  by name; `validation` is what best.pt is chosen by
-    absent: dict[str, str] = field(default_factory=dict)  #   metric -> why it cannot be had here
-    resolved: dict[str, Any] = field(default_factory=dict)  # config path -> what was left open (auto, classes) came to
-    notes: list[str] = field(default_factory=list)  #         what the user should know, each said once
-
-    @property
-    def validator(self) -> Validator:
-        return self.judges["validation"]
 
 
 class Trainer:
@@ -78,8 +63,7 @@ class Trainer:
         self._place(parts)
         unused = checks.unused_in_phases(self.model, self.loss, self.weights, photographs)
         self.frozen_parameters = checks.frozen_parameters(self.model, schedule, unused)
-        self.always_unused = checks.in_every_phase(unused)
-        self.always_frozen = checks.in_every_phase(self.frozen_parameters)
+        self.always_unused, self.always_frozen = map(checks.in_every_phase, (unused, self.frozen_parameters))
         self._make_states()
         self.phase: str | None = None
         self.steps, self.seconds, self.trained_seconds = 0, 0.0, 0.0
@@ -107,18 +91,25 @@ class Trainer:
             batch_size=settings.batch_size, seed=self.seed,
         )  # fmt: skip
         critics = {name: term.critic for name, term in self.loss.terms.items() if term.critic is not None}
-        self.train_states = {"model": TrainState(self.model, settings.ema, self.world.wrap)}
+        self.train_states = {"model": TrainState(self.model, settings.ema, self.world.wrap, settings.ema_lengths)}
         self.train_states |= {name: TrainState(critic, None, self.world.wrap) for name, critic in critics.items()}  # type: ignore[arg-type]
         self.optimizer_step = OptimizerStep(
             self.train_states, self.loss, device=self.device, clip=settings.clip, world=self.world,
-            precision=devices.choose_precision(settings.precision, self.device), passes=self.step_batches.passes,
+            passes=self.step_batches.passes,
         )  # fmt: skip
         if settings.recompute and not devices.recompute_activations(self.model):
             network = type(self.model).__name__
             raise UserError(f"trainer.recompute=true finds no blocks of {network} to recompute: leave it out")
+        self.set_precision(choose_precision(settings.precision, self.device))
         if settings.compile:
             devices.check_compiler(self.device)
             self.model.compile()
+
+    def set_precision(self, precision: Precision) -> None:
+        """Of the model's forward passes from here on."""
+        self.precision = precision
+        self.optimizer_step.autocast = autocast(self.device.type, precision.dtype)
+        self.flops = StepFlops(self.device, precision.dtype, self.settings.compile)
 
     def fit(self, log: Logger, stop: StopSignal | None = None) -> bool:
         """Train to the end of the schedule: True. Where a signal stops it: False, and the same call resumes later.
@@ -128,7 +119,10 @@ class Trainer:
         if self.steps == 0:
             self.evaluate(log, self.judges)
         bar = ProgressBar("training", self.total, "steps", done=self.steps)
-        with nullcontext(stop) if stop is not None else StopSignal() as stop, bar:
+        profiled = self.settings.profile and self.world.is_main
+        profiler = StepProfiler(self.checkpoints.folder.parent / "profile") if profiled else None
+        listening = nullcontext(stop) if stop is not None else StopSignal()
+        with listening as stop, bar, self.checkpoints, profiler or nullcontext():
             stopping = False
             while self.steps < self.total and not stopping:
                 name, done = phase_at(self.lengths, self.steps)
@@ -138,13 +132,16 @@ class Trainer:
                     values = self.train_step(batches)
                     elapsed = time.monotonic() - began  # loading included
                     self.trained_seconds += elapsed
-                    self.log_step(values, self.effective_batch / elapsed, log, bar)
+                    self.log_step(values, elapsed, log, bar)
+                    if profiler:
+                        profiler.step()
                     due = [judge for judge, each in self.judges.items() if self.is_due(each.every)]
                     better = bool(due) and self.evaluate(log, due)
+                    self.checkpoints.wait(if_done=True)  # a full disk is said at once
                     self.seconds += time.monotonic() - began
                     began = time.monotonic()
                     stopping = self.world.any(bool(stop), self.device)
-                    if stopping or due or self.steps % self.checkpoint.every == 0:
+                    if stopping or due or self.snapshot_due or self.steps % self.checkpoint.every == 0:
                         log.flush()  # a resumed run keeps the lines up to its checkpoint: they have to be there
                         self.save(best=better)
                     if stopping:
@@ -155,6 +152,12 @@ class Trainer:
     def is_due(self, every: int) -> bool:
         """Whether the step just taken is one of every so many, or the last."""
         return self.steps % every == 0 or self.steps == self.total
+
+    @property
+    def snapshot_due(self) -> bool:
+        """Whether the averages of several lengths are kept of the step just taken: evenly over training."""
+        kept = [step * KEPT // self.total for step in (self.steps - 1, self.steps)]
+        return bool(self.settings.ema_lengths) and kept[0] < kept[1]
 
     def start_phase(self, name: str) -> None:
         """Unless it is under way: networks carry over, optimizers start fresh."""
@@ -176,13 +179,15 @@ class Trainer:
         name, done = phase_at(self.lengths, self.steps)
         lr = self.schedule[name].lr((done + 1) / self.lengths[name])
         torch.manual_seed(seed_of(self.seed, "step", self.steps, self.world.rank))  # a resumed run draws the same
-        values = self.optimizer_step(batches, self.weights[name], lr, self.steps + 1)
+        with self.flops.counted(name, self.optimizer_step.limit):
+            values = self.optimizer_step(batches, self.weights[name], lr, self.steps + 1)
         self.steps += 1
         self.monitor.step(values, self.steps)
         return values
 
-    def log_step(self, values: Mapping[str, float], rate: float, log: Logger, bar: ProgressBar) -> None:
+    def log_step(self, values: Mapping[str, float], seconds: float, log: Logger, bar: ProgressBar) -> None:
         """Show the step just taken, and log it when a line is due."""
+        rate = self.effective_batch / seconds
         bar.update_step(self.steps, values["loss"], rate)
         if not self.is_due(self.settings.log_every):
             return
@@ -191,7 +196,7 @@ class Trainer:
         terms = {f"train/{term}": value for term, value in values.items()}
         active = self.optimizer_step.active
         rates = {"lr" if name == "model" else f"lr/{name}": self.train_states[name].lr for name in active}
-        measured = {"images_per_second": round(rate, 2), **self.peak.read()}
+        measured = {"images_per_second": round(rate, 2), **self.flops.read(seconds), **self.peak.read()}
         log.scalars({"epoch": round(epoch, 4), **terms, **rates, **measured}, self.steps)
 
     def evaluate(self, log: Logger, judges: Sequence[str] | Mapping[str, Validator]) -> bool:
@@ -216,7 +221,7 @@ class Trainer:
         found = self.world.gather(self.step_batches.unreadable)
         self.step_batches.unreadable = {file: why for part in found for file, why in part.items()}
         if self.world.is_main:
-            self.checkpoints.save(self.state(), best=best)
+            self.checkpoints.save_in_background(self.state(), best=best, snapshot=self.snapshot_due)
 
     def state(self) -> dict[str, Any]:
         return {

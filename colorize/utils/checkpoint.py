@@ -4,40 +4,80 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from colorize.utils.console import say
+from colorize.utils.devices import copy_to_cpu
 from colorize.utils.errors import UserError
 from colorize.utils.files import write_whole
 from colorize.utils.serialization import SEAL, is_intact, load_plain, read
 
 BEST = "best.pt"
+SNAPSHOTS = "ema"  # the folder in a run's
 
 
 class Checkpoints:
-    """`step-NNNNNNNN.pt`, the newest `keep` of them, and `best.pt` of a run, which holds weights alone."""
+    """`step-NNNNNNNN.pt`, the newest `keep` of them, and `best.pt` of a run, which holds weights alone.
+
+    Leaving it waits for what is being written in the background, at the end of training and at an error alike.
+    """
 
     def __init__(self, folder: str | Path, keep: int = 2):
         self.folder, self.keep = Path(folder), keep
         self.best = self.folder / BEST
+        self.writing: futures.Future[Path] | None = None  # in a thread
 
     def path(self, step: int) -> Path:
         """The file of a step."""
         return self.folder / f"step-{step:08d}.pt"
 
-    def save(self, state: dict[str, Any], *, best: bool = False) -> Path:
-        """Writes beside, then renames: a run that is killed, or a disk that is full, leaves the old files whole."""
+    def save(self, state: dict[str, Any], *, best: bool = False, snapshot: bool = False) -> Path:
+        """Writes beside, then renames: a run that is killed, or a disk that is full, leaves the old files whole.
+
+        snapshot    keep the model's averages of several lengths, too, which stay
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.path(state["steps"])
+        if snapshot:  # first: a run that goes on from this checkpoint does not come to its step again
+            held = {"steps": state["steps"], "averages": state["players"]["model"]["averages"]}
+            (self.folder.parent / SNAPSHOTS).mkdir(exist_ok=True)
+            write_whole(self.folder.parent / SNAPSHOTS / path.name, lambda part: _write(held, part))
         write_whole(path, lambda part: _write(state, part))
         if best:
             self._keep_as_best(state)
         for old in self.steps()[self.keep :]:
             old.unlink()
         return path
+
+    def save_in_background(self, state: dict[str, Any], **options: bool) -> None:
+        """The same of a copy of the state, in a thread, once the write before it has ended.
+
+        Raises what that one did, such as `OSError` for a full disk; of the last one, `wait` does.
+        """
+        self.wait()
+        writer = futures.ThreadPoolExecutor(1, "checkpoint")
+        self.writing = writer.submit(self.save, copy_to_cpu(state), **options)
+        writer.shutdown(wait=False)  # the thread ends with its file, which Python waits for at its own end
+
+    def wait(self, *, if_done: bool = False) -> None:
+        """Until the thread has written its file; raises what kept it from that.
+
+        if_done     only where it has ended already
+        """
+        if self.writing is not None and (self.writing.done() or not if_done):
+            futures.wait([self.writing])
+            written, self.writing = self.writing, None
+            written.result()
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.wait()
 
     def repair_best(self, step: int) -> dict[str, Any] | None:
         """Make best.pt of the checkpoint of `step` again, where a run was killed between the two, or it is damaged.

@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from colorize.utils.errors import UserError
 
 MEETINGS = count()  # of this process: jobs of a sweep meet one after the other, and not at the addresses of the last
+PATIENCE = timedelta(minutes=30)  # the first process alone reads the validation photographs at start
 PORT = 29411  # of the first node, where srun alone starts the processes
 
 
@@ -110,9 +111,9 @@ def is_restart(env: Mapping[str, str]) -> bool:
     return int(env.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0 or int(env.get("SLURM_RESTART_COUNT", 0)) > 0
 
 
-def init_process_group(device: torch.device) -> World:
+def init_process_group(device: torch.device, limit: timedelta = PATIENCE) -> World:
     """Meet the other processes, if there are any: over NCCL where each has a GPU, which becomes its current device,
-    else over gloo. `leave` parts from them."""
+    else over gloo. `leave` parts from them. A process waits for the others no longer than the limit."""
     world = world_from_environment(os.environ)
     if world.size == 1:
         return world
@@ -125,7 +126,6 @@ def init_process_group(device: torch.device) -> World:
             names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
             os.environ |= {"MASTER_ADDR": names[0], "MASTER_PORT": str(PORT)}
         backend = {"cuda": "nccl"}.get(device.type, "gloo")
-        limit = timedelta(minutes=30)  # the first process alone reads the validation photographs at start
         store, rank, size = next(dist.rendezvous("env://", world.rank, world.size, timeout=limit))
         store = dist.PrefixStore(f"{store_prefix(os.environ)}-{next(MEETINGS)}", store)
         own = device if backend == "nccl" else None

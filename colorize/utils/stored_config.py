@@ -172,9 +172,9 @@ def references(place: str, value: Any) -> list[str]:
 FREE = (
     "name", "overwrite", "resume", "trust", "published", "tracker",
     "trainer.device", "trainer.recompute", "trainer.compile", "trainer.channels_last", "trainer.deterministic",
-    "trainer.log_every", "data.num_workers", "data.max_bad", "evaluate.batch_size", "evaluate.samples",
-    "evaluate.historical", "evaluate.judges", "evaluate.photographs", "evaluate.final",
-    "checkpoint.every", "checkpoint.keep", "checkpoint.mode", "checkpoint.final",
+    "trainer.log_every", "trainer.profile", "trainer.ema_lengths", "data.num_workers", "data.max_bad",
+    "evaluate.batch_size", "evaluate.samples", "evaluate.historical", "evaluate.judges", "evaluate.photographs",
+    "evaluate.final", "checkpoint.every", "checkpoint.keep", "checkpoint.mode", "checkpoint.final",
 )  # fmt: skip
 # Where the photographs lie, or which of a set they are: free as long as they are the same (`DataModule.contents`)
 PLACES = ("data.root", "data.val_root", "data.exclude", "data.classes", "data.people")

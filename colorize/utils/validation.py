@@ -58,6 +58,7 @@ def without_folder(name: str) -> str:
 Name = Annotated[str, Len(1)]
 FolderName = Annotated[Name, AfterValidator(inside_folder)]
 FileName = Annotated[Name, AfterValidator(without_folder)]
+EmaLengths = Annotated[Sequence[Annotated[float, Interval(ge=0.005, le=0.28)]], Len(0, 8)]  # 0.289 is a plain mean
 Widths = Annotated[Sequence[Channels], Len(1, 32)]
 Pair = Annotated[Sequence[float], Len(2, 2)]
 Crop = Annotated[Sequence[Share], Len(2, 2)]  # the least and the most

@@ -92,6 +92,24 @@ def data(figures: Figures) -> str:
     )
 
 
+def models(figures: Figures) -> str:
+    """How near each step comes to the limit, and the kinds of operation that take most beyond it."""
+    rows = []
+    for name, share in figures["train_of_limit"].items():
+        beyond = sorted(figures["operators"][name].items(), key=lambda item: -item[1]["beyond"])[:4]
+        words = "; ".join(f"{kind} {100 * row['beyond']:.0f} %" for kind, row in beyond if row["beyond"] > 0.01)
+        rows.append([f"`{name}`", f"{figures['forward_of_limit'][name]:.2f}", f"{share:.2f}", words])
+    heads = ["network", "forward pass, of the limit", "training step, of the limit", "of the step, beyond the limit"]
+    multiplied = {way: sum(row["gflop"] for row in of.values()) for way, of in figures["operators"]["ddcolor"].items()}
+    note = " The machine was busy: take it again." if figures["busy"] else ""
+    faster, difference = figures["ddcolor_vs_published_order"], figures["ddcolor_difference"]
+    return (
+        f"{table(heads, rows, 'lrrl')}\n\nDDColor-T is {faster:.2f} times as fast as in the published order, with "
+        f"outputs that differ by {difference:.0e} of the largest ab at most, and multiplies {multiplied['ours']:.0f} "
+        f"GFLOP instead of {multiplied['published']:.0f}.{note}"
+    )
+
+
 def _rate(rates: Figures, name: str) -> tuple[str, str]:
     return f"{rates[name]:,.0f}", f"{rates[name] / rates['thesis']:.1f}"
 
@@ -167,7 +185,7 @@ def size(figures: Figures) -> str:
     rows = [
         [names.get(name, name), f"{of['psnr'][0]:.2f}", _ends(of["psnr"]), f"{of['ciede2000'][0]:.2f}",
          _ends(of["ciede2000"]), f"{of['seconds'] / own:.1f}"]
-        for name, of in figures["sizes"].items()
+        for name, of in figures["sizes"].items() if name != str(figures["trained"])
     ]  # fmt: skip
     less = "less the trained size's"
     heads = ["`--size`", "PSNR dB", less, "CIEDE2000", less, "times its seconds"]
@@ -194,6 +212,7 @@ MEASURED = {
     ),
     "size": Measurement("python benchmarks/size.py outputs/photographs/bsds/bsds500_test --weights base", GUIDED, size),
     "data": Measurement("python benchmarks/data.py", "data.md", data),
+    "models": Measurement("python benchmarks/models.py --profile", "benchmarks.md", models),
     "coverage": Measurement("python benchmarks/coverage.py", "statistics.md", coverage),
     "batch_norm": Measurement("python benchmarks/batch_norm.py", "scale.md", batch_norm),
 }

@@ -2,10 +2,9 @@
 
     python experiments/four_models/flops.py               # counts, writes compute.csv
 
-Counted by torch's FlopCounterMode while the trainer takes one step of each phase on a batch of noise: forward and
-backward pass of the network, its loss's feature networks, and the critic's own step. It counts convolutions, matrix
-products and attention, two operations to a multiply-accumulate; what works on single elements (norms, activations,
-optimizers) it leaves out. Operations depend on shapes alone, so that noise does.
+Counted (`colorize.utils.flops`) while the trainer takes one step of each phase on a batch of noise: forward and
+backward pass of the network, its loss's feature networks, and the critic's own step. Operations depend on shapes alone,
+so that noise does.
 """
 
 import csv
@@ -17,12 +16,11 @@ import torch
 from declared import BUDGET, NETWORKS
 from hydra import compose, initialize_config_dir
 from PIL import Image
-from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count
 
 from colorize.batch import Batch
 from colorize.config import conf_folder
-from colorize.evaluation.predictors import ATTENTION
 from colorize.training.build import build_parts, build_trainer
+from colorize.utils.flops import StepFlopCounter
 
 HERE, CONF = Path(__file__).parent, str(conf_folder())
 PHOTOGRAPHS = 16  # of noise, so that the parts of a run can be built
@@ -68,18 +66,10 @@ def count_training(recipe: str, *overrides: str) -> list[Count]:
         counts = []
         for phase, steps in trainer.lengths.items():
             trainer.start_phase(phase)
-            with FlopCounterMode(display=False, custom_mapping=ATTENTION | BACKWARD) as counter:
+            with StepFlopCounter() as counter:
                 trainer.optimizer_step([batch], trainer.weights[phase], 0.0, 1)
-            counts.append(Count(phase, steps, counter.get_total_flops() / 1e9))
+            counts.append(Count(phase, steps, counter.total / 1e9))
     return counts
-
-
-def _attention_backward_flops(grad, query, key, value, *_, **__) -> int:
-    """Floating-point operations of attention's backward pass, by its shapes."""
-    return sdpa_backward_flop_count(grad, query, key, value)
-
-
-BACKWARD = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward_flops}
 
 
 def save_noise(folder: Path) -> None:

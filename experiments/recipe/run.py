@@ -31,7 +31,7 @@ TIMED, WARM = 24, 6  # steps of each phase that are timed, and those of them tha
 COST_NOTHING = ("seed=", "optimizer.", "trainer.ema=", "data.crop=", "schedule=single", "schedule=linear_decay")
 RESULT = "people_places"
 MEASURE = ["checkpoint=last", "protocol=clean", "protocol.size=128", "source=outputs/photographs/val", f"name={RESULT}",
-           "protocol.extractors=[efficientnet_lite0,mobilenet_v2]", "metrics=default",
+           "precision=float32", "protocol.extractors=[efficientnet_lite0,mobilenet_v2]", "metrics=default",
            "+metrics.ciede2000={_target_: colorize.metrics.CIEDE2000}", "track=false", "table=false"]  # fmt: skip
 SPEEDS = {
     f"{size}, batch {batch}, {precision}": [f"data.size={size}", f"trainer.batch_size={batch}",

@@ -45,6 +45,32 @@ def test_the_version_is_that_of_colorize(words, capsys):
     assert capsys.readouterr().out == f"colorize {own_version()}\n"
 
 
+HELP = """
+import sys
+from colorize.cli import main
+from colorize.cli.app import VERBS
+
+slow = {"torch", "timm", "hydra", "numpy", "PIL", "scipy", "pydantic", "wandb", "gradio", "matplotlib", "optuna"}
+for verb in sorted(VERBS, key=lambda name: VERBS[name].composed):
+    if VERBS[verb].composed:
+        slow.discard("hydra")  # lists the groups of its configs
+    for option in ("--help", "--no-such-option"):
+        try:
+            main([verb, option])
+        except SystemExit as ended:  # of argparse
+            assert not ended.code
+        print(verb, option, sorted(slow & {*sys.modules}), file=sys.stderr)
+"""
+
+
+def test_help_and_refused_options_import_nothing_slow():
+    done = subprocess.run([sys.executable, "-c", HELP], cwd=ROOT, capture_output=True, text=True, check=True)
+    asked = [f"{verb} {option} []" for verb in VERBS for option in ("--help", "--no-such-option")]
+    assert set(asked) <= set(done.stderr.splitlines()), done.stderr
+    for name, verb in VERBS.items():
+        assert verb.composed or f"usage: colorize {name} [-h]" in done.stdout
+
+
 def test_every_verb_is_what_the_table_says(capsys):
     """Its function is there, and usage and the page of commands have its arguments."""
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -62,7 +88,7 @@ def test_every_verb_is_what_the_table_says(capsys):
     [
         (("paint", "--wieghts", "X"), "there is no option '--wieghts': did you mean --weights?"),
         (("paint", "a.jpg", "--weight=X", "-o", "b"), "there is no option '--weight': did you mean --weights?"),
-        (("paint", "a.jpg", "-w", "X", "-o", "b", "--size", "0"), "--size is 0; it must be 1 or more"),
+        (("paint", "a.jpg", "-w", "X", "-o", "b", "--size", "0"), "--size is 0; it must be 16 or more"),
         (("paint", "a.jpg", "-w", "X", "-o", "b", "--seed", "-x"), "there is no option '-x'"),
         (("export", "a", "b", "-o", "c"), "there is no place for 'b'"),
         (("prepare", "demo", "x", "--quality", "101"), "--quality is 101; it must be between 1 and 100"),

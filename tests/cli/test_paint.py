@@ -11,10 +11,8 @@ from PIL import Image, ImageCms
 
 import colorize
 from colorize.batch import Batch
-from colorize.cli import paint as painting
 from colorize.imaging.image_io import open_photograph
-from colorize.imaging.transforms import Upsampling
-from colorize.models import CNN, Diffusion, prediction
+from colorize.models import CNN, Diffusion
 from colorize.utils.checkpoint import peek
 
 
@@ -176,54 +174,6 @@ def test_the_chosen_size_is_said_and_written_and_painted_again(picture, weights,
     assert inside("paint", "a.png", "-w", weights, "-o", "fixed", "--size", size).returncode == 0
     assert (tmp_path / "fixed" / "a.png").read_bytes() == (tmp_path / "out" / "a.png").read_bytes()
     assert "1 of 1 agree" in inside("verify", "out", "--source", "a.png", "-w", weights).stdout
-
-
-@pytest.mark.parametrize("method", ["guided", "bilinear"])
-def test_strips_have_no_seams(method, monkeypatch):
-    random = np.random.default_rng(0)
-    photograph = painting.LoadedPhotograph(Image.fromarray(random.integers(0, 256, (61, 47, 3), dtype=np.uint8)))
-    L = prediction.network_input(photograph, 16)
-    ab = torch.randn(1, 2, *L.shape[2:]) * 30
-    whole = np.asarray(painting.full_size_color(photograph, L, ab, method)).astype(int)
-    monkeypatch.setattr(prediction, "STRIP", 47 * 7)
-    assert torch.allclose(prediction.network_input(photograph, 16), L, atol=1e-4)
-    assert abs(np.asarray(painting.full_size_color(photograph, L, ab, method)) - whole).max() <= 1
-
-
-def test_colours_that_no_screen_has_leave_lightness_as_it_was():
-    random = np.random.default_rng(0)
-    photograph = painting.LoadedPhotograph(Image.fromarray(random.integers(0, 256, (61, 47, 3), dtype=np.uint8)))
-    L = prediction.network_input(photograph, 16)
-    ab = torch.full((1, 2, *L.shape[2:]), 100.0)
-    moved = {
-        gamut: (lightness(painting.full_size_color(photograph, L, ab, "guided", gamut)) - lightness(photograph.image))
-        for gamut in ("chroma", "clip")
-    }
-    assert moved["chroma"].abs().max() < 0.5
-    assert moved["clip"].abs().max() > 5
-
-
-def test_colour_ends_where_lightness_does():
-    """A red half beside a dark green one, predicted at an eighth of the size: guided, each keeps its colour up to the
-    edge; bilinear smears it."""
-    big = torch.full((1, 1, 128, 128), 70.0)
-    big[..., 60:] = 30.0  # the edge lies inside a small pixel
-    small = torch.nn.functional.avg_pool2d(big, 8)
-    ab = torch.where(small > 50, 40.0, -40.0).expand(1, 2, -1, -1) * torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
-    ab[..., 7] = 0.0
-    truth = torch.where(big > 50, 40.0, -40.0)
-    error = {
-        method: (Upsampling(small, ab, (128, 128), method).rows(big, 0)[:, :1] - truth)[..., 52:68].abs().mean().item()
-        for method in ("guided", "bilinear")
-    }
-    assert error["guided"] < 0.4 * error["bilinear"]
-
-
-def test_plain_upsampling_is_torchs():
-    L, ab = 100 * torch.rand(1, 1, 9, 7), torch.randn(1, 2, 9, 7)
-    expected = torch.nn.functional.interpolate(ab, (40, 33), mode="bilinear")
-    rows = Upsampling(L, ab, (40, 33), "bilinear").rows(torch.zeros(1, 1, 40, 33), 0)
-    assert torch.allclose(rows, expected, atol=1e-4)
 
 
 def test_the_terminal_and_the_card_are_of_the_checkpoint_that_is_used(picture, run_folder, inside, tmp_path):

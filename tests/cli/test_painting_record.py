@@ -1,6 +1,7 @@
 """What is written of a painting: the network's checksum, sidecars, marks in a crowded JPEG, reports that are there."""
 
 import json
+from argparse import Namespace
 from hashlib import sha256
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 import colorize
 from colorize.cli.painting_record import network_digest
 from colorize.imaging.provenance import KEYS, read_marks
-from colorize.models import CNN
+from colorize.models import CNN, named_weights
 from tests.helpers.metadata import XMP
 
 GREY = Image.fromarray(np.tile(np.arange(20, 220, 5, dtype=np.uint8), (30, 1)))
@@ -51,12 +52,43 @@ def test_the_sidecar_says_what_the_file_says(weights, inside, tmp_path):
     assert record.pop("painted") == "out.png"
     assert record.pop("painted_sha256") == sha256((tmp_path / "out.png").read_bytes()).hexdigest()
     assert record == read_marks(tmp_path / "out.png")
+    assert (record["network"], record["weights"]) == (weights.name, weights.name)  # no folder of this machine
     assert record["source_sha256"] == sha256((tmp_path / "a.png").read_bytes()).hexdigest()
-    assert (record["source"], record["network"], record["settings"]["seed"]) == ("a.png", "CNN", -3)
-    assert record["weights"] == weights.name  # no folder of this machine
+    assert (record["source"], record["settings"]["seed"], record["settings"]["strength"]) == ("a.png", -3, 1)
     assert record.keys() <= KEYS.keys()
     (tmp_path / "out.png.colorize.json").unlink()
     assert "painted 1 of 1" in inside("paint", "a.png", "-w", weights, "-o", "out.png", "--sidecar").stdout
+
+
+def test_a_page_and_a_command_line_write_the_same_bytes(weights, inside, tmp_path):
+    pytest.importorskip("gradio")
+    from colorize.cli.sessions import Session, load_networks
+    from colorize.cli.web_app import paint_defaults
+
+    GREY.save(tmp_path / "a.png")
+    session, told = (
+        Session(),
+        {"format": "png", "strength": 1, "max_chroma": 40, "size": 48},
+    )  # numbers as JSON has them
+    networks = load_networks([str(weights)], None, "cpu")
+    list(session.paint([tmp_path / "a.png"], networks, Namespace(**vars(paint_defaults()) | told)))
+    page = session.results["a.png"][weights.name].file
+    assert inside("paint", "a.png", "-w", weights, "-o", "b.png", "--max-chroma", 40, "--size", 48).returncode == 0
+    assert page.read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert "1 of 1 agree" in inside("verify", page, "--source", ".", "-w", weights).stdout
+    session.close()
+
+
+def test_the_weights_that_are_shipped_have_their_name(network, inside, tmp_path, monkeypatch):
+    colorize.save(network, tmp_path / "shipped" / "base", {"trained_size": 32})
+    monkeypatch.setattr(named_weights, "WEIGHTS", tmp_path / "shipped")
+    (tmp_path / "in").mkdir()
+    GREY.save(tmp_path / "in" / "a.png")
+    assert inside("paint", "in", "-o", "out", "--report").returncode == 0
+    record = read_marks(tmp_path / "out" / "a.png")
+    assert (record["network"], record["weights"]) == ("base", "base")
+    assert "colorize paint · base<" in (tmp_path / "out" / "painted.html").read_text(encoding="utf-8")
+    assert "1 of 1 agree" in inside("verify", "out", "--source", "in").stdout
 
 
 def test_in_a_jpeg_the_marks_come_before_other_xmp(weights, inside, tmp_path):

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import colorize
-from colorize.cli import paint as painting
+from colorize.cli import painting
 from colorize.cli.paths import LONGEST_NAME, plan_jobs
 from colorize.models import CNN
 from colorize.utils.errors import UserError

@@ -1,35 +1,19 @@
-"""Sessions of the page that `colorize app` serves: what each visitor has painted, hints, undo, the archive."""
+"""Sessions of the page that `colorize app` serves: what each visitor has painted, hints, undo."""
 
-import csv
 import errno
-import io
 import shutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageColor
+from PIL import Image
 
 from colorize.cli import session_files, sessions
-from colorize.cli.session_files import BEFORE, SIDE, TINT, make_overlay
+from colorize.cli.session_files import BEFORE, SIDE
 from colorize.cli.sessions import Session, load_networks
-from colorize.cli.web_app import paint_defaults
 from colorize.utils.errors import UserError
-
-
-def options(**given):
-    defaults = paint_defaults()
-    vars(defaults).update({"format": "png"} | given)
-    return defaults
-
-
-def stroke():
-    """Of a brush, twice the photograph's size, as its view may be; its edge is half transparent."""
-    drawn = Image.new("RGBA", (140, 100))
-    drawn.paste((40, 40, 200, 90), (38, 38, 82, 62))
-    drawn.paste((200, 40, 40, 255), (40, 40, 80, 60))
-    return drawn
+from tests.helpers.app_sessions import options, stroke
 
 
 def test_each_network_paints_each_photograph_and_one_that_is_bad_costs_no_other(app_networks, scans):
@@ -49,23 +33,6 @@ def test_each_network_paints_each_photograph_and_one_that_is_bad_costs_no_other(
     assert not session.folder.exists()
 
 
-def test_the_archive_holds_every_file_and_a_report(app_networks, scans):
-    session = Session()
-    assert session.archive() is None
-    list(session.paint(scans, app_networks, options(format="tif")))
-    with zipfile.ZipFile(session.archive()) as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith(".tif"))
-        assert {"painted.csv", "painted.html"} <= {*archive.namelist()}
-        rows = list(csv.DictReader(io.StringIO(archive.read("painted.csv").decode())))
-        assert Image.open(io.BytesIO(archive.read(names[0]))).size == (70, 50)
-    assert names == ["one/cat.tif", "one/dog.tif", "two/cat.tif", "two/dog.tif"]
-    assert sorted(row["painted"] for row in rows) == ["", *names]
-    assert [row["warnings"] for row in rows if row["photograph"] == "text.jpg"] == ["it is a text file"]
-    assert {(row["photograph"], row["width"], row["height"]) for row in rows if row["network"] == "two"} == {
-        ("cat.jpg", "70", "50"), ("dog.tif", "70", "50")
-    }  # fmt: skip
-
-
 def test_undo_brings_back_what_was_painted_before(app_networks, scans):
     session, first = Session(), {"one": app_networks["one"]}
     list(session.paint(scans[:1], first, options()))
@@ -83,9 +50,10 @@ def test_hints_from_a_brush_are_painted_and_the_rest_is_kept(app_networks, scans
     session = Session()
     list(session.paint(scans[:2], app_networks, options()))
     kept = session.results["dog.tif"]
-    for alpha in (0, 255):
+    nothing = Image.new("RGBA", (140, 100))
+    for layer in (nothing, Image.new("RGBA", (140, 100), (9, 9, 9, 255))):
         with pytest.raises(UserError, match="there are no hints: brush a colour"):
-            session.repaint("cat.jpg", [Image.new("RGBA", (140, 100), (9, 9, 9, alpha))], app_networks, options())
+            session.repaint("cat.jpg", [layer], app_networks, options())
     one = {"one": app_networks["one"]}
     assert not any(step.failure for step in session.repaint("cat.jpg", [stroke()], one, options()))
     hinted = np.asarray(Image.open(session.results["cat.jpg"]["one"].file)).astype(int)
@@ -94,6 +62,19 @@ def test_hints_from_a_brush_are_painted_and_the_rest_is_kept(app_networks, scans
     plain = np.asarray(Image.open(session.results["cat.jpg"]["one"].file)).astype(int)
     assert (plain[25, 30, 0] - plain[25, 30, 1:]).min() < 40
     assert session.results["dog.tif"] == kept
+    list(session.paint(scans[:2], one, options()))  # with the same hints, until they are erased
+    assert np.array_equal(np.asarray(Image.open(session.results["cat.jpg"]["one"].file)), hinted)
+    session.brush("cat.jpg", [nothing])
+    list(session.paint(scans[:2], one, options()))
+    assert np.array_equal(np.asarray(Image.open(session.results["cat.jpg"]["one"].file)), plain)
+
+
+def test_a_stopped_round_keeps_what_is_painted_and_the_next_one_goes_to_its_end(app_networks, scans):
+    session = Session()
+    for step in session.paint(scans[:2], app_networks, options()):
+        session.stopped = step.done == 1
+    assert {name: list(found) for name, found in session.results.items()} == {"cat.jpg": [BEFORE, "one"]}
+    assert [step.done for step in session.paint(scans[:1], app_networks, options())] == [0, 1, 2]
 
 
 def test_the_pages_of_a_tiff_are_photographs_of_their_own(app_networks, tmp_path):
@@ -108,17 +89,6 @@ def test_the_pages_of_a_tiff_are_photographs_of_their_own(app_networks, tmp_path
     assert not any(step.failure for step in session.repaint("book.tif, page 2", [stroke()], one, options()))
     after = {key: found["one"].file.read_bytes() for key, found in session.results.items()}
     assert [key for key in before if before[key] != after[key]] == ["book.tif, page 2"]
-
-
-def test_photographs_of_one_stem_become_two_files(app_networks, scans, tmp_path):
-    """`cat.jpg` and `cat.tif`, in one round, and again when each is painted with hints."""
-    session, one = Session(), {"one": app_networks["one"]}
-    shutil.copy(scans[1], tmp_path / "cat.tif")
-    list(session.paint([scans[0], tmp_path / "cat.tif", scans[0]], one, options()))
-    for name in ("cat.jpg", "cat.tif"):
-        assert not any(step.failure for step in session.repaint(name, [stroke()], one, options()))
-    with zipfile.ZipFile(session.archive()) as archive:
-        assert {*archive.namelist()} == {"one/cat.jpg.png", "one/cat.tif.png", "painted.csv", "painted.html"}
 
 
 def test_a_map_of_confidence_lies_over_the_photograph(app_networks, drawing_network, scans):
@@ -137,16 +107,6 @@ def test_a_map_of_confidence_lies_over_the_photograph(app_networks, drawing_netw
     assert list(session.results["cat.jpg"]) == [BEFORE, "two", "two, confidence", "draws"]
 
 
-def test_the_map_is_violet_where_it_is_dark(tmp_path):
-    Image.new("RGB", (60, 40), (90, 120, 60)).save(tmp_path / "painted.jpg")
-    confidence = Image.new("L", (120, 80), 255)
-    confidence.paste(0, (60, 0, 120, 80))
-    confidence.save(tmp_path / "map.png")
-    view = Image.open(make_overlay(tmp_path / "painted.jpg", tmp_path / "map.png", tmp_path / "view.jpg"))
-    assert view.getpixel((10, 20)) == pytest.approx((90, 120, 60), abs=4)
-    assert view.getpixel((50, 20)) == pytest.approx(ImageColor.getrgb(TINT), abs=4)
-
-
 def test_a_reference_gives_its_colours_and_a_grey_one_is_refused_before_all_else(app_networks, scans, tmp_path):
     session, one = Session(), {"one": app_networks["one"]}
     with pytest.raises(UserError, match=r"^the reference is grey, or of one tone: give a photograph in colour$"):
@@ -160,6 +120,11 @@ def test_a_reference_gives_its_colours_and_a_grey_one_is_refused_before_all_else
     list(session.paint(scans[:1], one, options(reference=tmp_path / "green.png")))
     painted = np.asarray(Image.open(session.results["cat.jpg"]["one"].file)).astype(float)
     assert (painted[..., 1] - painted[..., 2]).mean() > 10
+
+
+def test_visitors_are_not_told_of_the_command_line(app_networks, scans):
+    (step,) = [each for each in Session().paint(scans[:1], app_networks, options(max_pixels=99)) if each.failure]
+    assert step.failure == "cat.jpg: it has 70×50 pixels, more than 99"
 
 
 def test_a_full_disk_costs_only_what_was_not_yet_written(app_networks, scans, monkeypatch):
@@ -191,33 +156,6 @@ def test_a_disk_that_is_full_for_what_is_shown_gets_back_what_was_painted(app_ne
     assert list(session.results) == ["dog.tif"]
     assert not [path.name for path in session.folder.rglob("*cat*")]
     assert len([*session.folder.rglob("dog*.png")]) == 4
-
-
-def test_an_archive_that_fails_leaves_nothing_and_each_has_an_address_of_its_own(app_networks, scans, monkeypatch):
-    session, one = Session(), {"one": app_networks["one"]}
-    list(session.paint(scans[:1], one, options()))
-    first = session.archive()
-    assert session.archive() != first  # or a browser might show the one that it holds
-    assert not first.exists()
-    monkeypatch.setattr(zipfile.ZipFile, "write", full_disk)
-    with pytest.raises(OSError, match="No space left on device"):
-        session.archive()
-    assert not list(session.folder.glob("archive-*"))
-    assert session.results["cat.jpg"]["one"].file.is_file()
-
-
-def full_disk(*_):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_photographs_of_one_name_are_told_apart(app_networks, scans, tmp_path):
-    (tmp_path / "b").mkdir()
-    Image.new("L", (40, 30), 90).save(tmp_path / "b" / "cat.jpg")
-    session = Session()
-    list(session.paint([scans[0], tmp_path / "b" / "cat.jpg"], {"one": app_networks["one"]}, options()))
-    assert list(session.results) == ["cat.jpg", "2/cat.jpg"]
-    with zipfile.ZipFile(session.archive()) as archive:
-        assert {"one/cat.png", "one/2/cat.png"} <= {*archive.namelist()}
 
 
 def test_what_the_page_shows_of_a_large_photograph_is_smaller_than_its_file(app_networks, tmp_path):

@@ -40,7 +40,7 @@ def test_without_gradio_one_sentence_names_it(monkeypatch):
         launch({}, "127.0.0.1", 7860, 1)
 
 
-def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_path):
+def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_path, capsys):
     from gradio_client import Client, handle_file
 
     client = Client(address, download_files=str(tmp_path / "got"), verbose=False)
@@ -59,6 +59,9 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
     for given in (hints, red):
         (red_cat,), _ = client.predict([handle_file(scans[0])], ["two"], hints=given, api_name="/paint")
         assert np.subtract(*Image.open(red_cat).getpixel((35, 25))[:2]) > 40
+    (near,), _ = client.predict([handle_file(scans[0])], ["two"], hints=red, reach=0.01, api_name="/paint")
+    changed = [(np.asarray(Image.open(file)) != np.asarray(Image.open(files[0]))).mean() for file in (near, red_cat)]
+    assert changed[0] < changed[1]
     _, said = client.predict([handle_file(red_cat)], ["two"], api_name="/paint")
     assert "it is in colour already: its lightness is painted" in said["painted"][0]
     with pytest.raises(Exception, match="Hints go with one photograph"):
@@ -69,6 +72,20 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
     assert [Path(file).name for file in files] == ["cat.png", "cat.confidence.png"]
     with pytest.raises(Exception, match="The reference is grey"):
         client.predict([handle_file(scans[0])], ["two"], reference=handle_file(scans[1]), api_name="/paint")
+    capsys.readouterr()
+    for wrong, sentence in [
+        ({"strength": "high"}, "Strength is 'high'; it must be a number from 0 to 1.5."),
+        ({"max_chroma": -1}, "Saturation limit is -1; it must be a number from 0 to 150."),
+        ({"samples": 1.5}, "Samples is 1.5; it must be a whole number from 1 to 8."),
+        ({"seed": "one"}, "Seed of the samples is 'one'; it must be a whole number."),
+        ({"networks": ["nope"]}, "Networks is ['nope']; it must be a list of names among one, two, draws."),
+        ({"format": "gif"}, "Format of the files is 'gif'; it must be one of jpg, png, tif, webp."),
+        ({"confidence": "no"}, "Confidence is 'no'; it must be True or False."),
+        ({"reach": 2}, "Reach is 2; it must be a number from 0.01 to 1."),
+    ]:
+        with pytest.raises(Exception, match=re.escape(sentence)):
+            client.predict([handle_file(scans[0])], **{"networks": ["two"]} | wrong, api_name="/paint")
+    assert "Traceback" not in capsys.readouterr().err
     with pytest.raises(Exception, match="Choose a network first"):
         client.predict([handle_file(scans[0])], [], api_name="/paint")
     with pytest.raises(Exception, match="The size is '9000'; it must be 'auto', 'as trained' or between 1 and 2048"):
@@ -180,3 +197,22 @@ def test_an_archive_for_which_the_disk_is_full_costs_no_file(app_networks, scans
     with pytest.warns(UserWarning, match="The archive of all cannot be written: No space left on device"):
         assert results.show_archive(session)[results.archive].value is None
     assert results.show_all(session)[results.file].value is not None
+
+
+def test_on_the_right_is_what_was_painted_last(app_networks, scans):
+    pytest.importorskip("gradio")
+    from colorize.cli.gradio_page import Page
+
+    def paint(*names):
+        list(session.paint(scans[:1], {name: app_networks[name] for name in names}, settings))
+        return right("two")
+
+    def right(shown):
+        return page.results.choose(session, "cat.jpg", right=shown)[page.results.right].value
+
+    settings = Namespace(**vars(paint_defaults()) | {"format": "png"})
+    session, page = sessions.Session(), Page(app_networks, paint_defaults())
+    page.build()
+    assert [paint("two"), paint("one"), paint("one", "two")] == ["two", "one", "two"]
+    session.undo()
+    assert right("two") == "two"  # as it was

@@ -1,5 +1,6 @@
 """The page that `colorize app` serves in a browser, by every control: slow. Without one: cli/test_web_app.py."""
 
+import re
 import shutil
 import time
 import zipfile
@@ -20,7 +21,8 @@ def test_networks_are_compared_and_files_downloaded(page, scans):
     assert labels(page) == ["photograph", "one", "two"]
     first = shown(page)
     page.locator("#side-by-side").get_by_label("Thumbnail 3").click()
-    expect(page.locator("#download")).to_have_text("Download two")
+    expect(page.get_by_label("Right", exact=True)).to_have_value("two")
+    expect(page.locator("#before-after img").nth(1)).not_to_have_attribute("src", first[1])
     assert shown(page)[0] == first[0]
     assert shown(page)[1] != first[1]
     choose(page, "Left", "one")
@@ -75,30 +77,40 @@ def test_every_setting_changes_the_files(page, scans, tmp_path):
     repainted("format")
     page.get_by_label("draws", exact=True).check()
     page.get_by_label("one", exact=True).uncheck()
+    before = shown(page)[1]
     paint(page, "1 picture painted")
     expect(page.locator("#side-by-side .caption-label")).to_have_count(3)
-    choose(page, "Right", "draws")
-    expect(page.locator("#download")).to_have_text("Download draws")
+    expect(page.get_by_label("Right", exact=True)).to_have_value("draws")  # what has just been painted
+    expect(page.locator("#before-after img").nth(1)).not_to_have_attribute("src", before)
     files["a network that draws"] = downloaded(page, "#download").read_bytes()
     page.get_by_label("Seed of the samples").fill("7")
     repainted("seed")
     page.get_by_label("Seed of the samples").fill("0")
     assert repaint() == files["a network that draws"]
     page.get_by_label("number input for Samples").fill("3")
-    page.get_by_label("Show what is guessed").check()
+    page.get_by_label("Confidence").check()
     paint(page, "1 picture painted")
     expect(page.locator("#side-by-side .caption-label")).to_have_count(6)
     assert labels(page)[2:] == ["draws, sample 1", "draws, sample 2", "draws, sample 3", "draws, confidence"]
+    label = page.locator("#side-by-side .caption-label").last
+    label.evaluate("label => { label.textContent = 'smoke-diffusion-ddpm-demo-small-s0, '.repeat(3) + 'confidence' }")
+    assert label.evaluate("label => label.scrollWidth <= label.clientWidth")  # all of it is seen
     page.locator("#side-by-side").get_by_label("Thumbnail 6").click()
-    expect(page.locator("#caption")).to_contain_text("Violet where colours are guessed")
+    expect(page.locator("#caption")).to_contain_text("Confidence: more")
+    page.locator("#undo").click()
+    expect(page.locator("#status")).to_contain_text("Undone: photographs and settings are as before")
+    expect(page.get_by_label("Confidence")).not_to_be_checked()
+    expect(page.get_by_label("number input for Samples")).to_have_value("1")
+    expect(page.get_by_label("Seed of the samples")).to_have_value("0")
 
 
 def test_hints_are_brushed_and_undone(page, scans):
-    upload(page, scans[:1], ["two"])
-    paint(page, "2 pictures painted")
+    upload(page, scans[:2], ["two"])
+    expect(page.locator("#undo")).to_be_disabled()
+    paint(page, "4 pictures painted")
     choose(page, "Right", "two")
-    expect(page.locator("#download")).to_have_text("Download two")
-    before = shown(page)
+    expect(page.locator("#before-after img").nth(1)).to_have_attribute("src", re.compile("/two/"))
+    before = shown(page)[1]
     page.get_by_role("button", name="Hints: brush").click()
     canvas = page.locator("#hints canvas").first
     expect(page.get_by_text("Select the draw tool to start")).to_have_count(0)
@@ -110,16 +122,38 @@ def test_hints_are_brushed_and_undone(page, scans):
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + box["height"] / 2, steps=9)
     page.mouse.up()
     page.get_by_role("button", name="Colour with these hints").click()
-    expect(page.locator("#before-after img").nth(1)).not_to_have_attribute("src", before[1])
-    expect(page.locator("#download")).to_have_text("Download two")  # what was looked at is looked at still
-    hinted = shown(page)[1]
+    hinted = changed(page, before)
+    expect(page.get_by_label("Right", exact=True)).to_have_value("two")  # what was looked at is looked at still
     page.locator("#undo").click()
-    expect(page.locator("#before-after img").nth(1)).not_to_have_attribute("src", hinted)
-    expect(page.locator("#status")).to_be_empty()
+    expect(page.locator("#status")).to_contain_text("Undone")
+    undone = changed(page, hinted)
+    painted = downloaded(page, "#download").read_bytes()
+    paint(page, "4 pictures painted")  # with the strokes, which have stayed
+    changed(page, undone)
+    hinted = downloaded(page, "#download").read_bytes()
+    assert hinted != painted
+    choose(page, "Photograph", "dog.tif")  # and come back with their photograph
+    expect(page.locator("#before-after img").nth(1)).to_have_attribute("src", re.compile("/dog"))
+    choose(page, "Photograph", "cat.jpg")
+    expect(page.locator("#before-after img").nth(1)).to_have_attribute("src", re.compile("/cat"))
+    page.get_by_label("number input for Reach").fill("0.1")
+    page.get_by_role("button", name="Colour with these hints").click()
+    expect(page.locator("#status")).to_contain_text("2 pictures painted")
+    choose(page, "Right", "two")
+    assert downloaded(page, "#download").read_bytes() not in (painted, hinted)
+    for _ in range(2):
+        before = shown(page)[1]
+        page.locator("#undo").click()
+        changed(page, before)  # a click while one is at work is none
     page.locator("#undo").click()
     expect(page.locator("#nothing")).to_be_visible()
-    page.locator("#undo").click()
-    expect(page.get_by_text("There is nothing to undo.")).to_be_visible()
+    expect(page.locator("#undo")).to_be_disabled()
+
+
+def changed(page, address):
+    """The address of the picture on the right, once it is another."""
+    expect(page.locator("#before-after img").nth(1)).not_to_have_attribute("src", address)
+    return shown(page)[1]
 
 
 def test_stop_keeps_what_is_painted(page, scans, tmp_path, monkeypatch):
@@ -133,8 +167,10 @@ def test_stop_keeps_what_is_painted(page, scans, tmp_path, monkeypatch):
     upload(page, many)
     page.get_by_role("button", name="Colour", exact=True).click()
     expect(page.locator("#before-after img").first).to_be_visible()
+    expect(page.locator("#status")).to_contain_text(re.compile(r"\d+ of 12: cat\d+\.jpg"))
     page.get_by_role("button", name="Stop").click()
-    expect(page.locator("#status")).to_contain_text("Stopped")
+    expect(page.locator("#status")).to_contain_text("Stopped: ")
+    expect(page.get_by_role("button", name="Stop")).to_be_disabled()
     with zipfile.ZipFile(downloaded(page, "#archive")) as archive:
         assert 1 <= len([name for name in archive.namelist() if name.endswith(".png")]) < 12
 
@@ -145,6 +181,15 @@ def test_what_cannot_be_is_said_in_the_page(page, scans, tmp_path):
     (tmp_path / "large.jpg").write_bytes(bytes(2**20 + 1))
     page.locator("input[type=file]").first.set_input_files(tmp_path / "large.jpg")
     expect(page.get_by_text("exceed the maximum allowed size of 1.0 Mb")).to_be_visible()
+    page.reload()
+    (tmp_path / "notes.md").write_text("no photograph")
+    upload(page, [scans[0], str(tmp_path / "notes.md")])
+    paint(page, "1 picture painted; notes.md: it is a text file")
+    page.get_by_role("button", name="Hints: brush").click()
+    page.get_by_role("button", name="Colour with these hints").click()
+    expect(page.get_by_text("There are no hints: brush a colour")).to_be_visible()
+    expect(page.locator(".wrap > .error:visible")).to_have_count(0)  # which would lie over the photographs
+    expect(page.get_by_label("common.")).to_have_count(0)
     page.reload()
     upload(page, scans[:1])
     page.get_by_role("button", name="Settings").click()

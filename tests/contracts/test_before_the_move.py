@@ -32,7 +32,7 @@ def test_a_stopped_run_goes_on(old, inside):
     lines = [json.loads(line) for line in log[len(begun) :].splitlines()]
     assert lines[0]["step"] == 9
     prefixes = {name.partition("/")[0] for line in lines for name in line if "/" in name}
-    assert prefixes == {"train", "val", "train_slice"}  # today's judges, less what the run left out
+    assert prefixes == {"train", "perf", "val", "train_slice"}  # today's judges, less what the run left out
     assert json.loads((run / "summary.json").read_text())["steps"] == 100
 
 

@@ -26,6 +26,7 @@ SEEDS = {
     ("flips", 0): 7897534997095955941,
     (0, "trial", 3): 8862906327076421281,
     ("prepare", 0): 4902330303456381065,
+    ("export", 0): 6007391944296027939,
 }
 # what may stand between a seed and its numbers
 WORDS = {word for key in SEEDS for word in key if isinstance(word, str)} - {"all", "blocks.0.drop"}

@@ -11,8 +11,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from colorize.data.collection import Photo
 from colorize.evaluation.batches import make_eval_batch, read_eval_image
 from colorize.evaluation.predictors import constant_ab, jpeg95, lab_roundtrip, predictor_of, truth
+from colorize.imaging.choices import GAMUTS
 from colorize.imaging.color import lab_to_rgb, to_uint8
-from colorize.imaging.gamut import GAMUTS
 from colorize.imaging.transforms import area_weights
 from colorize.metrics import CIEDE2000, SSIM, Bleeding, OutOfGamut
 from colorize.metrics.metric import Picture

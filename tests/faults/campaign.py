@@ -19,7 +19,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from .runs import FAULTS, RECIPES, Run, at_random, process_killed, same
+from .injections import FAULTS, at_random, process_killed
+from .runs import RECIPES, Run, same
 
 STEPS, EVERY = 60, 5
 

@@ -10,14 +10,16 @@ import pytest
 
 from colorize.cli import main
 
-from .runs import FAULTS, RECIPES, Run, at_random, process_killed, same
+from .injections import FAULTS, at_random, process_killed
+from .runs import RECIPES, Run, same
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks into /proc")
 # Two networks that have every kind of state take turns: critic and two phases, and chance. The other signals and the
 # other networks: by --slow
 TURNS = {
     "SIGTERM": "gan_unet", "SIGUSR2": "diffusion", "disk full": "gan_unet", "newest truncated": "diffusion",
-    "newest bit-flipped": "gan_unet", "worker killed": "diffusion",
+    "newest bit-flipped": "gan_unet", "worker killed": "diffusion", "SIGKILL while writing": "gan_unet",
+    "SIGINT while writing": "diffusion",
 }  # fmt: skip
 OTHERS = [(fault, model) for fault in FAULTS for model in RECIPES if TURNS.get(fault) != model]
 

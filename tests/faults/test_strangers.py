@@ -136,7 +136,7 @@ def test_containers_and_prefixes_are_taken_off(wrap, tmp_path):
 def test_paths_are_paths_and_the_nearest_is_suggested(run_folder, tmp_path, monkeypatch):
     run_folder(to="outputs/quickstart")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(loading, "fetch_from_hub", lambda name: pytest.fail("the hub was asked"))
+    monkeypatch.setattr(loading, "fetch_from_hub", lambda *_: pytest.fail("the hub was asked"))
     for word in ("outputs/qickstart", "./outputs/qickstart"):
         with pytest.raises(UserError, match="did you mean outputs/quickstart"):
             colorize.load(word)

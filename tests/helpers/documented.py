@@ -62,12 +62,17 @@ HOW: dict[str, Run | Elsewhere] = {
     # docs/benchmarks.md
     "python benchmarks/loop.py": Run("--steps 2 --models cnn"),
     "python benchmarks/models.py": Run("--rounds 1 --models cnn"),
+    "python benchmarks/precision.py": Run("--tiny --rounds 2 --models gan_unet"),
+    "python benchmarks/models.py --profile": Run("--rounds 1 --models cnn --tiny"),
+    "bash benchmarks/gpu.sh gpu.json": Elsewhere("system/test_benchmark_timing.py"),
+    "python benchmarks/deploy.py": Run("--rounds 2 --size 64"),
     "python benchmarks/data.py": Run("--rounds 1 --quick"),
     "python train.py model=diffusion": Run(f"{SHORT} model.steps=50"),  # its benchmark samples all of them
     "python benchmarks/diffusion.py --weights outputs/diffusion-ddpm-demo-s0": Run("--rounds 1 --resamples 20"),
     "python benchmarks/hints.py --weights base": Run("--photographs 2 --size 64"),
     "python benchmarks/confidence.py --weights base": Run("--photographs 2 --size 64"),
     "python benchmarks/size.py photos --weights base": Run("--photographs 2 --sizes 64"),
+    "python benchmarks/paint.py --folder 8": Run("--megapixels 0.1 --folder 2 --rounds 1"),
     "python benchmarks/evaluate.py": Run("--photographs 4 --size 64"),
     "python benchmarks/validation.py": Run("--recipes cpu/cnn --scale 0.01"),
     "python benchmarks/page.py": Run("--runs 2 --photographs 4 --size 32"),
@@ -80,6 +85,7 @@ HOW: dict[str, Run | Elsewhere] = {
     # docs/cli.md, configuration.md, data.md
     "colorize paint scans/ --weights outputs/quickstart -o archive --format tif --depth 16 --profile source --sidecar "
     "--report": Run(),
+    "torchrun --nproc-per-node=2 -m colorize paint scans/ --weights outputs/quickstart -o shared": Run(),
     "colorize verify archive --source scans/ --weights outputs/quickstart": Run(),
     "colorize models": Run(),
     "colorize paint a.jpg --weights outputs/quickstart --strength 0.8 --hints hints.png --confidence -o guided.png":
@@ -89,6 +95,12 @@ HOW: dict[str, Run | Elsewhere] = {
         Elsewhere("reports/test_model_card.py"),
     "colorize app --weights outputs/quickstart outputs/quickstart-s1": Elsewhere("cli/test_web_app.py"),
     "colorize export outputs/quickstart -o my-network": Run(),
+    "python train.py experiment=quickstart trainer.ema_lengths=[0.05,0.1] name=averages": Run(SHORT),
+    "colorize export outputs/averages --ema-length 0.08 -o averaged": Run(),
+    # docs/deployment.md
+    "colorize export outputs/quickstart -o my-onnx --format onnx": Run(),
+    "python my-onnx/paint.py a.jpg -o a-onnx.png": Run(),
+    "colorize export base -o base-int8 --format onnx --int8": Elsewhere("cli/test_deployment.py"),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),
     "python train.py experiment=smoke model=cnn": Run(),
     "python train.py rerun=outputs/quickstart optimizer.lr=3e-4": Run(),

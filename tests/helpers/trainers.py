@@ -6,6 +6,7 @@ import torch
 
 from colorize.tracking import Logger
 from colorize.training.build import build_parts, build_trainer
+from tests.faults.runs import TIMES
 
 
 class Record(Logger):
@@ -15,7 +16,7 @@ class Record(Logger):
         self.lines, self.pictures, self.stop_at = [], [], stop_at
 
     def scalars(self, values, step):
-        self.lines.append((step, {k: v for k, v in values.items() if k not in ("images_per_second", "memory")}))
+        self.lines.append((step, {k: v for k, v in values.items() if k not in TIMES}))
         if step == self.stop_at and "lr" in values:
             signal.raise_signal(signal.SIGINT)
 

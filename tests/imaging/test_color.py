@@ -5,7 +5,16 @@ import pytest
 import torch
 from skimage.color import rgb2lab
 
-from colorize.imaging.color import chroma, colorfulness, lab_to_rgb, lightness_to_rgb, per_picture, rgb_to_lab, to_uint8
+from colorize.imaging.color import (
+    chroma,
+    colorfulness,
+    lab_to_rgb,
+    lightness_to_rgb,
+    per_picture,
+    rgb_to_lab,
+    rgb_to_lightness,
+    to_uint8,
+)
 
 
 @pytest.fixture
@@ -22,6 +31,7 @@ def test_lab_is_that_of_scikit_image(cube, kind):
     reference = rgb2lab(cube[0].permute(1, 2, 0).numpy())
     ours = rgb_to_lab(rgb)[0].permute(1, 2, 0).numpy()
     assert np.abs(ours - reference).max() < 1e-3
+    assert np.abs(rgb_to_lightness(rgb)[0, 0].numpy() - reference[..., 0]).max() < 1e-3
 
 
 def test_round_trip_gives_back_every_pixel(cube):

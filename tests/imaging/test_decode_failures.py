@@ -109,3 +109,15 @@ def test_reasons_are_free_of_addresses_and_sources():
     ):
         assert decoder_message(ValueError(said)) == words
     assert decoder_message(MemoryError()) == "MemoryError"
+
+
+def test_threads_that_decode_side_by_side_leave_pillows_limit_as_it_was():
+    """The first to enter is the first to leave."""
+    usual = Image.MAX_IMAGE_PIXELS
+    one, other = bounds.unbounded(), bounds.unbounded()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert Image.MAX_IMAGE_PIXELS is None
+    other.__exit__(None, None, None)
+    assert usual == Image.MAX_IMAGE_PIXELS

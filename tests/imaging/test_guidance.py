@@ -139,7 +139,7 @@ BAD = {
     '[{"x": 1, "y": 1, "rgb": [1, 2, 3], "radius": -1}]': "greater than or equal to 0",
     '[{"x": 1, "y": 1, "rgb": [1, 2, 3], "raduis": 1}]': "did you mean hints[0].radius?",
     '[{"x": NaN, "y": 1, "rgb": [1, 2, 3]}]': "hints[0].x is nan; it must be a finite number",
-    '[{"x": 11, "y": 1, "rgb": [1, 2, 3]}]': "hint 1 lies at x=11, y=1, outside the photograph of 11×9",
+    '[{"x": 11, "y": 1, "rgb": [1, 2, 3]}]': "hints[0] lies at x=11, y=1, outside the photograph of 11×9",
     '[{"x": 1, "y": -1, "rgb": [1, 2, 3]}]': "outside the photograph",
 }
 
@@ -157,7 +157,7 @@ def test_bad_json_gets_one_sentence(text, tmp_path):
 def test_bad_pictures_get_one_sentence(halves, tmp_path):
     for mode, color in (("RGBA", (1, 2, 3, 255)), ("RGBA", (1, 2, 3, 0)), ("RGB", 0), ("RGBA", (1, 2, 3, 100))):
         Image.new(mode, (11, 9), color).save(tmp_path / "hints.png")
-        with pytest.raises(UserError, match="must have hints, pixels of full opacity"):
+        with pytest.raises(UserError, match="its opaque pixels are the hints"):
             read_hints(tmp_path / "hints.png", (9, 11))
     picture = np.zeros((4, 9, 10), np.uint8)
     picture[:, 2, 2] = 255
@@ -178,9 +178,9 @@ def test_bad_pictures_get_one_sentence(halves, tmp_path):
 
 def test_a_large_picture_is_solved_at_a_smaller_size(halves, monkeypatch):
     ab, L = halves
-    whole = colorize.guide(ab, L, [Spot(16, 24, RED, 6)])
+    whole = colorize.guide(ab, L, [Spot(16, 24, RED, 6)], reach=1.0)
     monkeypatch.setattr("colorize.imaging.guidance.LARGEST", 1000)
-    smaller = colorize.guide(ab, L, [Spot(16, 24, RED, 6)])
+    smaller = colorize.guide(ab, L, [Spot(16, 24, RED, 6)], reach=1.0)
     assert close(smaller[0, :, 24, 16], RED_AB)
     assert (smaller - whole).abs().mean() < 0.3 * (whole - ab).abs().mean()
 

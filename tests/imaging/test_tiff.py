@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from colorize.imaging.decode import decode_picture
+from colorize.imaging.image_io import open_photograph
 from colorize.imaging.raster import DecodeError
+from colorize.utils.errors import UserError
 from tests.helpers.tiffs import GREY, RGB, H, W, by_hand, off, packed, tif
 from tests.imaging.test_color_management import part_size  # noqa: F401 (a fixture)
 
@@ -124,6 +126,44 @@ def test_grey_and_alpha_in_planes():
 def test_samples_of_different_depths():
     with pytest.raises(DecodeError, match="different numbers of bits"):
         decode_picture(by_hand(RGB.tobytes(), {258: (3, [5, 6, 5]), 262: (3, 2), 277: (3, 3)}))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("damage", ["no such place", "no directory"])
+def test_a_page_that_cannot_be_read_is_said(order, big, damage, tmp_path):
+    import tifffile
+
+    with tifffile.TiffWriter(path := tmp_path / "a.tif", byteorder=order, bigtiff=big) as file:
+        for pixels in (GREY, GREY[::-1], GREY):
+            file.write(pixels, photometric="minisblack", metadata=None)
+    assert [open_photograph(path, page=page).notes for page in range(3)] == [[], [], []]
+    with tifffile.TiffFile(path) as file:
+        (second, third), layout = (file.pages[number].offset for number in (1, 2)), file.tiff
+        place = second + layout.tagnosize + len(file.pages[1].tags) * layout.tagsize
+    data = bytearray(path.read_bytes())
+    if damage == "no directory":
+        data[third : third + layout.tagnosize] = b"\xff" * layout.tagnosize
+    else:
+        struct.pack_into(layout.offsetformat, data, place, 2**31)
+    path.write_bytes(data)
+    said = ["its page 3 cannot be read, nor any behind it"]
+    assert [open_photograph(path, page=page).notes for page in range(2)] == [[], said]
+    assert decode_picture(path).notes[-1:] == said
+    with pytest.raises(UserError, match=r"^page 2: its pixels are said to lie beyond its end"):
+        open_photograph(cut_behind(path, second, layout), page=1)
+
+
+def cut_behind(path, directory, layout):
+    """With the pixels of a page, which its directory says where they are, beyond the end."""
+    import tifffile
+
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages[1].tags[273]
+    struct.pack_into(layout.offsetformat[0] + {4: "I", 16: "Q", 3: "H"}[tag.dtype], data, tag.valueoffset, len(data))
+    path.write_bytes(data)
+    return path
 
 
 @pytest.mark.parametrize("tags", [{257: (3, [H, H])}, {277: (3, [1, 1])}])

@@ -64,7 +64,7 @@ def test_the_hub_is_asked_for_what_is_not_here(small, tmp_path, monkeypatch):
         raise LocalEntryNotFoundError("offline")
 
     monkeypatch.setattr(loading, "snapshot_download", absent)
-    with pytest.raises(UserError, match=r"'piddnad/ddcolor_paper_tiny' here, and it cannot be fetched"):
+    with pytest.raises(UserError, match="'piddnad/ddcolor_paper_tiny' is not on this machine, and cannot be fetched"):
         colorize.load("piddnad/ddcolor_paper_tiny")
     (hub, *_) = layouts(small[1], tmp_path)
     asked = []

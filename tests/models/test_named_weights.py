@@ -21,7 +21,7 @@ from colorize.utils.errors import UserError
 from tests.helpers.configs import SMALL
 
 CARD = {"name": "little network", "use": "tests", "license": "mit", "trained_size": 32}
-SAID = "weights base, shipped with colorize: little network, for tests"
+SAID = "weights base, shipped with colorize, for tests"
 
 
 @pytest.fixture
@@ -107,7 +107,9 @@ def test_published_weights_are_fetched_by_name(shipped, monkeypatch, capsys):
         raise LocalEntryNotFoundError("offline")
 
     monkeypatch.setattr(loading, "snapshot_download", absent)
-    with pytest.raises(UserError, match="cannot be fetched from the hub"):
+    with pytest.raises(
+        UserError, match="'ddcolor' is not on this machine, and cannot be fetched from the hub: check the"
+    ):
         colorize.load("ddcolor")
     with pytest.raises(UserError, match="did you mean ddcolor"):
         colorize.load("ddcolr")

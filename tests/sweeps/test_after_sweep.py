@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 
 from colorize.cli import after_sweep, main
 from colorize.cli.after_sweep import compare_jobs, summarise_sweep
+from colorize.cli.composition import parse_hydra_args
 from colorize.cli.overrides import check_overrides
-from colorize.cli.parser import parse_hydra_args
 from colorize.evaluation.compare import compare_results
 from colorize.evaluation.result import read_result
 from colorize.sweeps.jobs import SweepJob, jobs_of

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from colorize.cli.composition import parse_hydra_args
 from colorize.cli.overrides import check_overrides
-from colorize.cli.parser import parse_hydra_args
 from colorize.config import better_of
 from colorize.run_folder import RunFolder
 from tests.helpers.configs import BIN, CONF, ROOT, SMALL

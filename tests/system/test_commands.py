@@ -15,6 +15,7 @@ from PIL import Image
 
 from colorize.run_folder import RunFolder
 from colorize.utils.serialization import read
+from tests.faults.runs import TIMES
 from tests.helpers.commands import PLAIN, SMOKE, lines, refused
 from tests.helpers.configs import BIN, ROOT, SMALL, tiny_words
 
@@ -177,7 +178,7 @@ def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on(inside, tmp_path)
         one, other = (state["players"]["model"][kind] for state in (whole, cut))
         assert all(torch.equal(one[key], other[key]) for key in one)
     timeless = [
-        [{k: v for k, v in line.items() if k not in ("images_per_second", "memory")} for line in lines(path)]
+        [{k: v for k, v in line.items() if k not in TIMES} for line in lines(path)]
         for path in (tmp_path / "outputs" / "whole", tmp_path / "outputs" / "cut")
     ]
     assert timeless[0] == timeless[1]

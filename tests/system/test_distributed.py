@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from colorize.training.schedule import micro_batch_sizes
-from colorize.utils.devices import check_compiler, choose_device, choose_precision
+from colorize.utils.devices import check_compiler, choose_device
 from colorize.utils.distributed import World, photographs_per_process, synchronise_batch_norm, world_from_environment
 from colorize.utils.errors import UserError
 from tests.helpers.configs import ROOT, SMALL
@@ -173,14 +173,6 @@ def test_compiling_without_a_compiler_is_one_sentence(monkeypatch):
     monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
     with pytest.raises(UserError, match=r"No working C\+\+ compiler .*no-such-compiler.*: install a C\+\+ compiler"):
         check_compiler(torch.device("cpu"))
-
-
-def test_bfloat16_is_not_emulated(monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation)
-    assert choose_precision("auto", torch.device("cuda", 0)) == torch.float32  # a card before Ampere
-    assert choose_precision("bfloat16", torch.device("cuda", 0)) == torch.bfloat16
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation=True: True)
-    assert choose_precision("auto", torch.device("cuda", 0)) == torch.bfloat16
 
 
 def test_batch_norm_over_processes_needs_gpus():

@@ -20,7 +20,7 @@ RUN = (
     sys.executable, ROOT / "train.py", "experiment=smoke", "model=cnn", "loss=l1", "model.width=0.1",
     "model.global_size=32", f"schedule.all.steps={STEPS}", "checkpoint.every=20", "evaluate.every=1000", "tracker=none",
 )  # fmt: skip
-TIMES = ("images_per_second", "seconds", "memory")  # what no two runs have in common
+TIMES = ("images_per_second", "perf/tflops", "perf/mfu", "seconds", "memory")  # what no two runs have in common
 
 # exec: SIGTERM goes to training itself. A shell would die of it, and Slurm kill what is left of the job at once
 PREEMPTED = """#!/bin/bash

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from omegaconf import OmegaConf
+from torch import nn
 
 from colorize.training.build import build_parts, build_trainer
 from colorize.training.checks import count_by_module, unused_parameters
@@ -53,10 +54,11 @@ def test_what_one_phase_reads_is_not_frozen(small, tmp_path):
 def test_finding_what_is_reached_changes_nothing(small, tmp_path):
     for model in options("model"):
         parts = build_parts(small(model, f"loss={own_loss(model)}"))
-        before = {k: v.clone() for k, v in parts.model.state_dict().items()}
+        modules = nn.ModuleList([parts.model, parts.loss])
+        before = {k: v.clone() for k, v in modules.state_dict().items()}
         state = torch.get_rng_state()
         unused_parameters(parts.model, parts.loss, parts.loss.weights, 64, 3)
-        assert same(before, dict(parts.model.state_dict()))
+        assert same(before, dict(modules.state_dict()))
         assert torch.equal(state, torch.get_rng_state())
 
 

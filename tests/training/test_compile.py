@@ -10,8 +10,9 @@ from functools import partial
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
-from tests.helpers.configs import tiny_words
+from tests.helpers.configs import options, own_loss, tiny_words
 from tests.helpers.trainers import Record, cut_in_two, trainer_of
 
 compiler = pytest.mark.skipif(not shutil.which("gcc"), reason="there is no C++ compiler, which inductor needs")
@@ -22,7 +23,7 @@ def graphs(request, monkeypatch):
     """How many programs torch.compile has made so far, of the network or of a part of it."""
     if request.param == "eager":
         monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    return lambda: torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    return lambda: counters["stats"]["unique_graphs"]
 
 
 def test_a_compiled_run_cut_in_two_ends_where_the_whole_run_ends(graphs, small, tmp_path):
@@ -38,6 +39,37 @@ def test_a_compiled_run_cut_in_two_ends_where_the_whole_run_ends(graphs, small, 
         [values["train/loss"] for _, values in lines.lines if "train/loss" in values] for lines in (heard, heard_plain)
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)  # with two photographs, batch norm blows rounding up
+
+
+def first_step(cfg, folder):
+    """The loss and the gradients of a run's first step."""
+    trainer, gradients = trainer_of(cfg, folder), {}
+    name = next(iter(trainer.schedule))
+    trainer.start_phase(name)
+    for key, parameter in trainer.model.named_parameters():
+        parameter.register_post_accumulate_grad_hook(lambda p, key=key: gradients.update({key: p.grad.clone()}))
+    values = trainer.train_step(next(trainer.step_batches(name, 0)))
+    return values["loss"], gradients
+
+
+@pytest.mark.parametrize(
+    "model", [pytest.param(each, marks=[pytest.mark.slow] * (each == "multicolor")) for each in options("model")]
+)
+def test_a_compiled_step_is_the_plain_one(model, graphs, small, monkeypatch, tmp_path):
+    """Of one program, but for the diffusion model, whose noise each photograph's own generator draws."""
+    monkeypatch.setattr("torch._inductor.config.fallback_random", True, raising=False)  # the same numbers as eager
+    words = (f"loss={own_loss(model)}", "trainer.batch_size=4")
+    loss, gradients = first_step(small(model, *words), tmp_path / "plain")
+    torch._dynamo.reset()
+    counters.clear()
+    compiled_loss, compiled = first_step(small(model, *words, "trainer.compile=true"), tmp_path / "compiled")
+    breaks = sum(counters["graph_break"].values())
+    assert (graphs() - 1, breaks) == (1, 0) or model == "diffusion"  # one is of `check_compiler`
+    assert compiled_loss == pytest.approx(loss, rel=1e-5)
+    assert compiled.keys() == gradients.keys()
+    apart, whole = (torch.cat([g.flatten() for g in each]) for each in (
+        [compiled[key] - gradients[key] for key in gradients], gradients.values()))  # fmt: skip
+    assert apart.norm() <= 1e-5 * whole.norm()
 
 
 @pytest.mark.slow

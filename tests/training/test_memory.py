@@ -1,6 +1,9 @@
 """Less memory, the same step."""
 
 import copy
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -129,3 +132,17 @@ def test_memory_that_ran_out_elsewhere_halves_a_pass_too(small, tmp_path):
 
     _, trainer = one_step(small("cnn", "loss=l1", "trainer.batch_size=4"), tmp_path, prepare=prepare)
     assert trainer.optimizer_step.micro_batch == 2
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
+def test_a_step_does_not_ask_linux_for_the_same_memory_again():
+    code = """
+import resource, torch
+from colorize.utils.devices import keep_freed_memory
+assert keep_freed_memory(of_any_size=True)
+torch.ones(2**25).sum()  # 128 MiB
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(2**25).sum()
+assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 2**10  # of 2**15 pages
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

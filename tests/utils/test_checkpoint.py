@@ -2,6 +2,8 @@
 
 import errno
 import pickle
+from threading import Event
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -60,6 +62,38 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
         checkpoints.save({"steps": 2})
     assert read(checkpoints.newest())["steps"] == 1
     assert names(tmp_path) == ["step-00000001.pt"]
+
+
+def test_a_checkpoint_is_written_in_the_background_as_its_state_was(tmp_path, monkeypatch):
+    """Training goes on in the same tensors, and the file is what `save` writes."""
+    layer = torch.nn.BatchNorm2d(4)
+    state = {"steps": 1, "layer": layer.state_dict(), "nested": [{"rate": 1.0}, (torch.ones(2),)]}
+    expected = Checkpoints(tmp_path / "now").save(state).read_bytes()
+    go_on = Event()
+    monkeypatch.setattr("colorize.utils.checkpoint.os.fsync", lambda _: go_on.wait(10))
+    with Checkpoints(tmp_path / "later") as checkpoints:
+        checkpoints.save_in_background(state)
+        layer.weight.data.zero_()
+        state["nested"][0]["rate"] = 2.0
+        state["nested"][1][0].zero_()
+        assert checkpoints.steps() == []
+        go_on.set()
+    assert checkpoints.path(1).read_bytes() == expected
+
+
+def test_the_next_write_waits_for_the_one_before_and_raises_its_error(tmp_path, monkeypatch):
+    checkpoints, full = Checkpoints(tmp_path), OSError(errno.ENOSPC, "No space left on device")
+    checkpoints.save({"steps": 1})
+    monkeypatch.setattr("colorize.utils.checkpoint.os.fsync", Mock(side_effect=full))
+    for ask in (lambda: checkpoints.save_in_background({"steps": 3}), lambda: checkpoints.wait()):
+        checkpoints.save_in_background({"steps": 2})
+        with pytest.raises(OSError, match="No space left"):
+            ask()
+    checkpoints.save_in_background({"steps": 2})
+    with pytest.raises(OSError, match="No space left"), checkpoints:
+        raise UserError("of a step")
+    assert names(tmp_path) == ["step-00000001.pt"]
+    checkpoints.wait(if_done=True)  # it was said once
 
 
 def cut(path):
