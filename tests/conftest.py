@@ -1,6 +1,5 @@
 """Fixtures: composed configs, a folder of small photographs, trained runs, and a run in a process of its own."""
 
-import json
 import logging
 import os
 import shutil
@@ -31,7 +30,7 @@ from colorize.cli import main
 from tests.helpers.composed import composed_once  # noqa: F401  (a fixture)
 from tests.helpers.configs import CONF, ROOT, SMALL, tiny_words
 from tests.helpers.evaluated import evaluated  # noqa: F401  (a fixture)
-from tests.helpers.published import KEYS
+from tests.helpers.published import deterministic, foreign  # noqa: F401  (fixtures)
 from tests.helpers.wandb_server import WandbServer
 
 HYDRA = Path(hydra.__file__).parent
@@ -221,28 +220,6 @@ def command(tmp_path):
         return done
 
     return run
-
-
-@pytest.fixture(scope="session")
-def deterministic():
-    sys.path.insert(0, str(KEYS))
-    import deterministic
-
-    sys.path.remove(str(KEYS))
-    return deterministic
-
-
-@pytest.fixture
-def foreign(deterministic):
-    """A published file's state by the name of its key list, with the same numbers on any machine."""
-
-    def build(name):
-        held = json.loads((KEYS / f"{name}_keys.json").read_text())
-        if isinstance(held, dict):
-            return deterministic.ddcolor_state([(k["name"], k["shape"], k["dtype"]) for k in held["keys"]])
-        return deterministic.state_dict(held)
-
-    return build
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ class Results:
             return None
         view, layers = found[BEFORE].view, []
         if drawn := session.hints.get(photograph or ""):
-            with Image.open(view) as shown, Image.open(drawn) as hints:
+            with Image.open(view, formats=["JPEG"]) as shown, Image.open(drawn, formats=["PNG"]) as hints:
                 layers = [hints.resize(shown.size, Image.Resampling.NEAREST)]
         return {"background": str(view), "layers": layers, "composite": None}
 

@@ -18,6 +18,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TGA", "JPEG2000", "TIFF"]  # that are read
 ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 STRIP = 2**20  # pixels of the photograph that are in work at a time
 LONGEST = 4  # times the size: how long the longer side of a panorama is at most, for the network
@@ -185,7 +186,7 @@ def rgb_of(L: np.ndarray, ab: np.ndarray) -> np.ndarray:
 
 def open_upright(path: Path) -> tuple[Image.Image, Image.Image | None, bytes]:
     """The photograph as its EXIF turns it, RGB in sRGB; its transparency, if it has any; and its EXIF."""
-    image = ImageOps.exif_transpose(Image.open(path))
+    image = ImageOps.exif_transpose(Image.open(path, formats=FORMATS))
     profile, exif = image.info.get("icc_profile"), image.getexif().tobytes()
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     if profile and image.mode in ("RGB", "CMYK"):

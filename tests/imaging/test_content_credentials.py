@@ -97,7 +97,7 @@ def test_a_painted_file_is_signed_and_verified(words, photograph, weights, make_
     opened, edited = manifest["assertions"][0]["data"]["actions"]
     assert (opened["action"], edited["action"]) == ("c2pa.opened", "c2pa.edited")
     assert edited["digitalSourceType"].endswith("algorithmicallyEnhanced")
-    assert edited["parameters"]["colorize.network"] == "CNN"
+    assert edited["parameters"]["colorize.network"] == weights.name
     assert manifest["ingredients"][0]["title"] == "a.png"
     assert str(make_keys()[1].parent) not in (tmp_path / "out" / f"{path.name}.colorize.json").read_text()
     told = inside("verify", "out", "--source", "in", "-w", weights)
