@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colorize.cli.parser import ArgumentParser
-from colorize.imaging.choices import AUTO, BALANCES, FORMATS, GAMUTS, METHODS, REACH
+from colorize.imaging.choices import AUTO, BALANCES, FORMATS, GAMUTS, METHODS, REACH, SMALLEST_SIZE
 
 SOURCE = "demo, a folder, tar files such as 'train-*.tar', or hf://NAME"
 KINDS = ("plates", "prints")  # of historical photographs
@@ -54,8 +54,8 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
     parser.add_number(
-        "--size", 16, type=size_of, help="pixels of the shorter side at which colour is predicted; auto: that of "
-        "three whose colours agree most with the others' (default: the size that the network was trained at)"
+        "--size", SMALLEST_SIZE, type=size_of, help="pixels of the shorter side at which colour is predicted; auto: "
+        "that of three whose colours agree most with the others' (default: the size that the network was trained at)"
     )  # fmt: skip
     parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
     parser.add_argument(

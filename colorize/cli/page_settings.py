@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from colorize.cli.session_files import reason_of
-from colorize.imaging.choices import AUTO, FORMATS
+from colorize.imaging.choices import AUTO, FORMATS, SMALLEST_SIZE
 from colorize.utils.errors import UserError
 
 LARGEST_SAMPLES, LARGEST_SIZE = 8, 2048
@@ -92,8 +92,10 @@ def read_size(given: Any) -> int | str | None:
     text = str(given).strip()
     if text in (AUTO, TRAINED):
         return AUTO if text == AUTO else None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST_SIZE):
-        raise refusal(f"The size is {text!r}; it must be {AUTO!r}, {TRAINED!r} or between 1 and {LARGEST_SIZE}")
+    if not (text.isascii() and text.isdigit() and SMALLEST_SIZE <= int(text) <= LARGEST_SIZE):
+        raise refusal(
+            f"The size is {text!r}; it must be {AUTO!r}, {TRAINED!r} or between {SMALLEST_SIZE} and {LARGEST_SIZE}"
+        )
     return int(text)
 
 

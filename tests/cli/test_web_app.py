@@ -88,7 +88,7 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
     assert "Traceback" not in capsys.readouterr().err
     with pytest.raises(Exception, match="Choose a network first"):
         client.predict([handle_file(scans[0])], [], api_name="/paint")
-    with pytest.raises(Exception, match="The size is '9000'; it must be 'auto', 'as trained' or between 1 and 2048"):
+    with pytest.raises(Exception, match="The size is '9000'; it must be 'auto', 'as trained' or between 16 and 2048"):
         client.predict([handle_file(scans[0])], ["two"], size=9000, api_name="/paint")
 
 
