@@ -86,7 +86,7 @@ def per_picture(function: Callable[..., Tensor], *batches: Tensor) -> Tensor:
     On a CPU, without a gradient, it gets a picture for each core at a time: its steps then stay in the core's cache.
     """
     leading = batches[0].shape[:-3]
-    whole = leading.numel() == 1 or torch.compiler.is_compiling()  # which fuses the steps itself, for any number
+    whole = torch.compiler.is_compiling() or leading.numel() == 1  # a compiler fuses the steps itself, for any number
     if whole or batches[0].device.type != "cpu" or any(batch.requires_grad for batch in batches):
         return function(*batches)
     last, few = len(leading) - 1, torch.get_num_threads()

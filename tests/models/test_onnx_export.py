@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+import colorize
+from colorize.evaluation.result import read_result
 from colorize.models import CNN, Colorizer, Diffusion, MultiColor, ResNetUNet, Transformer, UNet
 from colorize.models.diffusion_process import SAMPLERS, sampler_table
 from colorize.models.onnx_export import describe_graphs, export_graphs, write_metadata
@@ -117,3 +119,20 @@ def test_a_network_that_onnx_cannot_express_is_refused_in_one_sentence(network, 
         export_graphs(network().eval())
     assert "safetensors" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cnn", "gan_unet", "gan", "diffusion", "transformer", "multicolor"])
+def test_its_scores_are_pytorchs(name, inside, tmp_path):
+    torch.manual_seed(0)
+    colorize.save(NETWORKS[name]().eval(), tmp_path / "source", {"trained_size": 48})
+    exported = inside("export", "source", "-o", "onnx", "--format", "onnx")
+    assert exported.returncode == 0, exported.stderr
+    evaluated = inside("evaluate", "run=[source,onnx]", "protocol=demo")
+    assert evaluated.returncode == 0, evaluated.stderr
+    one, other = (read_result(tmp_path / "outputs" / of / "results" / "demo.json").rows["model"] for of in ("source", "onnx"))
+    scores = {metric for metric in one if metric not in ("seconds", "memory")}
+    assert {"psnr", "ssim", "ciede2000"} <= scores
+    assert {metric: other[metric].value for metric in scores} == pytest.approx(
+        {metric: one[metric].value for metric in scores}, rel=1e-3, abs=1e-3
+    )
