@@ -130,7 +130,8 @@ def test_its_scores_are_pytorchs(name, inside, tmp_path):
     assert exported.returncode == 0, exported.stderr
     evaluated = inside("evaluate", "run=[source,onnx]", "protocol=demo")
     assert evaluated.returncode == 0, evaluated.stderr
-    one, other = (read_result(tmp_path / "outputs" / of / "results" / "demo.json").rows["model"] for of in ("source", "onnx"))
+    results = [tmp_path / "outputs" / of / "results" / "demo.json" for of in ("source", "onnx")]
+    one, other = (read_result(path).rows["model"] for path in results)
     scores = {metric for metric in one if metric not in ("seconds", "memory")}
     assert {"psnr", "ssim", "ciede2000"} <= scores
     assert {metric: other[metric].value for metric in scores} == pytest.approx(
