@@ -65,7 +65,7 @@ def check_compiler(device: torch.device) -> None:
     try:
         torch.compile(lambda x: x + 1, dynamic=False)(torch.ones(size, device=device))
     except (RuntimeError, OSError) as error:
-        reason = first_line(error.__cause__ or error)
+        reason = first_line(getattr(error, "inner_exception", None) or error.__cause__ or error)
         raise UserError(
             f"trainer.compile=true cannot compile here ({reason}): install a C++ compiler, such as g++, and for a GPU "
             "Triton; or leave trainer.compile at false"
