@@ -32,7 +32,7 @@ from colorize.utils.errors import UserError
 from colorize.utils.files import as_json, digest_of, read_json, remove_file, write_text, write_whole
 
 DEEP_FORMATS = ("PNG", "TIFF")
-ORIGINAL = ".original.jpg"
+ORIGINAL, SIDECAR = ".original.jpg", ".colorize.json"  # behind the name of a painted file
 THUMBNAIL = 512  # pixels of the longer side, on which colours are looked for
 # Options that say nothing of the pixels, or that a record has keys of its own for
 NO_SETTINGS = frozenset(
@@ -213,7 +213,7 @@ def list_choices(jobs: Sequence[PaintJob], args: Namespace) -> list[IiifChoice]:
 
 
 def sidecar_of(painted: Path) -> Path:
-    return painted.with_name(f"{painted.name}.colorize.json")
+    return painted.with_name(f"{painted.name}{SIDECAR}")
 
 
 def write_sidecar(painted: Path, record: Mapping[str, Any]) -> None:

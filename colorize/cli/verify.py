@@ -16,16 +16,16 @@ import tifffile
 import torch
 from PIL import Image
 
-from colorize.cli.guidance import Guidance, is_map
+from colorize.cli.guidance import Guidance, is_map, map_file
 from colorize.cli.options import parse_arguments
 from colorize.cli.painting import paint_one
-from colorize.cli.painting_record import NO_SETTINGS, ORIGINAL, network_digest, read_sidecar
+from colorize.cli.painting_record import NO_SETTINGS, ORIGINAL, SIDECAR, network_digest, read_sidecar
 from colorize.cli.parser import trusted_packages
 from colorize.cli.paths import PaintJob, find_photographs, report_failure, sample_files
 from colorize.data.filesystem import Walk
 from colorize.imaging.choices import FORMATS
 from colorize.imaging.content_credentials import signer_of
-from colorize.imaging.provenance import read_marks
+from colorize.imaging.provenance import differing_keys, read_marks
 from colorize.models.base import Colorizer
 from colorize.models.load import load
 from colorize.utils.console import printable, say
@@ -47,6 +47,10 @@ def verify(args: Namespace) -> int:
     painted = [path for path in named if not (guides and is_among(path, guides))]
     verifier = Verifier(args)
     failed: list[Path] = []
+    lost = lost_files(words)
+    for path in lost:
+        with report_failure(path, failed):
+            raise UserError("it is not there, and its sidecar is")
     for path in painted:
         with report_failure(path, failed):
             if difference := verifier.difference(path):
@@ -55,8 +59,16 @@ def verify(args: Namespace) -> int:
             say(
                 f"{printable(path)}: agrees, {f'every pixel, and is signed by {signer}' if signer else 'byte for byte'}"
             )
-    say(f"{len(painted) - len(failed)} of {len(painted)} agree")
+    count = len(lost) + len(painted)
+    say(f"{count - len(failed)} of {count} agree")
     return 1 if failed else 0
+
+
+def lost_files(words: Sequence[Path]) -> list[Path]:
+    """Painted files that are no longer beside their sidecars, of all folders that are named."""
+    sidecars = [path for word in words if word.is_dir() for path in sorted(word.rglob(f"*{SIDECAR}"))]
+    files = [path.with_name(path.name.removesuffix(SIDECAR)) for path in dict.fromkeys(sidecars)]
+    return [path for path in files if not path.exists()]
 
 
 def is_beside(path: Path) -> bool:
@@ -104,6 +116,8 @@ class Verifier:
         """Between a file and what is painted now; nothing where they are the same. Raises `UserError` where it does not
         say how it was painted, or its source or network is not here."""
         record = read_sidecar(path) or read_marks(path)
+        if other := differing_keys(path, record):
+            return f"its sidecar and its XMP say different things of {', '.join(other)}"
         source, model = self.source_of(record), self.network_of(record)
         with tempfile.TemporaryDirectory() as folder:
             named = Path(folder) / "source" / (Path(record["source"]).name or "photograph")  # seeds depend on its name
@@ -113,8 +127,12 @@ class Verifier:
             job = PaintJob(named, Path(folder) / f"painted{path.suffix}", page=page)
             args = self.settings_of(record, job)
             model.precision = PRECISIONS.get(args.precision, torch.float32)  # in which no record says it
+            mapped = map_file(path)
+            args.confidence = is_map(mapped) and "sample" not in record  # else it is of all samples
             paint_one(model, job, args.size, args, Guidance(args, [job]))
             difference = compare_files(path, sample_files(job.target, args.samples)[-1])
+            if not difference and args.confidence and mapped.read_bytes() != map_file(job.target).read_bytes():
+                return f"its map of confidence, {mapped.name}, is another; the picture itself agrees"
         if not difference and record.get("painted_sha256", digest := digest_of(path)) != digest:
             return "every byte agrees, and its sidecar has the SHA-256 of another file"
         return difference

@@ -61,7 +61,7 @@ class Hints:
     def of_picture(cls, rgb: np.ndarray, alpha: np.ndarray | None) -> "Hints":
         """`rgb` (H, W, 3) and `alpha` (H, W), uint8: its opaque pixels. Raises `UserError` where there are none, and
         where all are: that is a picture, and no hint."""
-        opaque = np.zeros(rgb.shape[:2], bool) if alpha is None else alpha == OPAQUE
+        opaque = np.ones(rgb.shape[:2], bool) if alpha is None else alpha == OPAQUE
         if opaque.all() or not opaque.any():
             found = "is opaque everywhere" if opaque.all() else "has no opaque pixel"
             raise UserError(f"it {found}: its opaque pixels are the hints, and all others must be transparent")

@@ -6,6 +6,7 @@ A record is a mapping of `KEYS`. Nothing in it depends on the time or the place:
 import json
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -25,6 +26,7 @@ KEYS: dict[str, type] = {
     "software": str, "network": str, "network_sha256": str, "weights": str, "source": str, "source_sha256": str,
     "page": int, "sample": int, "settings": dict,
 }  # fmt: skip
+CHECKSUM = "record_sha256"  # an attribute beside them: of the texts of all others
 EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     f'<rdf:RDF xmlns:rdf="{RDF}">\n</rdf:RDF></x:xmpmeta>\n<?xpacket end="w"?>'
@@ -51,12 +53,18 @@ def mark_xmp(xmp: bytes, record: Mapping[str, Any]) -> tuple[bytes, str]:
 
 
 def _description(record: Mapping[str, Any], about: str) -> str:
-    values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in record.items()}
-    told = " ".join(f"colorize:{key}={quoteattr(_printable(value))}" for key, value in values.items())
+    values = {key: _printable(value if isinstance(value, str) else json.dumps(value)) for key, value in record.items()}
+    told = " ".join(
+        f"colorize:{key}={quoteattr(value)}" for key, value in {**values, CHECKSUM: _checksum(values)}.items()
+    )
     return (
         f'<rdf:Description rdf:about={about} xmlns:Iptc4xmpExt="{IPTC}" xmlns:colorize="{NAMESPACE}" '
         f'Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}" {told}/>'
     )
+
+
+def _checksum(values: Mapping[str, str]) -> str:
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _printable(text: str) -> str:
@@ -99,7 +107,19 @@ def read_marks(path: Path) -> dict[str, Any]:
     for element in ElementTree.fromstring(_packet(text)).iter() if is_sound(text) else ():
         of_ours = {name.removeprefix(f"{{{NAMESPACE}}}"): value for name, value in element.items() if NAMESPACE in name}
         found |= of_ours
+    if (checksum := found.pop(CHECKSUM, None)) and checksum != _checksum(found):
+        raise UserError("what it says of how it was painted was changed: its checksum is another")
     return checked_record({key: value if KEYS.get(key) is str else _value(value) for key, value in found.items()})
+
+
+def differing_keys(path: Path, record: Mapping[str, Any]) -> list[str]:
+    """What a painted file's XMP says otherwise than a record; nothing where a program has dropped it."""
+    try:
+        marks = read_marks(path)
+    except UserError:
+        return []
+    told = {key: _printable(value) if isinstance(value, str) else value for key, value in record.items()}
+    return [key for key in KEYS if marks.get(key) != told.get(key)]
 
 
 def _value(text: str) -> Any:

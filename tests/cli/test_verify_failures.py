@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import colorize
 from colorize.models import CNN
@@ -50,6 +51,51 @@ def test_a_sidecar_is_of_its_file(paint, verify, tmp_path):
     done = verify()
     assert (done.returncode, "2 of 3 agree" in done.stdout) == (1, True)
     assert "a.png: it differs: every byte agrees, and its sidecar has the SHA-256 of another file" in done.stderr
+
+
+@pytest.mark.parametrize(("old", "new"), [('"seed": 0', '"seed": 5'), ('"source": "a.png"', '"source": "o.png"')])
+def test_a_sidecar_says_what_the_file_says(old, new, paint, verify, tmp_path):
+    assert paint("--sidecar").returncode == 0
+    sidecar = tmp_path / "out" / "a.png.colorize.json"
+    assert old in sidecar.read_text()
+    sidecar.write_text(sidecar.read_text().replace(old, new))
+    done = verify()
+    assert "2 of 3 agree" in done.stdout
+    assert "a.png: it differs: its sidecar and its XMP say different things of s" in done.stderr
+
+
+def test_a_changed_word_of_the_marks_is_found_without_a_sidecar(paint, verify, tmp_path):
+    assert paint("--format", "jpg").returncode == 0
+    path = tmp_path / "out" / "a.jpg"
+    data = path.read_bytes()
+    assert b'"seed": 0' in data
+    path.write_bytes(data.replace(b'"seed": 0', b'"seed": 1'))
+    done = verify()
+    assert "2 of 3 agree" in done.stdout
+    assert "a.jpg: what it says of how it was painted was changed: its checksum is another" in done.stderr
+
+
+def test_a_map_of_confidence_is_made_again_too(paint, verify, tmp_path):
+    (tmp_path / "in" / "b.confidence.jpg").unlink()
+    assert paint("--confidence").returncode == 0
+    assert "2 of 2 agree" in verify().stdout
+    path = tmp_path / "out" / "a.confidence.png"
+    with Image.open(path) as image:
+        told = PngInfo()
+        for key, text in image.text.items():
+            told.add_text(key, text)
+        Image.eval(image, lambda level: level ^ 1).save(path, pnginfo=told)
+    done = verify()
+    assert "1 of 2 agree" in done.stdout
+    assert "a.png: it differs: its map of confidence, a.confidence.png, is another" in done.stderr
+
+
+def test_a_painted_file_that_is_gone_is_missed(paint, verify, tmp_path):
+    assert paint("--sidecar").returncode == 0
+    (tmp_path / "out" / "a.png").unlink()
+    done = verify()
+    assert (done.returncode, "2 of 3 agree" in done.stdout) == (1, True)
+    assert "a.png: it is not there, and its sidecar is" in done.stderr
 
 
 def test_what_cannot_be_read_below_the_source_is_passed_over(paint, verify, tmp_path, monkeypatch):
