@@ -17,6 +17,7 @@ from colorize.utils.errors import UserError
 LARGEST_SAMPLES, LARGEST_SIZE = 8, 2048
 UNBOUNDED = 150  # CIE units of chroma, which no colour of sRGB has
 TRAINED = "as trained"
+SIZE = "Size"
 
 
 class Settings:
@@ -39,8 +40,8 @@ class Settings:
             f"Pixels of the shorter side of what the network sees. {AUTO}: of three sizes, the one whose colours are "
             f"most like those at the other two; {TRAINED}: what colorize paint takes unless told otherwise."
         )
-        sizes = [AUTO, TRAINED, "128", "256", "384", "512", "768"]
-        size = gr.Dropdown(sizes, value=AUTO, allow_custom_value=True, label="Size", info=said)
+        sizes = [AUTO, TRAINED, "128", "192", "256", "320", "384", "512", "768", "1024"]
+        size = gr.Dropdown(sizes, value=AUTO, label=SIZE, info=said, filterable=False)
         said = "Colourings of each photograph, to choose from, by networks whose colours are others each time."
         samples = gr.Slider(1, LARGEST_SAMPLES, 1, step=1, label="Samples", info=said, visible=draws, buttons=["reset"])
         seed = gr.Number(0, precision=0, label="Seed of the samples", visible=draws)
@@ -65,7 +66,8 @@ class Settings:
 
 
 def check_setting(component: Any, value: Any) -> None:
-    """Raises `gr.Error` where a program gives what a visitor cannot choose; a size is checked by `read_size`."""
+    """Raises `gr.Error` where a program gives what a visitor cannot choose; a size may be any that
+    `read_size` takes."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     choices = [choice for _, choice in getattr(component, "choices", ())]
     match component:
@@ -77,7 +79,10 @@ def check_setting(component: Any, value: Any) -> None:
         case gr.CheckboxGroup():
             fits = isinstance(value, list) and all(each in choices for each in value)
             wanted = f"a list of names among {', '.join(choices)}"
-        case gr.Dropdown(allow_custom_value=False):
+        case gr.Dropdown(label=label) if label == SIZE:
+            read_size(value)
+            return
+        case gr.Dropdown():
             fits, wanted = value in choices, f"one of {', '.join(choices)}"
         case gr.Checkbox():
             fits, wanted = isinstance(value, bool), "True or False"
