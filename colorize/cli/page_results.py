@@ -32,7 +32,7 @@ class Results:
                 gr.Markdown(HINTS, elem_classes="small")
                 self.editor = gr.ImageEditor(
                     type="pil", sources=(), transforms=(), layers=False, brush=gr.Brush(colors=BRUSH), format="png",
-                    show_label=False, buttons=[], height="min(420px, 75vw)",
+                    show_label=False, buttons=[], height="min(600px, 95vw)",
                 )  # fmt: skip
                 said = "How far a stroke's colour spreads, in shares of the photograph's shorter side."
                 self.reach = gr.Slider(0.01, 1, reach, step=0.01, label="Reach", info=said, buttons=["reset"])

@@ -32,7 +32,7 @@ class Settings:
         self.defaults = defaults
         gr.Markdown("Press *Colour* to apply what you change here.", elem_classes="small")
         reference = gr.File(label="Reference: a photograph in colour", height=150)
-        said = "Of the colours: 0 is grey, 1 as predicted."
+        said = "Of the colours: 0 is grey, 1 as predicted, 1.5 the most."
         strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength", info=said, buttons=["reset"])
         said = f"Stronger colours are reduced to this: 20 is pale, 60 vivid; {UNBOUNDED}: no limit."
         max_chroma = gr.Slider(0, UNBOUNDED, UNBOUNDED, step=5, label="Saturation limit", info=said, buttons=["reset"])

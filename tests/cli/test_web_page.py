@@ -166,13 +166,13 @@ def test_stop_keeps_what_is_painted(page, scans, tmp_path, monkeypatch):
     upload(page, many)
     page.get_by_role("button", name="Colour", exact=True).click()
     expect(page.locator("#before-after img").first).to_be_visible()
-    expect(page.locator("#status")).to_contain_text(re.compile(r"\d+ of 12: cat\d+\.jpg"))
+    expect(page.locator("#status")).to_contain_text(re.compile(r"[3-9] of 12: cat\d+\.jpg"))
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_contain_text("Stopped: ")
     expect(page.get_by_role("button", name="Stop")).to_be_disabled()
     with zipfile.ZipFile(downloaded(page, "#archive")) as archive:
         painted = len([name for name in archive.namelist() if name.endswith(".png")])
-    assert 1 <= painted < 12
+    assert 2 <= painted < 12
     expect(page.locator("#status")).to_have_text(f"Stopped: {painted} of 12 pictures painted")
     page.get_by_role("button", name="Settings").click()
     page.get_by_label("number input for Strength").fill("0.5")
@@ -180,16 +180,14 @@ def test_stop_keeps_what_is_painted(page, scans, tmp_path, monkeypatch):
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_contain_text(re.compile(r"Stopped: \d+ of 12 pictures painted"))
     again = int(page.locator("#status").inner_text().split()[1])
-    kept = painted - again
-    if kept > 0:
-        expect(page.locator("#status")).to_contain_text(f"; {kept} keep")
+    expect(page.locator("#status")).to_contain_text(f"; {painted - again} keep")
     page.get_by_role("button", name="Report").click()
-    expect(page.get_by_text("; strength 0.5")).to_have_count(again)
+    expect(page.get_by_role("cell").filter(has_text="; strength 0.5")).to_have_count(again)
 
 
 def test_what_cannot_be_is_said_in_the_page(page, scans, tmp_path):
     page.get_by_role("button", name="Colour", exact=True).click()
-    expect(page.get_by_text("Add a photograph first.")).to_be_visible()
+    expect(page.locator("#status")).to_have_text("Nothing is painted. Add a photograph first.")
     (tmp_path / "large.jpg").write_bytes(bytes(2**20 + 1))
     page.locator("input[type=file]").first.set_input_files(tmp_path / "large.jpg")
     expect(page.get_by_text("exceed the maximum allowed size of 1.0 Mb")).to_be_visible()
@@ -199,8 +197,9 @@ def test_what_cannot_be_is_said_in_the_page(page, scans, tmp_path):
     paint(page, "1 picture painted; notes.md: it is a text file")
     page.get_by_role("button", name="Hints: brush").click()
     page.get_by_role("button", name="Colour with these hints").click()
-    expect(page.get_by_text("No stroke lies on the photograph: brush a colour")).to_be_visible()
+    expect(page.locator("#status")).to_contain_text("No stroke lies on the photograph: brush a colour")
     expect(page.locator(".wrap > .error:visible")).to_have_count(0)  # which would lie over the photographs
+    expect(page.locator("body")).not_to_contain_text("common.")
     expect(page.get_by_label("common.")).to_have_count(0)
     page.reload()
     upload(page, scans[:1])
