@@ -187,7 +187,7 @@ def test_stop_keeps_what_is_painted(page, scans, tmp_path, monkeypatch):
 
 def test_what_cannot_be_is_said_in_the_page(page, scans, tmp_path):
     page.get_by_role("button", name="Colour", exact=True).click()
-    expect(page.locator("#status")).to_have_text("Nothing is painted. Add a photograph first.")
+    expect(page.locator("#status")).to_contain_text("Nothing is painted. Add a photograph first.")
     (tmp_path / "large.jpg").write_bytes(bytes(2**20 + 1))
     page.locator("input[type=file]").first.set_input_files(tmp_path / "large.jpg")
     expect(page.get_by_text("exceed the maximum allowed size of 1.0 Mb")).to_be_visible()
