@@ -203,9 +203,9 @@ class Page:
 
         networks are names that the page shows; size is that of the prediction in pixels of the shorter side, auto or
         as trained; strength is a factor on chroma, max_chroma its bound in CIE units (150: none); samples and seed are
-        of stochastic networks; format is png, jpg, tif or webp; reference is a photograph in colour; hints are a file
-        as of `colorize paint --hints`, for one photograph, and reach is as of `--reach`. With confidence, the files of
-        a network end with its map, NAME.confidence.png.
+        of stochastic networks; format is png, jpg, tif or webp, or of 16 bits a sample png16 or tif16; reference is a
+        photograph in colour; hints are a file as of `colorize paint --hints`, for one photograph, and reach is as of
+        `--reach`. With confidence, the files of a network end with its map, NAME.confidence.png.
         """
         if held:
             held.results = {}

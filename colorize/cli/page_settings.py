@@ -15,6 +15,7 @@ from colorize.imaging.choices import AUTO, FORMATS, SMALLEST_SIZE
 from colorize.utils.errors import UserError
 
 LARGEST_SAMPLES, LARGEST_SIZE = 8, 2048
+DEEP = "16"  # ends the name of a format with as many bits a sample
 UNBOUNDED = 150  # CIE units of chroma, which no colour of sRGB has
 TRAINED = "as trained"
 SIZE = "Size"
@@ -47,7 +48,8 @@ class Settings:
         seed = gr.Number(0, precision=0, label="Seed of the samples", visible=draws)
         said = "Adds a map of it: violet over the photograph where the true colours may be others. Slower."
         confidence = gr.Checkbox(False, label="Confidence", info=said)
-        kinds = sorted({*FORMATS} - {"jpeg", "tiff"})
+        kinds: list[str | tuple[str, str]] = [*sorted({*FORMATS} - {"jpeg", "tiff"})]
+        kinds += [(f"{kind}, 16 bits a sample", f"{kind}{DEEP}") for kind in ("png", "tif")]
         kind = gr.Dropdown(kinds, value="png", label="Format of the files", filterable=False)
         self.components = [size, strength, max_chroma, samples, seed, kind, reference, confidence]
 
@@ -58,7 +60,8 @@ class Settings:
         """Raises `gr.Error` for a size that cannot be."""
         given = {
             "size": read_size(size), "strength": strength, "samples": int(samples), "seed": int(seed or 0),
-            "max_chroma": max_chroma if max_chroma < UNBOUNDED else None, "format": kind,
+            "max_chroma": max_chroma if max_chroma < UNBOUNDED else None, "format": kind.removesuffix(DEEP),
+            "depth": 16 if kind.endswith(DEEP) else 8,
             "reference": Path(reference) if reference else None, "confidence": confidence,
             "reach": reach,
         }  # fmt: skip
