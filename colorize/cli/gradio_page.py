@@ -1,7 +1,8 @@
 """The page that `colorize app` serves, in Gradio: photographs in, networks side by side, files out."""
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,33 @@ TITLE = "Colour your photographs"
 INTRODUCTION = f"""# {TITLE}
 Colours are what a network finds plausible; nobody knows whether they are true. Photographs go to no other computer than
 the one that serves this page, and are deleted when it ends, at the latest a day after you left."""
+PREDICTED = "Colour is predicted at about %d pixels of the shorter side and laid over the full-size photograph."
 QUEUE = 32  # requests that wait while one is painted
 Upload = dict[str, Any]  # as Gradio's `FileData`: its path, and more
 KEPT = 24 * 60 * 60  # seconds: uploads of visitors who never left are deleted after a day
+
+
+def say_refusals(paint: Callable[..., Iterator[Update]]) -> Callable[..., Iterator[Update]]:
+    """A method of `Page` that also says in the status what the toast of a `gr.Error` says, which goes."""
+
+    @wraps(paint)
+    def painted(page: "Page", *asked: Any) -> Iterator[Update]:
+        try:
+            yield from paint(page, *asked)
+        except gr.Error as error:
+            yield {page.status: f"Nothing is painted. {error.message}"}
+            raise
+
+    return painted
+
+
+def count_earlier(session: Session) -> int:
+    """How many pictures by the networks of the last round are from an earlier one."""
+    last = session.folder / str(session.rounds)
+    return len({
+        (name, each.network) for name, _, each in session.paintings()
+        if each.network in session.networks and last not in each.file.parents
+    })  # fmt: skip
 
 
 class Page:
@@ -35,7 +60,7 @@ class Page:
             self.session = gr.State(None, delete_callback=lambda held: held and held.close())
             gr.Markdown(INTRODUCTION)
             with gr.Row():
-                with gr.Column(scale=1, min_width=300, elem_id="request"):
+                with gr.Column(scale=1, min_width=300):
                     self.add_request()
                 with gr.Column(scale=2, min_width=300):
                     self.results = Results(self.defaults.reach)
@@ -47,14 +72,14 @@ class Page:
         names = list(self.networks)
         self.photographs = gr.File(file_count="multiple", label="Photographs", height=180)
         self.chosen = gr.CheckboxGroup(names, value=names[:1], label="Networks", visible=len(names) > 1)
-        about = [f"- **{name}**: {each.description}" for name, each in self.networks.items()]
-        gr.Markdown("\n".join(about), elem_classes="small")
+        about = [f"**{name}**: {each.description}. {PREDICTED % each.size}" for name, each in self.networks.items()]
+        gr.Markdown("\n\n".join(about), elem_classes="small")
         with gr.Row():
             self.start = gr.Button("Colour", variant="primary", min_width=100)
             self.stop = gr.Button("Stop", min_width=60, interactive=False)
             self.undo = gr.Button("Undo", min_width=60, interactive=False, elem_id="undo")
         self.status = gr.Markdown(elem_id="status")
-        with gr.Accordion("Settings", open=False, elem_id="settings"):
+        with gr.Accordion("Settings", open=False):
             self.settings = Settings(self.defaults, any(each.model.stochastic for each in self.networks.values()))
 
     def connect(self) -> None:
@@ -103,6 +128,7 @@ class Page:
         session.settings = asked
         return session, steps
 
+    @say_refusals
     def paint_and_show(
         self, held: Session | None, shown: str | None, right: str | None, drawn: dict[str, Any] | None,
         photographs: list[str] | None, *asked: Any,
@@ -116,6 +142,7 @@ class Page:
         for update in self.follow(session, steps, shown if shown in session.results else None, right):
             yield {self.session: session} | update
 
+    @say_refusals
     def paint_hints(
         self, session: Session | None, shown: str | None, right: str | None, drawn: dict[str, Any] | None, *asked: Any
     ) -> Iterator[Update]:
@@ -149,10 +176,15 @@ class Page:
             elif step.painted:
                 update |= self.results.show_choices(session, shown)
             yield update
-        said = "; ".join([f"{counted(painted, 'picture')} painted", *map(escape, failures)])
+        counts = [f"{counted(painted, 'picture')} painted"]
+        if session.stopped:
+            counts = [f"Stopped: {painted} of {counted(step.of, 'picture')} painted"]
+            kept = count_earlier(session)
+            counts += [f"{kept} {'keeps its' if kept == 1 else 'keep their'} earlier colours"] if kept else []
+        said = "; ".join([*counts, *map(escape, failures)])
         shown_now = {} if painted else self.results.show_all(session, shown, right)
         yield shown_now | self.results.show_archive(session) | {
-            self.status: f"Stopped: {said}" if session.stopped else said,
+            self.status: said,
             self.stop: gr.Button(interactive=False), self.undo: gr.Button(interactive=True),
         }  # fmt: skip
 
@@ -171,9 +203,9 @@ class Page:
 
         networks are names that the page shows; size is that of the prediction in pixels of the shorter side, auto or
         as trained; strength is a factor on chroma, max_chroma its bound in CIE units (150: none); samples and seed are
-        of stochastic networks; format is png, jpg, tif or webp; reference is a photograph in colour; hints are a file
-        as of `colorize paint --hints`, for one photograph, and reach is as of `--reach`. With confidence, the files of
-        a network end with its map, NAME.confidence.png.
+        of stochastic networks; format is png, jpg, tif or webp, or of 16 bits a sample png16 or tif16; reference is a
+        photograph in colour; hints are a file as of `colorize paint --hints`, for one photograph, and reach is as of
+        `--reach`. With confidence, the files of a network end with its map, NAME.confidence.png.
         """
         if held:
             held.results = {}

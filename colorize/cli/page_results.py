@@ -11,8 +11,9 @@ from colorize.cli.sessions import Session
 
 NOTHING = "Add photographs and press *Colour*: they appear here, before and after."
 LEGEND = f"""Confidence: more <span class="scale" style="background: linear-gradient(90deg, #fff, {TINT})"></span> less.
-The true colours are expected up to %.0f CIE units away where there is no violet, and %.0f or more where it is
-strongest."""
+Expected difference from the true colours: up to %.0f where there is no violet, and %.0f or more where it is strongest
+(in CIE units: up to 5 is hardly visible, 5 to 15 clearly another shade, more maybe another colour). Wide violet is
+normal: most colours of an old photograph cannot be known."""
 HINTS = """Brush the colours that you know onto the photograph: a stroke changes what it covers, and what is alike
 around it. Strokes stay until you erase them; *Colour* takes them too."""
 BRUSH: list[Any] = ["#c8956c", "#7a4a2b", "#a33030", "#d9a441", "#4f7a3a", "#5b8fc4", "#2f4a7d", "#8a6fa8"]
@@ -31,7 +32,7 @@ class Results:
                 gr.Markdown(HINTS, elem_classes="small")
                 self.editor = gr.ImageEditor(
                     type="pil", sources=(), transforms=(), layers=False, brush=gr.Brush(colors=BRUSH), format="png",
-                    show_label=False, buttons=[], height="min(420px, 75vw)",
+                    show_label=False, buttons=[], height="min(600px, 95vw)",
                 )  # fmt: skip
                 said = "How far a stroke's colour spreads, in shares of the photograph's shorter side."
                 self.reach = gr.Slider(0.01, 1, reach, step=0.01, label="Reach", info=said, buttons=["reset"])

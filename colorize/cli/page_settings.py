@@ -15,8 +15,10 @@ from colorize.imaging.choices import AUTO, FORMATS, SMALLEST_SIZE
 from colorize.utils.errors import UserError
 
 LARGEST_SAMPLES, LARGEST_SIZE = 8, 2048
+DEEP = "16"  # ends the name of a format with as many bits a sample
 UNBOUNDED = 150  # CIE units of chroma, which no colour of sRGB has
 TRAINED = "as trained"
+SIZE = "Size"
 
 
 class Settings:
@@ -31,7 +33,7 @@ class Settings:
         self.defaults = defaults
         gr.Markdown("Press *Colour* to apply what you change here.", elem_classes="small")
         reference = gr.File(label="Reference: a photograph in colour", height=150)
-        said = "Of the colours: 0 is grey, 1 as predicted."
+        said = "Of the colours: 0 is grey, 1 as predicted, 1.5 the most."
         strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength", info=said, buttons=["reset"])
         said = f"Stronger colours are reduced to this: 20 is pale, 60 vivid; {UNBOUNDED}: no limit."
         max_chroma = gr.Slider(0, UNBOUNDED, UNBOUNDED, step=5, label="Saturation limit", info=said, buttons=["reset"])
@@ -39,14 +41,15 @@ class Settings:
             f"Pixels of the shorter side of what the network sees. {AUTO}: of three sizes, the one whose colours are "
             f"most like those at the other two; {TRAINED}: what colorize paint takes unless told otherwise."
         )
-        sizes = [AUTO, TRAINED, "128", "256", "384", "512", "768"]
-        size = gr.Dropdown(sizes, value=AUTO, allow_custom_value=True, label="Size", info=said)
+        sizes = [AUTO, TRAINED, "128", "192", "256", "320", "384", "512", "768", "1024"]
+        size = gr.Dropdown(sizes, value=AUTO, label=SIZE, info=said, filterable=False)
         said = "Colourings of each photograph, to choose from, by networks whose colours are others each time."
         samples = gr.Slider(1, LARGEST_SAMPLES, 1, step=1, label="Samples", info=said, visible=draws, buttons=["reset"])
         seed = gr.Number(0, precision=0, label="Seed of the samples", visible=draws)
         said = "Adds a map of it: violet over the photograph where the true colours may be others. Slower."
         confidence = gr.Checkbox(False, label="Confidence", info=said)
-        kinds = sorted({*FORMATS} - {"jpeg", "tiff"})
+        kinds: list[str | tuple[str, str]] = [*sorted({*FORMATS} - {"jpeg", "tiff"})]
+        kinds += [(f"{kind}, 16 bits a sample", f"{kind}{DEEP}") for kind in ("png", "tif")]
         kind = gr.Dropdown(kinds, value="png", label="Format of the files", filterable=False)
         self.components = [size, strength, max_chroma, samples, seed, kind, reference, confidence]
 
@@ -57,7 +60,8 @@ class Settings:
         """Raises `gr.Error` for a size that cannot be."""
         given = {
             "size": read_size(size), "strength": strength, "samples": int(samples), "seed": int(seed or 0),
-            "max_chroma": max_chroma if max_chroma < UNBOUNDED else None, "format": kind,
+            "max_chroma": max_chroma if max_chroma < UNBOUNDED else None, "format": kind.removesuffix(DEEP),
+            "depth": 16 if kind.endswith(DEEP) else 8,
             "reference": Path(reference) if reference else None, "confidence": confidence,
             "reach": reach,
         }  # fmt: skip
@@ -65,7 +69,8 @@ class Settings:
 
 
 def check_setting(component: Any, value: Any) -> None:
-    """Raises `gr.Error` where a program gives what a visitor cannot choose; a size is checked by `read_size`."""
+    """Raises `gr.Error` where a program gives what a visitor cannot choose; a size may be any that
+    `read_size` takes."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     choices = [choice for _, choice in getattr(component, "choices", ())]
     match component:
@@ -77,7 +82,10 @@ def check_setting(component: Any, value: Any) -> None:
         case gr.CheckboxGroup():
             fits = isinstance(value, list) and all(each in choices for each in value)
             wanted = f"a list of names among {', '.join(choices)}"
-        case gr.Dropdown(allow_custom_value=False):
+        case gr.Dropdown(label=label) if label == SIZE:
+            read_size(value)
+            return
+        case gr.Dropdown():
             fits, wanted = value in choices, f"one of {', '.join(choices)}"
         case gr.Checkbox():
             fits, wanted = isinstance(value, bool), "True or False"

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import zipfile
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -90,6 +91,15 @@ def write_hints(layers: Iterable[Image.Image], size: tuple[int, int], path: Path
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn.save(path)
     return True
+
+
+def describe_settings(options: Namespace) -> list[str]:
+    """Notes on what was chosen for one painting, and is chosen otherwise for another."""
+    said = [] if options.strength == 1 else [f"strength {options.strength:g}"]
+    said += [] if options.max_chroma is None else [f"saturation limit {options.max_chroma:g}"]
+    said += [f"size set to {options.size}"] if isinstance(options.size, int) else []
+    said += [f"reference {Path(options.reference).name}"] if options.reference else []
+    return [*said, *([f"hints, reach {options.reach:g}"] if options.hints else [])]
 
 
 def report_rows(paintings: Iterable[Labelled]) -> list[list[str]]:

@@ -21,6 +21,7 @@ from colorize.cli.session_files import (
     Labelled,
     Painting,
     Plan,
+    describe_settings,
     make_overlay,
     make_view,
     name_of,
@@ -65,8 +66,8 @@ def load_networks(sources: Sequence[str], trust: Sequence[str] | None, device: s
 def load_network(source: str | None, trust: Sequence[str], device: torch.device) -> LoadedNetwork:
     model = load(source, trust).to(device)
     size = trained_size(source) or model.fixed_size or model.usual_size
-    about = describe_weights(source) or f"{type(model).__name__}{describe_checkpoint(source)}"
-    return LoadedNetwork(source, model, size, f"{about}; made for {size} pixels of the shorter side")
+    named = describe_weights(source).removeprefix(f"weights {source or DEFAULT}").lstrip(":, ")
+    return LoadedNetwork(source, model, size, named or f"{type(model).__name__}{describe_checkpoint(source)}")
 
 
 class Step(NamedTuple):
@@ -126,7 +127,7 @@ class Session:
         is."""
         self.brush(photograph, layers)
         if photograph not in self.hints:
-            raise UserError("there are no hints: brush a colour onto a part of the photograph first")
+            raise UserError("no stroke lies on the photograph: brush a colour onto a part of it first")
         before = self.results[photograph][BEFORE]
         named = {name_of(key, found[BEFORE]): found[BEFORE].file for key, found in self.results.items()}
         plan = {
@@ -198,6 +199,7 @@ class Session:
         args = Namespace(**vars(options) | {"samples": samples, "weights": held.source, "output": output})
         args.hints = self.hints.get(result_key(name, page_number(job)), options.hints)
         record = paint_one(held.model, job, held.size, args, Guidance(args, [job], reference))
+        record = record._replace(notes=[*record.notes, *describe_settings(args)])
         maps = [map_file(job.target)] if options.confidence else []
         try:
             self._add_result(name, job, network, record, maps, args)
@@ -210,9 +212,8 @@ class Session:
         self, name: str, job: PaintJob, network: str, record: PaintRecord, maps: Sequence[Path], args: Namespace
     ) -> None:
         """With what the page shows of it."""
-        key, painted = result_key(name, record.page), Path(args.output)
-        views, guides = painted.with_name("views"), {"hints": args.hints, "reference": args.reference}
-        guides = {kind: path for kind, path in guides.items() if path}
+        key, views = result_key(name, record.page), Path(args.output).with_name("views")
+        guides = {kind: vars(args)[kind] for kind in ("hints", "reference") if vars(args)[kind]}
         found = self.results.get(key)
         if found is None:
             view = make_view(job.source, views / f"{key}.jpg", job.page)
@@ -220,10 +221,10 @@ class Session:
         new = {}
         for i, file in enumerate(record.targets):
             label = network if len(record.targets) == 1 else f"{network}, sample {i + 1}"
-            view = make_view(file, views / f"{file.relative_to(painted)}.jpg")
+            view = make_view(file, views / f"{file.relative_to(args.output)}.jpg")
             new[label] = Painting(file, view, network, record, guides=guides)
         for each in maps:
-            view = views / f"{each.relative_to(painted)}.jpg"
+            view = views / f"{each.relative_to(args.output)}.jpg"
             scale = make_overlay(next(iter(new.values())).view, each, view)
             new[f"{network}, {CONFIDENCE}"] = Painting(each, view, network, scale=scale)
         kept = {label: each for label, each in found.items() if each.network != network or label in new}

@@ -31,22 +31,21 @@ CSS = """
 .small, .small * { font-size: 0.875rem }
 input[role=combobox] { text-overflow: ellipsis; padding-right: 1.5rem !important }
 .prose table { width: 100% }
-.prose td:first-child { overflow-wrap: anywhere }
+.prose:has(table) { overflow-x: auto }
+.prose td { overflow-wrap: anywhere }
+.prose :is(td, th) { padding: 0.5rem 0.25rem !important }
 .prose :is(table, tr, td, th) { border: 0 !important }
 .prose :is(td, th) { border-bottom: 1px solid var(--border-color-primary) !important }
+#hints .toolbar-wrap { left: 0 } /* in the 30 pixels that Gradio leaves around the photograph */
 footer { display: none !important }
 @media (max-width: 640px) {
   #side-by-side .grid-container { grid-template-columns: 1fr 1fr !important }
-  #request { display: contents }
-  #request > * { flex-basis: 100% }
-  #settings { order: 1 }
-  #hints .toolbar-wrap { left: 4px }
-  #hints .pixi-target { left: 40px; width: calc(100% - 40px) }
+  #hints .pixi-target { width: calc(100% + 26px); clip-path: inset(0 26px 0 0) }
 }
 """
 RESERVE = 64 * 2**20  # bytes of the disk that uploads leave free
 NOT_STORED = "Nothing is uploaded"
-WORDS = {"common.upload": "Upload"}  # which Gradio asks for and has in no language
+WORDS = {"common.upload": "Upload", "common.complete": "Complete"}  # which Gradio asks for and has in no language
 FONT = "IBM Plex Sans"  # of its half-bold letters Gradio lacks many
 
 

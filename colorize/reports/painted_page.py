@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from colorize.imaging.decode import decode_picture
-from colorize.reports.page import OPEN, SIDE, Gallery, GalleryPhotograph, PageImage, image_uri, write_page
+from colorize.reports.page import SIDE, Gallery, GalleryPhotograph, PageImage, image_uri, write_page
 from colorize.reports.tables import TableCell, TableRow, TextTable
 from colorize.utils.console import counted, printable
 from colorize.utils.errors import UserError
@@ -19,6 +19,7 @@ from colorize.utils.files import write_text
 
 TABLE, PAGE = "painted.csv", "painted.html"
 ANY = 2**62  # pixels
+OPEN = 30  # photographs that are seen at once; the others unfold
 NOWHERE: Mapping[str, Path] = {}
 Thumbnails = Mapping[Path, tuple[str, str]]  # painted file -> JPEGs of its photograph and of itself, as `image_uri`
 UNSEEN: Thumbnails = {}
@@ -90,9 +91,12 @@ def write_painted_report(
     photographs = [before_and_after(row, folder, sources, thumbnails) for row in shown]
     labels = ["photograph", "painted"]
     gallery = Gallery(labels, (0, 1), 2, photographs[:OPEN], photographs[OPEN:], len(photographs))
+    painted, failed = {(row.photograph, row.page) for row in shown}, [row for row in rows if not row.painted]
+    every = painted | {(row.photograph, row.page) for row in failed}
+    title = f"{len(painted):,} of {counted(len(every))} painted" if failed else f"{counted(len(painted))} painted"
     write_page(
-        folder / PAGE, "painted", counted(len(shown)), gallery=gallery if shown else None, files=painted_table(rows),
-        failed=[row for row in rows if not row.painted], networks=sorted({row.network for row in shown}),
+        folder / PAGE, "painted", title, gallery=gallery if shown else None, files=painted_table(rows),
+        failed=failed, networks=sorted({row.network for row in shown}),
     )  # fmt: skip
 
 

@@ -124,6 +124,8 @@ def test_reports_of_others_stay_and_lines_of_before_too(weights, inside, tmp_pat
     ]
     page = (tmp_path / "out" / "painted.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == 2
+    assert "<h1>2 of 3 photographs painted</h1>" in page
+    assert '../c<span class="suffix">.png</span></td>' in page
     assert "it is a text file" in page
     for name, option in {"painted.csv": ("--report",), "manifest.json": ("--iiif", "https://example.org")}.items():
         (tmp_path / "mine").mkdir(exist_ok=True)

@@ -37,7 +37,9 @@ def test_undo_brings_back_what_was_painted_before(app_networks, scans):
     session, first = Session(), {"one": app_networks["one"]}
     list(session.paint(scans[:1], first, options()))
     before = session.results["cat.jpg"]["one"].file.read_bytes()
-    list(session.paint(scans[:1], first, options(size=48)))
+    list(session.paint(scans[:1], first, options(size=48, strength=0.5, max_chroma=60.0)))
+    notes = session.results["cat.jpg"]["one"].record.notes
+    assert notes[-3:] == ["strength 0.5", "saturation limit 60", "size set to 48"]
     assert session.results["cat.jpg"]["one"].file.read_bytes() != before
     session.undo()
     assert session.results["cat.jpg"]["one"].file.read_bytes() == before
@@ -52,10 +54,11 @@ def test_hints_from_a_brush_are_painted_and_the_rest_is_kept(app_networks, scans
     kept = session.results["dog.tif"]
     nothing = Image.new("RGBA", (140, 100))
     for layer in (nothing, Image.new("RGBA", (140, 100), (9, 9, 9, 255))):
-        with pytest.raises(UserError, match="there are no hints: brush a colour"):
+        with pytest.raises(UserError, match="no stroke lies on the photograph: brush a colour"):
             session.repaint("cat.jpg", [layer], app_networks, options())
     one = {"one": app_networks["one"]}
     assert not any(step.failure for step in session.repaint("cat.jpg", [stroke()], one, options()))
+    assert "hints, reach 0.2" in session.results["cat.jpg"]["one"].record.notes
     hinted = np.asarray(Image.open(session.results["cat.jpg"]["one"].file)).astype(int)
     assert (hinted[25, 30, 0] - hinted[25, 30, 1:]).min() > 40
     session.undo()

@@ -13,6 +13,7 @@ from threading import Event
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from colorize.cli import sessions, web_app
@@ -70,6 +71,8 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
     assert np.ptp(np.asarray(Image.open(grey)).astype(int), axis=2).max() <= 2
     files, _ = client.predict([handle_file(scans[0])], ["two"], confidence=True, size=24, api_name="/paint")
     assert [Path(file).name for file in files] == ["cat.png", "cat.confidence.png"]
+    (deep,), _ = client.predict([handle_file(scans[0])], ["two"], format="tif16", api_name="/paint")
+    assert tifffile.imread(deep).dtype == np.uint16
     with pytest.raises(Exception, match="The reference is grey"):
         client.predict([handle_file(scans[0])], ["two"], reference=handle_file(scans[1]), api_name="/paint")
     capsys.readouterr()
@@ -79,7 +82,7 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
         ({"samples": 1.5}, "Samples is 1.5; it must be a whole number from 1 to 8."),
         ({"seed": "one"}, "Seed of the samples is 'one'; it must be a whole number."),
         ({"networks": ["nope"]}, "Networks is ['nope']; it must be a list of names among one, two, draws."),
-        ({"format": "gif"}, "Format of the files is 'gif'; it must be one of jpg, png, tif, webp."),
+        ({"format": "gif"}, "Format of the files is 'gif'; it must be one of jpg, png, tif, webp, png16, tif16."),
         ({"confidence": "no"}, "Confidence is 'no'; it must be True or False."),
         ({"reach": 2}, "Reach is 2; it must be a number from 0.01 to 1."),
     ]:
