@@ -240,9 +240,9 @@ def run(words: list[str] | None = None) -> int:
             print(f"{str(source)!r} is painted: {str(target)!r}")
         except (OSError, ValueError, Image.DecompressionBombError, ImageCms.PyCMSError) as error:
             failed += 1
-            reason = f"{error.strerror} ({error.filename})" if getattr(error, "strerror", None) else error
-            reason = "it is not a picture that Pillow reads" if isinstance(error, UnidentifiedImageError) else reason
-            print(f"{str(source)!r} is not painted: {reason}", file=sys.stderr)
+            why = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) and error.errno else str(error)
+            why = "it is not a picture that Pillow reads" if isinstance(error, UnidentifiedImageError) else why
+            print(f"{str(source)!r} is not painted: {why}", file=sys.stderr)
     return 1 if failed else 0
 
 

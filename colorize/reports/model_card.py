@@ -120,7 +120,7 @@ def carry_card(card: ModelCard, source: Path, folder: Path, name: str, license: 
 
     stored  what the section Format says of the files
     """
-    card.data.license, card.data.model_name = license or card.data.license, name
+    card.data["license"], card.data["model_name"] = license or card.data.get("license"), name
     text = re.sub(r"(?ms)^## Format\n.*?(?=^## |\Z)", "", card.text).replace(", stored in half precision", "")
     text = re.sub(r"(?m)^# .*$", lambda _: f"# {name}", text, count=1)
     text = re.sub(r'colorize\.load\("[^"\n]*"', lambda _: f'colorize.load("{folder.name}"', text)
