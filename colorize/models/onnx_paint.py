@@ -167,7 +167,7 @@ def rgb_of(L: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """L (H, W) and ab (2, H, W) -> sRGB (H, W, 3) uint8; colours that sRGB lacks get the largest chroma that it has."""
     light = light_of(L, *ab)
     wrong = outside(light)
-    lightness, (a, b), share = L[wrong], ab[:, wrong], np.float32(0)
+    lightness, (a, b), share = L[wrong], ab[:, wrong], np.zeros_like(L[wrong])
     for halving in range(1, HALVINGS + 1):
         more = share + np.float32(0.5**halving)
         share = np.where(outside(light_of(lightness, more * a, more * b)), share, more)

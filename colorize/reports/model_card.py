@@ -125,6 +125,7 @@ def carry_card(card: ModelCard, source: Path, folder: Path, name: str, license: 
     text = re.sub(r"(?m)^# .*$", lambda _: f"# {name}", text, count=1)
     text = re.sub(r'colorize\.load\("[^"\n]*"', lambda _: f'colorize.load("{folder.name}"', text)
     before, uses, after = text.partition("\n## Uses\n")
+    stored += "\n\nThe scores in the head and under Evaluation are those of the weights before this export."
     card.text = f"{before.rstrip()}\n\n## Format\n\n{stored}\n{uses}{after}"
     write_text(folder / "README.md", str(card))
     for picture in re.findall(r"!\[.*?\]\(([^/\\)]+)\)", text):  # of that folder alone
