@@ -15,11 +15,20 @@ from colorize.cli.paths import new_folder
 from colorize.evaluation.result import read_result
 from colorize.models.base import Colorizer
 from colorize.models.ddcolor_files import write_ddcolor
-from colorize.models.export import weights_in, write_card, write_network
+from colorize.models.export import read_card, weights_in, write_card, write_network
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
+from colorize.models.named_weights import resolve_weights
 from colorize.models.onnx_runtime import check_trainable
 from colorize.models.weights import weights_digest
-from colorize.reports.model_card import CardDetails, Evaluated, copy_pictures, describe_card, read_details
+from colorize.reports.model_card import (
+    CardDetails,
+    Evaluated,
+    carry_card,
+    copy_pictures,
+    describe_card,
+    read_details,
+    read_model_card,
+)
 from colorize.run_folder import RunFolder
 from colorize.training.ema import load_average
 from colorize.utils.checkpoint import peek
@@ -34,6 +43,11 @@ WRITERS: dict[str, Callable[..., Path]] = {
     "safetensors": write_network,
     "ddcolor": lambda model, folder, facts, dtype: write_ddcolor(model, folder, dtype),
 }
+# What config.json says of an export's files, and not of the network
+OF_FILES = frozenset((
+    "format", "library_name", "network", "settings", "units", "runtime", "opset", "weights", "parameters",
+    "fixed_size", "usual_size", "sampler", "compared", "int8",
+))  # fmt: skip
 
 
 def export(args: Namespace) -> int:
@@ -47,23 +61,43 @@ def export(args: Namespace) -> int:
     model = load(args.weights, trusted_packages(args.trust))
     averaged = choose_average(model, args.weights, args.ema_length) if args.ema_length else {}
     check_trainable(model, args.weights)
+    source, known = exported_facts(args.weights)
+    carried = read_model_card(source / "README.md") if source and not (args.card or args.results) else None
+    told = {key: known[key] for key in ("name", "license", "use") if isinstance(known.get(key), str)}
     details = read_details(at_home(args.card)) if args.card else CardDetails()
+    details = replace(details, **{key: value for key, value in told.items() if not getattr(details, key)})
     name = args.name or details.name or Path(args.weights).stem
     details = replace(details, name=name, license=args.licence or details.license)
     dtype = torch.float16 if args.half else None
     results = read_results(args.results, model, dtype)
-    facts = {"name": name, "license": details.license, "use": details.use} | training_facts(args.weights) | averaged
+    facts = known | {"name": name, "license": details.license, "use": details.use}
+    facts |= training_facts(args.weights) | averaged
     facts = {key: value for key, value in facts.items() if value != ""}
     if args.format in WRITERS:
         folder, deployed = WRITERS[args.format](model, args.output, facts, dtype), ""
     else:
         folder, deployed = write_deployed(model, args.output, args.format, facts, int8=args.int8)
-    copy_pictures(details, folder)
-    training = dict(training_rows(args.weights, details.machine, averaged))
-    write_card(folder, model, dtype, deployed=deployed, **describe_card(details, training, results))
+    if source and carried:
+        stored = f"The weights are stored as {args.format}, in {'half' if dtype else 'single'} precision."
+        carry_card(carried, source, folder, name, details.license, deployed or stored)
+    else:
+        copy_pictures(details, folder)
+        training = dict(training_rows(args.weights, details.machine, averaged))
+        write_card(folder, model, dtype, deployed=deployed, **describe_card(details, training, results))
     of = f" (average of length {args.ema_length:g})" if averaged else describe_checkpoint(args.weights)
     say(f"{name}: {type(model).__name__}{of} in {str(folder)!r}")
     return 0
+
+
+def exported_facts(weights: str) -> tuple[Path | None, dict[str, Any]]:
+    """The folder of weights that are an export already, and what its config.json says of the network; of others, None
+    and nothing."""
+    path = at_home(resolve_weights(weights))
+    folder = path if path.is_dir() else path.parent
+    config = read_card(folder) if path.is_dir() or path.suffix == ".safetensors" else None
+    if config is None:
+        return None, {}
+    return folder, {key: value for key, value in config.items() if key not in OF_FILES}
 
 
 def choose_average(model: Colorizer, weights: str, length: float) -> dict[str, Any]:

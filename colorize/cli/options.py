@@ -54,8 +54,9 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
     parser.add_number(
-        "--size", SMALLEST_SIZE, type=size_of, help="pixels of the shorter side at which colour is predicted; auto: "
-        "that of three whose colours agree most with the others' (default: the size that the network was trained at)"
+        "--size", SMALLEST_SIZE, type=size_of, help="pixels of the shorter side at which colour is predicted, 16 to "
+        "2048; auto tries three sizes and takes the one whose colours are most like those of the other two, in about "
+        "twice the time (default: the size that the network was trained at)"
     )  # fmt: skip
     parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
     parser.add_argument(
@@ -81,14 +82,20 @@ def size_of(word: str) -> int | str:
 
 
 def guidance_options(parser: ArgumentParser) -> None:
-    parser.add_number("--strength", 0, 1.5, type=float, default=1.0, help="factor on predicted chroma (1)")
-    parser.add_number("--max-chroma", 0, type=float, help="CIE units, to which larger predicted chroma is reduced")
+    parser.add_number("--strength", 0, 1.5, type=float, default=1.0, help="factor on predicted chroma, 0 to 1.5 (1)")
+    parser.add_number(
+        "--max-chroma", 0, type=float, help="the largest chroma, in CIE units, such as 20, which is muted, or 60, vivid"
+    )
     parser.add_argument(
         "--hints", type=Path, metavar="FILE", help="wanted colours: a PNG of the photograph's size whose opaque pixels "
         "they are, or JSON, [{x, y, rgb, radius}, …]; for several photographs, a folder of such files"
     )  # fmt: skip
     parser.add_number(
-        "--reach", 0.01, type=float, default=REACH, help=f"of hints, in shares of the shorter side ({REACH:g})"
+        "--reach",
+        0.01,
+        type=float,
+        default=REACH,
+        help=f"how far hints spread, in shares of the shorter side, 0.01 to 1 ({REACH:g})",
     )
     parser.add_argument(
         "--reference", type=Path, metavar="PHOTO", help="a colour photograph, for the colours of like regions"

@@ -37,7 +37,10 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def add_trust(self) -> None:
         self.add_argument(
-            "--trust", action="append", metavar="PACKAGE", help="whose classes the weights' config may name; repeatable"
+            "--trust",
+            action="append",
+            metavar="PACKAGE",
+            help="your own Python package that the weights need; repeatable",
         )
 
     def error(self, message: str) -> NoReturn:

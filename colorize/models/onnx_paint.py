@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TGA", "JPEG2000", "TIFF"]  # that are read
 ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -28,9 +28,7 @@ Image.MAX_IMAGE_PIXELS = 250_000_000  # Pillow refuses twice as many
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 # sRGB (IEC 61966-2-1) and CIE L*a*b* of D65, 2°
-XYZ_OF_RGB = np.array(
-    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
-)  # fmt: skip
+XYZ_OF_RGB = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
 RGB_OF_XYZ = (np.linalg.inv(XYZ_OF_RGB) * [0.95047, 1.0, 1.08883]).astype(np.float32)
 LEVELS = np.arange(256) / 255
 LIGHT = np.where(LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4)  # of each 8-bit level
@@ -50,10 +48,8 @@ class OnnxNetwork:
     def __init__(self, folder: Path):
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        self.files = [
-            onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
-            for name in ("model.onnx", "step.onnx") if (folder / name).is_file()
-        ]  # fmt: skip
+        paths = [str(folder / name) for name in ("model.onnx", "step.onnx") if (folder / name).is_file()]
+        self.files = [onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]) for path in paths]
         facts = json.loads(self.files[0].get_modelmeta().custom_metadata_map["colorize"])
         self.size, self.sampler = facts["usual_size"], facts.get("sampler")
 
@@ -62,8 +58,7 @@ class OnnxNetwork:
         ab, *grey = self.files[0].run(None, {"L": L[None, None]})
         if self.sampler is not None:
             small = self.draw([ab, *grey], seed)
-            shrink = self.sampler["shrink"]
-            rows, columns = (np.arange(side * shrink) for side in small.shape[1:])
+            rows, columns = (np.arange(side * self.sampler["shrink"]) for side in small.shape[1:])
             ab = self.sampler["ab_scale"] * enlarge(enlarge(small, rows, 1, len(rows)), columns, 2, len(columns))[None]
         return ab[0, :, :height, :width].clip(-128, 128)
 
@@ -172,13 +167,11 @@ def rgb_of(L: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """L (H, W) and ab (2, H, W) -> sRGB (H, W, 3) uint8; colours that sRGB lacks get the largest chroma that it has."""
     light = light_of(L, *ab)
     wrong = outside(light)
-    if wrong.any():
-        lightness, (a, b) = L[wrong], ab[:, wrong]
-        share = np.zeros_like(lightness)
-        for halving in range(1, HALVINGS + 1):
-            more = share + np.float32(0.5**halving)
-            share = np.where(outside(light_of(lightness, more * a, more * b)), share, more)
-        light[:, wrong] = light_of(lightness, share * a, share * b)
+    lightness, (a, b), share = L[wrong], ab[:, wrong], np.zeros_like(L[wrong])
+    for halving in range(1, HALVINGS + 1):
+        more = share + np.float32(0.5**halving)
+        share = np.where(outside(light_of(lightness, more * a, more * b)), share, more)
+    light[:, wrong] = light_of(lightness, share * a, share * b)
     light = light.clip(0, 1)
     rgb = np.where(light > 0.0031308, 1.055 * light ** np.float32(1 / 2.4) - 0.055, 12.92 * light)
     return np.moveaxis(np.rint(rgb * 255).astype(np.uint8), 0, -1)
@@ -190,8 +183,7 @@ def open_upright(path: Path) -> tuple[Image.Image, Image.Image | None, bytes]:
     profile, exif = image.info.get("icc_profile"), image.getexif().tobytes()
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     if profile and image.mode in ("RGB", "CMYK"):
-        of_file = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(image, of_file, SRGB, outputMode="RGB") or image, alpha, exif
+        return ImageCms.profileToProfile(image, io.BytesIO(profile), SRGB, outputMode="RGB") or image, alpha, exif
     return image.convert("RGBA" if alpha else "RGB").convert("RGB"), alpha, exif
 
 
@@ -206,16 +198,30 @@ def paint_file(network: OnnxNetwork, source: Path, target: Path, seed: int) -> N
         slope, offset = np.split(enlarge(strip, columns, 2, image.width), 2)
         full = lightness(pixels)
         painted.paste(Image.fromarray(rgb_of(full, slope * full + offset)), (0, top))
-    if ENDINGS[target.suffix.lower()] == "PNG":
-        if alpha is not None:
-            painted.putalpha(alpha)
-        marks = PngImagePlugin.PngInfo()
-        marks.add_itxt("XML:com.adobe.xmp", XMP)
-        painted.save(target, pnginfo=marks, icc_profile=SRGB.tobytes(), exif=exif)
-        return
-    if alpha is not None:
+    kind, marks = ENDINGS[target.suffix.lower()], PngImagePlugin.PngInfo()
+    marks.add_itxt("XML:com.adobe.xmp", XMP)
+    options = {"pnginfo": marks} if kind == "PNG" else {"quality": 95, "subsampling": 0, "xmp": XMP.encode()}
+    if alpha is not None and kind == "PNG":
+        painted.putalpha(alpha)
+    elif alpha is not None:
         painted.paste("white", mask=alpha.point(lambda value: 255 - value))
-    painted.save(target, quality=95, subsampling=0, xmp=XMP.encode(), icc_profile=SRGB.tobytes(), exif=exif)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")  # so that what exists is whole
+    painted.save(part, kind, icc_profile=SRGB.tobytes(), exif=exif, **options)
+    part.replace(target)
+
+
+def choose_targets(photographs: list[Path], output: Path) -> dict[Path, Path]:
+    """Painted file -> photograph. Ends the program with a sentence where the words mean no such files."""
+    single = output.suffix.lower() in ENDINGS and not output.is_dir()
+    if not (single or output.is_dir()) and (output.exists() or output.suffix.lower() in Image.registered_extensions()):
+        sys.exit(f"{str(output)!r} cannot be written: name a folder, or a file that ends in .png or .jpg")
+    plan: dict[str, tuple[Path, Path]] = {}
+    for source in photographs:
+        target = output if single else output / f"{source.stem}.png"
+        if (other := plan.setdefault(str(target).lower(), (target, source))[1]) is not source:
+            sys.exit(f"{str(other)!r} and {str(source)!r} would both become {str(target)!r}: name different outputs")
+    return dict(plan.values())
 
 
 def run(words: list[str] | None = None) -> int:
@@ -225,20 +231,18 @@ def run(words: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="a folder; or a file, for one photograph")
     parser.add_argument("--seed", type=int, default=0, help="of a network that draws (0)")
     given = parser.parse_args(words)
-    single = given.output.suffix.lower() in ENDINGS
-    if single and len(given.photographs) > 1:
-        parser.error(f"{str(given.output)!r} is one file, and there are {len(given.photographs)} photographs")
-    network, failed = OnnxNetwork(Path(__file__).parent), 0
-    for source in given.photographs:
-        target = given.output if single else given.output / f"{source.stem}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
+    plan, network, failed = choose_targets(given.photographs, given.output), OnnxNetwork(Path(__file__).parent), 0
+    for target, source in plan.items():
         try:
-            if target.exists() and target.samefile(source):
-                raise OSError("it would be painted over: name another folder")
+            if target.exists():
+                raise OSError(f"{str(target)!r} exists already and is kept: name another output")
             paint_file(network, source, target, given.seed)
+            print(f"{str(source)!r} is painted: {str(target)!r}")
         except (OSError, ValueError, Image.DecompressionBombError, ImageCms.PyCMSError) as error:
             failed += 1
-            print(f"{str(source)!r} is not painted: {error}", file=sys.stderr)
+            why = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) and error.errno else str(error)
+            why = "it is not a picture that Pillow reads" if isinstance(error, UnidentifiedImageError) else why
+            print(f"{str(source)!r} is not painted: {why}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -1,6 +1,7 @@
 """What the model card of an export says: what people say of the network, and its results."""
 
 import csv
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -8,7 +9,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from huggingface_hub import EvalResult
+from huggingface_hub import EvalResult, ModelCard
+from yaml import YAMLError
 
 from colorize.evaluation.painted import label_of
 from colorize.evaluation.result import Result, group_by_reason, judged_by_own
@@ -16,7 +18,8 @@ from colorize.metrics.metric_info import info_of
 from colorize.reports.conclusions import checkpoint_in_words, conclude_single, measured_in_words
 from colorize.reports.tables import metric_texts
 from colorize.utils.console import markdown_table
-from colorize.utils.errors import UserError, suggestion
+from colorize.utils.errors import UserError, first_line, suggestion
+from colorize.utils.files import write_text
 from colorize.utils.stored_config import read_yaml
 from colorize.utils.validation import check_arguments
 
@@ -102,6 +105,32 @@ def copy_pictures(details: CardDetails, folder: Path) -> None:
     """Beside the card in the folder, which shows them."""
     for each in details.pictures:
         shutil.copy(details.folder / each["file"], folder / Path(each["file"]).name)
+
+
+def read_model_card(path: Path) -> ModelCard | None:
+    """None where there is no such file. Raises `UserError` for one whose head cannot be read."""
+    try:
+        return ModelCard(path.read_text("utf-8")) if path.is_file() else None
+    except (ValueError, TypeError, KeyError, RecursionError, YAMLError) as error:
+        raise UserError(f"{str(path)!r} is no model card ({first_line(error)}): write another with --card") from error
+
+
+def carry_card(card: ModelCard, source: Path, folder: Path, name: str, license: str, stored: str) -> None:
+    """Write the model card of the export `source`, with its pictures, for the same network in `folder`.
+
+    stored  what the section Format says of the files
+    """
+    card.data["license"], card.data["model_name"] = license or card.data.get("license"), name
+    text = re.sub(r"(?ms)^## Format\n.*?(?=^## |\Z)", "", card.text).replace(", stored in half precision", "")
+    text = re.sub(r"(?m)^# .*$", lambda _: f"# {name}", text, count=1)
+    text = re.sub(r'colorize\.load\("[^"\n]*"', lambda _: f'colorize.load("{folder.name}"', text)
+    before, uses, after = text.partition("\n## Uses\n")
+    stored += "\n\nThe scores in the head and under Evaluation are those of the weights before this export."
+    card.text = f"{before.rstrip()}\n\n## Format\n\n{stored}\n{uses}{after}"
+    write_text(folder / "README.md", str(card))
+    for picture in re.findall(r"!\[.*?\]\(([^/\\)]+)\)", text):  # of that folder alone
+        if (source / picture).is_file() and not (folder / picture).exists():
+            shutil.copy(source / picture, folder / picture)
 
 
 def list_values(evaluated: Iterable[Evaluated]) -> Iterator[EvalResult]:

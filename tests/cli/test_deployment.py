@@ -65,6 +65,12 @@ def photos(tmp_path):
     return folder
 
 
+def run_program(deployed, *words, **options):
+    """In a process of its own, as its user has it: a second or two."""
+    program = [sys.executable, deployed / "onnx" / "paint.py", *words]
+    return subprocess.run(program, capture_output=True, text=True, check=False, env={"PATH": ""}, **options)
+
+
 def assert_same_pictures(one, other, count):
     names = sorted(path.name for path in one.glob("*.png"))
     assert names == sorted(path.name for path in other.glob("*.png"))
@@ -92,10 +98,10 @@ def test_an_export_says_how_far_it_is_from_pytorch(deployed):
 
 
 def test_the_program_paints_as_the_verb_does(deployed, photos, tmp_path):
-    """Its own process, as its user has it: two seconds."""
-    program = [sys.executable, deployed / "onnx" / "paint.py", *sorted(photos.iterdir()), "-o", tmp_path / "alone"]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, env={"PATH": ""}, cwd=tmp_path)
+    done = run_program(deployed, *sorted(photos.iterdir()), "-o", tmp_path / "alone")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == f"{str(photos / 'a.jpg')!r} is painted: {str(tmp_path / 'alone' / 'a.png')!r}"
+    assert len(done.stdout.splitlines()) == 4
     assert run_verb("paint", photos, "-w", deployed / "source", "-o", tmp_path / "verb") == 0
     assert_same_pictures(tmp_path / "verb", tmp_path / "alone", 4)
     with Image.open(tmp_path / "alone" / "c.png") as image:
@@ -105,14 +111,41 @@ def test_the_program_paints_as_the_verb_does(deployed, photos, tmp_path):
 
 def test_the_program_says_what_it_cannot_paint_and_paints_the_others(deployed, photos, tmp_path):
     (photos / "text.jpg").write_text("no picture")
-    words = [photos / "text.jpg", photos / "a.jpg", "-o", tmp_path / "alone"]
-    done = subprocess.run(
-        [sys.executable, deployed / "onnx" / "paint.py", *words], capture_output=True, text=True, check=False
-    )
+    given = [photos / "text.jpg", photos, tmp_path / "none.jpg", photos / "a.jpg"]
+    done = run_program(deployed, *given, "-o", tmp_path / "alone")
     assert done.returncode == 1
-    assert "text.jpg' is not painted: cannot identify" in done.stderr
+    assert done.stderr.splitlines() == [
+        f"{str(photos / 'text.jpg')!r} is not painted: it is not a picture that Pillow reads",
+        f"{str(photos)!r} is not painted: Is a directory ({photos})",
+        f"{str(tmp_path / 'none.jpg')!r} is not painted: No such file or directory ({tmp_path / 'none.jpg'})",
+    ]
+    assert [path.name for path in (tmp_path / "alone").iterdir()] == ["a.png"]
+
+
+def test_the_program_paints_over_no_file_and_makes_no_empty_folder(deployed, photos, tmp_path):
+    before = (photos / "b.png").read_bytes()
+    done = run_program(deployed, photos / "b.png", "-o", photos)
+    assert (done.returncode, (photos / "b.png").read_bytes()) == (1, before)
+    place = str(photos / "b.png")
+    assert done.stderr == f"{place!r} is not painted: {place!r} exists already and is kept: name another output\n"
+    assert run_program(deployed, tmp_path / "none.jpg", "-o", tmp_path / "empty").returncode == 1
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.parametrize(
+    ("photographs", "output", "message"),
+    [
+        (["one/x.jpg", "other/X.jpg"], "same", "'one/x.jpg' and 'other/X.jpg' would both become 'same/X.png'"),
+        (["one/x.jpg", "two/y.jpg"], "out.png", "'one/x.jpg' and 'two/y.jpg' would both become 'out.png'"),
+        (["one/x.jpg"], "out.tif", "'out.tif' cannot be written: name a folder, or a file that ends in .png or .jpg"),
+    ],
+)
+def test_the_program_refuses_outputs_before_it_paints(photographs, output, message, deployed, tmp_path):
+    done = run_program(deployed, *photographs, "-o", output, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == 1
-    assert (tmp_path / "alone" / "a.png").is_file()
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_export_is_painted_and_evaluated_with(deployed, photos, inside, tmp_path):

@@ -1,14 +1,16 @@
 """Exports: the same network again, and no network but those of this package."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 import colorize
 from colorize.cli import main
 from colorize.imaging.gamut import ab_bins
-from colorize.models import MultiColor
+from colorize.models import MultiColor, UNet, named_weights
 from colorize.models import load as loading
 from colorize.utils.errors import UserError
 from tests.helpers.configs import SMALL, options
@@ -82,3 +84,44 @@ def test_a_run_is_loaded_and_exported(inside, trained, tmp_path):
         assert message in refused.stderr
         assert len(refused.stderr.strip().splitlines()) == 1
     assert main(["--help"]) == 0
+
+
+@pytest.mark.parametrize("half", [[], ["--half"]])
+def test_an_export_of_the_shipped_weights_keeps_what_their_card_says(half, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = named_weights.shipped_weights()["base"]
+    assert main(["export", "base", "-o", "first", *half]) == 0
+    assert main(["export", "first", "-o", "again", "--name", "mine", "--licence", "cc0-1.0"]) == 0
+    places = (shipped, Path("first"), Path("again"))
+    before, first, again = (json.loads((place / "config.json").read_text()) for place in places)
+    assert first == before
+    assert again == before | {"name": "mine", "license": "cc0-1.0"}
+    before, first, again = (ModelCard.load(place / "README.md") for place in places)
+    assert (first.data.license, again.data.license, again.data.model_name) == ("mit", "cc0-1.0", "mine")
+    assert first.data.eval_results == again.data.eval_results == before.data.eval_results
+    for card, place, precision in ((first, "first", "half" if half else "single"), (again, "again", "single")):
+        assert card.text.partition("## Uses")[2] == before.text.partition("## Uses")[2]
+        assert card.text.count("## Format") == 1
+        assert f"stored as safetensors, in {precision} precision" in card.text
+        assert f'colorize.load("{place}")' in card.text
+        assert (Path(place) / "failures.jpg").read_bytes() == (shipped / "failures.jpg").read_bytes()
+    assert again.text.strip().startswith("# mine\n")
+
+
+def test_the_card_of_an_export_names_no_files_of_elsewhere_and_is_read_or_refused(tmp_path, inside):
+    colorize.save(UNet(widths=(8, 8, 8)), tmp_path / "source", {"name": ["odd"]})
+    card = tmp_path / "source" / "README.md"
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    card.write_text("---\nlicense: mit\n---\n# x\n\n![a](../secret.jpg) ![b](model.safetensors) ![c](none.jpg)\n")
+    done = inside("export", tmp_path / "source", "-o", tmp_path / "out", "--half")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"README.md", "config.json", "model.safetensors"}
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["name"] == "source"
+    sizes = [(tmp_path / place / "model.safetensors").stat().st_size for place in ("source", "out")]
+    assert sizes[1] < 0.7 * sizes[0]
+    card.write_text("---\n- [\n---\n")
+    refused = inside("export", tmp_path / "source", "-o", tmp_path / "other")
+    assert refused.returncode == 2
+    assert "README.md' is no model card" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "other").exists()
