@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colorize.cli.parser import ArgumentParser
-from colorize.imaging.choices import AUTO, BALANCES, FORMATS, GAMUTS, METHODS, REACH, SMALLEST_SIZE
+from colorize.imaging.choices import AUTO, BALANCES, FORMATS, GAMUTS, LARGEST_SIZE, METHODS, REACH, SMALLEST_SIZE
 
 SOURCE = "demo, a folder, tar files such as 'train-*.tar', or hf://NAME"
 KINDS = ("plates", "prints")  # of historical photographs
@@ -54,8 +54,8 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
     parser.add_number(
-        "--size", SMALLEST_SIZE, type=size_of, help="pixels of the shorter side at which colour is predicted; auto: "
-        "that of three whose colours agree most with the others' (default: the size that the network was trained at)"
+        "--size", SMALLEST_SIZE, LARGEST_SIZE, type=size_of, help="pixels of the shorter side at which colour is "
+        "predicted; auto: that of three whose colours agree most with the others' (default: the size that the network was trained at)"
     )  # fmt: skip
     parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
     parser.add_argument(
@@ -88,7 +88,7 @@ def guidance_options(parser: ArgumentParser) -> None:
         "they are, or JSON, [{x, y, rgb, radius}, …]; for several photographs, a folder of such files"
     )  # fmt: skip
     parser.add_number(
-        "--reach", 0.01, type=float, default=REACH, help=f"of hints, in shares of the shorter side ({REACH:g})"
+        "--reach", 0.01, 1, type=float, default=REACH, help=f"of hints, in shares of the shorter side ({REACH:g})"
     )
     parser.add_argument(
         "--reference", type=Path, metavar="PHOTO", help="a colour photograph, for the colours of like regions"

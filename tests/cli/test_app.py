@@ -88,7 +88,9 @@ def test_every_verb_is_what_the_table_says(capsys):
     [
         (("paint", "--wieghts", "X"), "there is no option '--wieghts': did you mean --weights?"),
         (("paint", "a.jpg", "--weight=X", "-o", "b"), "there is no option '--weight': did you mean --weights?"),
-        (("paint", "a.jpg", "-w", "X", "-o", "b", "--size", "0"), "--size is 0; it must be 16 or more"),
+        (("paint", "a.jpg", "-w", "X", "-o", "b", "--size", "0"), "--size is 0; it must be between 16 and 2048"),
+        (("paint", "a.jpg", "-o", "b", "--size", "100000"), "--size is 100000; it must be between 16 and 2048"),
+        (("paint", "a.jpg", "-o", "b", "--reach", "20"), "--reach is 20.0; it must be between 0.01 and 1"),
         (("paint", "a.jpg", "-w", "X", "-o", "b", "--seed", "-x"), "there is no option '-x'"),
         (("export", "a", "b", "-o", "c"), "there is no place for 'b'"),
         (("prepare", "demo", "x", "--quality", "101"), "--quality is 101; it must be between 1 and 100"),

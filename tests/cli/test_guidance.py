@@ -135,7 +135,7 @@ def test_bad_input_gets_one_sentence(paint, tmp_path):
     for words, message in [
         (("a.png", "--strength", 2), "--strength is 2.0; it must be between 0 and 1.5"),
         (("a.png", "--max-chroma", -1), "--max-chroma is -1.0; it must be 0 or more"),
-        (("a.png", "--reach", 0), "--reach is 0.0; it must be 0.01 or more"),
+        (("a.png", "--reach", 0), "--reach is 0.0; it must be between 0.01 and 1"),
         (("a.png", "--hints", "none.png"), "--hints: there is no file or folder 'none.png'"),
         (("a.png", "--hints", "empty"), "--hints: there are none for these photographs: looked for"),
         (("a.png", "b.png", "--hints", "hints.png"), "is one file for 2 photographs"),
