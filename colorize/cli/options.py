@@ -55,7 +55,8 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
     parser.add_number(
         "--size", SMALLEST_SIZE, LARGEST_SIZE, type=size_of, help="pixels of the shorter side at which colour is "
-        "predicted; auto: that of three whose colours agree most with the others' (default: the size that the network was trained at)"
+        "predicted; auto: that of three whose colours agree most with the others' (default: the size that the network "
+        "was trained at)"
     )  # fmt: skip
     parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
     parser.add_argument(

@@ -78,6 +78,7 @@ def test_hints_of_several_photographs_lie_in_a_folder(paint, tmp_path):
     hints_picture(tmp_path / "hints" / "b.png")
     done = paint("a.png", "b.png", "--hints", "hints")
     assert done.returncode == 0, done.stderr
+    assert "photographs with hints: 1 of 2" in done.stdout
     a, b = (painted(tmp_path / "out" / name) for name in ("a.png", "b.png"))
     assert (a - b)[1:, 22, 32].norm() > 20
     hints_picture(tmp_path / "hints" / "b.png", (50, 70))
@@ -85,6 +86,9 @@ def test_hints_of_several_photographs_lie_in_a_folder(paint, tmp_path):
     assert done.returncode == 1
     assert "the hints have 50×70 pixels, and the photograph 70×50" in done.stderr
     assert "painted 1 of 2" in done.stdout
+    hints_picture(tmp_path / "hints" / "aa.png")
+    done = paint("a.png", "b.png", "--hints", "hints")
+    assert (done.returncode, done.stderr[:43]) == (2, "'hints/aa.png' belongs to no photograph: hi")
 
 
 def test_a_reference_gives_its_colours(paint, tmp_path):
