@@ -129,6 +129,8 @@ def test_a_photograph_in_colour_is_painted_from_its_lightness_and_that_is_said(p
     Image.fromarray(pixels).resize((70, 50)).save(tmp_path / "color.png")
     assert "it is in colour already: its lightness is painted" in paint("color.png").stdout
     assert "in colour" not in paint("a.png").stdout
+    (tmp_path / "out" / "a.png").rename(tmp_path / "painted.png")
+    assert "it is painted by colorize already: its lightness is painted" in paint("painted.png").stdout
 
 
 def test_bad_input_gets_one_sentence(paint, tmp_path):
