@@ -127,7 +127,7 @@ def app_options(parser: ArgumentParser) -> None:
 
 
 def models_options(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", default="outputs", help="of runs (default: outputs)")
+    parser.add_argument("folder", nargs="?", help="of runs (default: outputs)")
 
 
 def verify_options(parser: ArgumentParser) -> None:

@@ -92,6 +92,8 @@ def test_every_verb_is_what_the_table_says(capsys):
         (("paint", "a.jpg", "-o", "b", "--size", "100000"), "--size is 100000; it must be between 16 and 2048"),
         (("paint", "a.jpg", "-o", "b", "--reach", "20"), "--reach is 20.0; it must be between 0.01 and 1"),
         (("paint", "a.jpg", "-w", "X", "-o", "b", "--seed", "-x"), "there is no option '-x'"),
+        (("paint", "a.jpg", "-o", "b", "--strength", "0,8"), "argument --strength: '0,8' must be a number such as 0.8"),
+        (("app", "--port", "abc"), "argument --port: 'abc' must be a whole number"),
         (("export", "a", "b", "-o", "c"), "there is no place for 'b'"),
         (("prepare", "demo", "x", "--quality", "101"), "--quality is 101; it must be between 1 and 100"),
         (("inspect", "demo", "-o", "x", "--tint", "nan"), "--tint is nan; it must be 0 or more"),

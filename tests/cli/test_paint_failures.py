@@ -142,8 +142,8 @@ def test_what_described_an_older_picture_goes_with_it(paint, tmp_path):
 @pytest.mark.parametrize(
     ("hints", "message"),
     [
-        ([{"x": 70, "y": 1, "rgb": [9, 9, 9]}], "hints[0] lies at x=70, y=1, outside the photograph of 70×50"),
-        ([{"x": 7, "y": -3, "rgb": [9, 9, 9]}], "hints[0] lies at x=7, y=-3, outside the photograph"),
+        ([{"x": 70, "y": 1, "rgb": [9, 9, 9]}], "hint 1 lies at x=70, y=1, outside the photograph of 70×50"),
+        ([{"x": 7, "y": -3, "rgb": [9, 9, 9]}], "hint 1 lies at x=7, y=-3, outside the photograph"),
         ([{"x": float("inf"), "y": 1, "rgb": [9, 9, 9]}], "x"),
         ([{"x": float("nan"), "y": 1, "rgb": [9, 9, 9]}], "x"),
         ([{"x": 7, "y": 1, "rgb": [9, 9, 900]}], "rgb"),

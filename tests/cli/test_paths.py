@@ -74,8 +74,10 @@ def test_folders_that_a_pattern_finds_are_painted(scans):
     expected = {"only folders/x.jpg/a.png": "out/x.jpg/a.png", "only folders/y/b.png": "out/y/b.png"}
     assert planned(["only folders/*"])[0] == expected
     assert planned(["only folders"])[0] == expected
-    with pytest.raises(UserError, match="there is no photograph 'only folders/e\\*'"):
+    with pytest.raises(UserError, match="there is no photograph or folder 'only folders/e\\*'"):
         planned(["only folders/e*"])
+    with pytest.raises(UserError, match="there is no photograph or folder 'only folder': did you mean only folders\\?"):
+        planned(["only folder/"])
 
 
 def test_brackets_of_what_exists_are_no_pattern(scans):
