@@ -23,7 +23,7 @@ REFUSED = [  # by the parts themselves; mistyped words are in cli/test_overrides
     (["evaluate.samples=0"], ["evaluate.samples is 0", "greater than or equal to 1"]),
     (["model=transformer", "loss=l1", "data.size=100"], ["data.size is 100", "multiples of 32", "128"]),
     (["model=transformer", "model.encoder=resnet17"], ["timm has no encoder 'resnet17'"]),
-    (["trainer.device=gpu"], ["trainer.device='gpu'", "cuda"]),
+    (["trainer.device=gpu"], ["trainer.device='gpu'", "use auto"]),
     (["tracker.mode=ofline", "tracker=wandb"], ["tracker.mode", "offline"]),
 ]
 

@@ -135,6 +135,7 @@ def test_impossible_words_get_one_sentence(picture, weights, inside, tmp_path):
         ((a, "-w", weights, "-o", a), "is one of the photographs"),
         ((a, again, "-w", weights, "-o", tmp_path / "out.png"), "is one file for 2 photographs"),
         ((tmp_path / "no.png", "-w", weights, "-o", out), "there is no photograph or folder"),
+        ((tmp_path / "emty", "-w", weights, "-o", out), f"did you mean {tmp_path / 'empty'}?"),
         ((tmp_path / "empty", "-w", weights, "-o", out), "no photographs in"),
         ((a, "-w", weights, "-o", out, "--upsampel", "guided"), "did you mean --upsample?"),
         ((a, "-w", weights, "-o", out, "--gamut", "chrome"), "invalid choice: 'chrome'"),

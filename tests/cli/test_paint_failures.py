@@ -177,6 +177,18 @@ def test_a_reference_that_is_damaged_is_said_before_anything_is_painted(paint, t
     assert not (tmp_path / "out").exists()
 
 
+def test_mistakes_are_said_also_where_all_is_painted_already(paint):
+    assert paint("in/a.png").returncode == 0
+    for option, value, message in (
+        ("--hints", "none.json", "--hints: there is no file or folder 'none.json'"),
+        ("--reference", "none.jpg", "--reference: 'none.jpg': there is no such photograph"),
+        ("--reference", "in/a.png", "'in/a.png' is grey, or of one tone"),
+        ("--device", "gpu", "--device='gpu' is not here"),
+    ):
+        done = paint("in/a.png", option, value)
+        assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "another network", "odd size"])
 def test_weights_that_do_not_load_are_said_before_anything_is_painted(damage, paint, weights, inside, tmp_path):
     held = (weights / "model.safetensors").read_bytes()
