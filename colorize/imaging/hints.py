@@ -122,7 +122,7 @@ def parse_spots(found: Any) -> list[Spot]:
             raise UserError(f"{hint} has no {missing[0]!r}: hints must be {SPOTS}")
         levels = each["rgb"] if isinstance(each["rgb"], list | tuple) else []
         if wrong := [level for level in levels if isinstance(level, int | float) and not 0 <= level <= 255]:
-            raise UserError(f"{hint}: rgb holds {wrong[0]:g}; each number must be from 0 to 255")
+            raise UserError(f"{hint}: rgb holds {wrong[0]}; each number must be from 0 to 255")
         try:
             check_arguments(each, Spot, "")
         except UserError as error:
