@@ -14,14 +14,16 @@ from torch import Tensor
 
 from colorize.batch import Batch
 from colorize.cli.paths import PaintJob, name_key, output_folder
+from colorize.data.filesystem import Walk
 from colorize.imaging.color import is_colourful
 from colorize.imaging.guidance import guide
 from colorize.imaging.hints import Hints, read_hints
 from colorize.imaging.image_io import LoadedPhotograph, open_photograph
 from colorize.models.confidence import expected_error
 from colorize.models.reference import Reference
+from colorize.utils.console import printable, say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, shorten_list
 from colorize.utils.files import digest_of, is_file, write_whole
 
 HINT_FILES = (".png", ".json")
@@ -83,7 +85,7 @@ class Guidance:
 def find_hints(path: Path, jobs: Sequence[PaintJob], output: Path) -> dict[PaintJob, Path]:
     """The file of hints of each photograph that has one: of a folder, the one that is called as the painted file is.
 
-    Raises `UserError` where there is none, and for one file of several photographs.
+    Says which belong to none. Raises `UserError` where there is none at all, and for one of several photographs.
     """
     if path.is_dir():
         folder = output_folder(output)
@@ -93,6 +95,9 @@ def find_hints(path: Path, jobs: Sequence[PaintJob], output: Path) -> dict[Paint
         if not found:
             looked = " and ".join(repr(str(file)) for file in files[jobs[0]])
             raise UserError(f"--hints: there are none for these photographs: looked for {looked} first")
+        known = {name_key(file) for each in files.values() for file in each}
+        if strays := [file for file in hints_below(path) if name_key(file) not in known]:
+            say(f"hints of none of these photographs: {shorten_list(map(printable, strays))}")
         return found
     if not path.is_file():
         raise UserError(f"--hints: there is no file or folder {str(path)!r}")
@@ -101,6 +106,11 @@ def find_hints(path: Path, jobs: Sequence[PaintJob], output: Path) -> dict[Paint
             f"--hints: {str(path)!r} is one file for {len(jobs)} photographs: give a folder with a PNG or JSON for each"
         )
     return {jobs[0]: path}
+
+
+def hints_below(folder: Path) -> list[Path]:
+    walk = Walk(str(folder), lambda name: name.lower().endswith(HINT_FILES) and not name.startswith("."))
+    return [folder / name for name in walk.names]
 
 
 def check_maps(jobs: Sequence[PaintJob]) -> None:

@@ -16,7 +16,7 @@ from colorize.run_folder import RunFolder
 from colorize.utils.checkpoint import peek
 from colorize.utils.console import console, printable, say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError, first_line
+from colorize.utils.errors import UserError, first_line, path_suggestion
 
 CACHED = "in the hub's cache"
 
@@ -34,9 +34,12 @@ class KnownNetwork(NamedTuple):
 
 def models(args: Namespace) -> int:
     """`colorize models [FOLDER]`; the exit status."""
+    outputs = at_home(args.folder or "outputs")
+    if args.folder and not outputs.is_dir():
+        raise UserError(f"there is no folder {args.folder!r}{path_suggestion(outputs)}")
     held = shipped_weights()
     shipped = (describe_folder(name, folder, "shipped") for name, folder in held.items())
-    found = [*filter(None, shipped), *runs_in(at_home(args.folder)), *cached_exports()]
+    found = [*filter(None, shipped), *runs_in(outputs), *cached_exports()]
     found += [describe_published(name) for name in PUBLISHED]
     table = Table(title="what --weights, init_from= and colorize.load take by name", title_justify="left")
     for heading in ("name", "where", "loads as", "MB", "licence", "about"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colorize.cli.parser import ArgumentParser
-from colorize.imaging.choices import AUTO, BALANCES, FORMATS, GAMUTS, METHODS, REACH, SMALLEST_SIZE
+from colorize.imaging.choices import AUTO, BALANCES, FORMATS, GAMUTS, LARGEST_SIZE, METHODS, REACH, SMALLEST_SIZE
 
 SOURCE = "demo, a folder, tar files such as 'train-*.tar', or hf://NAME"
 KINDS = ("plates", "prints")  # of historical photographs
@@ -54,9 +54,9 @@ def paint_options(parser: ArgumentParser) -> None:
     parser.add_output("a folder; or, for one photograph, a file", overwrite="paint again what already exists")
     parser.add_argument("--format", choices=sorted(FORMATS), help="of the files in the folder (png)")
     parser.add_number(
-        "--size", SMALLEST_SIZE, type=size_of, help="pixels of the shorter side at which colour is predicted, 16 to "
-        "2048; auto tries three sizes and takes the one whose colours are most like those of the other two, in about "
-        "twice the time (default: the size that the network was trained at)"
+        "--size", SMALLEST_SIZE, LARGEST_SIZE, type=size_of, help="pixels of the shorter side at which colour is "
+        f"predicted, {SMALLEST_SIZE} to {LARGEST_SIZE}; auto tries three sizes and takes the one whose colours are "
+        "most like those of the other two, in about twice the time (default: the size that the network was trained at)"
     )  # fmt: skip
     parser.add_argument("--upsample", choices=METHODS, default="guided", help="how colour comes to full size (guided)")
     parser.add_argument(
@@ -93,6 +93,7 @@ def guidance_options(parser: ArgumentParser) -> None:
     parser.add_number(
         "--reach",
         0.01,
+        1,
         type=float,
         default=REACH,
         help=f"how far hints spread, in shares of the shorter side, 0.01 to 1 ({REACH:g})",
@@ -133,7 +134,7 @@ def app_options(parser: ArgumentParser) -> None:
 
 
 def models_options(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", default="outputs", help="of runs (default: outputs)")
+    parser.add_argument("folder", nargs="?", help="of runs (default: outputs)")
 
 
 def verify_options(parser: ArgumentParser) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import gradio as gr
 
 from colorize.cli.session_files import reason_of
-from colorize.imaging.choices import AUTO, FORMATS, SMALLEST_SIZE
+from colorize.imaging.choices import AUTO, FORMATS, LARGEST_SIZE, SMALLEST_SIZE
 from colorize.utils.errors import UserError
 
-LARGEST_SAMPLES, LARGEST_SIZE = 8, 2048
+LARGEST_SAMPLES = 8
 DEEP = "16"  # ends the name of a format with as many bits a sample
 UNBOUNDED = 150  # CIE units of chroma, which no colour of sRGB has
 TRAINED = "as trained"

@@ -59,8 +59,12 @@ def paint_shared(args: Namespace, world: World) -> int:
     jobs, waiting = world.on_main_then_broadcast(partial(plan, args))
     outcome, unwritten = Outcome(), list[Path]()
     try:
+        device = choose_device(args.device, option="--device")  # mistakes are said also where all are painted already
+        guidance = Guidance(args, jobs)
+        if args.hints:
+            say(f"photographs with hints: {len(guidance.hint_files)} of {len(jobs)}")
         if waiting:
-            paint_all(waiting, args, Guidance(args, jobs), world, outcome)
+            paint_all(waiting, args, guidance, device, world, outcome)
     finally:  # also of what was painted before Ctrl-C
         outcome = merge(world.gather(outcome))
         if args.report and outcome.rows and world.is_main:
@@ -101,12 +105,13 @@ def describe_existing(there: int, jobs: int) -> str:
     if not there:
         return ""
     count = "all already exist" if there == jobs > 1 else f"{there} already exist{'s' if there == 1 else ''}"
-    return f"; {count} (--overwrite paints them again)"
+    return f"; {count}, perhaps painted with other settings (--overwrite paints them again)"
 
 
-def paint_all(jobs: list[PaintJob], args: Namespace, guidance: Guidance, world: World, outcome: Outcome) -> None:
+def paint_all(
+    jobs: list[PaintJob], args: Namespace, guidance: Guidance, device: torch.device, world: World, outcome: Outcome
+) -> None:
     """Paint every photograph that is this process's, whatever happens to the others."""
-    device = choose_device(args.device, option="--device")
     keep_freed_memory()
     model = load(args.weights, trusted_packages(args.trust)).to(device)
     if args.samples > 1 and not model.stochastic:

@@ -19,7 +19,7 @@ from colorize.imaging.content_credentials import signing_context
 from colorize.imaging.deep_color import problem_of_target
 from colorize.imaging.image_io import LoadedPhotograph, format_of
 from colorize.imaging.metadata import MARKER, XMP_HEAD
-from colorize.imaging.provenance import checked_record, mark_xmp
+from colorize.imaging.provenance import NAMESPACE, checked_record, mark_xmp
 from colorize.models.base import Colorizer
 from colorize.models.named_weights import DEFAULT, weights_name
 from colorize.models.precision import precision_setting
@@ -125,7 +125,9 @@ def describe_input(photograph: LoadedPhotograph, job: PaintJob) -> list[str]:
         width, height = photograph.image.size
         scale = min(1.0, THUMBNAIL / max(width, height))
         small = photograph.image.resize((max(1, round(scale * width)), max(1, round(scale * height))), reducing_gap=2.0)
-        notes += ["it is in colour already: its lightness is painted"] if is_colourful(np.asarray(small)) else []
+        of_ours = NAMESPACE.encode() in photograph.metadata.xmp
+        colour = "painted by colorize" if of_ours else "in colour" if is_colourful(np.asarray(small)) else ""
+        notes += [f"it is {colour} already: its lightness is painted"] if colour else []
     return notes
 
 

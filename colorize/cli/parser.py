@@ -6,6 +6,7 @@ import re
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +21,8 @@ class ArgumentParser(argparse.ArgumentParser):
     def __init__(self, verb: str, summary: str):
         super().__init__(prog=f"colorize {verb}", description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False)
         self.limits: dict[str, tuple[float, float | None]] = {}
+        self.register("type", int, partial(read_number, int, "a whole number"))
+        self.register("type", float, partial(read_number, float, "a number such as 0.8"))
 
     def add_number(self, option: str, least: float, most: float | None = None, **options: Any) -> None:
         """An option whose value is at least `least`, and at most `most` if that is given."""
@@ -62,6 +65,13 @@ class ArgumentParser(argparse.ArgumentParser):
                 range_ = f"{least} or more" if most is None else f"between {least} and {most}"
                 self.error(f"--{name.replace('_', '-')} is {value}; it must be {range_}")
         return found
+
+
+def read_number(kind: type[int] | type[float], wanted: str, word: str) -> float:
+    try:
+        return kind(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} must be {wanted}") from None
 
 
 CLOSE = 0.8  # how alike a misspelt option and the one that was meant are: a group's name may be somewhat like an option

@@ -18,7 +18,7 @@ from colorize.imaging.tiff import page_offsets
 from colorize.utils.console import printable
 from colorize.utils.devices import is_out_of_memory
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError, decoder_message
+from colorize.utils.errors import UserError, decoder_message, path_suggestion
 from colorize.utils.files import check_parent, short_digest
 
 # Endings of rarer photographs, which a folder is not searched for when a network is trained
@@ -97,7 +97,7 @@ def find_photographs(path: Path, alone: bool, output: Path | None, notes: list[s
             one = (base / match, Path(match))
             found += photographs_below(*one, output, notes) if one[0].is_dir() else [one]
         if not found:
-            raise UserError(f"there is no photograph {str(path)!r}")
+            raise UserError(f"there is no photograph or folder {str(path)!r}{path_suggestion(path)}")
     if not found:
         raise UserError(f"no photographs in {str(path)!r}: looked there and below for {', '.join(SUFFIXES)} and so on")
     return found

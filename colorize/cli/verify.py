@@ -213,15 +213,17 @@ def compare_files(one: Path, other: Path) -> str:
         return ""
     try:
         pixels, again = pixels_of(one), pixels_of(other)
-    except Exception as error:  # of a decoder: one of them has been damaged
-        return f"it cannot be read ({type(error).__name__})"
+    except Exception:  # of a decoder
+        return "it is damaged: its pixels cannot be decoded"
     if pixels.shape != again.shape or pixels.dtype != again.dtype:
         return "it has other dimensions, or another depth"
     apart = np.abs(pixels.astype(np.int32) - again)
     if not apart.any():  # a signature has its time
         return "" if signer_of(one) else "every pixel agrees, and other bytes do not"
-    same = 100 * float((apart.max(axis=-1) == 0).mean())
-    return f"{same:.2f} % of the pixels agree, and others are up to {apart.max()} of {np.iinfo(pixels.dtype).max} apart"
+    differing = apart.max(axis=-1) > 0
+    count = int(differing.sum())
+    said = f"{count} of {differing.size} pixels differ{'s' if count == 1 else ''}"
+    return f"{said}, by up to {apart.max()} of {np.iinfo(pixels.dtype).max}"
 
 
 def pixels_of(path: Path) -> np.ndarray:

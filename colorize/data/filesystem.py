@@ -161,7 +161,7 @@ class Walk:
         elif not self.is_photograph(entry.name):
             if not is_hidden(entry.name) and entry.name.casefold() not in SILENT:
                 suffix = Path(entry.name).suffix.lower()
-                self.report.skip(f"no photographs by their ending {suffix}" if suffix else "no photographs", name)
+                self.report.skip(f"{suffix} is no ending of a photograph" if suffix else "no photographs", name)
         elif link:
             self._linked_files.append((name, os.path.realpath(entry.path)))
         elif entry.is_file(follow_symlinks=False):

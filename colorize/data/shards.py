@@ -117,7 +117,7 @@ def list_shard(file: str, report: ListingReport) -> list[Member]:
                 opened.seek(member.start)
                 labels[stem] = read_label(opened.read(min(member.size, MAX_LABEL_BYTES)), suffix, member.name, report)
             elif suffix not in SUFFIXES:
-                report.skip(f"no photographs by their ending {suffix}", member.name)
+                report.skip(f"{suffix} is no ending of a photograph", member.name)
             elif not 0 < member.size <= LARGEST:
                 report.skip(f"no bytes, or more than {LARGEST / 1e9:.1f} GB", member.name)
             else:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from colorize.imaging.color import rgb_to_lab
 from colorize.imaging.image_io import open_photograph
-from colorize.utils.errors import UserError, check_argument_names, first_line
+from colorize.utils.errors import UserError, first_line
 from colorize.utils.validation import NonNegative, check_arguments
 
 OPAQUE = 255
@@ -74,7 +74,7 @@ class Hints:
         for i, spot in enumerate(spots):
             if not (0 <= round(spot.x) < size[1] and 0 <= round(spot.y) < size[0]):
                 raise UserError(
-                    f"hints[{i}] lies at x={spot.x:g}, y={spot.y:g}, outside the photograph of {size[1]}×{size[0]}"
+                    f"hint {i + 1} lies at x={spot.x:g}, y={spot.y:g}, outside the photograph of {size[1]}×{size[0]}"
                 )
         covered = [spot.places(size) for spot in reversed(spots)]
         places, first = np.unique(np.concatenate(covered), return_index=True)
@@ -115,11 +115,18 @@ def parse_spots(found: Any) -> list[Spot]:
         raise UserError(f"hints must be {SPOTS}")
     given = [asdict(each) if isinstance(each, Spot) else dict(each) for each in found]
     for i, each in enumerate(given):
-        path = f"hints[{i}]"
-        check_argument_names(Spot, each, path)
+        hint = f"hint {i + 1}"
+        if unknown := [name for name in each if name not in Spot.__annotations__]:
+            raise UserError(f"{hint} has {unknown[0]!r}: use {', '.join(Spot.__annotations__)}")
         if missing := [name for name in ("x", "y", "rgb") if name not in each]:
-            raise UserError(f"{path} has no {missing[0]!r}: hints must be {SPOTS}")
-        check_arguments(each, Spot, path)
+            raise UserError(f"{hint} has no {missing[0]!r}: hints must be {SPOTS}")
+        levels = each["rgb"] if isinstance(each["rgb"], list | tuple) else []
+        if wrong := [level for level in levels if isinstance(level, int | float) and not 0 <= level <= 255]:
+            raise UserError(f"{hint}: rgb holds {wrong[0]}; each number must be from 0 to 255")
+        try:
+            check_arguments(each, Spot, "")
+        except UserError as error:
+            raise UserError(f"{hint}: {error}") from error
     return [Spot(**each) for each in given]
 
 

@@ -19,7 +19,7 @@ from colorize.models.weights import LAYOUTS, State, construct, extract_weights
 from colorize.utils.checkpoint import peek, read_record
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError, first_line, shorten_list, suggestion
+from colorize.utils.errors import UserError, first_line, path_suggestion, shorten_list, suggestion
 from colorize.utils.serialization import read_file
 from colorize.utils.trust import check_stored_part, check_target, packages
 
@@ -73,10 +73,7 @@ def is_hub_name(word: str) -> bool:
 
 def nearest(path: Path) -> str:
     """: did you mean …?, of what lies where the path should; else that it is no name on the hub."""
-    folder = path.parent
-    found = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
-    close = suggestion(path.name, found, "" if folder == Path() else f"{folder}/")
-    close = close or (suggestion(path.name, known_names()) if folder == Path() else "")
+    close = path_suggestion(path) or (suggestion(path.name, known_names()) if path.parent == Path() else "")
     return close or ", and it is no name on the hub, such as owner/name"
 
 

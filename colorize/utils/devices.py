@@ -37,7 +37,8 @@ def choose_device(name: str, world: World | None = None, *, option: str = "train
         name = f"cuda:{world.local_rank % count}"  # Slurm may show each process its own GPU alone
     elif name.startswith("cuda:") and world.local_rank:
         raise UserError(f"{option}={name} is one GPU for several processes: use cuda, and each takes one of its own")
-    refusal = UserError(f"{option}={name!r} is not here: use auto, cpu, cuda, cuda:N or mps")
+    here = ["cuda, cuda:N"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    refusal = UserError(f"{option}={name!r} is not here: use {', '.join(['auto', *here])} or cpu")
     if name.partition(":")[0] not in KINDS:
         raise refusal
     try:

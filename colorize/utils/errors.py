@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
@@ -35,6 +36,13 @@ def suggestion(word: str, known: Iterable[str], prefix: str = "", cutoff: float 
     """`: did you mean a or b?` for what is spelled alike, or nothing."""
     close = get_close_matches(word, list(dict.fromkeys(known)), n=3, cutoff=cutoff)
     return f": did you mean {' or '.join(prefix + match for match in close)}?" if close else ""
+
+
+def path_suggestion(path: Path) -> str:
+    """The same, of what lies where the path should."""
+    folder = path.parent
+    found = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+    return suggestion(path.name, found, "" if folder == Path() else f"{folder}/")
 
 
 def describe_options(key: str, options: Iterable[str]) -> str:

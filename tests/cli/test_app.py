@@ -23,7 +23,7 @@ REFUSED = [  # by the parts themselves; mistyped words are in cli/test_overrides
     (["evaluate.samples=0"], ["evaluate.samples is 0", "greater than or equal to 1"]),
     (["model=transformer", "loss=l1", "data.size=100"], ["data.size is 100", "multiples of 32", "128"]),
     (["model=transformer", "model.encoder=resnet17"], ["timm has no encoder 'resnet17'"]),
-    (["trainer.device=gpu"], ["trainer.device='gpu'", "cuda"]),
+    (["trainer.device=gpu"], ["trainer.device='gpu'", "use auto"]),
     (["tracker.mode=ofline", "tracker=wandb"], ["tracker.mode", "offline"]),
 ]
 
@@ -88,8 +88,12 @@ def test_every_verb_is_what_the_table_says(capsys):
     [
         (("paint", "--wieghts", "X"), "there is no option '--wieghts': did you mean --weights?"),
         (("paint", "a.jpg", "--weight=X", "-o", "b"), "there is no option '--weight': did you mean --weights?"),
-        (("paint", "a.jpg", "-w", "X", "-o", "b", "--size", "0"), "--size is 0; it must be 16 or more"),
+        (("paint", "a.jpg", "-w", "X", "-o", "b", "--size", "0"), "--size is 0; it must be between 16 and 2048"),
+        (("paint", "a.jpg", "-o", "b", "--size", "100000"), "--size is 100000; it must be between 16 and 2048"),
+        (("paint", "a.jpg", "-o", "b", "--reach", "20"), "--reach is 20.0; it must be between 0.01 and 1"),
         (("paint", "a.jpg", "-w", "X", "-o", "b", "--seed", "-x"), "there is no option '-x'"),
+        (("paint", "a.jpg", "-o", "b", "--strength", "0,8"), "argument --strength: '0,8' must be a number such as 0.8"),
+        (("app", "--port", "abc"), "argument --port: 'abc' must be a whole number"),
         (("export", "a", "b", "-o", "c"), "there is no place for 'b'"),
         (("prepare", "demo", "x", "--quality", "101"), "--quality is 101; it must be between 1 and 100"),
         (("inspect", "demo", "-o", "x", "--tint", "nan"), "--tint is nan; it must be 0 or more"),

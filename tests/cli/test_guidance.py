@@ -78,6 +78,7 @@ def test_hints_of_several_photographs_lie_in_a_folder(paint, tmp_path):
     hints_picture(tmp_path / "hints" / "b.png")
     done = paint("a.png", "b.png", "--hints", "hints")
     assert done.returncode == 0, done.stderr
+    assert "photographs with hints: 1 of 2" in done.stdout
     a, b = (painted(tmp_path / "out" / name) for name in ("a.png", "b.png"))
     assert (a - b)[1:, 22, 32].norm() > 20
     hints_picture(tmp_path / "hints" / "b.png", (50, 70))
@@ -85,6 +86,9 @@ def test_hints_of_several_photographs_lie_in_a_folder(paint, tmp_path):
     assert done.returncode == 1
     assert "the hints have 50×70 pixels, and the photograph 70×50" in done.stderr
     assert "painted 1 of 2" in done.stdout
+    hints_picture(tmp_path / "hints" / "aa.png")
+    done = paint("a.png", "b.png", "--hints", "hints")
+    assert "hints of none of these photographs: hints/aa.png" in done.stdout
 
 
 def test_a_reference_gives_its_colours(paint, tmp_path):
@@ -125,6 +129,8 @@ def test_a_photograph_in_colour_is_painted_from_its_lightness_and_that_is_said(p
     Image.fromarray(pixels).resize((70, 50)).save(tmp_path / "color.png")
     assert "it is in colour already: its lightness is painted" in paint("color.png").stdout
     assert "in colour" not in paint("a.png").stdout
+    (tmp_path / "out" / "a.png").rename(tmp_path / "painted.png")
+    assert "it is painted by colorize already: its lightness is painted" in paint("painted.png").stdout
 
 
 def test_bad_input_gets_one_sentence(paint, tmp_path):
@@ -135,7 +141,7 @@ def test_bad_input_gets_one_sentence(paint, tmp_path):
     for words, message in [
         (("a.png", "--strength", 2), "--strength is 2.0; it must be between 0 and 1.5"),
         (("a.png", "--max-chroma", -1), "--max-chroma is -1.0; it must be 0 or more"),
-        (("a.png", "--reach", 0), "--reach is 0.0; it must be 0.01 or more"),
+        (("a.png", "--reach", 0), "--reach is 0.0; it must be between 0.01 and 1"),
         (("a.png", "--hints", "none.png"), "--hints: there is no file or folder 'none.png'"),
         (("a.png", "--hints", "empty"), "--hints: there are none for these photographs: looked for"),
         (("a.png", "b.png", "--hints", "hints.png"), "is one file for 2 photographs"),

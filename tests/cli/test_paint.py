@@ -134,7 +134,8 @@ def test_impossible_words_get_one_sentence(picture, weights, inside, tmp_path):
         ((a, "-w", weights, "-o", tmp_path), "is one of the photographs"),
         ((a, "-w", weights, "-o", a), "is one of the photographs"),
         ((a, again, "-w", weights, "-o", tmp_path / "out.png"), "is one file for 2 photographs"),
-        ((tmp_path / "no.png", "-w", weights, "-o", out), "there is no photograph"),
+        ((tmp_path / "no.png", "-w", weights, "-o", out), "there is no photograph or folder"),
+        ((tmp_path / "emty", "-w", weights, "-o", out), f"did you mean {tmp_path / 'empty'}?"),
         ((tmp_path / "empty", "-w", weights, "-o", out), "no photographs in"),
         ((a, "-w", weights, "-o", out, "--upsampel", "guided"), "did you mean --upsample?"),
         ((a, "-w", weights, "-o", out, "--gamut", "chrome"), "invalid choice: 'chrome'"),
@@ -142,7 +143,7 @@ def test_impossible_words_get_one_sentence(picture, weights, inside, tmp_path):
         ((a, "-w", weights, "-o", out, "--size", "big"), "'big' is neither a number of pixels nor auto"),
         ((a, "-w", weights, "-o", out, "--samples", "2"), "--samples is for diffusion"),
         ((a, "-w", tmp_path / "none.pth", "-o", out), "no file or folder"),
-        ((a, "-w", weights, "-o", out, "--device", "tpu"), "auto, cpu, cuda"),
+        ((a, "-w", weights, "-o", out, "--device", "tpu"), "--device='tpu' is not here: use auto"),
     ]:
         done = inside("paint", *words)
         assert done.returncode == 2, words

@@ -142,8 +142,8 @@ def test_what_described_an_older_picture_goes_with_it(paint, tmp_path):
 @pytest.mark.parametrize(
     ("hints", "message"),
     [
-        ([{"x": 70, "y": 1, "rgb": [9, 9, 9]}], "hints[0] lies at x=70, y=1, outside the photograph of 70×50"),
-        ([{"x": 7, "y": -3, "rgb": [9, 9, 9]}], "hints[0] lies at x=7, y=-3, outside the photograph"),
+        ([{"x": 70, "y": 1, "rgb": [9, 9, 9]}], "hint 1 lies at x=70, y=1, outside the photograph of 70×50"),
+        ([{"x": 7, "y": -3, "rgb": [9, 9, 9]}], "hint 1 lies at x=7, y=-3, outside the photograph"),
         ([{"x": float("inf"), "y": 1, "rgb": [9, 9, 9]}], "x"),
         ([{"x": float("nan"), "y": 1, "rgb": [9, 9, 9]}], "x"),
         ([{"x": 7, "y": 1, "rgb": [9, 9, 900]}], "rgb"),
@@ -175,6 +175,18 @@ def test_a_reference_that_is_damaged_is_said_before_anything_is_painted(paint, t
     assert done.returncode == 2
     assert done.stderr.startswith("--reference: 'cut.png': ")
     assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_are_said_also_where_all_is_painted_already(paint):
+    assert paint("in/a.png").returncode == 0
+    for option, value, message in (
+        ("--hints", "none.json", "--hints: there is no file or folder 'none.json'"),
+        ("--reference", "none.jpg", "--reference: 'none.jpg': there is no such photograph"),
+        ("--reference", "in/a.png", "'in/a.png' is grey, or of one tone"),
+        ("--device", "gpu", "--device='gpu' is not here"),
+    ):
+        done = paint("in/a.png", option, value)
+        assert (done.returncode, message in done.stderr) == (2, True), done.stderr
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "another network", "odd size"])

@@ -74,7 +74,7 @@ def test_folders_that_a_pattern_finds_are_painted(scans):
     expected = {"only folders/x.jpg/a.png": "out/x.jpg/a.png", "only folders/y/b.png": "out/y/b.png"}
     assert planned(["only folders/*"])[0] == expected
     assert planned(["only folders"])[0] == expected
-    with pytest.raises(UserError, match="there is no photograph 'only folders/e\\*'"):
+    with pytest.raises(UserError, match="there is no photograph or folder 'only folders/e\\*'"):
         planned(["only folders/e*"])
 
 
@@ -240,7 +240,7 @@ def test_what_is_there_is_counted(scans, weights, inside):
     scans(*(f"in/{i}.jpg" for i in range(3)))
     words = ("paint", "in", "-w", weights, "-o", "out")
     assert "painted 3 of 3" in inside(*words).stdout
-    assert "painted 0 of 3; all already exist (--overwrite paints them again)" in inside(*words).stdout
+    assert "painted 0 of 3; all already exist, perhaps painted with other settings (--over" in inside(*words).stdout
 
 
 def test_more_pixels_than_said_are_refused_in_a_sentence(scans, weights, inside):

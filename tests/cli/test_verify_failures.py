@@ -131,3 +131,6 @@ def test_a_damaged_text_of_a_png_is_told_in_one_sentence(paint, verify, tmp_path
     done = verify()
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert not caplog.records
+    data[at + 4 + int.from_bytes(data[at - 4 : at])] ^= 1
+    path.write_bytes(data[:-40])  # of the pixels
+    assert verify().stderr.endswith("a.png: it differs: it is damaged: its pixels cannot be decoded\n")

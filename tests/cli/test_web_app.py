@@ -64,7 +64,7 @@ def test_a_client_of_the_api_gets_files_and_what_was_said(address, scans, tmp_pa
     changed = [(np.asarray(Image.open(file)) != np.asarray(Image.open(files[0]))).mean() for file in (near, red_cat)]
     assert changed[0] < changed[1]
     _, said = client.predict([handle_file(red_cat)], ["two"], api_name="/paint")
-    assert "it is in colour already: its lightness is painted" in said["painted"][0]
+    assert "it is painted by colorize already: its lightness is painted" in said["painted"][0]
     with pytest.raises(Exception, match="Hints go with one photograph"):
         client.predict([*map(handle_file, scans)], ["two"], hints=red, api_name="/paint")
     (grey,), _ = client.predict([handle_file(scans[0])], ["two"], strength=0, api_name="/paint")

@@ -108,9 +108,9 @@ def test_what_would_never_end_is_not_read(tmp_path, monkeypatch):
 def test_files_of_other_endings_are_counted(tmp_path):
     folder = fill(tmp_path / "root", "0.jpg", "notes.txt", "a.xcf", "b.xcf", "Thumbs.db", "README")
     assert sorted(list_folder(folder).notes) == [
+        f"left out of {folder}: .txt is no ending of a photograph (1): notes.txt",
+        f"left out of {folder}: .xcf is no ending of a photograph (2): a.xcf, b.xcf",
         f"left out of {folder}: no photographs (1): README",
-        f"left out of {folder}: no photographs by their ending .txt (1): notes.txt",
-        f"left out of {folder}: no photographs by their ending .xcf (2): a.xcf, b.xcf",
     ]
 
 

@@ -134,12 +134,12 @@ BAD = {
     "[{]": "no JSON",
     "[" * 100_000: "no JSON",
     '[{"x": 1, "y": 1}]': "has no 'rgb'",
-    '[{"x": 1, "y": 1, "rgb": [1, 2]}]': "hints[0].rgb is [1, 2]; it must be a list of 3 or more",
-    '[{"x": 1, "y": 1, "rgb": [1, 2, 256]}]': "less than or equal to 255",
-    '[{"x": 1, "y": 1, "rgb": [1, 2, 3], "radius": -1}]': "greater than or equal to 0",
-    '[{"x": 1, "y": 1, "rgb": [1, 2, 3], "raduis": 1}]': "did you mean hints[0].radius?",
-    '[{"x": NaN, "y": 1, "rgb": [1, 2, 3]}]': "hints[0].x is nan; it must be a finite number",
-    '[{"x": 11, "y": 1, "rgb": [1, 2, 3]}]': "hints[0] lies at x=11, y=1, outside the photograph of 11×9",
+    '[{"x": 1, "y": 1, "rgb": [1, 2]}]': "hint 1: rgb is [1, 2]; it must be a list of 3 or more",
+    '[{"x": 1, "y": 1, "rgb": [1, 2, 256]}]': "hint 1: rgb holds 256; each number must be from 0 to 255",
+    '[{"x": 1, "y": 1, "rgb": [1, 2, 3], "radius": -1}]': "hint 1: radius is -1; it must be greater than or equal to 0",
+    '[{"x": 1, "y": 1, "rgb": [1, 2, 3], "raduis": 1}]': "hint 1 has 'raduis': use x, y, rgb, radius",
+    '[{"x": NaN, "y": 1, "rgb": [1, 2, 3]}]': "hint 1: x is nan; it must be a finite number",
+    '[{"x": 11, "y": 1, "rgb": [1, 2, 3]}]': "hint 1 lies at x=11, y=1, outside the photograph of 11×9",
     '[{"x": 1, "y": -1, "rgb": [1, 2, 3]}]': "outside the photograph",
 }
 

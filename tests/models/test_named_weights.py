@@ -152,7 +152,9 @@ def test_models_lists_what_is_here_and_what_can_be_had(shipped, run_folder, insi
 
 def test_models_says_that_none_are_shipped(none_shipped, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(listing.constants, "HF_HUB_CACHE", str(tmp_path / "no cache"))
-    assert main(["models", str(tmp_path / "no folder")]) == 0
+    assert main(["models", str(tmp_path / "no folder")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+    assert main(["models", str(tmp_path)]) == 0
     assert "this version ships no weights: name some with --weights" in capsys.readouterr().out
 
 

@@ -161,8 +161,11 @@ def test_a_process_takes_the_gpu_of_its_number_among_those_it_sees(count, world,
 
 
 @pytest.mark.parametrize("name", ["meta", "cuda:99", "gpu", "cpu:x"])
-def test_a_device_that_does_not_compute_here_is_refused(name):
-    with pytest.raises(UserError, match=rf"--device='{name}' is not here: use auto, cpu, cuda, cuda:N or mps"):
+@pytest.mark.parametrize(("gpu", "others"), [(False, ""), (True, ", cuda, cuda:N")])
+def test_a_device_that_does_not_compute_here_is_refused(gpu, others, name, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    with pytest.raises(UserError, match=rf"--device='{name}' is not here: use auto{others} or cpu$"):
         choose_device(name, option="--device")
 
 
