@@ -101,7 +101,7 @@ def check_report(out, files):
     assert all(0 <= float(row["out_of_gamut"]) <= 1 and float(row["seconds"]) > 0 for row in rows)
     page = (out / "painted.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == 3
-    assert all(f'<figcaption><a href="{name}">{name}</a>' in page for name in files)
+    assert all(f'<figcaption><a href="{name}">{name[:-4]}<' in page for name in files)
     assert page.count('data-head="predicted at"') == 3
     assert str(out.parent) not in page
     assert "http" not in page.replace("http://www.w3.org", "")
