@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from generator.curves import curves
-from generator.text import table
+from generator.speed import data, deploy, models, paint, precision
+from generator.text import Figures, table
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "measured"
-Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,50 +67,6 @@ def batch_norm(figures: Figures) -> str:
     ]
     heads = ["network", "largest difference of a weight without batch norm", "with it", "of the PSNR with it, dB"]
     return table(heads, rows, "lrrr")
-
-
-def data(figures: Figures) -> str:
-    names = {"thesis": "the thesis's steps", "colorize": "this package", "decoding alone": "decoding alone"}
-    rows = [
-        [text, *(word for size in ("small", "large") for word in _rate(figures[size], name))]
-        for name, text in names.items()
-    ]
-    rates = table(["", "of 481×321", "times the thesis's", "of 1024²", "times the thesis's"], rows, "lrrrr")
-    loader = table(
-        ["loader", "pictures a second"], [[name, f"{rate:,.0f}"] for name, rate in figures["loader"].items()], "lr"
-    )
-    lists = table(
-        ["worker processes", "seconds until 14 million photographs are listed", "MB that the list takes in all"],
-        [[count, f"{one['seconds']:.2f}", f"{one['megabytes']:,.0f}"] for count, one in figures["index"].items()],
-        "rrr",
-    )
-    return (
-        f"{rates}\n\nLab is computed on the device, a batch at a time: {figures['lab_ms']:.1f} ms a picture on the "
-        f"same core, at most {figures['lab_error']:.1e} from scikit-image. `data/look=film` takes "
-        f"{figures['look_ms']:.1f} ms a picture.\n\n{loader}\n\n{lists}"
-    )
-
-
-def models(figures: Figures) -> str:
-    """How near each step comes to the limit, and the kinds of operation that take most beyond it."""
-    rows = []
-    for name, share in figures["train_of_limit"].items():
-        beyond = sorted(figures["operators"][name].items(), key=lambda item: -item[1]["beyond"])[:4]
-        words = "; ".join(f"{kind} {100 * row['beyond']:.0f} %" for kind, row in beyond if row["beyond"] > 0.01)
-        rows.append([f"`{name}`", f"{figures['forward_of_limit'][name]:.2f}", f"{share:.2f}", words])
-    heads = ["network", "forward pass, of the limit", "training step, of the limit", "of the step, beyond the limit"]
-    multiplied = {way: sum(row["gflop"] for row in of.values()) for way, of in figures["operators"]["ddcolor"].items()}
-    note = " The machine was busy: take it again." if figures["busy"] else ""
-    faster, difference = figures["ddcolor_vs_published_order"], figures["ddcolor_difference"]
-    return (
-        f"{table(heads, rows, 'lrrl')}\n\nDDColor-T is {faster:.2f} times as fast as in the published order, with "
-        f"outputs that differ by {difference:.0e} of the largest ab at most, and multiplies {multiplied['ours']:.0f} "
-        f"GFLOP instead of {multiplied['published']:.0f}.{note}"
-    )
-
-
-def _rate(rates: Figures, name: str) -> tuple[str, str]:
-    return f"{rates[name]:,.0f}", f"{rates[name] / rates['thesis']:.1f}"
 
 
 def gamut(figures: Figures) -> str:
@@ -213,6 +168,9 @@ MEASURED = {
     "size": Measurement("python benchmarks/size.py outputs/photographs/bsds/bsds500_test --weights base", GUIDED, size),
     "data": Measurement("python benchmarks/data.py", "data.md", data),
     "models": Measurement("python benchmarks/models.py --profile", "benchmarks.md", models),
+    "precision": Measurement("python benchmarks/precision.py", "training.md", precision),
+    "deploy": Measurement("python benchmarks/deploy.py", "deployment.md", deploy),
+    "paint": Measurement("python benchmarks/paint.py --folder 8", "benchmarks.md", paint),
     "coverage": Measurement("python benchmarks/coverage.py", "statistics.md", coverage),
     "batch_norm": Measurement("python benchmarks/batch_norm.py", "scale.md", batch_norm),
 }
