@@ -115,8 +115,9 @@ class Verifier:
     def difference(self, path: Path) -> str:
         """Between a file and what is painted now; nothing where they are the same. Raises `UserError` where it does not
         say how it was painted, or its source or network is not here."""
-        record = read_sidecar(path) or read_marks(path)
-        if other := differing_keys(path, record):
+        sidecar = read_sidecar(path)
+        record = sidecar or read_marks(path)
+        if sidecar and (other := differing_keys(path, sidecar)):
             return f"its sidecar and its XMP say different things of {', '.join(other)}"
         source, model = self.source_of(record), self.network_of(record)
         with tempfile.TemporaryDirectory() as folder:
