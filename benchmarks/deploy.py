@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from models import Published, fold
+from published import Published, fold
 
 import colorize
 from colorize.batch import Batch
