@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -65,6 +66,7 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--folder", type=Path, default=None, help="where the runs stay; else they are removed")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # behind nohup … & its runs would not see it
     table = Table("network", "fault", "hits", "runs", "ended bit for bit as undisturbed")
     began, wrong, hits = time.monotonic(), 0, 0
     with tempfile.TemporaryDirectory() as scratch:
