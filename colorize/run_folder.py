@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from colorize.utils.checkpoint import Checkpoints, check_record, is_number, peek, step_of
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, shorten_list
 from colorize.utils.files import as_json, as_names, read_json, write_text, write_whole
 from colorize.utils.hydra_overrides import quoted, saved_overrides
 from colorize.utils.stored_config import (
@@ -73,6 +73,15 @@ class RunFolder:
             raise UserError(
                 f"the photographs are not those that the run in {str(self.folder)!r} was trained on: put them back, or "
                 "use name=… for a new run"
+            )
+
+    def check_averages(self, cfg: DictConfig) -> None:
+        """Raises `UserError` where a finished run is asked for averages of lengths that it did not track."""
+        tracked = self.read_config().trainer.get("ema_lengths", [])
+        if new := [length for length in cfg.trainer.ema_lengths if length not in tracked]:
+            raise UserError(
+                f"{str(self.folder)!r} is finished without averages of trainer.ema_lengths {shorten_list(new)}: an "
+                "average begins with its run; use name=… for a new run"
             )
 
     def moved(self, cfg: DictConfig) -> bool:

@@ -23,13 +23,20 @@ from colorize.models.onnx_export import (
     export_graphs,
     write_metadata,
 )
-from colorize.models.onnx_runtime import FORMATS, RUNTIMES, DeployedColorizer, import_optional, read_deployed
+from colorize.models.onnx_graphs import import_optional
+from colorize.models.onnx_runtime import (
+    FORMATS,
+    OF_EXPORTS,
+    RUNTIMES,
+    DeployedColorizer,
+    read_deployed,
+)
 from colorize.models.prediction import network_input
 from colorize.models.quantization import quantize
 from colorize.utils.console import markdown_table, say
 from colorize.utils.environment import at_home
 from colorize.utils.errors import UserError
-from colorize.utils.files import as_json, write_text, write_whole
+from colorize.utils.files import as_json, digest_of, write_text, write_whole
 from colorize.utils.seeds import generator_of
 
 LARGEST_DIFFERENCE = 0.5  # CIE units between an export and PyTorch: less than a step of 8 bits
@@ -54,14 +61,17 @@ def write_deployed(
     graphs = export_graphs(model)
     if int8:
         graphs[MODEL] = quantize(graphs[MODEL], demo_lightness(demo_photographs()[0], size, CALIBRATION))
+    described = describe_graphs(model, facts)
+    with TemporaryDirectory() as tried:
+        write_graphs(graphs, Path(tried), runtime, described)
+        deployed = read_deployed(Path(tried, f"model{FORMATS[runtime]}"))
+        described |= compare(model, deployed, size, int8=int8)
+        del deployed  # which may hold its files
     folder = at_home(output)
     folder.mkdir(parents=True, exist_ok=True)
-    described = describe_graphs(model, facts)
     write_graphs(graphs, folder, runtime, described)
-    deployed = read_deployed(folder / f"model{FORMATS[runtime]}")
-    described |= compare(model, deployed, size, int8=int8)
-    write_graphs(graphs, folder, runtime, described)
-    config = {**described, "runtime": runtime, "settings": frozen_settings(model)}
+    files = {name: digest_of(folder / name) for name in OF_EXPORTS if (folder / name).is_file()}
+    config = {**described, "runtime": runtime, "settings": frozen_settings(model), "files": files}
     if runtime == "onnx":
         shutil.copyfile(PROGRAM, folder / "paint.py")
     write_text(folder / "config.json", as_json(config, indent=2) + "\n")
@@ -101,8 +111,8 @@ def compare(model: Colorizer, deployed: DeployedColorizer, size: int, *, int8: b
         found["int8"] = {"protocol": f"protocol=demo protocol.size={size}", "before": before, "after": after}
     elif not largest <= LARGEST_DIFFERENCE:  # so that nan fails too
         raise UserError(
-            f"the exported network differs from PyTorch's by {largest:.3g} CIE units in ab: it is of no use, and "
-            "config.json is not written; export it as safetensors"
+            f"the exported network differs from PyTorch's by {largest:.3g} CIE units in ab: nothing "
+            "is written; export it as safetensors"
         )
     say(f"largest difference from PyTorch on {i + 1} photographs: {largest:.2g} CIE units in ab")
     return found

@@ -18,7 +18,7 @@ from colorize.models.ddcolor_files import write_ddcolor
 from colorize.models.export import read_card, weights_in, write_card, write_network
 from colorize.models.load import checkpoint_of, describe_checkpoint, load, trained_size
 from colorize.models.named_weights import resolve_weights
-from colorize.models.onnx_runtime import check_trainable
+from colorize.models.onnx_runtime import OF_EXPORTS, check_trainable
 from colorize.models.weights import weights_digest
 from colorize.reports.model_card import (
     CardDetails,
@@ -34,7 +34,7 @@ from colorize.training.ema import load_average
 from colorize.utils.checkpoint import peek
 from colorize.utils.console import say
 from colorize.utils.environment import at_home
-from colorize.utils.errors import UserError
+from colorize.utils.errors import UserError, shorten_list
 from colorize.utils.files import without_folders
 from colorize.utils.hydra_overrides import saved_overrides
 
@@ -43,17 +43,20 @@ WRITERS: dict[str, Callable[..., Path]] = {
     "safetensors": write_network,
     "ddcolor": lambda model, folder, facts, dtype: write_ddcolor(model, folder, dtype),
 }
+# Files that exports have beside those of their runtimes
+OF_NETWORKS = ("config.json", "README.md", "paint.py", "model.safetensors")
 # What config.json says of an export's files, and not of the network
 OF_FILES = frozenset((
     "format", "library_name", "network", "settings", "units", "runtime", "opset", "weights", "parameters",
-    "fixed_size", "usual_size", "sampler", "compared", "int8",
+    "fixed_size", "usual_size", "sampler", "compared", "int8", "files",
 ))  # fmt: skip
 
 
 def export(args: Namespace) -> int:
     """`colorize export RUN_OR_FILE -o FOLDER`; the exit status."""
-    if (new_folder(args.output, overwrite=True) / "config.json").exists():
-        raise UserError(f"{args.output!r} holds an export already: choose another folder, or delete it")
+    folder = new_folder(args.output, overwrite=True)
+    if held := [name for name in (*OF_NETWORKS, *OF_EXPORTS) if (folder / name).exists()]:
+        raise UserError(f"{args.output!r} holds {shorten_list(held)} already: choose another folder, or delete them")
     if args.half and args.format not in WRITERS:
         raise UserError("--half is for --format safetensors and ddcolor: others keep single precision, or take --int8")
     if args.int8 and args.format in WRITERS:

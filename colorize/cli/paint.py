@@ -115,13 +115,13 @@ def paint_all(
     keep_freed_memory()
     model = load(args.weights, trusted_packages(args.trust)).to(device)
     if args.samples > 1 and not model.stochastic:
-        raise UserError(f"{type(model).__name__} gives one colouring of a photograph: --samples is for diffusion")
+        raise UserError(f"{model.title} gives one colouring of a photograph: --samples is for diffusion")
     size = trained_size(args.weights) or model.fixed_size or model.usual_size
     checkpoint = describe_checkpoint(args.weights)
     name = f"{weights_name(args.weights)}{checkpoint}"
     sizes = prediction_sizes(model, size, args)
     said = " or ".join(map(str, sizes))
-    say(f"{type(model).__name__}{checkpoint} on {device}, colour predicted at {said} pixels of the shorter side")
+    say(f"{model.title}{checkpoint} on {device}, colour predicted at {said} pixels of the shorter side")
     passes = len(jobs) // world.size * args.samples * len(sizes)
     precision = set_precision(
         model, args.precision, "painting", size=sizes[0], photographs=1, passes=passes, world=world

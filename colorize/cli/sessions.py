@@ -67,7 +67,7 @@ def load_network(source: str | None, trust: Sequence[str], device: torch.device)
     model = load(source, trust).to(device)
     size = trained_size(source) or model.fixed_size or model.usual_size
     named = describe_weights(source).removeprefix(f"weights {source or DEFAULT}").lstrip(":, ")
-    return LoadedNetwork(source, model, size, named or f"{type(model).__name__}{describe_checkpoint(source)}")
+    return LoadedNetwork(source, model, size, named or f"{model.title}{describe_checkpoint(source)}")
 
 
 class Step(NamedTuple):

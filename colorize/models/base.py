@@ -68,6 +68,11 @@ class Colorizer(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return type(self).__name__
+
     def count_parameters(self) -> int:
         return sum(p.numel() for p in self.parameters())
 

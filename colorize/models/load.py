@@ -14,7 +14,8 @@ from colorize.models.base import Colorizer, converge_spectral_norms
 from colorize.models.convert import READERS
 from colorize.models.export import read_card, read_export, without_pretrained
 from colorize.models.named_weights import describe_weights, known_names, resolve_weights
-from colorize.models.onnx_runtime import OPENERS, read_deployed, read_deployed_folder
+from colorize.models.onnx_graphs import OPENERS
+from colorize.models.onnx_runtime import read_deployed, read_deployed_folder
 from colorize.models.weights import LAYOUTS, State, construct, extract_weights
 from colorize.utils.checkpoint import peek, read_record
 from colorize.utils.console import say

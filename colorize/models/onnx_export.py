@@ -10,7 +10,7 @@ import json
 import logging
 import warnings
 from collections.abc import Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +22,9 @@ from colorize.models.base import AB_LIMIT, Colorizer
 from colorize.models.diffusion import Diffusion
 from colorize.models.diffusion_process import sampler_table
 from colorize.models.export import network_name
+from colorize.models.onnx_graphs import METADATA, import_optional
 from colorize.models.onnx_modules import DenoisingStep, FreeSize, GreyMaps, simplified
-from colorize.models.onnx_runtime import FORMAT, METADATA, import_optional
+from colorize.models.onnx_runtime import FORMAT
 from colorize.models.weights import weights_digest
 from colorize.utils.errors import UserError
 
@@ -125,10 +126,13 @@ def convert(model: Colorizer, graph: ExportedModule) -> Any:
                 input_names=graph.input_names, output_names=graph.output_names, verbose=False,
             )  # fmt: skip
     except Exception as error:  # the exporter raises dozens of kinds, among them torch's own
-        reason = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "")
+        root: BaseException = error
+        while root.__cause__:
+            root = root.__cause__
+        reason = next((line.strip() for line in str(root).splitlines() if line.strip()), "")
         raise UserError(
             f"ONNX cannot express this {network_name(type(model))} with pictures of any number and size "
-            f"({type(error).__name__}: {reason:.200}): export it as safetensors"
+            f"({type(root).__name__}: {reason:.200}): export it as safetensors"
         ) from error
     assert program is not None
     proto = program.model_proto
@@ -145,15 +149,14 @@ def convert(model: Colorizer, graph: ExportedModule) -> Any:
 @contextmanager
 def quiet():
     """Without what the exporter prints and logs of its steps."""
-    logger = logging.getLogger("onnxscript")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(level)
 
 
 def forget_sources(proto: Any) -> None:

@@ -11,20 +11,25 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+try:
+    import numpy as np
+    import onnxruntime
+    from PIL import Image, ImageChops, ImageCms, PngImagePlugin, UnidentifiedImageError
+except ImportError as absent:
+    sys.exit(f"paint.py needs onnxruntime, numpy and Pillow ({absent}): pip install onnxruntime numpy Pillow")
 
-FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TGA", "JPEG2000", "TIFF"]  # that are read
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TGA", "JPEG2000"]  # that are read
+TURNS = dict(enumerate(map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), 2))  # EXIF's orientation -> how it is undone
 ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 STRIP = 2**20  # pixels of the photograph that are in work at a time
 LONGEST = 4  # times the size: how long the longer side of a panorama is at most, for the network
 RADIUS, SMOOTHNESS = 4, 4.0  # of the guided filter: small pixels, and lightness that is no edge yet
 HALVINGS = 10  # of the interval in which the largest chroma lies
 Image.MAX_IMAGE_PIXELS = 250_000_000  # Pillow refuses twice as many
+HARMLESS, PIXELS_A_BYTE = 2**22, 2000  # pixels, beyond which more for each byte of the file are a trap
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 # sRGB (IEC 61966-2-1) and CIE L*a*b* of D65, 2°
@@ -46,6 +51,9 @@ class OnnxNetwork:
     """The files in a folder. Small lightness (h, w) -> ab (2, h, w)"""
 
     def __init__(self, folder: Path):
+        for name, digest in json.loads((folder / "config.json").read_bytes())["files"].items():
+            if sha256((folder / name).read_bytes()).hexdigest() != digest:
+                raise ValueError(f"{name} has been changed")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         paths = [str(folder / name) for name in ("model.onnx", "step.onnx") if (folder / name).is_file()]
@@ -173,18 +181,53 @@ def rgb_of(L: np.ndarray, ab: np.ndarray) -> np.ndarray:
         share = np.where(outside(light_of(lightness, more * a, more * b)), share, more)
     light[:, wrong] = light_of(lightness, share * a, share * b)
     light = light.clip(0, 1)
+    return np.moveaxis(levels_of(light), 0, -1)
+
+
+def levels_of(light: np.ndarray) -> np.ndarray:
+    """Linear light 0…1 -> sRGB uint8"""
     rgb = np.where(light > 0.0031308, 1.055 * light ** np.float32(1 / 2.4) - 0.055, 12.92 * light)
-    return np.moveaxis(np.rint(rgb * 255).astype(np.uint8), 0, -1)
+    return np.rint(rgb * 255).astype(np.uint8)
 
 
 def open_upright(path: Path) -> tuple[Image.Image, Image.Image | None, bytes]:
     """The photograph as its EXIF turns it, RGB in sRGB; its transparency, if it has any; and its EXIF."""
-    image = ImageOps.exif_transpose(Image.open(path, formats=FORMATS))
-    profile, exif = image.info.get("icc_profile"), image.getexif().tobytes()
+    image = Image.open(path, formats=FORMATS)
+    if image.width * image.height > max(HARMLESS, PIXELS_A_BYTE * path.stat().st_size):
+        raise ValueError(f"it has {image.width}×{image.height} pixels in few bytes, as no photograph has")
+    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"):
+        raise ValueError(f"its samples are of more than 8 bits, or no colours ({image.mode})")
+    exif = image.getexif()
+    turn = TURNS.get(exif.pop(0x0112, 1))
+    try:
+        kept = exif.tobytes()
+    except Exception:  # values of other types than their tags have, which Pillow reads and cannot write
+        kept = b""
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    if profile and image.mode in ("RGB", "CMYK"):
-        return ImageCms.profileToProfile(image, io.BytesIO(profile), SRGB, outputMode="RGB") or image, alpha, exif
-    return image.convert("RGBA" if alpha else "RGB").convert("RGB"), alpha, exif
+    alpha = None if alpha is None or alpha.getextrema()[0] == 255 else alpha  # none is kept where all is opaque
+    rgb = in_srgb(image)
+    if turn is not None:
+        rgb, alpha = rgb.transpose(turn), alpha and alpha.transpose(turn)
+    return rgb, alpha, kept
+
+
+def in_srgb(image: Image.Image) -> Image.Image:
+    """RGB, through the colour profile or gamma in the file where they fit."""
+    profile, gamma = image.info.get("icc_profile"), image.info.get("gamma", 0.45)
+    if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
+        image = ImageChops.invert(image)  # as Pillow has done with the inks of all
+    elif image.mode in ("1", "LA"):
+        image = image.convert("L")
+    elif image.mode in ("P", "PA", "RGBA"):
+        image = image.convert("RGBA").convert("RGB")
+    if profile:
+        try:
+            return ImageCms.profileToProfile(image, io.BytesIO(profile), SRGB, outputMode="RGB") or image
+        except (OSError, ImageCms.PyCMSError):  # it is broken, or of another kind of picture
+            return image.convert("RGB")
+    if "srgb" not in image.info and 0.01 < gamma < 100 and abs(gamma - 1 / 2.2) >= 0.02:
+        image = image.point([*levels_of(LEVELS ** (1 / gamma))] * len(image.getbands()))
+    return image.convert("RGB")
 
 
 def paint_file(network: OnnxNetwork, source: Path, target: Path, seed: int) -> None:
@@ -231,7 +274,11 @@ def run(words: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="a folder; or a file, for one photograph")
     parser.add_argument("--seed", type=int, default=0, help="of a network that draws (0)")
     given = parser.parse_args(words)
-    plan, network, failed = choose_targets(given.photographs, given.output), OnnxNetwork(Path(__file__).parent), 0
+    plan, failed = choose_targets(given.photographs, given.output), 0
+    try:
+        network = OnnxNetwork(Path(__file__).parent)
+    except Exception as error:  # onnxruntime raises kinds of its own
+        sys.exit(f"the network beside paint.py cannot be read ({str(error).splitlines()[0]}): copy the folder again")
     for target, source in plan.items():
         try:
             if target.exists():

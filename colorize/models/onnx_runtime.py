@@ -1,17 +1,15 @@
 """Exported networks on other runtimes: ONNX files on onnxruntime, OpenVINO's on OpenVINO. B batch, H W picture.
 
-What is in a file is data: its metadata is checked, and operators of one's own and weights in further files are refused.
+What is in a file is data: its metadata is checked, and a file that is not as it was exported is refused.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import TypeAdapter
@@ -19,13 +17,14 @@ from torch import Tensor
 
 from colorize.models.base import Colorizer, Generators
 from colorize.models.diffusion import gaussian
-from colorize.utils.errors import UserError, shorten_list
+from colorize.models.onnx_graphs import OPENERS, Graph
+from colorize.utils.errors import UserError
+from colorize.utils.files import as_names, digest_of, read_json
 from colorize.utils.validation import Few, Number, Positive, Side
 
 FORMAT = 1
-METADATA = "colorize"  # the key of our facts in a file's metadata
-DOMAINS = {"", "ai.onnx"}  # of ONNX's own operators
 FORMATS = {"onnx": ".onnx", "openvino": ".xml"}
+OF_EXPORTS = tuple(f"{part}{kind}" for part in ("model", "step") for kind in (".onnx", ".xml", ".bin"))  # their files
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}  # packages
 DAMAGED = "it is damaged, or of a newer version"
 
@@ -53,104 +52,6 @@ class Facts:
     sampler: Sampler | None = None
 
 
-def import_optional(name: str) -> Any:
-    """A module that only some exports need. Raises `UserError` where its package is not installed."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise UserError(f"this needs the package {package}: pip install {package}") from error
-
-
-class Graph(NamedTuple):
-    """A file, opened. run: inputs by name -> outputs, in order."""
-
-    path: Path
-    facts: str | None
-    digest: bytes
-    inputs: list[str]
-    run: Any
-
-    def __call__(self, *inputs: Tensor) -> list[Tensor]:
-        """Raises `UserError` for a size that the network refuses, MemoryError where memory does not suffice."""
-        given = {name: x.detach().cpu().contiguous().numpy() for name, x in zip(self.inputs, inputs, strict=True)}
-        try:
-            return [torch.from_numpy(np.array(each)) for each in self.run(given)]
-        except Exception as error:  # both runtimes raise kinds of their own
-            words = str(error)
-            if "allocate" in words or "bad_alloc" in words:
-                raise MemoryError(words.splitlines()[0]) from error
-            shape = "×".join(map(str, inputs[0].shape))
-            raise UserError(
-                f"the network in {str(self.path)!r} takes no input of {shape} ({words.splitlines()[0]:.200})"
-            ) from error
-
-
-def open_onnx(path: Path) -> Graph:
-    onnx, runtime = import_optional("onnx"), import_optional("onnxruntime")
-    content = path.read_bytes()
-    try:
-        proto = onnx.load_model_from_string(content)
-    except Exception as error:  # whatever a parser of damaged bytes raises
-        raise UserError(f"{str(path)!r} is no ONNX file: fetch it again") from error
-    facts = {each.key: each.value for each in proto.metadata_props}.get(METADATA)
-    if facts is None:
-        raise UserError(
-            f"{str(path)!r} was not written by colorize export: its metadata does not say which network it is, nor in "
-            "which units it answers"
-        )
-    domains = {each.domain for each in [*proto.opset_import, *proto.functions, *every_node(proto.graph)]}
-    if others := domains - DOMAINS:
-        raise UserError(
-            f"{str(path)!r} has operators of {shorten_list(sorted(others))}: only those of ONNX itself are run"
-        )
-    if any(each.data_location == onnx.TensorProto.EXTERNAL for each in proto.graph.initializer):
-        raise UserError(f"{str(path)!r} keeps weights in further files, which are not read: export it again")
-    del proto
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4  # what is wrong is raised
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch's threads need the cores as well
-    try:
-        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises kinds of its own
-        raise UserError(f"{str(path)!r} cannot be run by onnxruntime ({str(error).splitlines()[0]:.200})") from error
-    names = [each.name for each in session.get_inputs()]
-    return Graph(path, facts, sha256(content).digest(), names, lambda given: session.run(None, given))
-
-
-def every_node(graph: Any) -> list[Any]:
-    """Those of a graph and of the graphs in its nodes."""
-    found = []
-    for node in graph.node:
-        found.append(node)
-        for attribute in node.attribute:
-            for below in [attribute.g, *attribute.graphs]:
-                found += every_node(below)
-    return found
-
-
-def open_openvino(path: Path) -> Graph:
-    openvino = import_optional("openvino")
-    core = openvino.Core()
-    digest = sha256(b"".join(part.read_bytes() for part in (path, path.with_suffix(".bin")) if part.is_file()))
-    try:
-        model = core.read_model(path)
-        settings = {
-            "INFERENCE_PRECISION_HINT": "f32",  # or it takes bfloat16 where the processor has it
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY",
-        }  # fmt: skip
-        compiled = core.compile_model(model, "CPU", settings)
-    except Exception as error:  # OpenVINO raises RuntimeError and kinds of its own
-        raise UserError(f"{str(path)!r} cannot be run by OpenVINO ({str(error).splitlines()[0]:.200})") from error
-    facts = model.get_rt_info([METADATA]).astype(str) if model.has_rt_info([METADATA]) else None
-    names = [each.any_name for each in model.inputs]
-    return Graph(path, facts, digest.digest(), names, lambda given: list(compiled(given).values()))
-
-
-OPENERS = {".onnx": open_onnx, ".xml": open_openvino}
-
-
 class DeployedColorizer(Colorizer):
     """An exported network: it predicts on the CPU, by its runtime, and cannot be trained.
 
@@ -168,6 +69,10 @@ class DeployedColorizer(Colorizer):
         self.stochastic = facts.sampler is not None  # type: ignore[misc]  # of this network, not of its class
         digest = sha256(b"".join(graph.digest for graph in graphs)).digest()
         self.register_buffer("sha256", torch.tensor(list(digest), dtype=torch.uint8))
+
+    @property
+    def title(self) -> str:
+        return f"{self.facts.network}, exported,"
 
     def count_parameters(self) -> int:
         return self.facts.parameters
@@ -203,6 +108,7 @@ def read_deployed(path: Path) -> DeployedColorizer:
 
     Raises `UserError` for a file of another program, one that is damaged, and where the runtime is not installed.
     """
+    check_unchanged(path.with_name("config.json"))
     opened = OPENERS[path.suffix](path)
     facts = read_facts(opened)
     graphs = [opened]
@@ -214,6 +120,15 @@ def read_deployed(path: Path) -> DeployedColorizer:
         if read_facts(graphs[1]) != facts:
             raise UserError(f"{str(path)!r} and {step.name!r} are parts of two different networks")
     return DeployedColorizer(graphs, facts)
+
+
+def check_unchanged(config: Path) -> None:
+    """Raises `UserError` where the config.json of an export has other digests than the files beside it."""
+    digests = as_names(read_json(config, "fetch the whole folder again").get("files", {}))
+    for name in OF_EXPORTS:
+        path = config.with_name(name)
+        if name in digests and path.is_file() and digest_of(path) != digests[name]:
+            raise UserError(f"{str(path)!r} has been changed since it was exported: fetch or export it again")
 
 
 def read_facts(graph: Graph) -> Facts:

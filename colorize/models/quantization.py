@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from colorize.models.onnx_export import quiet
-from colorize.models.onnx_runtime import import_optional
+from colorize.models.onnx_graphs import import_optional
 
 QUANTIZED = "Conv"  # linear layers and attention, whose errors colour whole pictures, are little of the work
 

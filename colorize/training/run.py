@@ -113,6 +113,7 @@ def run_training(
 
 def show_finished(cfg: DictConfig, run: RunFolder, summary: dict[str, Any], world: World) -> int:
     """What a run ended with whose training is over; the exit status."""
+    run.check_averages(cfg)
     if run.moved(cfg):
         world.on_main_then_broadcast(lambda: accept_moved_data(cfg, run))
     steps = f"{summary['status']}: {summary['steps']} steps"
@@ -181,7 +182,7 @@ def baselines_of(cfg: DictConfig, run: RunFolder, parts: Parts, trainer: Trainer
 
 def print_setup(cfg: DictConfig, parts: Parts, trainer: Trainer) -> None:
     """Print what is about to be trained, on what and for how long."""
-    size = format_count(sum(p.numel() for p in parts.model.parameters()))
+    size = format_count(parts.model.count_parameters())
     say(f"{cfg.name}: {cfg.names.model} of {size} parameters on {trainer.device}, loss {cfg.names.loss}")
     data = parts.photographs
     say(
@@ -218,8 +219,7 @@ def summarize_run(
     evaluated = "moving average" if trainer.settings.ema else "as trained"
     summary = {
         "name": cfg.name, "model": cfg.names.model, "loss": cfg.names.loss, "data": cfg.names.data, "status": status,
-        "steps": trainer.steps, "seconds": round(trainer.seconds, 1),
-        "parameters": sum(p.numel() for p in parts.model.parameters()),
+        "steps": trainer.steps, "seconds": round(trainer.seconds, 1), "parameters": parts.model.count_parameters(),
         "images_per_second": round(seen / trainer.trained_seconds, 1) if trainer.trained_seconds else None,
         "val": trainer.scores, "baseline": baselines.rows, "truth": baselines.truth,
         "validation": {

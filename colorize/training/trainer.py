@@ -26,7 +26,7 @@ from colorize.training.schedule import Phase, StepBatches, phase_at, phase_lengt
 from colorize.training.train_state import OptimizerStep, TrainState
 from colorize.utils import devices
 from colorize.utils.checkpoint import Checkpoints
-from colorize.utils.console import ProgressBar
+from colorize.utils.console import ProgressBar, say
 from colorize.utils.distributed import World, synchronise_batch_norm
 from colorize.utils.errors import TRY_AGAIN, UserError
 from colorize.utils.precision import Precision, autocast, choose_precision
@@ -103,6 +103,7 @@ class Trainer:
         self.set_precision(choose_precision(settings.precision, self.device))
         if settings.compile:
             devices.check_compiler(self.device)
+            say("trainer.compile=true: the first step waits for torch.compile, on a CPU for minutes")
             self.model.compile()
 
     def set_precision(self, precision: Precision) -> None:

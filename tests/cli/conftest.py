@@ -13,6 +13,7 @@ from colorize.cli.sessions import load_networks
 from colorize.cli.web_app import keep_to_this_machine, launch
 from colorize.models import CNN, Diffusion
 from tests.helpers.browser import CHROMIUM, PATIENCE
+from tests.helpers.deployed import run_in, run_verb, small_unet
 
 
 @pytest.fixture(scope="session")
@@ -100,3 +101,30 @@ def page(browser, address):
     assert all(link.startswith(address) for link in links)
     assert {host for host in asked if not host.startswith(("data:", "blob:"))} == {address.rstrip("/")}
     page.close()
+
+
+@pytest.fixture(scope="session")
+def deployed(once):
+    """A folder with `source`, a network as safetensors, and `onnx`, what `colorize export` made of it."""
+
+    def make(folder):
+        colorize.save(small_unet(), folder / "source", {"trained_size": 48, "name": "toy"})
+        with run_in(folder):
+            assert run_verb("export", "source", "-o", "onnx", "--format", "onnx") == 0
+
+    return once("deployed", make)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Of several sizes: one is smaller than what the network is shown; grey, transparent, turned by EXIF."""
+    random, folder = np.random.default_rng(0), tmp_path / "photos"
+    folder.mkdir()
+    for name, size, mode in [
+        ("a.jpg", (301, 207), "RGB"), ("b.png", (37, 90), "L"), ("c.png", (64, 50), "RGBA"), ("d.jpg", (99, 60), "RGB"),
+    ]:  # fmt: skip
+        coarse = Image.fromarray(random.integers(0, 256, (6, 7, 4), dtype=np.uint8), "RGBA").convert(mode)
+        exif = Image.Exif()
+        exif[0x0112] = 6 if name == "d.jpg" else 1
+        coarse.resize(size, Image.Resampling.BICUBIC).save(folder / name, exif=exif)
+    return folder

@@ -4,82 +4,16 @@ import json
 import subprocess
 import sys
 import venv
-from contextlib import contextmanager
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import colorize
-from colorize.models import Diffusion, Transformer, UNet
+from colorize.models import Diffusion, Transformer
 from colorize.models.load import trained_size
+from tests.helpers.deployed import assert_same_pictures, run_in, run_verb, small_unet
 
 pytest.importorskip("onnxscript")
-
-
-def small_unet():
-    torch.manual_seed(0)
-    model = UNet(widths=(8, 8, 16)).eval()
-    torch.nn.init.normal_(model.head[0].weight, std=0.3)
-    return model
-
-
-@pytest.fixture(scope="session")
-def deployed(once):
-    """A folder with `source`, a network as safetensors, and `onnx`, what `colorize export` made of it."""
-
-    def make(folder):
-        colorize.save(small_unet(), folder / "source", {"trained_size": 48, "name": "toy"})
-        with run_in(folder):
-            assert run_verb("export", "source", "-o", "onnx", "--format", "onnx") == 0
-
-    return once("deployed", make)
-
-
-@contextmanager
-def run_in(folder):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        yield
-
-
-def run_verb(*words):
-    from colorize.cli import main
-
-    return main([*map(str, words)])
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """Of several sizes: one is smaller than what the network is shown; grey, transparent, turned by EXIF."""
-    random, folder = np.random.default_rng(0), tmp_path / "photos"
-    folder.mkdir()
-    for name, size, mode in [
-        ("a.jpg", (301, 207), "RGB"), ("b.png", (37, 90), "L"), ("c.png", (64, 50), "RGBA"), ("d.jpg", (99, 60), "RGB"),
-    ]:  # fmt: skip
-        coarse = Image.fromarray(random.integers(0, 256, (6, 7, 4), dtype=np.uint8), "RGBA").convert(mode)
-        exif = Image.Exif()
-        exif[0x0112] = 6 if name == "d.jpg" else 1
-        coarse.resize(size, Image.Resampling.BICUBIC).save(folder / name, exif=exif)
-    return folder
-
-
-def run_program(deployed, *words, **options):
-    """In a process of its own, as its user has it: a second or two."""
-    program = [sys.executable, deployed / "onnx" / "paint.py", *words]
-    return subprocess.run(program, capture_output=True, text=True, check=False, env={"PATH": ""}, **options)
-
-
-def assert_same_pictures(one, other, count):
-    names = sorted(path.name for path in one.glob("*.png"))
-    assert names == sorted(path.name for path in other.glob("*.png"))
-    assert len(names) == count
-    for name in names:
-        pair = [np.asarray(Image.open(folder / name)).astype(int) for folder in (one, other)]
-        assert pair[0].shape == pair[1].shape, name
-        assert (abs(pair[0] - pair[1]) <= 1).mean() >= 0.999, name
-        assert np.ptp(pair[0][..., :3], axis=-1).mean() > 3, f"{name} is grey"
 
 
 def test_an_export_says_how_far_it_is_from_pytorch(deployed):
@@ -97,55 +31,12 @@ def test_an_export_says_how_far_it_is_from_pytorch(deployed):
     assert torch.allclose(model.colorize(L), small_unet().colorize(L), atol=1e-3)
 
 
-def test_the_program_paints_as_the_verb_does(deployed, photos, tmp_path):
-    done = run_program(deployed, *sorted(photos.iterdir()), "-o", tmp_path / "alone")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == f"{str(photos / 'a.jpg')!r} is painted: {str(tmp_path / 'alone' / 'a.png')!r}"
-    assert len(done.stdout.splitlines()) == 4
-    assert run_verb("paint", photos, "-w", deployed / "source", "-o", tmp_path / "verb") == 0
-    assert_same_pictures(tmp_path / "verb", tmp_path / "alone", 4)
-    with Image.open(tmp_path / "alone" / "c.png") as image:
-        assert image.mode == "RGBA"
-        assert "algorithmicallyEnhanced" in str(image.info)
-
-
-def test_the_program_says_what_it_cannot_paint_and_paints_the_others(deployed, photos, tmp_path):
-    (photos / "text.jpg").write_text("no picture")
-    given = [photos / "text.jpg", photos, tmp_path / "none.jpg", photos / "a.jpg"]
-    done = run_program(deployed, *given, "-o", tmp_path / "alone")
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        f"{str(photos / 'text.jpg')!r} is not painted: it is not a picture that Pillow reads",
-        f"{str(photos)!r} is not painted: Is a directory ({photos})",
-        f"{str(tmp_path / 'none.jpg')!r} is not painted: No such file or directory ({tmp_path / 'none.jpg'})",
-    ]
-    assert [path.name for path in (tmp_path / "alone").iterdir()] == ["a.png"]
-
-
-def test_the_program_paints_over_no_file_and_makes_no_empty_folder(deployed, photos, tmp_path):
-    before = (photos / "b.png").read_bytes()
-    done = run_program(deployed, photos / "b.png", "-o", photos)
-    assert (done.returncode, (photos / "b.png").read_bytes()) == (1, before)
-    place = str(photos / "b.png")
-    assert done.stderr == f"{place!r} is not painted: {place!r} exists already and is kept: name another output\n"
-    assert run_program(deployed, tmp_path / "none.jpg", "-o", tmp_path / "empty").returncode == 1
-    assert not (tmp_path / "empty").exists()
-
-
-@pytest.mark.parametrize(
-    ("photographs", "output", "message"),
-    [
-        (["one/x.jpg", "other/X.jpg"], "same", "'one/x.jpg' and 'other/X.jpg' would both become 'same/X.png'"),
-        (["one/x.jpg", "two/y.jpg"], "out.png", "'one/x.jpg' and 'two/y.jpg' would both become 'out.png'"),
-        (["one/x.jpg"], "out.tif", "'out.tif' cannot be written: name a folder, or a file that ends in .png or .jpg"),
-    ],
-)
-def test_the_program_refuses_outputs_before_it_paints(photographs, output, message, deployed, tmp_path):
-    done = run_program(deployed, *photographs, "-o", output, cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.startswith(message)
-    assert len(done.stderr.splitlines()) == 1
-    assert not list(tmp_path.iterdir())
+def test_an_export_leaves_what_is_there(deployed, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "README.md").write_text("mine")
+    with run_in(tmp_path):
+        assert run_verb("export", deployed / "source", "-o", "out", "--format", "onnx") == 2
+    assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["mine"]
 
 
 def test_the_export_is_painted_and_evaluated_with(deployed, photos, inside, tmp_path):

@@ -98,7 +98,7 @@ HOW: dict[str, Run | Elsewhere] = {
     "python train.py experiment=quickstart trainer.ema_lengths=[0.05,0.1] name=averages": Run(SHORT),
     "colorize export outputs/averages --ema-length 0.08 -o averaged": Run(),
     # docs/deployment.md
-    "colorize export outputs/quickstart -o my-onnx --format onnx": Run(),
+    "colorize export base -o my-onnx --format onnx": Run(),
     "python my-onnx/paint.py a.jpg -o a-onnx.png": Run(),
     "colorize export base -o base-int8 --format onnx --int8": Elsewhere("cli/test_deployment.py"),
     "python train.py model=transformer loss=ddcolor": Run(f"{SHORT} name=with-ddcolor"),

@@ -74,7 +74,7 @@ def test_a_run_is_loaded_and_exported(inside, trained, tmp_path):
     ]  # the weights that a run is loaded with
     assert (config["trained_size"], config["steps"], config["name"]) == (32, best, run.name)
     for words, message in [
-        ((run, "-o", tmp_path / "out"), "holds an export already"),
+        ((run, "-o", tmp_path / "out"), "holds config.json, README.md, model.safetensors already"),
         ((run,), "the following arguments are required: -o/--output"),
         ((run, "-o", "x", "--licenze", "mit"), "did you mean --licence?"),
         (("nowhere", "-o", "x"), "no file or folder 'nowhere'"),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from onnx import TensorProto, helper
 
 import colorize
-from colorize.models.onnx_runtime import METADATA
+from colorize.models.onnx_graphs import METADATA
 from colorize.utils.errors import UserError
 
 FACTS = {"format": 1, "network": "Mine", "parameters": 1, "usual_size": 64, "fixed_size": None}
@@ -76,6 +77,10 @@ def test_weights_in_further_files_are_not_read(written):
     weight.external_data.add(key="location", value="/etc/passwd")
     with pytest.raises(UserError, match="weights in further files"):
         colorize.load(written(proto))
+    constant = network()
+    constant.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=weight))
+    with pytest.raises(UserError, match="weights in further files"):
+        colorize.load(written(constant))
 
 
 def test_a_size_that_the_network_refuses_is_said(written):
@@ -102,6 +107,18 @@ def test_a_folder_names_its_runtime(written, tmp_path):
         (tmp_path / "config.json").write_text(json.dumps(config | change))
         with pytest.raises(UserError, match=words):
             colorize.load(tmp_path)
+
+
+def test_a_file_that_was_changed_after_its_export_is_refused(written, tmp_path):
+    path = written(network())
+    config = {"library_name": "colorize", "format": 1, "network": "Mine", "runtime": "onnx"}
+    files = {path.name: sha256(path.read_bytes()).hexdigest(), "../paint.py": "0", "of another": 0}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"files": files}))
+    assert colorize.load(tmp_path).usual_size == 64
+    written(network({**FACTS, "usual_size": 96}))
+    for source in (tmp_path, path):
+        with pytest.raises(UserError, match=r"model.onnx' has been changed since it was exported"):
+            colorize.load(source)
 
 
 def test_openvino_answers_the_same(written, tmp_path):

@@ -85,6 +85,9 @@ def test_a_run_tracks_its_lengths_and_goes_on_with_them(small, tmp_path):
 
 def test_a_length_that_joins_a_run_is_refused_and_one_may_leave(inside, run_folder):
     run = run_folder("cnn", "l1", "trainer.ema_lengths=[0.05,0.1]")
+    done = inside("train", f"resume={run}", "trainer.ema_lengths=[0.05,0.2]")
+    assert done.returncode == 2
+    assert "is finished without averages of trainer.ema_lengths 0.2" in done.stderr
     (run / "summary.json").unlink()
     done = inside("train", f"resume={run}", "trainer.ema_lengths=[0.05,0.2]")
     assert done.returncode == 2
