@@ -24,13 +24,7 @@ from colorize.models.onnx_export import (
     write_metadata,
 )
 from colorize.models.onnx_graphs import import_optional
-from colorize.models.onnx_runtime import (
-    FORMATS,
-    OF_EXPORTS,
-    RUNTIMES,
-    DeployedColorizer,
-    read_deployed,
-)
+from colorize.models.onnx_runtime import FORMATS, OF_EXPORTS, RUNTIMES, DeployedColorizer, read_deployed
 from colorize.models.prediction import network_input
 from colorize.models.quantization import quantize
 from colorize.utils.console import markdown_table, say
@@ -111,8 +105,8 @@ def compare(model: Colorizer, deployed: DeployedColorizer, size: int, *, int8: b
         found["int8"] = {"protocol": f"protocol=demo protocol.size={size}", "before": before, "after": after}
     elif not largest <= LARGEST_DIFFERENCE:  # so that nan fails too
         raise UserError(
-            f"the exported network differs from PyTorch's by {largest:.3g} CIE units in ab: nothing "
-            "is written; export it as safetensors"
+            f"the exported network differs from PyTorch's by {largest:.3g} CIE units in ab: nothing is "
+            "written; export it as safetensors"
         )
     say(f"largest difference from PyTorch on {i + 1} photographs: {largest:.2g} CIE units in ab")
     return found
