@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from declared import JUDGED, NETWORKS
+from power import ASSUMED, Deviations
 from results import Judged, judge_runs
 from scaling import write_scaling
 from study import flip, replace_part, result_files, seed_of_job, show, variant_of, write_results
@@ -17,6 +18,11 @@ from colorize.metrics.metric_info import Interval, info_of
 from colorize.sweeps.jobs import jobs_of
 
 UNITS = {"psnr": "dB", "ciede2000": "ΔE"}
+DEVIATIONS = {
+    "photographs": "of a photograph, on one network and not on another",
+    "interactions": "of a seed, on one photograph",
+    "seeds": "of a seed, on all photographs",
+}
 SHOWN = ("psnr", "ciede2000", "ssim", "chroma", "kd_paired_mobilenet_v2")  # in the README; all are in results.csv
 
 
@@ -25,7 +31,8 @@ def write_report(here: Path, runs: Path, scaled: Path) -> int:
     judged = judge_runs(runs)
     write_results(here / "results.csv", runs)
     write_verdicts(here / "verdicts.csv", judged)
-    tables = {"networks": network_table(runs, judged), "pairs": pair_table(judged)}
+    tables = {"networks": network_table(runs, judged), "deviations": deviation_table(judged),
+              "pairs": pair_table(judged)}  # fmt: skip
     if jobs_of(best := scaled / judged.ranking[0]):
         tables["scaling"] = write_scaling(here / "scaling.svg", runs, best)
     for name, lines in tables.items():
@@ -71,10 +78,7 @@ def network_table(folder: Path, judged: Judged) -> list[str]:
     for row in (row for row in ("grey", "mean_ab") if row in one.rows):
         cells = [show(metric, one.rows[row].get(metric)) for metric in SHOWN]
         lines.append(f"| {row} | – | – | – | {' | '.join(cells)} | – |")
-    pooled = " and ".join(
-        f"{pooled_seed_variance(judged.scores[metric]) ** 0.5:.3f} {UNITS[metric]}" for metric in MARGINS
-    )
-    return [*lines, "", f"Between seeds, pooled over the networks: {pooled}."]
+    return lines
 
 
 def read_operations() -> dict[str, float]:
@@ -97,6 +101,28 @@ def of_seeds(metric: str, results: Sequence[Result], judged: Judged, network: st
 def deviation(side: np.ndarray) -> float:
     """Standard deviation between seeds of (n, S) values."""
     return max(variance_components(side)[0], 0.0) ** 0.5
+
+
+def deviation_table(judged: Judged) -> list[str]:
+    """The deviations that power.py assumed, and the measured ones: root mean squares over pairs or networks."""
+    units = [f"{word}, {UNITS[metric]}" for metric in MARGINS for word in ("assumed", "measured")]
+    lines = [f"| deviation | {' | '.join(units)} |", f"| --- |{' --: |' * len(units)}"]
+    found = {metric: measured_deviations(judged, metric) for metric in MARGINS}
+    for name in Deviations._fields:
+        pairs = [f"{getattr(each[metric], name):.2f}" for metric in MARGINS for each in (ASSUMED, found)]
+        lines.append(f"| {DEVIATIONS[name]} | {' | '.join(pairs)} |")
+    return lines
+
+
+def measured_deviations(judged: Judged, metric: str) -> Deviations:
+    spreads = [each.spread for each in judged.verdicts if each.metric == metric]
+    interactions = [variance_components(side)[1] for side in judged.scores[metric].values()]
+    variances = (
+        np.mean([each.of_photographs for each in spreads]) / 2,
+        np.mean(interactions),
+        pooled_seed_variance(judged.scores[metric]),
+    )
+    return Deviations(*(float(each) ** 0.5 for each in variances))
 
 
 def pair_table(judged: Judged) -> list[str]:

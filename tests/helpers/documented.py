@@ -178,6 +178,8 @@ HOW: dict[str, Run | Elsewhere] = {
     "python experiments/four_models/run.py --report": Elsewhere("system/test_four_models.py"),
     "python experiments/four_models/flops.py": Elsewhere("system/test_four_models.py"),
     "python experiments/four_models/power.py": Run("--repetitions 1 -o power.csv"),
+    "python experiments/four_models/strength.py": Elsewhere("system/test_four_models.py"),
+    "python experiments/four_models/pictures.py": Elsewhere("system/test_four_models.py"),
     "python experiments/period/run.py": Elsewhere("hours; system/test_period.py composes what it says"),
     "python experiments/period/run.py --report": Elsewhere("system/test_period.py"),
     "python experiments/recipe/run.py": Elsewhere("hours; system/test_experiments.py composes every try"),

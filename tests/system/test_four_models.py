@@ -5,15 +5,22 @@ import json
 import runpy
 from importlib import import_module
 from math import inf
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 from scipy.stats import t, ttest_rel
+from skimage.color import gray2rgb, lab2rgb
+from skimage.metrics import peak_signal_noise_ratio
 
 from colorize.evaluation.bootstrap import mean_interval
 from colorize.evaluation.entries import variance_components
 from colorize.evaluation.image_table import ImageTable
 from colorize.evaluation.result import Result, image_table_path, write_result
+from colorize.imaging.color import rgb_to_lab
 from colorize.metrics.metric_info import Interval
 from colorize.utils.errors import UserError
 from tests.helpers.configs import ROOT
@@ -211,6 +218,52 @@ def test_the_report(runs, study, tmp_path, capsys):
     assert sum(row["set"] == "people_places/ortho" for row in rows) == 36
     with (tmp_path / "verdicts.csv").open(encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 30
+
+
+def test_measured_deviations_are_those_of_the_scores(runs, study):
+    found = study("report").measured_deviations(study("results").judge_runs(runs()), "psnr")
+    assert found.photographs < 0.01  # which move all networks alike
+    assert found.interactions == pytest.approx(0.02, rel=0.2)
+    assert found.seeds == pytest.approx(0.02, rel=0.5)
+
+
+def test_strength_0_is_grey_and_1_what_the_network_predicts(study, monkeypatch):
+    strength = study("strength")
+    rgb = torch.from_numpy(np.random.default_rng(0).integers(60, 200, (3, 3, 8, 8), np.uint8))
+    lab = rgb_to_lab(rgb)
+    monkeypatch.setattr(strength, "load", lambda _: SimpleNamespace(colorize=lambda L, _: lab[:, 1:]))
+    values = dict(zip(strength.STRENGTHS, strength.measure_strengths(STUDY, [rgb]), strict=True))
+    grey = gray2rgb(lab2rgb(np.pad(lab[:, :1].movedim(1, -1).numpy(), [(0, 0)] * 3 + [(0, 2)]))[..., 0])
+    expected = [peak_signal_noise_ratio(a, (b * 255).round().astype(np.uint8))
+                for a, b in zip(rgb.movedim(1, -1).numpy(), grey, strict=True)]  # fmt: skip
+    assert values[0] == pytest.approx(np.mean(expected), abs=0.05)
+    assert max(values, key=values.__getitem__) == 1
+    assert values[1] > 45
+
+
+def test_the_table_of_strengths_takes_one_for_all_seeds(study, tmp_path):
+    rows = [f"{name},{seed},{strength},{20 + seed - abs(strength - 0.5)},9\n"
+            for name in NETWORKS for seed in range(2) for strength in (0.0, 0.5, 1.0)]  # fmt: skip
+    (tmp_path / "strength.csv").write_text("model,seed,strength,psnr,n\n" + "".join(rows))
+    assert study("strength").strength_table(tmp_path / "strength.csv")[2] == "| cnn | 20.00 | 0.5 | 20.50 | +0.50 |"
+
+
+def test_the_pictures_are_those_of_seed_0(runs, study, tmp_path, monkeypatch):
+    pictures, said = study("pictures"), []
+
+    def paint(verb, *words):
+        said.append((verb, Path(words[-3]).parent.name))
+        for word in words[: words.index("--weights")]:
+            Image.new("RGB", (9, 6)).save(Path(words[-1]) / f"{Path(word).stem}.png")
+
+    monkeypatch.setattr(pictures, "RUNS", runs())
+    monkeypatch.setattr(pictures, "HERE", tmp_path)
+    monkeypatch.setattr(pictures.RunFolder, "checkpoint", lambda self, which: self.folder / f"{which}.pt")
+    monkeypatch.setattr(pictures, "run", paint)
+    monkeypatch.setattr("sys.argv", ["pictures.py"])
+    assert pictures.main() == 0
+    assert said == [("paint", f"{number:03d}-0123abcd") for number in range(6)]
+    assert Image.open(tmp_path / "pictures.jpg").width > 8 * 100
 
 
 def test_a_missing_run_is_named(runs, study):
