@@ -8,7 +8,7 @@ import numpy as np
 from declared import JUDGED, NETWORKS
 from power import ASSUMED, Deviations
 from results import Judged, judge_runs
-from scaling import write_scaling
+from scaling import read_points, write_scaling
 from study import flip, replace_part, result_files, seed_of_job, show, variant_of, write_results
 from verdicts import ALPHA, MARGINS, Verdict, by_pair, decide_pair, pooled_seed_variance, seeds_that_decide
 
@@ -33,8 +33,8 @@ def write_report(here: Path, runs: Path, scaled: Path) -> int:
     write_verdicts(here / "verdicts.csv", judged)
     tables = {"networks": network_table(runs, judged), "deviations": deviation_table(judged),
               "pairs": pair_table(judged)}  # fmt: skip
-    if jobs_of(best := scaled / judged.ranking[0]):
-        tables["scaling"] = write_scaling(here / "scaling.svg", runs, best)
+    if points := read_points(runs, scaled / judged.ranking[0]):
+        tables["scaling"] = write_scaling(here / "scaling.svg", points, judged.ranking[0])
     for name, lines in tables.items():
         replace_part(here / "README.md", name, lines)
         print("\n".join(["", *lines]))

@@ -25,9 +25,8 @@ class Point(NamedTuple):
     values: dict[str, Interval]
 
 
-def write_scaling(chart: Path, runs: Path, scaled: Path) -> list[str]:
+def write_scaling(chart: Path, points: Sequence[Point], network: str) -> list[str]:
     """The table's lines; the curve of PSNR is drawn in `chart`, an SVG."""
-    points = read_points(runs, scaled)
     chart.write_text(curve(points, info_of("psnr").heading), encoding="utf-8")
     lines = [
         f"| compute | steps | {' | '.join(info_of(metric).heading for metric in MARGINS)} |",
@@ -36,12 +35,11 @@ def write_scaling(chart: Path, runs: Path, scaled: Path) -> list[str]:
     for scale, steps, values in points:
         cells = " | ".join(show(metric, values[metric]) for metric in MARGINS)
         lines.append(f"| × {scale:g} | {steps:,} | {cells} |")
-    (network,) = {variant_of(job) for job in jobs_of(scaled)}
     return [f"Of {network}, seed 0, with intervals over photographs:", "", *lines, "", f"![{network}]({chart.name})"]
 
 
 def read_points(runs: Path, scaled: Path) -> list[Point]:
-    """The trainings of the scaled network by their compute, with that of the study and of the same seed."""
+    """The measured trainings of the scaled network by their compute, with that of the study and of the same seed."""
     jobs = [job for job in jobs_of(scaled) if (job.folder / "results" / f"{JUDGED}.json").is_file()]
     places = {(variant_of(job), seed_of_job(job)) for job in jobs}
     steps = {(variant_of(job), seed_of_job(job)): job.summary["steps"] for job in jobs_of(runs)}

@@ -1,7 +1,10 @@
 """Fixtures of this folder's tests."""
 
+from importlib import import_module
+
 import pytest
 
+from tests.helpers.configs import ROOT
 from tests.helpers.wandb_server import WandbServer
 
 
@@ -10,3 +13,12 @@ def server():
     served = WandbServer()
     yield served
     served.stop()
+
+
+@pytest.fixture
+def study(monkeypatch):
+    """A module of experiments/four_models by its name."""
+    here = ROOT / "experiments" / "four_models"
+    monkeypatch.syspath_prepend(here.parent)
+    monkeypatch.syspath_prepend(here)
+    return import_module
