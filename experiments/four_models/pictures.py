@@ -32,7 +32,7 @@ SHOWN = (
     "gcompris_categorization_monuments_tajMahal",
     "gcompris_categorization_renewable_windmill3",
 )
-SIDE = 176  # pixels of a picture's longer side
+SIDE = 144  # pixels of a picture's longer side
 
 
 def main() -> int:
@@ -45,7 +45,7 @@ def main() -> int:
     rows = {"grey": [each.convert("L") for each in truth]}
     for name in NETWORKS:
         rows[name] = paint(photographs, weights[name])
-    labelled_grid(rows | {"truth": truth}, SHOWN, SIDE).save(HERE / "pictures.jpg", quality=90)
+    labelled_grid(rows | {"truth": truth}, SHOWN, SIDE).save(HERE / "pictures.jpg", quality=85)
     return 0
 
 
