@@ -5,10 +5,12 @@ by the verbs of the console command, so that Ctrl-C and SIGTERM save, as they do
 """
 
 import csv
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from colorize.cli import main as colorize
 from colorize.evaluation.entries import reorder
@@ -32,6 +34,13 @@ def train(folder: Path, *words: str) -> None:
 def evaluate(folder: Path, sets: Sets) -> None:
     for name, words in sets.items():
         run("evaluate", f"run={folder}", f"name={name}", *words, *ALWAYS)
+
+
+def paint(photographs: Sequence[Path], *words: str) -> list[Image.Image]:
+    """What `colorize paint` with these words makes of the photographs."""
+    with tempfile.TemporaryDirectory() as folder:
+        run("paint", *map(str, photographs), *words, "-o", folder)
+        return [Image.open(Path(folder) / f"{each.stem}.png").convert("RGB") for each in photographs]
 
 
 def run(*words: str) -> None:

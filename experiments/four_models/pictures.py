@@ -1,11 +1,12 @@
-"""pictures.jpg: photographs of the package, of which none trained, by the first seed of each network.
+"""Draws pictures.jpg: what the first seed of each network makes of photographs of the package.
 
-python experiments/four_models/pictures.py
+    python experiments/four_models/pictures.py
+
+None of them trained these networks.
 """
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -19,7 +20,7 @@ from colorize.utils.errors import guarded
 sys.path.append(str(Path(__file__).parents[1]))
 from declared import NETWORKS
 from run import RUNS
-from study import run, seed_of_job, variant_of
+from study import paint, seed_of_job, variant_of
 
 HERE = Path(__file__).parent
 SHOWN = (
@@ -44,15 +45,9 @@ def main() -> int:
     truth = [Image.open(each) for each in photographs]
     rows = {"grey": [each.convert("L") for each in truth]}
     for name in NETWORKS:
-        rows[name] = paint(photographs, weights[name])
+        rows[name] = paint(photographs, "--weights", str(weights[name]))
     labelled_grid(rows | {"truth": truth}, SHOWN, SIDE).save(HERE / "pictures.jpg", quality=85)
     return 0
-
-
-def paint(photographs: list[Path], weights: Path) -> list[Image.Image]:
-    with tempfile.TemporaryDirectory() as folder:
-        run("paint", *map(str, photographs), "--weights", str(weights), "-o", folder)
-        return [Image.open(Path(folder) / f"{each.stem}.png").convert("RGB") for each in photographs]
 
 
 if __name__ == "__main__":

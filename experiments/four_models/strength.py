@@ -19,6 +19,8 @@ from colorize import load
 from colorize.cli.data import evenly_spaced
 from colorize.imaging.color import rgb_to_lab, to_uint8
 from colorize.imaging.gamut import lab_to_rgb_reduced
+from colorize.metrics.full_reference import PSNR
+from colorize.metrics.metric import Pair, Picture
 from colorize.run_folder import RunFolder
 from colorize.sweeps.jobs import jobs_of
 from colorize.utils.console import ProgressBar
@@ -68,9 +70,8 @@ def measure_strengths(weights: Path, batches: Sequence[torch.Tensor]) -> list[fl
         L = rgb_to_lab(rgb)[:, :1]
         first = place * AT_ONCE
         ab = model.colorize(L, [generator_of("evaluate", first + index) for index in range(len(rgb))])
-        painted = torch.stack([to_uint8(lab_to_rgb_reduced(L, strength * ab)) for strength in STRENGTHS])
-        errors = (painted.double() - rgb.double()).div(255).square().mean((2, 3, 4))
-        found.append(-10 * errors.log10())
+        painted = [Picture(to_uint8(lab_to_rgb_reduced(L, strength * ab))) for strength in STRENGTHS]
+        found.append(torch.stack([PSNR().of(Pair(each, Picture(rgb))) for each in painted]))
     return torch.cat(found, dim=1).mean(1).tolist()
 
 

@@ -8,7 +8,6 @@ which trained.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from colorize.imaging.image_io import labelled_grid
 from colorize.utils.errors import guarded
 
 sys.path.append(str(Path(__file__).parents[1]))
-from study import run
+from study import paint
 
 HERE = Path(__file__).parent
 OLD = ("migrant_mother_1936", "armstrong_1946", "tesla_lamp_1899", "wardenclyffe_1904")
@@ -41,11 +40,8 @@ def main() -> int:
 
 def draw(path: Path, photographs: Sequence[Path], *, truth: bool = False) -> None:
     """The photographs in grey, painted, and in colour where they have `truth`."""
-    with tempfile.TemporaryDirectory() as folder:
-        run("paint", *map(str, photographs), "-o", folder)
-        painted = [Image.open(Path(folder) / f"{each.stem}.png").convert("RGB") for each in photographs]
     shown = [Image.open(each) for each in photographs]
-    rows = {"grey": [each.convert("L") for each in shown], "painted": painted}
+    rows = {"grey": [each.convert("L") for each in shown], "painted": paint(photographs)}
     labelled_grid(rows | ({"truth": shown} if truth else {}), [each.stem for each in photographs], SIDE).save(
         path, quality=90
     )

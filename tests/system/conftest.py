@@ -4,7 +4,6 @@ from importlib import import_module
 
 import pytest
 
-from tests.helpers.configs import ROOT
 from tests.helpers.wandb_server import WandbServer
 
 
@@ -16,9 +15,8 @@ def server():
 
 
 @pytest.fixture
-def study(monkeypatch):
-    """A module of experiments/four_models by its name."""
-    here = ROOT / "experiments" / "four_models"
-    monkeypatch.syspath_prepend(here.parent)
-    monkeypatch.syspath_prepend(here)
+def study(monkeypatch, request):
+    """A module by its name, of the study whose folder is the STUDY of the test's file."""
+    monkeypatch.syspath_prepend(request.module.STUDY.parent)
+    monkeypatch.syspath_prepend(request.module.STUDY)
     return import_module

@@ -129,7 +129,7 @@ def test_the_pictures_are_those_of_seed_0(runs, study, tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "RUNS", runs())
     monkeypatch.setattr(pictures, "HERE", tmp_path)
     monkeypatch.setattr(pictures.RunFolder, "checkpoint", lambda self, which: self.folder / f"{which}.pt")
-    monkeypatch.setattr(pictures, "run", paint)
+    monkeypatch.setattr(study("study"), "run", paint)
     monkeypatch.setattr("sys.argv", ["pictures.py"])
     assert pictures.main() == 0
     assert said == [("paint", f"{number:03d}-0123abcd") for number in range(6)]

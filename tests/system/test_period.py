@@ -3,7 +3,6 @@
 import csv
 import json
 import runpy
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 
@@ -25,12 +24,10 @@ GAINS = {"people_places": (0.0, -1.5, 0.0), "period": (0.0, 1.5, 0.0), "slides":
 
 
 @pytest.fixture
-def study(monkeypatch, tmp_path):
-    """A module of the study by its name; in an empty folder."""
-    monkeypatch.syspath_prepend(STUDY.parent)
-    monkeypatch.syspath_prepend(STUDY)
+def study(study, monkeypatch, tmp_path):
+    """In an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return import_module
+    return study
 
 
 def write_job(number: int, look: str, seed: int) -> Path:
